@@ -1,0 +1,1 @@
+"""A retro-TV station's media catalogue in one SQLite file, changed by whole, validated operations only."""

@@ -1,0 +1,93 @@
+"""The exception family. Messages name the thing, say what is wrong with it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrovue_uow.model import Holder, Violation
+
+
+class RetroVueError(Exception):
+    """Whatever this library raises on purpose."""
+
+
+class ValidationError(RetroVueError):
+    """Pre-flight or post-validation found something wrong.
+
+    Attributes:
+        rule: Name of the `validate_…` function that found it.
+        violations: The offending rows, where a rule view found them.
+    """
+
+    def __init__(self, message: str, *, rule: str | None = None, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.violations = tuple(violations)
+
+
+class ConflictError(ValidationError):
+    """Another operation holds the claim on the collection; `holder` says which."""
+
+    def __init__(self, message: str, *, holder: Holder, rule: str | None = None) -> None:
+        super().__init__(message, rule=rule)
+        self.holder = holder
+
+
+class ConstraintError(RetroVueError):
+    """SQLite refused a row."""
+
+
+class BusinessRuleError(RetroVueError):
+    """A rule of the station, not of SQL, is broken."""
+
+
+class ResourceError(RetroVueError):
+    """Something needed is not available: source, path, tool, disk, lock."""
+
+
+class TransactionLostError(ResourceError):
+    """SQLite ended the transaction under the unit: nothing of the unit is in the file, and nothing more will be."""
+
+
+class OperationError(RetroVueError):
+    """An operation failed and left the catalogue exactly as it was.
+
+    Attributes:
+        operation: Name of the operation, as in the journal.
+        phase: `preflight`, `preparation`, `execution`, `postvalidation` or `commit`.
+        cause: The innermost library error that is not an `OperationError`, or the foreign error.
+    """
+
+    def __init__(self, message: str, *, operation: str, phase: str, cause: BaseException) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.phase = phase
+        self.cause = cause
+
+
+class IngestError(OperationError):
+    """An ingest failed."""
+
+
+class AssetProcessingError(OperationError):
+    """Processing one asset failed."""
+
+
+class WipeError(OperationError):
+    """A wipe failed."""
+
+
+class ConfigurationError(OperationError):
+    """A change of sources, collections, mappings or enrichers failed."""
+
+
+class AfterCommitError(RetroVueError):
+    """An on-commit hook failed; the data IS committed. `errors` holds what the hooks raised."""
+
+    def __init__(self, message: str, *, errors: Sequence[BaseException]) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
+
+
+class ContractError(RetroVueError):
+    """The unit of work was misused: a bug in the calling code."""

@@ -1,0 +1,50 @@
+"""What an importer and an enricher are: the two ways in which the outside world reaches the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFilters, Json, PathMapping
+
+
+class Importer(Protocol):
+    """Finds drafts in a source. Made once per operation from the source's `config`; never sees the database."""
+
+    def check(self) -> None:
+        """Raise `ResourceError` unless the source can be reached and lets us in."""
+
+    def collections(self) -> Iterable[FoundCollection]:
+        """The collections that the source has."""
+
+    def discover(
+        self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
+    ) -> Iterable[AssetDraft]:
+        """A draft per media file of `collection`, below `mappings`, without those that `filters` exclude.
+
+        `filters.title` and the two below it may be used to yield less; the ingest filters again in any case.
+        """
+
+
+class Enricher(Protocol):
+    """Adds knowledge in its own domain to a draft and leaves the others alone. Called from several threads at once.
+
+    An enricher may also have these attributes:
+
+    - `version`: text; a new one makes the assets that the old one saw count as changed.
+    - `identifies`: False if it never touches kind, title, year, season or episodes (so that a filtered ingest need not
+      run it on what the filter drops); taken as True where it is not there.
+    - `timeout_s`: seconds that one `enrich` may take; 60 where it is not there.
+    """
+
+    def check(self) -> None:
+        """Raise `ResourceError` unless everything that `enrich` needs is available."""
+
+    def enrich(self, draft: AssetDraft) -> AssetDraft:
+        """The draft with more known about it (`attrs.evolve`); both paths stay as they are."""
+
+
+ImporterFactory = Callable[[Json], Importer]
+"""Makes an importer from a source's configuration; raises `ValidationError` where that is wrong."""
+EnricherFactory = Callable[[Json], Enricher]
+"""Makes an enricher from its configuration; raises `ValidationError` where that is wrong."""

@@ -1,0 +1,325 @@
+"""The values that every wing shares: frozen, comparable, and turned into JSON by cattrs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import attrs
+
+Json = Mapping[str, object]
+Progress = Callable[[int, int | None, str], None]
+"""`progress(done, total, path)`, called from the caller's thread; total is None while unknown; raising in it cancels."""
+
+AssetKind = Literal[
+    "episode", "movie", "commercial", "bumper", "promo", "psa", "station_id", "trailer", "filler", "other"
+]
+AssetState = Literal["new", "ready", "retired"]
+MarkerKind = Literal["chapter", "avail", "intro", "outro"]
+TitleKind = Literal["show", "movie"]
+Refresh = Literal["changed", "all"]
+Outcome = Literal["created", "unchanged", "changed", "refreshed"]
+
+INTERSTITIAL_KINDS: tuple[AssetKind, ...] = (
+    "commercial",
+    "bumper",
+    "promo",
+    "psa",
+    "station_id",
+    "trailer",
+    "filler",
+)
+ASSET_KINDS: tuple[AssetKind, ...] = ("episode", "movie", *INTERSTITIAL_KINDS, "other")
+MARKER_KINDS: tuple[MarkerKind, ...] = ("chapter", "avail", "intro", "outro")
+
+
+@attrs.frozen
+class Marker:
+    """A point or a span in a file.
+
+    Attributes:
+        start_ms: Milliseconds from the start of the file.
+        end_ms: Milliseconds from the start of the file; None: a point in time.
+        name: What the file calls it (a chapter's title), if anything.
+    """
+
+    kind: MarkerKind
+    start_ms: int
+    end_ms: int | None = None
+    name: str | None = None
+
+
+@attrs.frozen
+class Sidecar:
+    """A file beside a media file that tells about it; its size (bytes) and mtime (nanoseconds) show when it changed."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@attrs.frozen
+class AssetDraft:
+    """What an importer found: a file that may become an asset.
+
+    Attributes:
+        file_path: Absolute local path, as `PathMapping.local_path` sees it.
+        source_path: The path as the source reports it, as `PathMapping.source_path` sees it.
+        size: Bytes, as `stat` reported at discovery.
+        mtime_ns: Nanoseconds since the epoch, as `stat` reported at discovery.
+        sidecars: Files beside it that tell about it; None until somebody has looked.
+        kind: None until an importer or enricher has classified it.
+        title: Name of the show or movie; None for an interstitial.
+        year: First year of the show or movie.
+        season_number: From 0; season 0 holds the specials.
+        episode_numbers: The episodes that the file holds, ascending; more than one for a multi-episode file.
+        duration_ms: Milliseconds; None until an enricher measures it.
+        width: Pixels.
+        height: Pixels.
+        metadata: One JSON object per domain (`editorial`, `probed`, `sidecar`, …).
+    """
+
+    file_path: str
+    source_path: str
+    size: int | None = None
+    mtime_ns: int | None = None
+    sidecars: tuple[Sidecar, ...] | None = None
+    kind: AssetKind | None = None
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] = ()
+    episode_title: str | None = None
+    duration_ms: int | None = None
+    container: str | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    markers: tuple[Marker, ...] = ()
+    metadata: Mapping[str, Json] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Source:
+    """Where collections come from: a file system, a media server."""
+
+    id: str
+    name: str
+    type: str
+    config: Json = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class PathMapping:
+    """Where a path that a source reports is found on this machine."""
+
+    id: int
+    source_path: str
+    local_path: str
+
+
+@attrs.frozen
+class AttachedEnricher:
+    """An enricher type that a collection uses. Lower priorities run first."""
+
+    type: str
+    config: Json = attrs.field(factory=dict)
+    priority: int = 100
+
+
+@attrs.frozen
+class Collection:
+    """A part of a source that is ingested and wiped as a whole."""
+
+    id: str
+    source_id: str
+    name: str
+    external_id: str | None = None
+    enabled: bool = True
+    path_mappings: tuple[PathMapping, ...] = ()
+    enrichers: tuple[AttachedEnricher, ...] = ()
+
+
+@attrs.frozen
+class FoundCollection:
+    """What an importer's `collections()` reports: a collection that the source has.
+
+    Attributes:
+        path_mappings: `source_path` → `local_path`; empty where the importer cannot know where the files are mounted.
+    """
+
+    name: str
+    external_id: str | None = None
+    path_mappings: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Asset:
+    """One media file that the catalogue knows.
+
+    Attributes:
+        canonical_key: The path as the source reports it, normalised; unique within the collection.
+        file_path: Absolute local path at the time of the last ingest that wrote it.
+        size: Bytes.
+        mtime_ns: Nanoseconds since the epoch.
+        state: `ready` once a duration is known.
+        approved: Set by the operator only.
+        duration_ms: Milliseconds.
+        missing_since: UTC time of the first full ingest that no longer saw it; None: it was there.
+        title: Name of the show or movie that it belongs to.
+        episode_numbers: Ascending; empty unless it is an episode.
+    """
+
+    id: str
+    collection_id: str
+    canonical_key: str
+    file_path: str
+    kind: AssetKind
+    state: AssetState
+    approved: bool
+    size: int | None = None
+    mtime_ns: int | None = None
+    duration_ms: int | None = None
+    container: str | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    missing_since: str | None = None
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] = ()
+    episode_title: str | None = None
+
+
+@attrs.frozen
+class Title:
+    """A show or a movie.
+
+    Attributes:
+        seasons: How many; 0 for a movie.
+        episodes: How many; 0 for a movie.
+        assets: How many files show it, in all collections.
+    """
+
+    id: str
+    kind: TitleKind
+    name: str
+    year: int | None = None
+    seasons: int = 0
+    episodes: int = 0
+    assets: int = 0
+
+
+@attrs.frozen
+class Violation:
+    """A row that a rule rejects: the rule, the table and primary key of the row, and a sentence."""
+
+    rule: str
+    subject: str
+    id: str
+    detail: str
+
+
+@attrs.frozen
+class Holder:
+    """Who is working on a collection. `started_at` is UTC text."""
+
+    operation: str
+    pid: int
+    started_at: str
+
+
+@attrs.frozen
+class IngestFilters:
+    """Which part of a collection to ingest; none: all of it.
+
+    Attributes:
+        title: Name of a show or movie, whole, case-insensitive.
+        season: Needs `title`.
+        episode: Needs `season`.
+        exclude: Glob patterns below the mapped roots; such files are neither ingested nor marked missing.
+    """
+
+    title: str | None = None
+    season: int | None = None
+    episode: int | None = None
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the ingest looks at the whole collection, so that what it does not see is missing."""
+        return self.title is None
+
+
+@attrs.frozen
+class WipeOptions:
+    """How to wipe. `expect_assets=N` refuses if the collection does not hold exactly N assets."""
+
+    dry_run: bool = False
+    expect_assets: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """What every operation's result tells.
+
+    Attributes:
+        unit_id: The unit of work in the journal; None in a dry run.
+        duration_s: Seconds from the start of the operation to its last check before the commit.
+        changes: What changed, row by row; None where changes are not captured.
+    """
+
+    unit_id: str | None = None
+    dry_run: bool = False
+    duration_s: float = 0.0
+    changes: None = None
+
+
+@attrs.frozen(kw_only=True)
+class IngestResult(Result):
+    """What an ingest did. `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `duplicates`.
+
+    Attributes:
+        changed: Assets whose file, sidecars or enrichers differ from what the catalogue recorded; left as they are.
+        refreshed: Assets enriched again because the caller asked for it.
+        missing: Assets that this ingest marked missing; those that already were are not counted again.
+        returned: Assets that were missing and came back (also counted by what was found of them).
+        duplicates: Drafts whose path had been reported already.
+        unclassified: New or refreshed assets of kind `other`.
+        paths: The canonical keys behind each count except `discovered` and `unchanged`.
+        created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
+    """
+
+    collection: Collection
+    discovered: int = 0
+    created: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    refreshed: int = 0
+    missing: int = 0
+    returned: int = 0
+    moved: int = 0
+    duplicates: int = 0
+    unclassified: int = 0
+    paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    created_entities: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class AssetProcessingResult(Result):
+    """What became of one draft. `created_entities`: rows added per table above the asset."""
+
+    asset: Asset
+    outcome: Outcome
+    created_entities: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class WipeResult(Result):
+    """What a wipe deleted: rows per table."""
+
+    collection: Collection
+    deleted: Mapping[str, int] = attrs.field(factory=dict)

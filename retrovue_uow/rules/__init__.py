@@ -1,0 +1,1 @@
+"""What must hold: pre-flight and integrity rules. Each raises, or returns what it found."""

@@ -1,0 +1,1 @@
+"""SQLite: database, unit of work, operation frame, claims, queries. Knows no media."""

@@ -1,0 +1,1 @@
+"""The catalogue's SQL: `migrations/` shapes it, `rules/` judges it. Read with `importlib.resources`."""
