@@ -1,1 +1,92 @@
 """A retro-TV station's media catalogue in one SQLite file, changed by whole, validated operations only."""
+
+from loguru import logger
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.errors import (
+    AfterCommitError,
+    AssetProcessingError,
+    BusinessRuleError,
+    ConfigurationError,
+    ConflictError,
+    ConstraintError,
+    ContractError,
+    IngestError,
+    OperationError,
+    ResourceError,
+    RetroVueError,
+    TransactionLostError,
+    ValidationError,
+    WipeError,
+)
+from retrovue_uow.media.interfaces import Enricher, Importer
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    AssetProcessingResult,
+    AttachedEnricher,
+    CheckReport,
+    Collection,
+    FoundCollection,
+    Holder,
+    IngestFailure,
+    IngestFilters,
+    IngestResult,
+    Marker,
+    PathMapping,
+    Sidecar,
+    Source,
+    SourceIngestResult,
+    Title,
+    Violation,
+    WipeOptions,
+    WipeResult,
+    as_json,
+)
+from retrovue_uow.operations.preparation import PreparedIngest
+from retrovue_uow.store.database import Database
+
+__all__ = [
+    "AfterCommitError",
+    "Asset",
+    "AssetDraft",
+    "AssetProcessingError",
+    "AssetProcessingResult",
+    "AttachedEnricher",
+    "BusinessRuleError",
+    "Catalog",
+    "CheckReport",
+    "Collection",
+    "ConfigurationError",
+    "ConflictError",
+    "ConstraintError",
+    "ContractError",
+    "Database",
+    "Enricher",
+    "FoundCollection",
+    "Holder",
+    "Importer",
+    "IngestError",
+    "IngestFailure",
+    "IngestFilters",
+    "IngestResult",
+    "Marker",
+    "OperationError",
+    "PathMapping",
+    "PreparedIngest",
+    "ResourceError",
+    "RetroVueError",
+    "Sidecar",
+    "Source",
+    "SourceIngestResult",
+    "Title",
+    "TransactionLostError",
+    "ValidationError",
+    "Violation",
+    "WipeError",
+    "WipeOptions",
+    "WipeResult",
+    "as_json",
+]
+
+logger.disable("retrovue_uow")  # a library is silent until its user calls `logger.enable("retrovue_uow")`

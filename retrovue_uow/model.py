@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import attrs
+import cattrs
 
 Json = Mapping[str, object]
 Progress = Callable[[int, int | None, str], None]
-"""`progress(done, total, path)`, called from the caller's thread; total is None while unknown; raising in it cancels."""
+"""`progress(done, total, path)`, from the caller's thread; total is None while unknown; raising in it cancels."""
 
-AssetKind = Literal[
-    "episode", "movie", "commercial", "bumper", "promo", "psa", "station_id", "trailer", "filler", "other"
-]
+AssetKind = Literal["episode", "movie", "commercial", "bumper", "promo", "psa", "station_id", "trailer", "filler", "other"]
 AssetState = Literal["new", "ready", "retired"]
 MarkerKind = Literal["chapter", "avail", "intro", "outro"]
 TitleKind = Literal["show", "movie"]
@@ -323,3 +322,41 @@ class WipeResult(Result):
 
     collection: Collection
     deleted: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class IngestFailure:
+    """A collection whose ingest failed: the message of the error, and the class of its cause."""
+
+    collection: Collection
+    message: str
+    cause: str
+
+
+@attrs.frozen
+class SourceIngestResult:
+    """What became of each enabled collection of a source; each was a unit of its own."""
+
+    source: Source
+    results: tuple[IngestResult, ...] = ()
+    failures: tuple[IngestFailure, ...] = ()
+
+
+@attrs.frozen
+class CheckReport:
+    """What `check` found: nothing, where all is well."""
+
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether SQLite and every rule are content."""
+        return not self.violations
+
+
+_converter = cattrs.Converter()
+
+
+def as_json(value: object) -> object:
+    """`value` as JSON knows it: attrs values become objects by field name, tuples arrays."""
+    return _converter.unstructure(value)

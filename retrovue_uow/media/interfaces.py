@@ -17,9 +17,7 @@ class Importer(Protocol):
     def collections(self) -> Iterable[FoundCollection]:
         """The collections that the source has."""
 
-    def discover(
-        self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
-    ) -> Iterable[AssetDraft]:
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterable[AssetDraft]:
         """A draft per media file of `collection`, below `mappings`, without those that `filters` exclude.
 
         `filters.title` and the two below it may be used to yield less; the ingest filters again in any case.

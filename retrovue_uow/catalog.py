@@ -1,0 +1,203 @@
+"""One open catalogue file and everything one can ask of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from retrovue_uow.errors import OperationError, ResourceError
+from retrovue_uow.media import registry
+from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+from retrovue_uow.model import Asset, AssetKind, AssetState, CheckReport, Collection, Json, Marker, Source, Title, TitleKind
+from retrovue_uow.operations import configure, ingest, process, wipe
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.store import migrations, queries_assets, queries_config, queries_integrity, queries_titles
+from retrovue_uow.store.claims import Claims
+from retrovue_uow.store.connection import MEMORY
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.journal import Journal
+from retrovue_uow.store.operation import Operation
+from retrovue_uow.store.queries_assets import AssetQuery
+from retrovue_uow.store.unit import Unit
+
+
+class Catalog:
+    """An open catalogue: a context manager, for one thread. Created if the file does not exist.
+
+    Args:
+        path: The file, or `":memory:"`.
+        read_only: Nothing can be changed, not even by accident.
+        busy_timeout_ms: How long to wait for another connection's lock before a `ResourceError`.
+        importers: Importer types by name, besides the built-in ones and those found by entry point.
+        enrichers: Enricher types by name, likewise.
+
+    Raises:
+        ResourceError: The file is missing, unreadable, unwritable, damaged, locked, another program's or too new; it is
+            left untouched.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        busy_timeout_ms: int = 5000,
+        importers: Mapping[str, ImporterFactory] = {},
+        enrichers: Mapping[str, EnricherFactory] = {},
+    ) -> None:
+        migrations.refuse_foreign_file(os.fspath(path))
+        self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only)
+        try:
+            migrations.migrate(self.database)
+        except BaseException:
+            self.database.close()
+            raise
+        self.importers = registry.importer_factories(importers)
+        self.enrichers = registry.enricher_factories(enrichers)
+        self._claims = Claims(self.database.path)
+        self._journal = Journal(self.database, integrity.validate_database_consistency)
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Refused inside a unit of work, which is rolled back."""
+        self.database.close()
+
+    def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
+        """A unit of work around several operations, or around SQL of your own: all of it, or nothing.
+
+        What the rules have not seen by its end they judge before the COMMIT. See `Database.session`.
+        """
+        return self.database.session(contain=contain, durable=durable)
+
+    def operation(
+        self,
+        name: str,
+        error: type[OperationError] = OperationError,
+        /,
+        *,
+        dry_run: bool = False,
+        prepares: bool = False,
+        **arguments: object,
+    ) -> Operation:
+        """The frame of an operation, the library's or your own: three phases in one unit, or nothing.
+
+        Args:
+            name: As the log and the journal name it.
+            error: Raised from whatever goes wrong, with `operation`, `phase` and `cause`.
+            dry_run: Roll back at the end, without an error.
+            prepares: It has slow work outside: its pre-flight reads a snapshot, its preparation runs without any lock.
+            arguments: For the log and the journal.
+        """
+        return Operation(
+            self.database,
+            self._claims,
+            self._journal,
+            name=name,
+            error=error,
+            dry_run=dry_run,
+            prepares=prepares,
+            arguments=arguments,
+        )
+
+    add_source = configure.add_source
+    discover_collections = configure.discover_collections
+    add_collection = configure.add_collection
+    map_path = configure.map_path
+    unmap_path = configure.unmap_path
+    enable_collection = configure.enable_collection
+    disable_collection = configure.disable_collection
+    attach_enricher = configure.attach_enricher
+    detach_enricher = configure.detach_enricher
+    remove_collection = configure.remove_collection
+    remove_source = configure.remove_source
+    prepare_ingest = ingest.prepare_ingest
+    ingest_collection = ingest.ingest_collection
+    ingest_source = ingest.ingest_source
+    process_asset = process.process_asset
+    wipe_collection = wipe.wipe_collection
+
+    def sources(self) -> list[Source]:
+        """Every source, by name."""
+        return queries_config.sources(self.database)
+
+    def source(self, selector: str) -> Source:
+        """The source with this identifier or name. Raises `ValidationError` if there is none, or more than one."""
+        return preflight.validate_source_exists(self.database, selector)
+
+    def collections(self, source: str | None = None) -> list[Collection]:
+        """Every collection, or those of one source, by name."""
+        found = queries_config.collections(self.database)
+        if source is None:
+            return found
+        source_id = self.source(source).id
+        return [collection for collection in found if collection.source_id == source_id]
+
+    def collection(self, selector: str) -> Collection:
+        """The collection with this identifier, external id or name. Raises `ValidationError` for none, or several."""
+        return preflight.validate_collection_exists(self.database, selector)
+
+    def assets(
+        self,
+        collection: str | None = None,
+        *,
+        kind: AssetKind | None = None,
+        state: AssetState | None = None,
+        missing: bool | None = None,
+        title: str | None = None,
+    ) -> list[Asset]:
+        """The assets of a collection, or of all, by path; each argument given narrows them down.
+
+        Args:
+            missing: True: only those that the last full ingest did not see; False: only the others.
+            title: Name of a show or movie, whole and case-insensitive.
+        """
+        collection_id = None if collection is None else self.collection(collection).id
+        return queries_assets.assets(self.database, AssetQuery(collection_id, kind, state, missing, title))
+
+    def asset(self, uuid: str) -> Asset:
+        """The asset with this identifier. Raises `ValidationError` if there is none."""
+        return process.existing_asset(self.database, uuid)
+
+    def markers(self, asset_id: str) -> list[Marker]:
+        """The markers of an asset, in time."""
+        return queries_assets.markers(self.database, self.asset(asset_id).id)
+
+    def metadata(self, asset_id: str) -> dict[str, Json]:
+        """The metadata documents of an asset, by domain."""
+        return queries_assets.metadata(self.database, self.asset(asset_id).id)
+
+    def titles(self, kind: TitleKind | None = None) -> list[Title]:
+        """Every show and movie, or those of one kind, by name."""
+        return queries_titles.titles(self.database, kind)
+
+    def check(self) -> CheckReport:
+        """Everything that SQLite and the rules can verify, over the whole file."""
+        with self.database.read_only() as db:
+            return CheckReport(
+                (
+                    *queries_integrity.damage(db),
+                    *queries_integrity.broken_references(db),
+                    *queries_integrity.violations(db),
+                )
+            )
+
+    def backup(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy the catalogue into the new file `path`, whole and consistent, while others go on working.
+
+        Args:
+            progress: Called with pages done and pages in all.
+
+        Raises:
+            ResourceError: The file exists already, or cannot be written.
+        """
+        target = os.path.abspath(path)
+        if os.fspath(path) == MEMORY or Path(target).exists():
+            raise ResourceError(f"backup {os.fspath(path)!r} exists already: name a new file")
+        self.database.backup(target, progress=progress)

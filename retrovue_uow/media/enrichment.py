@@ -1,0 +1,262 @@
+"""The bounded pool that runs enrichers over drafts and outlives those that hang."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+import attrs
+from loguru import logger
+
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.media.interfaces import Enricher
+from retrovue_uow.model import AssetDraft, Progress
+
+DEFAULT_WORKERS = min(max(os.cpu_count() or 2, 2), 8)
+MAX_FAILURES = 20
+SUPERVISION_S = 0.05
+"""How often the caller's thread reports progress and looks for late calls."""
+
+Keep = Callable[[AssetDraft], bool]
+
+
+@attrs.frozen
+class ReadyEnricher:
+    """An enricher, made and configured, with what the pool needs to know of it.
+
+    Attributes:
+        timeout_s: Seconds that one `enrich` may take.
+        identifies: Whether it may touch kind, title, year, season or episodes.
+    """
+
+    type: str
+    enricher: Enricher
+    timeout_s: float
+    identifies: bool
+
+
+def enrich_all(
+    drafts: Sequence[AssetDraft],
+    enrichers: Sequence[ReadyEnricher],
+    *,
+    keep: Keep | None = None,
+    workers: int = DEFAULT_WORKERS,
+    max_failures: int = MAX_FAILURES,
+    progress: Progress | None = None,
+) -> list[AssetDraft | None]:
+    """The drafts, in their order, after all enrichers in theirs; None for those that `keep` drops.
+
+    `keep` is asked once per draft, as soon as no further enricher identifies. `progress` is called from this thread;
+    what it raises passes through untouched, as does Ctrl-C, and no further draft is begun. A call that exceeds its time
+    limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed.
+
+    Raises:
+        RetroVueError: the failure, where there is one.
+        ValidationError: several failures, each of this class.
+        ResourceError: several failures of any other kind.
+    """
+    if not enrichers:
+        return [draft if keep is None or keep(draft) else None for draft in drafts]
+    return _Pool(drafts, enrichers, keep, max_failures, progress).run(workers)
+
+
+class _Call(NamedTuple):
+    ready: ReadyEnricher
+    position: int
+    started: float
+
+
+@attrs.define(eq=False)
+class _Worker:
+    """One thread of the pool: the call that it is in, if any, and whether it was too late for anybody to wait on."""
+
+    call: _Call | None = None
+    abandoned: bool = False
+
+
+class _Pool:
+    """One run. Workers take drafts and settle them; the caller's thread supervises, reports and raises."""
+
+    def __init__(
+        self,
+        drafts: Sequence[AssetDraft],
+        enrichers: Sequence[ReadyEnricher],
+        keep: Keep | None,
+        max_failures: int,
+        progress: Progress | None,
+    ) -> None:
+        self._drafts = drafts
+        self._keep = keep
+        self._max_failures = max_failures
+        self._progress = progress
+        tail = next((n for n in range(len(enrichers), 0, -1) if enrichers[n - 1].identifies), 0)
+        self._identifying, self._others = enrichers[:tail], enrichers[tail:]
+        self._todo = deque(range(len(drafts)))
+        self._results: list[AssetDraft | None] = [None] * len(drafts)
+        self._failures: dict[int, RetroVueError] = {}
+        self._crash: BaseException | None = None
+        self._settled: list[int] = []
+        self._reported = 0
+        self._workers: set[_Worker] = set()
+        self._settling = threading.Lock()
+        self._over = threading.Event()
+
+    def run(self, workers: int) -> list[AssetDraft | None]:
+        try:
+            for _ in range(min(max(workers, 1), len(self._drafts))):
+                self._hire()
+            while not self._is_over():
+                self._over.wait(SUPERVISION_S)
+                self._abandon_late_calls()
+                self._report()
+        finally:
+            self._todo.clear()
+        if self._crash:
+            raise self._crash
+        if self._failures:
+            _raise_as_one([self._failures[index] for index in sorted(self._failures)][: self._max_failures])
+        return self._results
+
+    def _is_over(self) -> bool:
+        done = self._reported == len(self._drafts)
+        return done or self._crash is not None or len(self._failures) >= self._max_failures
+
+    def _hire(self) -> None:
+        worker = _Worker()
+        self._workers.add(worker)
+        # Not an executor's: the interpreter waits for those at exit, and a hanging enricher would hang it too.
+        threading.Thread(target=self._work, args=(worker,), name="retrovue-enricher", daemon=True).start()
+
+    def _work(self, worker: _Worker) -> None:
+        while not worker.abandoned:
+            try:
+                index = self._todo.popleft()
+            except IndexError:
+                return
+            self._process(worker, index)
+
+    def _process(self, worker: _Worker, index: int) -> None:
+        try:
+            result = self._enriched(worker, index)
+        except RetroVueError as error:
+            self._settle(worker, index, failure=error)
+        except BaseException as error:  # noqa: BLE001  from `keep`, which is the caller's: it is raised there
+            self._crash = error
+            self._over.set()
+        else:
+            self._settle(worker, index, result=result)
+
+    def _enriched(self, worker: _Worker, index: int) -> AssetDraft | None:
+        draft = self._drafts[index]
+        for ready in self._identifying:
+            draft = _called(worker, index, ready, draft)
+        if self._keep and not self._keep(draft):
+            return None
+        for ready in self._others:
+            draft = _called(worker, index, ready, draft)
+        return draft
+
+    def _settle(
+        self, worker: _Worker, index: int, *, result: AssetDraft | None = None, failure: RetroVueError | None = None
+    ) -> None:
+        with self._settling:
+            if worker.abandoned:
+                return
+            self._results[index] = result
+            self._note(index, failure)
+
+    def _note(self, index: int, failure: RetroVueError | None) -> None:
+        if failure:
+            self._failures[index] = failure
+        self._settled.append(index)
+        if len(self._settled) == len(self._drafts) or len(self._failures) >= self._max_failures:
+            self._over.set()
+
+    def _abandon_late_calls(self) -> None:
+        now = time.monotonic()
+        for worker in tuple(self._workers):
+            call = worker.call
+            if call and now - call.started > call.ready.timeout_s:
+                self._abandon(worker, call)
+
+    def _abandon(self, worker: _Worker, call: _Call) -> None:
+        with self._settling:
+            if worker.call is not call:
+                return
+            worker.abandoned = True
+            self._note(call.position, _late(call.ready, self._drafts[call.position].file_path))
+        logger.warning("late_enricher_abandoned", type=call.ready.type, path=self._drafts[call.position].file_path)
+        self._workers.discard(worker)
+        if self._todo:
+            self._hire()
+
+    def _report(self) -> None:
+        for index in self._settled[self._reported :]:
+            self._reported += 1
+            if self._progress:
+                self._progress(self._reported, len(self._drafts), self._drafts[index].file_path)
+
+
+def _called(worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
+    worker.call = _Call(ready, index, time.monotonic())
+    try:
+        enriched = _enriched_draft(ready, draft)
+    finally:
+        worker.call = None
+    if worker.abandoned:
+        raise _late(ready, draft.file_path)
+    return enriched
+
+
+def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
+    try:
+        enriched: object = ready.enricher.enrich(draft)
+    except RetroVueError as error:
+        if _is_named(draft.file_path, error):
+            raise
+        raise _naming(draft.file_path, error) from error
+    except BaseException as error:  # an enricher is somebody else's code, and SystemExit must not cost a worker
+        raise ResourceError(f"enricher {ready.type!r} failed on {draft.file_path!r}: {error!r}") from error
+    if not isinstance(enriched, AssetDraft):
+        raise ValidationError(
+            f"enricher {ready.type!r} returned a {type(enriched).__name__} for {draft.file_path!r},"
+            " not an AssetDraft: mend the enricher"
+        )
+    if (enriched.file_path, enriched.source_path) != (draft.file_path, draft.source_path):
+        raise ValidationError(
+            f"enricher {ready.type!r} returned the paths {enriched.file_path!r}, {enriched.source_path!r}"
+            f" for {draft.file_path!r}: it must leave both as they are"
+        )
+    return enriched
+
+
+def _is_named(path: str, error: RetroVueError) -> bool:
+    return path in str(error) or repr(path) in str(error)
+
+
+def _naming(path: str, error: RetroVueError) -> RetroVueError:
+    """The same error, of the same class and with the same attributes, whose text names the path."""
+    named = type(error).__new__(type(error), f"{path!r}: {error}")
+    vars(named).update(vars(error))
+    return named
+
+
+def _late(ready: ReadyEnricher, path: str) -> ResourceError:
+    return ResourceError(
+        f"enricher {ready.type!r} gave no answer on {path!r} within {ready.timeout_s:g} s:"
+        " exclude the file or give the enricher more time"
+    )
+
+
+def _raise_as_one(failures: Sequence[RetroVueError]) -> NoReturn:
+    if len(failures) == 1:
+        raise failures[0]
+    kind = ValidationError if all(isinstance(failure, ValidationError) for failure in failures) else ResourceError
+    listed = "\n".join(f"- {failure}" for failure in failures)
+    raise kind(
+        f"{len(failures)} files failed:\n{listed}\nMend them, or leave them out with `exclude` (`--exclude`)."
+    ) from failures[0]

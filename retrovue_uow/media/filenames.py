@@ -1,0 +1,346 @@
+"""What a file's path tells about it, by the conventions of Plex, Kodi, Jellyfin and Sonarr."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.media.folders import Place, is_library_folder, place_below
+from retrovue_uow.media.numbering import is_like_an_episode, leading_episodes, marker_in, starts_with_number
+from retrovue_uow.media.registry import refuse_unknown_keys
+from retrovue_uow.media.titles import (
+    LAST_BARE_YEAR,
+    Titled,
+    bare_year_titled,
+    before_tags,
+    cleaned,
+    is_plausible_year,
+    only_year,
+    same_name,
+    starts_with_tag,
+    titled,
+    without_asides,
+)
+from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft, AssetKind, Json
+
+_I = re.IGNORECASE | re.DOTALL
+_EXTENSION = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9]{2,4}$", re.IGNORECASE)
+_BREAK = re.compile(r"[ ._]*[-–][ ._]+|[ ._]+(?=(?:episode|ep|e|folge|special|sp)[ ._#-]*[0-9])", _I)  # noqa: RUF001
+_DATE = re.compile(
+    r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}([-._ ])[0-9]{1,2}\1[0-9]{1,2}"
+    r"|[0-9]{1,2}([-._ ])[0-9]{1,2}\2(?:18|19|20)[0-9]{2})(?![0-9])"
+)
+_GUESSIT_OPTIONS: Json = {"episode_prefer_number": True}
+"""Without it *The 4400* is season 44."""
+_RELEASE_FACTS = frozenset(
+    ["audio_codec", "edition", "language", "release_group", "screen_size", "source", "streaming_service", "video_codec"]
+)
+_TRAILER = re.compile(r"(?:.*[^\s-]-)?trailer[0-9]*", _I)
+_EXTRA = re.compile(r".*-(?:behindthescenes|deleted|featurette|interview|scene|short|other|sample)", _I)
+
+
+@attrs.frozen
+class ParsedName:
+    """What a path tells.
+
+    Attributes:
+        title: Of the show or movie; None for an interstitial.
+        year: Of the show or movie; for an interstitial the one year that its file name names.
+        season_number: From 0; season 0 holds the specials.
+        episode_numbers: Ascending.
+        rule: The convention that matched: `SxxExx`, `NxNN`, `season_episode` (in words), `season_folder`, `special`,
+            `movie_year`, `movie_bare_year`, `movie_folder`, `interstitial_folder` or `trailer_suffix`.
+    """
+
+    kind: AssetKind
+    rule: str
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] = ()
+    episode_title: str | None = None
+
+
+def parse(path: str) -> ParsedName | None:
+    """What the path tells by itself; None where it follows no convention. Nothing is guessed, no file is touched.
+
+    The show's name is the one before the marker, else the show folder's. The show folder (the one above the season
+    folder) gives the year, and where both spell the same name, its spelling. A year without brackets stays part of a
+    show's name (`Space 1999 S01E01`) unless the folder says that it is the year.
+
+    Below a folder of interstitials a file is one, whatever its own name says: an operator sorts by folder, and
+    `Commercials/Toys S01E02 1985.mkv` advertises toys. It is an episode only if it reads as one and a season folder, or
+    a show folder with its year, stands below the folder of interstitials. `…-trailer` is a trailer anywhere.
+    """
+    folder, stem = _split(path)
+    place = place_below(folder)
+    if _TRAILER.fullmatch(stem):
+        return ParsedName("trailer", "trailer_suffix", year=only_year(stem))
+    if _EXTRA.fullmatch(stem):
+        return None
+    if place.interstitial is None:
+        return _episode_or_movie(stem, place)
+    episode = _episode(stem, place) if place.holds_episodes else None
+    return episode or ParsedName(place.interstitial, "interstitial_folder", year=only_year(stem))
+
+
+def may_be_guessed(path: str) -> bool:
+    """Whether a path that `parse` does not read may be read by guesswork: not where its name contradicts itself or says
+    that it is an out-take, a sample or the like.
+    """
+    folder, stem = _split(path)
+    return not (marker_in(stem) or _EXTRA.fullmatch(stem) or place_below(folder).in_extras)
+
+
+def has_episode_marker(file_name: str) -> bool:
+    """Whether the name itself, without its folders, numbers an episode."""
+    return marker_in(_split(file_name)[1]) is not None
+
+
+def _split(path: str) -> tuple[str, str]:
+    if path.startswith("file:"):
+        path = urllib.parse.unquote(path)
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    return folder, _EXTENSION.sub("", name)
+
+
+def _episode_or_movie(stem: str, place: Place) -> ParsedName | None:
+    if marker_in(stem) or place.in_season:
+        return _episode(stem, place)
+    return _movie(stem, place)
+
+
+def _episode(stem: str, place: Place) -> ParsedName | None:
+    marker = marker_in(stem)
+    if marker is None:
+        return _in_season_folder(stem, place) if place.in_season else None
+    show = _show(stem[: marker.start], place)
+    if not show.name or not marker.episode_numbers:
+        return None
+    return ParsedName(
+        "episode",
+        marker.rule,
+        show.name,
+        show.year,
+        marker.season_number,
+        marker.episode_numbers,
+        _episode_title(stem[marker.end :]),
+    )
+
+
+def _show(before: str, place: Place) -> Titled:
+    own = titled(before_tags(before) or before)
+    if not own.name or (place.season_number is not None and own.name.isdigit() and place.name):
+        return Titled(place.name, place.year or own.year)
+    if same_name(own.name, place.name) or (place.year and same_name(own.name, f"{place.name} {place.year}")):
+        return Titled(place.name, place.year or own.year)
+    return Titled(own.name, (place.year or own.year) if place.season_number is not None else own.year)
+
+
+def _episode_title(after: str) -> str | None:
+    if not after:
+        return None
+    title = cleaned(before_tags(after).lstrip(" ._-–:)]"))  # noqa: RUF001  people type the en dash
+    return None if not title or _DATE.fullmatch(title) else title
+
+
+def _in_season_folder(stem: str, place: Place) -> ParsedName | None:
+    """`02 - Name`, `Episode 2`, `E02`, each also behind the show's own name."""
+    if not place.name or place.season_number is None:
+        return None
+    text = _after_show_name(before_tags(without_asides(stem)).strip(" ._-"), place.name)
+    found = leading_episodes(text, place.season_number)
+    if found is None:
+        return None
+    episode_numbers, after = found
+    rule = "season_folder" if place.season_number else "special"
+    title = _episode_title(after)
+    return ParsedName("episode", rule, place.name, place.year, place.season_number, episode_numbers, title)
+
+
+def _after_show_name(text: str, show: str) -> str:
+    if same_name(text, show):
+        return ""
+    for pause in _BREAK.finditer(text):
+        if same_name(titled(text[: pause.start()]).name, show):
+            return text[pause.end() :]
+    return text
+
+
+def _movie(stem: str, place: Place) -> ParsedName | None:
+    if place.season_number is not None or place.in_extras or _DATE.search(stem):
+        return None
+    for rule, read in _MOVIE_RULES:
+        movie = read(stem, place)
+        if movie is not None:
+            return ParsedName("movie", rule, movie.name, movie.year)
+    return None
+
+
+def _with_bracketed_year(stem: str, place: Place) -> Titled | None:
+    movie = titled(stem)
+    if movie.year is None:
+        return None
+    in_own_folder = same_name(movie.name, place.name) and movie.year == place.year
+    if is_like_an_episode(movie.name) and not in_own_folder:
+        return None
+    if not movie.rest or starts_with_tag(movie.rest):
+        return movie
+    return movie if in_own_folder and not starts_with_number(movie.rest) else None
+
+
+def _with_bare_year(stem: str, place: Place) -> Titled | None:
+    movie = bare_year_titled(stem)
+    return None if movie is None or is_like_an_episode(movie.name) else movie
+
+
+def _named_like_folder(stem: str, place: Place) -> Titled | None:
+    if place.year is None:
+        return None
+    name = cleaned(before_tags(stem))
+    same = same_name(name, place.name) or same_name(name, f"{place.name} {place.year}")
+    return Titled(place.name, place.year) if same else None
+
+
+_MOVIE_RULES: tuple[tuple[str, Callable[[str, Place], Titled | None]], ...] = (
+    ("movie_year", _with_bracketed_year),
+    ("movie_folder", _named_like_folder),
+    ("movie_bare_year", _with_bare_year),
+)
+
+
+class FilenameEnricher:
+    """Classifies and names a draft by its source path; what the importer already knows stays.
+
+    Configuration: `guessit` (default true): where guessit is installed it is asked for what the conventions do not read,
+    and believed where it finds a complete episode or movie.
+
+    The year in an interstitial's name goes to the metadata (domain `filename`), as a draft's year is that of a title.
+    """
+
+    version = "1"
+    identifies = True
+
+    def __init__(self, config: Json) -> None:
+        refuse_unknown_keys(config, ("guessit",), "the file-name enricher")
+        wanted = config.get("guessit", True)
+        if not isinstance(wanted, bool):
+            raise ValidationError(f"the file-name enricher's 'guessit' is {wanted!r}, it must be true or false")
+        self._guess = _Guess.installed() if wanted else None
+        if self._guess is not None:
+            self.version = f"{type(self).version}+guessit-{self._guess.version}"
+
+    def check(self) -> None:
+        """Nothing is needed."""
+
+    def enrich(self, draft: AssetDraft) -> AssetDraft:
+        """Raises `ResourceError` where guessit breaks down on the path."""
+        parsed = parse(draft.source_path)
+        if parsed is None and self._guess is not None and may_be_guessed(draft.source_path):
+            parsed = self._guess.parse(draft.source_path)
+        if parsed is None or draft.kind not in (None, "other", parsed.kind):
+            return draft
+        return _filled(draft, parsed)
+
+
+def _filled(draft: AssetDraft, parsed: ParsedName) -> AssetDraft:
+    facts: dict[str, object] = {"rule": parsed.rule}
+    if parsed.kind in INTERSTITIAL_KINDS and parsed.year is not None:
+        facts["year"] = parsed.year
+    filled = attrs.evolve(draft, kind=parsed.kind, metadata={**draft.metadata, "filename": facts})
+    return filled if parsed.title is None else _identified(filled, parsed, parsed.title)
+
+
+def _identified(draft: AssetDraft, parsed: ParsedName, title: str) -> AssetDraft:
+    """Fills what is unknown, where what it depends on agrees: a year needs its title, an episode its season."""
+    if draft.title is None or same_name(draft.title, title):
+        year = draft.year if draft.year is not None else parsed.year
+        draft = attrs.evolve(draft, title=draft.title or title, year=year)
+    if draft.season_number not in (None, parsed.season_number):
+        return draft
+    draft = attrs.evolve(
+        draft,
+        season_number=parsed.season_number,
+        episode_numbers=draft.episode_numbers or parsed.episode_numbers,
+    )
+    if draft.episode_numbers != parsed.episode_numbers:
+        return draft
+    return attrs.evolve(draft, episode_title=draft.episode_title or parsed.episode_title)
+
+
+class _Guess:
+    """guessit, one call at a time: it configures itself anew in each."""
+
+    def __init__(self, guess: Callable[[str, Json], Json], error: type[Exception], version: str) -> None:
+        self.version = version
+        self._guess = guess
+        self._error = error
+        self._lock = threading.Lock()
+
+    @classmethod
+    def installed(cls) -> _Guess | None:
+        """None where guessit is not installed."""
+        try:
+            module = importlib.import_module("guessit")
+            api = importlib.import_module("guessit.api")
+        except ModuleNotFoundError as error:
+            if error.name != "guessit":
+                raise ResourceError(
+                    f"guessit is installed but lacks {error.name!r}: install it again, or configure guessit=false"
+                ) from error
+            return None
+        return cls(module.guessit, api.GuessitException, str(module.__version__))
+
+    def parse(self, path: str) -> ParsedName | None:
+        try:
+            with self._lock:
+                guess = self._guess(path, _GUESSIT_OPTIONS)
+        except self._error as error:
+            raise ResourceError(f"guessit broke down on {path!r}: exclude the file, or configure guessit=false") from error
+        return _complete(guess)
+
+
+def _complete(guess: Json) -> ParsedName | None:
+    """The guess if it identifies an episode or movie in full."""
+    title = guess.get("title")
+    if not isinstance(title, str) or not title.strip() or is_library_folder(title) or _is_extra(guess):
+        return None
+    read = _guessed_movie if guess.get("type") == "movie" else _guessed_episode
+    return read(guess, title.strip())
+
+
+def _guessed_movie(guess: Json, title: str) -> ParsedName | None:
+    """A year counts only beside release tags: *Space 1999* is not a movie of 1999."""
+    year = _guessed_year(guess)
+    return ParsedName("movie", "guessit", title, year) if year and not _RELEASE_FACTS.isdisjoint(guess) else None
+
+
+def _guessed_episode(guess: Json, title: str) -> ParsedName | None:
+    season, episodes, year = guess.get("season"), set(_whole_numbers(guess.get("episode"))), _guessed_year(guess)
+    if not isinstance(season, int) or season == year or not episodes or "date" in guess:
+        return None
+    name = guess.get("episode_title")
+    episode_title = name.strip() or None if isinstance(name, str) else None
+    return ParsedName("episode", "guessit", title, year, season, tuple(sorted(episodes)), episode_title)
+
+
+def _is_extra(guess: Json) -> bool:
+    other = guess.get("other")
+    return not {"Extras", "Sample", "Trailer"}.isdisjoint(other if isinstance(other, list) else [other])
+
+
+def _guessed_year(guess: Json) -> int | None:
+    year = guess.get("year")
+    return year if isinstance(year, int) and is_plausible_year(year) and year <= LAST_BARE_YEAR else None
+
+
+def _whole_numbers(value: object) -> Iterator[int]:
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, int) and number >= 0:
+            yield number

@@ -1,0 +1,389 @@
+"""Where drafts come from: the file-system importer, and the one way in which any importer is drained."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import TypeAlias
+
+import attrs
+from loguru import logger
+
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.media.interfaces import Importer
+from retrovue_uow.media.paths import canonical_key, escapes, excluded, is_below, is_ignored, is_utf8, judge_root, reason
+from retrovue_uow.media.registry import refuse_unknown_keys
+from retrovue_uow.media.sidecars import SHOW_SIDECAR, own_sidecars
+from retrovue_uow.model import (
+    AssetDraft,
+    Collection,
+    FoundCollection,
+    IngestFilters,
+    Json,
+    PathMapping,
+    Progress,
+    Sidecar,
+)
+
+VIDEO_ENDINGS = (
+    *(".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv"),
+)
+MAX_NAMED = 20
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: what makes a folder the same, whatever its path."""
+
+
+class FilesystemImporter:
+    """Finds the media files below the mapped folders of a collection.
+
+    Configuration, all optional: `root`, an absolute folder whose subfolders are the source's collections, and
+    `extensions`, the endings of media files (with or without the dot) in place of `VIDEO_ENDINGS`.
+    """
+
+    def __init__(self, config: Json) -> None:
+        refuse_unknown_keys(config, ("root", "extensions"), "the filesystem importer")
+        self._root = _configured_root(config.get("root"))
+        self._endings = _configured_endings(config.get("extensions"))
+
+    def check(self) -> None:
+        """Raise `ResourceError` unless the configured root, if any, can be read."""
+        if self._root is None:
+            return
+        verdict = judge_root(self._root)
+        if verdict.problem:
+            raise ResourceError(verdict.problem) from verdict.error
+
+    def collections(self) -> Iterable[FoundCollection]:
+        """A collection per visible folder directly below the root, mapped to itself, by name.
+
+        Raises:
+            ValidationError: no root is configured, or a folder's name is not UTF-8.
+            ResourceError: the root cannot be read.
+        """
+        if self._root is None:
+            raise ValidationError("the filesystem source has no 'root': configure one, or add collections with add_collection")
+        self.check()
+        folders = [each for each in _listing(self._root) if _is_folder(each)]
+        _refuse_odd_names([each.path for each in folders if not is_utf8(each.name)])
+        return [FoundCollection(each.name, path_mappings={each.path: each.path}) for each in folders]
+
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
+        """A draft per media file below `mappings`, in the order of their paths, with size, mtime and sidecars.
+
+        Hidden and system files and folders are skipped. A folder is walked once, however many paths lead to it: a
+        mapped root below another by its own mapping, a folder by its own path before a link's.
+
+        Raises:
+            ValidationError: a link leaves its mapped root; or names are not UTF-8 (up to 20 are named at once).
+            ResourceError: a folder or file cannot be read, or a link to a media file is broken.
+        """
+        roots: dict[Identity, PathMapping] = {}
+        for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
+            roots.setdefault(_folder_identity(mapping.local_path), mapping)
+        walked = set(roots)
+        odd_names: list[str] = []
+        for mapping in roots.values():
+            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names).drafts()
+        _refuse_odd_names(odd_names)
+
+
+def complete(draft: AssetDraft, root: str) -> AssetDraft:
+    """`draft` with size, mtime and sidecars filled in from the disk where they are None.
+
+    Sidecars are looked for beside the file and, for the show's, in its folders up to the mapped `root`.
+
+    Raises:
+        ResourceError: the file is not there, cannot be read, or is not a regular file.
+    """
+    found = _regular_file(draft.file_path)
+    size = found.st_size if draft.size is None else draft.size
+    mtime_ns = found.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
+    sidecars = _sidecars_on_disk(draft.file_path, root) if draft.sidecars is None else draft.sidecars
+    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns, sidecars=sidecars)
+
+
+def discover(
+    importer: Importer,
+    collection: Collection,
+    mappings: Sequence[PathMapping],
+    filters: IngestFilters,
+    *,
+    progress: Progress | None = None,
+) -> list[AssetDraft]:
+    """All that `importer` finds. What `progress` raises passes through untouched.
+
+    Raises:
+        RetroVueError: what the importer raised on purpose.
+        ResourceError: it failed in another way.
+        ValidationError: it yielded something that is not a draft.
+    """
+    drafts: list[AssetDraft] = []
+    for draft in _yielded(importer, collection, mappings, filters):
+        drafts.append(draft)
+        if progress:
+            progress(len(drafts), None, draft.file_path)
+    return drafts
+
+
+def _yielded(
+    importer: Importer, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
+) -> Iterator[AssetDraft]:
+    count, last = 0, "the start"
+    try:
+        for draft in importer.discover(collection, mappings, filters):
+            _require_draft(draft, collection, last)
+            yield draft
+            count, last = count + 1, repr(draft.file_path)
+    except RetroVueError:
+        raise
+    except Exception as error:  # an importer is somebody else's code
+        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+
+
+def _require_draft(yielded: object, collection: Collection, last: str) -> None:
+    if not isinstance(yielded, AssetDraft):
+        raise ValidationError(
+            f"the importer of collection {collection.name!r} yielded a {type(yielded).__name__} after {last},"
+            " not an AssetDraft: mend the importer"
+        )
+
+
+def _configured_root(root: object) -> str | None:
+    if root is None:
+        return None
+    if not isinstance(root, str) or not os.path.isabs(root):
+        raise ValidationError(f"the filesystem importer's root {root!r} is not an absolute path: give one")
+    return os.path.normpath(root)
+
+
+def _configured_endings(extensions: object) -> frozenset[str]:
+    if extensions is None:
+        return frozenset(VIDEO_ENDINGS)
+    if not isinstance(extensions, list | tuple) or not extensions:
+        raise ValidationError(f"the filesystem importer's extensions {extensions!r} are not a list: give ['.mkv', …]")
+    return frozenset(_ending(extension) for extension in extensions)
+
+
+def _ending(extension: object) -> str:
+    bare = extension.removeprefix(".") if isinstance(extension, str) else ""
+    if not bare or "." in bare or "/" in bare:
+        raise ValidationError(f"the filesystem importer's extension {extension!r} is not one ending such as '.mkv'")
+    return f".{bare.casefold()}"
+
+
+@attrs.frozen(eq=False)
+class _Folder:
+    """One folder and its one listing, by name.
+
+    Attributes:
+        relative: The path below the mapped root; empty for the root itself.
+        shows: The show's sidecars of this folder and the ones above it, nearest first.
+    """
+
+    path: str
+    relative: str
+    identity: Identity
+    nfos: Mapping[str, os.DirEntry[str]]
+    shows: tuple[Sidecar, ...]
+
+    def relative_path(self, name: str) -> str:
+        return f"{self.relative}/{name}" if self.relative else name
+
+
+_Found: TypeAlias = tuple[_Folder, os.DirEntry[str]]
+
+
+class _Walk:
+    """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings."""
+
+    def __init__(
+        self,
+        mapping: PathMapping,
+        endings: frozenset[str],
+        exclude: Sequence[str],
+        walked: set[Identity],
+        odd_names: list[str],
+    ) -> None:
+        self._root = mapping.local_path
+        source_root = canonical_key(mapping.source_path)
+        self._source_root = source_root if source_root.endswith("/") else f"{source_root}/"
+        self._endings = endings
+        self._exclude = exclude
+        self._walked = walked
+        self._odd_names = odd_names
+        self._links: deque[_Found] = deque()
+
+    def drafts(self) -> Iterator[AssetDraft]:
+        pending = self._listed(self._root, "", _folder_identity(self._root), ())
+        while pending or self._links:
+            # Links wait until all else is walked: what is there by its own path keeps that path.
+            folder, entry = pending.pop() if pending else self._links.popleft()
+            if _is_folder(entry):
+                pending += self._entered(folder, entry)
+            elif draft := self._draft(folder, entry):
+                yield draft
+
+    def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[_Found]:
+        if entry.is_symlink():
+            _refuse_escape(entry.path, self._root)
+        identity = _folder_identity(entry.path)
+        if identity in self._walked:
+            return []
+        self._walked.add(identity)
+        return self._listed(entry.path, parent.relative_path(entry.name), identity, parent.shows)
+
+    def _listed(self, path: str, relative: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[_Found]:
+        """What to look at in a folder, last name first."""
+        entries = _listing(path)
+        nfos = _nfos(entries)
+        shows = (*_sidecars((SHOW_SIDECAR,), nfos, self._root), *shows)
+        folder = _Folder(path, relative, identity, nfos, shows)
+        wanted = [(folder, entry) for entry in entries if self._is_wanted(folder, entry)]
+        self._links += [found for found in wanted if _is_folder_link(found[1])]
+        return [found for found in reversed(wanted) if not _is_folder_link(found[1])]
+
+    def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+        if excluded(folder.relative_path(entry.name), self._exclude):
+            return False
+        is_media = os.path.splitext(entry.name)[1].casefold() in self._endings
+        if not is_media and not _is_folder(entry):
+            return False
+        if not is_utf8(entry.name):
+            self._refuse_later(entry.path)
+            return False
+        return True
+
+    def _refuse_later(self, path: str) -> None:
+        self._odd_names.append(path)
+        if len(self._odd_names) >= MAX_NAMED:
+            _refuse_odd_names(self._odd_names)
+
+    def _draft(self, folder: _Folder, entry: os.DirEntry[str]) -> AssetDraft | None:
+        found = _entry_stat(entry, self._root)
+        if found is None:
+            _require_same_folder(folder)
+            logger.debug("listed_file_vanished", path=entry.path)
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return AssetDraft(
+            file_path=entry.path,
+            source_path=f"{self._source_root}{folder.relative_path(entry.name)}",
+            size=found.st_size,
+            mtime_ns=found.st_mtime_ns,
+            sidecars=(*_sidecars(own_sidecars(entry.name), folder.nfos, self._root), *folder.shows),
+        )
+
+
+def _listing(folder: str) -> list[os.DirEntry[str]]:
+    """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if not is_ignored(entry.name)]
+    except OSError as error:
+        raise ResourceError(f"folder {folder!r} cannot be read ({reason(error)}): mend or exclude it") from error
+    return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise ResourceError(f"{entry.path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+
+
+def _is_folder_link(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and _is_folder(entry)
+
+
+def _folder_identity(path: str) -> Identity:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise ResourceError(f"folder {path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+    return found.st_dev, found.st_ino
+
+
+def _require_same_folder(folder: _Folder) -> None:
+    """A file that is gone from a folder was removed; if the folder is another one, the disk under it was."""
+    if _folder_identity(folder.path) != folder.identity:
+        raise ResourceError(f"folder {folder.path!r} became another one while it was read: was its disk unmounted?")
+
+
+def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
+    """The `stat` of a file, links followed; None if it vanished after it was listed."""
+    try:
+        found = entry.stat()
+    except FileNotFoundError as error:
+        if not entry.is_symlink():
+            return None
+        raise ResourceError(f"link {entry.path!r} is broken: mend or exclude it") from error
+    except OSError as error:
+        raise ResourceError(f"file {entry.path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+    if entry.is_symlink():
+        _refuse_escape(entry.path, root)
+    return found
+
+
+def _refuse_escape(path: str, root: str) -> None:
+    if escapes(path, root):
+        target = os.path.realpath(path)
+        raise ValidationError(f"link {path!r} leaves {root!r} for {target!r}: exclude it or map its target")
+
+
+def _refuse_odd_names(paths: Sequence[str]) -> None:
+    if paths:
+        named = "\n".join(f"- {path!r}" for path in paths[:MAX_NAMED])
+        raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
+
+
+def _nfos(entries: Iterable[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
+    """The NFO files among `entries`, by their casefolded names."""
+    named = [(entry.name.casefold(), entry) for entry in entries]
+    return {name: entry for name, entry in reversed(named) if name.endswith(".nfo")}
+
+
+def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: str) -> tuple[Sidecar, ...]:
+    """Those of the NFO files that have one of the `names` and are regular files below `root`."""
+    entries = [nfos[name] for name in dict.fromkeys(map(str.casefold, names)) if name in nfos]
+    stats = [(entry.path, _entry_stat(entry, root)) for entry in entries]
+    return tuple(
+        Sidecar(path, found.st_size, found.st_mtime_ns) for path, found in stats if found and stat.S_ISREG(found.st_mode)
+    )
+
+
+def _sidecars_on_disk(file_path: str, root: str) -> tuple[Sidecar, ...]:
+    folder, name = os.path.split(file_path)
+    own = _sidecars(own_sidecars(name), _nfos(_listing(folder)), root)
+    shows = [_sidecars((SHOW_SIDECAR,), _nfos(_listing(above)), root) for above in _folders_up(folder, root)]
+    return (*own, *chain.from_iterable(shows))
+
+
+def _folders_up(folder: str, root: str) -> Iterator[str]:
+    """`folder` and those above it, up to and including `root`."""
+    while is_below(folder, root):
+        yield folder
+        if folder == os.path.dirname(folder):
+            return
+        folder = os.path.dirname(folder)
+
+
+def _regular_file(path: str) -> os.stat_result:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as error:
+        raise ResourceError(f"file {path!r} is not there: is its disk mounted?") from error
+    except OSError as error:
+        raise ResourceError(f"file {path!r} cannot be examined ({reason(error)}): check its disk") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ResourceError(f"{path!r} is not a regular file: name a media file")
+    return found

@@ -1,0 +1,254 @@
+"""What ffprobe measures in a file: duration, container, codecs, picture size, chapters."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.media.paths import reason
+from retrovue_uow.media.registry import refuse_unknown_keys
+from retrovue_uow.model import AssetDraft, Json, Marker
+
+MAX_INTEGER = 2**53
+"""Above it JSON's numbers are not exact."""
+
+CHECK_TIMEOUT_S = 10.0
+
+
+@attrs.frozen
+class Probe:
+    """What ffprobe told of a file.
+
+    Attributes:
+        chapters: In order of their starts, each within the duration.
+        facts: What else is worth keeping, as JSON.
+    """
+
+    duration_ms: int
+    container: str | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    chapters: tuple[Marker, ...] = ()
+    facts: Json = attrs.field(factory=dict)
+
+
+class FfprobeEnricher:
+    """Measures a file with ffprobe, in a process of its own: a file that crashes it does no harm here.
+
+    Configuration, all optional: `timeout_s`, seconds per file (60), and `executable` (`ffprobe`).
+    """
+
+    version = "1"
+    identifies = False
+
+    def __init__(self, config: Json) -> None:
+        refuse_unknown_keys(config, ("timeout_s", "executable"), "the ffprobe enricher")
+        self.timeout_s = _configured_timeout(config.get("timeout_s", 60))
+        self._executable = _configured_executable(config.get("executable", "ffprobe"))
+
+    def check(self) -> None:
+        """Raise `ResourceError` unless ffprobe is there and runs."""
+        if shutil.which(self._executable) is None:
+            raise ResourceError(f"{self._executable} is not on PATH: install ffmpeg or detach the ffprobe enricher")
+        _output([self._executable, "-version"], subject="its version", timeout_s=CHECK_TIMEOUT_S)
+
+    def enrich(self, draft: AssetDraft) -> AssetDraft:
+        """The draft with what was measured.
+
+        Raises:
+            ResourceError: the file is gone or empty, ffprobe cannot read it or is late, or it has no duration.
+        """
+        _require_content(draft.file_path)
+        text = _output(self._command(draft.file_path), subject=repr(draft.file_path), timeout_s=self.timeout_s)
+        probe = read_probe(text, draft.file_path)
+        return attrs.evolve(
+            draft,
+            duration_ms=probe.duration_ms,
+            container=probe.container,
+            video_codec=probe.video_codec,
+            audio_codec=probe.audio_codec,
+            width=probe.width,
+            height=probe.height,
+            markers=(*(marker for marker in draft.markers if marker.kind != "chapter"), *probe.chapters),
+            metadata={**draft.metadata, "probed": probe.facts},
+        )
+
+    def _command(self, path: str) -> list[str]:
+        # With `file:` no name is taken for an option or a protocol, and a playlist may not lead on to the network:
+        # https://ffmpeg.org/ffmpeg-protocols.html, *protocol_whitelist*.
+        wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
+        return [self._executable, "-v", "error", *wanted, "-i", f"file:{path}"]
+
+
+def read_probe(text: str, path: str) -> Probe:
+    """What ffprobe's JSON about the file at `path` says. Facts that make no sense count as unknown.
+
+    Raises:
+        ResourceError: it is not such JSON, or has no usable duration.
+    """
+    report = _report(text, path)
+    container = _object(report.get("format"))
+    streams = _objects(report.get("streams"))
+    video = next((each for each in streams if each.get("codec_type") == "video" and not _is_cover(each)), {})
+    audio = next((each for each in streams if each.get("codec_type") == "audio"), {})
+    duration_ms = _duration_ms(container, streams)
+    if duration_ms is None:
+        raise ResourceError(f"ffprobe reports no usable duration for {path!r}: remux the file or exclude it")
+    return Probe(
+        duration_ms=duration_ms,
+        container=_text(container.get("format_name"), until=","),
+        video_codec=_text(video.get("codec_name")),
+        audio_codec=_text(audio.get("codec_name")),
+        width=_count(video.get("width")),
+        height=_count(video.get("height")),
+        chapters=_chapters(_objects(report.get("chapters")), duration_ms),
+        facts=_facts(container, video),
+    )
+
+
+def _configured_timeout(timeout_s: object) -> float:
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
+        raise ValidationError(f"the ffprobe enricher's timeout_s {timeout_s!r} is not a number of seconds above 0")
+    return float(timeout_s)
+
+
+def _configured_executable(executable: object) -> str:
+    if not isinstance(executable, str) or not executable or "\0" in executable:
+        raise ValidationError(f"the ffprobe enricher's executable {executable!r} is not the name of a program")
+    return executable
+
+
+def _require_content(path: str) -> None:
+    try:
+        size = os.stat(path).st_size
+    except OSError as error:
+        raise ResourceError(f"file {path!r} cannot be probed ({reason(error)}): is its disk mounted?") from error
+    if size == 0:
+        raise ResourceError(f"file {path!r} is empty: replace it or exclude it")
+
+
+def _output(command: Sequence[str], *, subject: str, timeout_s: float) -> str:
+    """What the command prints; it and its children are killed if it is late."""
+    try:
+        process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ResourceError(f"{command[0]} cannot be started ({reason(error)}): reinstall ffmpeg") from error
+    with process:
+        output, complaints = _communicated(process, command[0], subject, timeout_s)
+    if process.returncode != 0:
+        complaint = _last_line(complaints) or f"exit code {process.returncode}"
+        raise ResourceError(f"{command[0]} cannot read {subject} ({complaint}): replace or exclude it")
+    return output.decode(errors="replace")
+
+
+def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, timeout_s: float) -> tuple[bytes, bytes]:
+    try:
+        return process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise ResourceError(
+            f"{name} gave no answer on {subject} within {timeout_s:g} s: exclude it or raise timeout_s"
+        ) from error
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _last_line(complaints: bytes) -> str:
+    lines = complaints.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _report(text: str, path: str) -> Json:
+    try:
+        report: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ResourceError(f"ffprobe's report on {path!r} is not JSON ({error}): probe the file by hand") from error
+    if not isinstance(report, Mapping):
+        raise ResourceError(f"ffprobe's report on {path!r} is no JSON object: probe the file by hand")
+    return report
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: object) -> list[Json]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _is_cover(stream: Json) -> bool:
+    return bool(_object(stream.get("disposition")).get("attached_pic"))
+
+
+def _duration_ms(container: Json, streams: Iterable[Json]) -> int | None:
+    measured = [_milliseconds(each.get("duration")) for each in streams]
+    return _milliseconds(container.get("duration")) or max(filter(None, measured), default=None)
+
+
+def _number(value: object) -> float | None:
+    """A number as ffprobe writes it, bare or quoted; None for what no file can measure."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < MAX_INTEGER else None
+
+
+def _milliseconds(value: object) -> int | None:
+    seconds = _number(value)
+    if seconds is None or seconds * 1000 >= MAX_INTEGER:
+        return None
+    return round(seconds * 1000)
+
+
+def _count(value: object) -> int | None:
+    return int(_number(value) or 0) or None
+
+
+def _text(value: object, *, until: str = "\0") -> str | None:
+    """Text that a database takes, up to `until`: no NUL, no lone surrogates, not empty."""
+    if not isinstance(value, str):
+        return None
+    return value.partition(until)[0].replace("\0", "").encode(errors="replace").decode().strip() or None
+
+
+def _chapters(chapters: Iterable[Json], duration_ms: int) -> tuple[Marker, ...]:
+    markers: dict[int, Marker] = {}
+    for chapter in chapters:
+        start_ms = _milliseconds(chapter.get("start_time"))
+        if start_ms is None or start_ms >= duration_ms:
+            continue
+        end_ms = min(_milliseconds(chapter.get("end_time")) or 0, duration_ms)
+        name = _text(_object(chapter.get("tags")).get("title"))
+        markers.setdefault(start_ms, Marker("chapter", start_ms, end_ms if end_ms > start_ms else None, name))
+    return tuple(markers[start_ms] for start_ms in sorted(markers))
+
+
+def _facts(container: Json, video: Json) -> Json:
+    tags = {_text(key): _text(value) for key, value in _object(container.get("tags")).items()}
+    facts = {
+        "format_name": _text(container.get("format_name")),
+        "bit_rate": _count(container.get("bit_rate")),
+        "frame_rate": _text(video.get("avg_frame_rate")),
+        "display_aspect_ratio": _text(video.get("display_aspect_ratio")),
+        "tags": {key: value for key, value in tags.items() if key and value},
+    }
+    return {key: fact for key, fact in facts.items() if fact}

@@ -1,0 +1,137 @@
+"""Importers and enrichers by type: the built-in ones, those of other distributions, and those the caller brings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.media.enrichment import ReadyEnricher
+from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
+from retrovue_uow.model import AttachedEnricher, Json
+
+IMPORTER_GROUP = "retrovue_uow.importers"
+ENRICHER_GROUP = "retrovue_uow.enrichers"
+DEFAULT_TIMEOUT_S = 60.0
+
+_BUILT_IN = (
+    EntryPoint("filesystem", "retrovue_uow.media.importers:FilesystemImporter", IMPORTER_GROUP),
+    EntryPoint("filename", "retrovue_uow.media.filenames:FilenameEnricher", ENRICHER_GROUP),
+    EntryPoint("nfo", "retrovue_uow.media.sidecars:NfoEnricher", ENRICHER_GROUP),
+    EntryPoint("ffprobe", "retrovue_uow.media.probing:FfprobeEnricher", ENRICHER_GROUP),
+)
+
+T = TypeVar("T")
+
+
+def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
+    """Every importer type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
+    return {**_found(IMPORTER_GROUP), **extra}
+
+
+def enricher_factories(extra: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
+    """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
+    return {**_found(ENRICHER_GROUP), **extra}
+
+
+def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word
+    """The importer of that type, configured.
+
+    Raises:
+        ValidationError: nobody has such a type, or its configuration is wrong.
+        ResourceError: the type cannot be imported, or what it made is not an importer.
+    """
+    return _made("importer", type, config, factories, methods=("check", "collections", "discover"))
+
+
+def make_enricher(type: str, config: Json, factories: Mapping[str, EnricherFactory]) -> Enricher:  # noqa: A002  the contract's word
+    """The enricher of that type, configured. Raises as `make_importer` does."""
+    return _made("enricher", type, config, factories, methods=("check", "enrich"))
+
+
+def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, EnricherFactory]) -> list[ReadyEnricher]:
+    """The attached enrichers, made, in running order."""
+    return [_ready(each.type, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+
+
+def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher]:
+    """Lower priorities first, equal ones by type."""
+    return sorted(attached, key=attrgetter("priority", "type"))
+
+
+def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enricher]) -> str:
+    """16 hexadecimal digits that change with the types, configurations, versions and order of the enrichers.
+
+    `enrichers` are those that `ready(attached, …)` made, in its order.
+    """
+    facts = [
+        [each.type, each.config, str(getattr(enricher, "version", ""))]
+        for each, enricher in zip(running_order(attached), enrichers, strict=True)
+    ]
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> None:
+    """Raise `ValidationError` if `config` has a key that `owner` does not know."""
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise ValidationError(f"{owner} does not know the configuration {unknown}: it knows {sorted(known)}")
+
+
+def _found(group: str) -> dict[str, Callable[[Json], Any]]:
+    foreign = sorted(entry_points(group=group), key=_distribution)
+    ours = [each for each in _BUILT_IN if each.group == group]
+    return {each.name: _lazy(each) for each in (*foreign, *ours)}
+
+
+def _lazy(entry_point: EntryPoint) -> Callable[[Json], Any]:
+    def make(config: Json) -> Any:  # what an entry point names is known once it is loaded
+        try:
+            factory = entry_point.load()
+        except Exception as error:  # importing runs whatever the other distribution wrote
+            raise ResourceError(
+                f"type {entry_point.name!r} of distribution {_distribution(entry_point)!r} cannot be imported"
+                f" ({error}): reinstall that distribution or take the type out of use"
+            ) from error
+        return factory(config)
+
+    return make
+
+
+def _distribution(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "retrovue_uow"
+
+
+def _made(
+    noun: str, type_name: str, config: Json, factories: Mapping[str, Callable[[Json], T]], *, methods: Sequence[str]
+) -> T:
+    factory = factories.get(type_name)
+    if factory is None:
+        raise ValidationError(f"there is no {noun} type {type_name!r}: choose one of {sorted(factories)}")
+    try:
+        made = factory(config)
+    except RetroVueError:
+        raise
+    except Exception as error:  # a factory is somebody else's code
+        raise ResourceError(f"{noun} type {type_name!r} cannot be made ({error!r}): see its documentation") from error
+    lacking = [method for method in methods if not callable(getattr(made, method, None))]
+    if lacking:
+        raise ResourceError(f"{noun} type {type_name!r} made {made!r}, which lacks {lacking}: mend its factory")
+    return made
+
+
+def _ready(type_name: str, enricher: Enricher) -> ReadyEnricher:
+    timeout_s = getattr(enricher, "timeout_s", DEFAULT_TIMEOUT_S)
+    if not isinstance(timeout_s, int | float) or not timeout_s > 0:
+        raise ResourceError(f"enricher {type_name!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+    return ReadyEnricher(
+        type=type_name,
+        enricher=enricher,
+        timeout_s=float(timeout_s),
+        identifies=bool(getattr(enricher, "identifies", True)),
+    )

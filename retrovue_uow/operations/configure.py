@@ -1,0 +1,420 @@
+"""Sources, collections, path mappings and enrichers: what the operator sets up before anything is ingested."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
+from retrovue_uow.media import asking, paths, registry
+from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.store import queries_assets, queries_config
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import new_id, utc_now
+from retrovue_uow.store.operation import Operation
+
+
+def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config: Json = {}) -> Source:  # noqa: A002, B006
+    """Add a source, and return it.
+
+    Pre-conditions:
+        - No source has the name, compared case-insensitively.
+        - `type` is an importer type that can be had, and accepts `config`.
+
+    Post-conditions:
+        - The source is in the catalogue, without collections.
+
+    Atomicity: The source is there whole, or not at all.
+
+    Args:
+        type: An importer type: `filesystem`, one registered by entry point, or one given to `Catalog`.
+        config: The importer's own configuration; a JSON object. The filesystem importer takes `root` and `extensions`.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+    with catalog.operation("source_add", ConfigurationError, name=name, type=type) as op:
+        with op.preflight() as db:
+            _require_name("source", name)
+            _require_free("source", name, [source.name for source in queries_config.sources(db)])
+            registry.make_importer(type, config, catalog.importers)
+        with op.execution() as db:
+            source = Source(id=new_id(), name=name, type=type, config=dict(config))
+            queries_config.add_source(db, source, created_at=utc_now())
+        _validate(op)
+        return op.finish(source)
+
+
+def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
+    """Ask a source for its collections; return them as the catalogue has them now, new ones included.
+
+    Pre-conditions:
+        - The source exists, can be reached, and lets us in.
+
+    Post-conditions:
+        - Each collection that the source reports is in the catalogue; new ones are disabled until the operator enables them.
+        - Collections that the catalogue had are left as they are, also those that the source no longer reports.
+
+    Atomicity: All new collections are added, with their path mappings, or none is.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the source reports what cannot be.
+    """
+    with catalog.operation("source_discover", ConfigurationError, prepares=True, source=source) as op:
+        with op.preflight() as db:
+            found_source = preflight.validate_source_exists(db, source)
+        with op.preparation():
+            importer = registry.make_importer(found_source.type, found_source.config, catalog.importers)
+            preflight.validate_source_connectivity(found_source, importer)
+            reported = [_normalised(found) for found in asking.reported_collections(importer, found_source.name)]
+        with op.execution() as db:
+            preflight.validate_source_exists(db, found_source.id)
+            ids = [_ensure_collection(db, found_source, found) for found in reported]
+        _validate(op)
+        with_id = {collection.id: collection for collection in queries_config.collections(catalog.database)}
+        return op.finish([with_id[id_] for id_ in ids])
+
+
+def _normalised(found: FoundCollection) -> FoundCollection:
+    _require_name("collection", found.name)
+    mappings = dict(_mapping(source_path, local) for source_path, local in found.path_mappings.items())
+    return attrs.evolve(found, path_mappings=mappings)
+
+
+def _ensure_collection(db: Database, source: Source, found: FoundCollection) -> str:
+    for known in queries_config.collections(db):
+        if known.source_id == source.id and (
+            known.external_id == found.external_id if found.external_id is not None else known.name == found.name
+        ):
+            return known.id
+    return _add_collection(db, source, found, enabled=False)
+
+
+def add_collection(
+    catalog: OpenCatalog,
+    source: str,
+    name: str,
+    *,
+    external_id: str | None = None,
+    path_mappings: Mapping[str, str] = {},
+    enabled: bool = True,
+) -> Collection:
+    """Add a collection to a source, and return it.
+
+    Pre-conditions:
+        - The source exists and has no collection of that name or external id.
+        - Path mappings lead from a source path to an absolute local path, and none reaches the files of another.
+
+    Post-conditions:
+        - The collection is in the catalogue with its path mappings, without assets.
+
+    Atomicity: The collection is there with all its mappings, or not at all.
+
+    Args:
+        source: Identifier or name of the source.
+        external_id: What the source itself calls the collection, if it does.
+        path_mappings: Source path → absolute local path. For a filesystem source the two are the same.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+    with catalog.operation("collection_add", ConfigurationError, source=source, name=name) as op:
+        with op.preflight() as db:
+            found_source = preflight.validate_source_exists(db, source)
+            found = _normalised(FoundCollection(name, external_id, path_mappings))
+            siblings = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
+            _require_free("collection", name, [each.name for each in siblings])
+            _require_free("external id", external_id or "", [each.external_id or "" for each in siblings if each.external_id])
+        with op.execution() as db:
+            id_ = _add_collection(db, found_source, found, enabled=enabled)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, id_))
+
+
+def _add_collection(db: Database, source: Source, found: FoundCollection, *, enabled: bool) -> str:
+    collection = Collection(new_id(), source.id, found.name, found.external_id, enabled)
+    queries_config.add_collection(db, collection, created_at=utc_now())
+    for source_path, local_path in found.path_mappings.items():
+        queries_config.add_path_mapping(db, collection.id, source_path, local_path)
+    return collection.id
+
+
+def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path: str) -> Collection:
+    """Add a path mapping to a collection, and return the collection.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - The collection has no mapping for `source_path`: mappings do not change, they are added and removed.
+        - `local_path` is absolute and has no `..`.
+
+    Post-conditions:
+        - The collection has the mapping; no file is reached through two of its mappings under two paths.
+
+    Atomicity: The mapping is there, or not at all.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def check(_: Database, found: Collection) -> None:
+        source, _local = _mapping(source_path, local_path)
+        for mapping in found.path_mappings:
+            if mapping.source_path == source:
+                raise ValidationError(f"{source!r} is mapped to {mapping.local_path!r} already: remove that mapping first")
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.add_path_mapping(db, found.id, *_mapping(source_path, local_path))
+
+    op = catalog.operation(
+        "collection_map", ConfigurationError, collection=collection, source_path=source_path, local_path=local_path
+    )
+    return _change(catalog, op, collection, check, change)
+
+
+def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Collection:
+    """Remove a path mapping through which no asset came, and return the collection.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - It has a mapping for `source_path`, and no asset came through it.
+
+    Post-conditions:
+        - The mapping is gone, and nothing else.
+
+    Atomicity: The mapping is gone, or all is as before.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def mapping_id(found: Collection) -> int:
+        key = paths.canonical_key(source_path)
+        for mapping in found.path_mappings:
+            if mapping.source_path == key:
+                return mapping.id
+        raise ValidationError(f"collection {found.name!r} has no mapping for {source_path!r}")
+
+    def check(db: Database, found: Collection) -> None:
+        used = queries_config.assets_of_mapping(db, mapping_id(found))
+        if used:
+            raise BusinessRuleError(f"{used} assets came through the mapping of {source_path!r}: wipe the collection first")
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.remove_path_mapping(db, mapping_id(found))
+
+    op = catalog.operation("collection_unmap", ConfigurationError, collection=collection, source_path=source_path)
+    return _change(catalog, op, collection, check, change)
+
+
+def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
+    """Let a collection be ingested, and return it.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+
+    Post-conditions:
+        - The collection is enabled; it may have been before.
+
+    Atomicity: One row changes, or none.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.set_enabled(db, found.id, enabled=True)
+
+    op = catalog.operation("collection_enable", ConfigurationError, collection=collection)
+    return _change(catalog, op, collection, _nothing_more, change)
+
+
+def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
+    """Keep a collection from being ingested, and return it. Its assets stay.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+
+    Post-conditions:
+        - The collection is disabled; it may have been before.
+
+    Atomicity: One row changes, or none.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.set_enabled(db, found.id, enabled=False)
+
+    op = catalog.operation("collection_disable", ConfigurationError, collection=collection)
+    return _change(catalog, op, collection, _nothing_more, change)
+
+
+def attach_enricher(
+    catalog: OpenCatalog,
+    collection: str,
+    type: str,  # noqa: A002  the design's word
+    *,
+    config: Json = {},  # noqa: B006  read, never written
+    priority: int = 100,
+) -> Collection:
+    """Let an enricher see every draft of a collection from now on, and return the collection.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - `type` is an enricher type that can be had, accepts `config`, and is not attached yet.
+
+    Post-conditions:
+        - The enricher is attached; what was ingested without it counts as changed.
+
+    Atomicity: One row is added, or none.
+
+    Args:
+        priority: Lower ones run first.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def check(_: Database, found: Collection) -> None:
+        if any(enricher.type == type for enricher in found.enrichers):
+            raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
+        registry.make_enricher(type, config, catalog.enrichers)
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
+
+    op = catalog.operation("enricher_attach", ConfigurationError, collection=collection, type=type, priority=priority)
+    return _change(catalog, op, collection, check, change)
+
+
+def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collection:  # noqa: A002  the design's word
+    """Take an enricher from a collection, and return the collection. What it found out stays until a refresh.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - An enricher of that type is attached.
+
+    Post-conditions:
+        - The enricher is no longer attached.
+
+    Atomicity: One row goes, or none.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+
+    def check(_: Database, found: Collection) -> None:
+        if not any(enricher.type == type for enricher in found.enrichers):
+            attached = ", ".join(enricher.type for enricher in found.enrichers) or "none"
+            raise ValidationError(f"enricher {type!r} is not attached to collection {found.name!r}: it has {attached}")
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.detach_enricher(db, found.id, type)
+
+    op = catalog.operation("enricher_detach", ConfigurationError, collection=collection, type=type)
+    return _change(catalog, op, collection, check, change)
+
+
+def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
+    """Remove a collection that has no assets, and return what it was.
+
+    Pre-conditions:
+        - The collection exists, nobody else is working on it, and it has no assets.
+
+    Post-conditions:
+        - The collection, its path mappings and its attached enrichers are gone, and nothing else.
+
+    Atomicity: All of it goes, or nothing.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+    with catalog.operation("collection_remove", ConfigurationError, collection=collection) as op:
+        with op.preflight() as db:
+            found = preflight.validate_collection_exists(db, collection)
+            preflight.validate_no_conflicting_operations(op, found)
+            count = queries_assets.count_assets(db, found.id)
+            if count:
+                raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
+        with op.execution() as db:
+            queries_config.remove_collection(db, found.id)
+        _validate(op)
+        return op.finish(found)
+
+
+def remove_source(catalog: OpenCatalog, source: str) -> Source:
+    """Remove a source that has no collections, and return what it was.
+
+    Pre-conditions:
+        - The source exists and has no collections.
+
+    Post-conditions:
+        - The source is gone, and nothing else.
+
+    Atomicity: It goes, or nothing does.
+
+    Raises:
+        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    """
+    with catalog.operation("source_remove", ConfigurationError, source=source) as op:
+        with op.preflight() as db:
+            found = preflight.validate_source_exists(db, source)
+            collections = [each.name for each in queries_config.collections(db) if each.source_id == found.id]
+            if collections:
+                raise BusinessRuleError(f"source {found.name!r} has collections {collections}: remove them first")
+        with op.execution() as db:
+            queries_config.remove_source(db, found.id)
+        _validate(op)
+        return op.finish(found)
+
+
+def _change(
+    catalog: OpenCatalog,
+    operation: Operation,
+    collection: str,
+    check: Callable[[Database, Collection], None],
+    change: Callable[[Database, Collection], None],
+) -> Collection:
+    """What every change of one collection has in common."""
+    with operation as op:
+        with op.preflight() as db:
+            found = preflight.validate_collection_exists(db, collection)
+            preflight.validate_no_conflicting_operations(op, found)
+            check(db, found)
+        with op.execution() as db:
+            change(db, found)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+
+
+def _validate(op: Operation) -> None:
+    with op.postvalidation() as db:
+        integrity.validate_database_consistency(db)
+
+
+def _nothing_more(_: Database, __: Collection) -> None:
+    """Nothing to check beyond what every change of a collection checks."""
+
+
+def _require_name(noun: str, name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or "\0" in name or not paths.is_utf8(name):
+        raise ValidationError(f"a {noun} needs a readable name, not {name!r}")
+
+
+def _require_free(noun: str, name: str, taken: list[str]) -> None:
+    if name.casefold() in {each.casefold() for each in taken}:
+        raise ValidationError(f"there is a {noun} {name!r} already: choose another")
+
+
+def _mapping(source_path: str, local_path: str) -> tuple[str, str]:
+    """Both paths in the spelling that the catalogue keeps."""
+    if not isinstance(local_path, str) or not os.path.isabs(local_path) or ".." in local_path.split("/"):
+        raise ValidationError(f"local path {local_path!r} must be absolute and without '..'")
+    if not paths.is_utf8(local_path) or "\0" in local_path:
+        raise ValidationError(f"local path {local_path!r} is not readable text")
+    return paths.canonical_key(source_path), os.path.normpath(local_path)

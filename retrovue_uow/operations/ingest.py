@@ -1,0 +1,303 @@
+"""Ingesting: what a collection's source has comes into the catalogue, and what it no longer has is marked missing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from retrovue_uow.errors import IngestError, ValidationError
+from retrovue_uow.model import (
+    Collection,
+    IngestFailure,
+    IngestFilters,
+    IngestResult,
+    Progress,
+    Refresh,
+    SourceIngestResult,
+)
+from retrovue_uow.operations import process
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.preparation import PreparedAsset, PreparedIngest, Request, keys_to_look_for, prepare, validate
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.store import queries_assets, queries_config
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.operation import Operation
+from retrovue_uow.store.queries_assets import KnownAsset
+
+
+def prepare_ingest(
+    catalog: OpenCatalog,
+    collection_id: str,
+    filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
+    *,
+    refresh: Refresh | None = None,
+    as_if_empty: bool = False,
+    allow_empty: bool = False,
+    strict_names: bool = False,
+    progress: Progress | None = None,
+) -> PreparedIngest:
+    """Do all of an ingest that asks the outside world, in front of the unit that will write it.
+
+    Pre-conditions:
+        - No unit of work is open.
+        - Those of `ingest_collection`.
+
+    Post-conditions:
+        - Nothing is written. The collection is claimed until the prepared ingest is used or closed.
+
+    Atomicity: Nothing is written.
+
+    Args:
+        as_if_empty: Prepare for a collection that will have been wiped by then: every file is enriched.
+
+    Raises:
+        IngestError: As `ingest_collection`.
+        ContractError: A unit of work is open.
+    """
+    request = Request(filters, refresh, as_if_empty, allow_empty, strict_names, progress)
+    with _frame(catalog, "collection_prepare_ingest", collection_id, request, prepares=True) as op:
+        prepared = _prepared(catalog, op, collection_id, request)
+        op.finish(None)
+        return attrs.evolve(prepared, claims=op.hand_over_claims())
+
+
+def ingest_collection(
+    catalog: OpenCatalog,
+    collection_id: str | PreparedIngest,
+    filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
+    *,
+    dry_run: bool = False,
+    refresh: Refresh | None = None,
+    allow_empty: bool = False,
+    strict_names: bool = False,
+    progress: Progress | None = None,
+) -> IngestResult:
+    """Bring what a collection's source has into the catalogue.
+
+    Pre-conditions:
+        - The collection exists, is enabled, and nobody else is working on it.
+        - Its mapped folders are there and can be read; none is empty while the collection has assets.
+        - Its source lets us in, and its enrichers are available.
+        - The filters make sense, and match something.
+
+    Post-conditions:
+        - Every file found is one asset. New ones are ready if their duration is known, and never approved.
+        - Existing ones are as they were, or enriched again where `refresh` asked for it.
+        - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
+        - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
+
+    Atomicity: The whole collection, or nothing: one file that cannot be enriched or written fails the ingest. The files are
+    looked at before the write lock is taken.
+
+    Args:
+        collection_id: Identifier, external id or name; or what `prepare_ingest` returned, inside a unit of work or not.
+        filters: Which part of the collection; none: all of it.
+        dry_run: Do the whole work, report it, and roll it back.
+        refresh: What to do with existing assets: None leaves them, `"changed"` enriches again those whose file, sidecars or
+            enrichers changed, `"all"` every one.
+        allow_empty: Believe that an empty folder was emptied on purpose.
+        strict_names: Refuse files that nothing can classify, naming all of them, rather than ingest them as kind `other`.
+        progress: Called with files done, files in all (None while they are being found) and the path.
+
+    Raises:
+        IngestError: A pre-condition does not hold, a file, an enricher or the importer failed, or SQLite or a rule refused
+            the result.
+        ContractError: A unit of work is open, and the ingest is not prepared.
+    """
+    if isinstance(collection_id, PreparedIngest):
+        return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
+    request = Request(filters, refresh, False, allow_empty, strict_names, progress)
+    with _frame(catalog, "collection_ingest", collection_id, request, dry_run=dry_run, prepares=True) as op:
+        prepared = _prepared(catalog, op, collection_id, request)
+        with op.execution() as db:
+            preflight.validate_collection_unchanged(db, prepared.collection)
+            result = _execute(op, db, prepared)
+        _validate(op)
+        return op.finish(result)
+
+
+def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run: bool) -> IngestResult:
+    prepared.use()
+    try:
+        with _frame(catalog, "collection_ingest", prepared.collection.id, prepared.request, dry_run=dry_run) as op:
+            with op.preflight() as db:
+                preflight.validate_collection_unchanged(db, prepared.collection)
+                preflight.validate_no_conflicting_operations(op, prepared.collection)
+            with op.execution() as db:
+                result = _execute(op, db, prepared)
+            _validate(op)
+            return op.finish(result)
+    finally:
+        prepared.close()
+
+
+def _frame(
+    catalog: OpenCatalog, name: str, collection: str, request: Request, *, dry_run: bool = False, prepares: bool = False
+) -> Operation:
+    return catalog.operation(
+        name,
+        IngestError,
+        dry_run=dry_run,
+        prepares=prepares,
+        collection=collection,
+        filters=attrs.asdict(request.filters),
+        refresh=request.refresh,
+        allow_empty=request.allow_empty,
+        strict_names=request.strict_names,
+    )
+
+
+def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: Request) -> PreparedIngest:
+    """Pre-flight and preparation."""
+    with op.preflight() as db:
+        validated = validate(catalog, op, db, collection_id, request)
+    with op.preparation():
+        return prepare(op, validated, request)
+
+
+def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
+    known = queries_assets.known_assets(db, prepared.collection.id)
+    if prepared.request.as_if_empty and known:
+        raise ValidationError(
+            f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
+            "wipe it first, in the same unit"
+        )
+    tally = _Tally()
+    for each in prepared.assets:
+        op.working_on = each.key
+        tally.count(_write(db, prepared, each, known), each, known)
+    op.working_on = None
+    missing = _missing(prepared, known)
+    queries_assets.mark_missing(db, [known[key].id for key in missing], since=utc_now())
+    return tally.result(prepared, missing)
+
+
+def _write(db: Database, prepared: PreparedIngest, each: PreparedAsset, known: Mapping[str, KnownAsset]) -> process.Written:
+    """Write one asset in a savepoint of its own, or see that there is nothing to write."""
+    existing = known.get(each.key)
+    if existing is not None and not each.is_enriched and existing.missing_since is None:
+        changed = process.is_changed(existing, each.draft, prepared.fingerprint)
+        return process.Written(existing.id, "changed" if changed else "unchanged")
+    write = process.AssetWrite(prepared.collection.id, each.key, each.mapping_id, each.draft, prepared.fingerprint)
+    with db.session():
+        return process.write_asset(db, write, refresh=prepared.request.refresh, seen=each.seen)
+
+
+def _missing(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[str]:
+    """The keys that a full ingest should have seen, and did not, and that are not marked missing already."""
+    if not prepared.request.filters.is_full:
+        return []
+    looked_for = keys_to_look_for(prepared.collection, prepared.request.filters, known)
+    return sorted(key for key in looked_for if key not in prepared.found and known[key].missing_since is None)
+
+
+def _validate(op: Operation) -> None:
+    with op.postvalidation() as db:
+        integrity.validate_no_orphaned_records(db)
+        integrity.validate_all_relationships(db)
+        integrity.validate_business_rules(db)
+
+
+@attrs.define
+class _Tally:
+    """What an ingest did, as it goes."""
+
+    paths: defaultdict[str, list[str]] = attrs.field(factory=lambda: defaultdict(list))
+    created_entities: Counter[str] = attrs.field(factory=Counter)
+
+    def count(self, written: process.Written, each: PreparedAsset, known: Mapping[str, KnownAsset]) -> None:
+        self.paths[written.outcome].append(each.key)
+        self.created_entities.update(written.created)
+        existing = known.get(each.key)
+        if existing is not None and existing.missing_since is not None:
+            self.paths["returned"].append(each.key)
+        if written.outcome in {"created", "refreshed"} and each.draft.kind == "other":
+            self.paths["unclassified"].append(each.key)
+
+    def result(self, prepared: PreparedIngest, missing: Sequence[str]) -> IngestResult:
+        self.paths["missing"].extend(missing)
+        self.paths["duplicates"].extend(prepared.duplicates)
+        counts = {name: len(found) for name, found in self.paths.items()}
+        return IngestResult(
+            collection=prepared.collection,
+            discovered=len(prepared.assets) + len(prepared.duplicates),
+            created=counts.get("created", 0),
+            unchanged=counts.get("unchanged", 0),
+            changed=counts.get("changed", 0),
+            refreshed=counts.get("refreshed", 0),
+            missing=counts.get("missing", 0),
+            returned=counts.get("returned", 0),
+            duplicates=counts.get("duplicates", 0),
+            unclassified=counts.get("unclassified", 0),
+            paths={name: tuple(self.paths.get(name, ())) for name in _LISTED},
+            created_entities=dict(self.created_entities),
+        )
+
+
+_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified")
+
+
+def ingest_source(
+    catalog: OpenCatalog,
+    source_id: str,
+    filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
+    *,
+    dry_run: bool = False,
+    refresh: Refresh | None = None,
+    allow_empty: bool = False,
+    strict_names: bool = False,
+    progress: Progress | None = None,
+) -> SourceIngestResult:
+    """Ingest every enabled collection of a source, one unit of work each; a failure stops none of the others.
+
+    Pre-conditions:
+        - The source exists, and has an enabled collection.
+        - No unit of work is open.
+
+    Post-conditions:
+        - Those of `ingest_collection` for each collection that did not fail.
+
+    Atomicity: Each collection is whole or untouched; they do not depend on each other.
+
+    Args:
+        source_id: Identifier or name of the source.
+        filters: And everything after it: as for `ingest_collection`.
+
+    Raises:
+        IngestError: There is no such source, or nothing in it to ingest.
+        ContractError: A unit of work is open.
+    """
+    with catalog.operation("source_ingest", IngestError, prepares=True, source=source_id) as op:
+        with op.preflight() as db:
+            source = preflight.validate_source_exists(db, source_id)
+            enabled = [each for each in queries_config.collections(db) if each.source_id == source.id and each.enabled]
+            if not enabled:
+                raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
+        with op.preparation():
+            """Each collection is prepared in its own operation."""
+        op.finish(None)
+    options = {"dry_run": dry_run, "allow_empty": allow_empty, "strict_names": strict_names}
+    outcomes = list(_each(catalog, enabled, filters, refresh, options, progress))
+    return SourceIngestResult(
+        source,
+        results=tuple(each for each in outcomes if isinstance(each, IngestResult)),
+        failures=tuple(each for each in outcomes if isinstance(each, IngestFailure)),
+    )
+
+
+def _each(
+    catalog: OpenCatalog,
+    collections: Sequence[Collection],
+    filters: IngestFilters,
+    refresh: Refresh | None,
+    options: Mapping[str, bool],
+    progress: Progress | None,
+) -> Iterator[IngestResult | IngestFailure]:
+    for collection in collections:
+        try:
+            yield ingest_collection(catalog, collection.id, filters, refresh=refresh, progress=progress, **options)
+        except IngestError as error:
+            yield IngestFailure(collection, str(error), type(error.cause).__name__)

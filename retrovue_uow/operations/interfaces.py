@@ -1,0 +1,39 @@
+"""What an operation needs of the catalogue that it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from retrovue_uow.errors import OperationError
+from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.operation import Operation
+
+
+class OpenCatalog(Protocol):
+    """`Catalog`, as the operations below it see it."""
+
+    @property
+    def database(self) -> Database:
+        """The catalogue file."""
+
+    @property
+    def importers(self) -> Mapping[str, ImporterFactory]:
+        """Importer types by name."""
+
+    @property
+    def enrichers(self) -> Mapping[str, EnricherFactory]:
+        """Enricher types by name."""
+
+    def operation(
+        self,
+        name: str,
+        error: type[OperationError],
+        /,
+        *,
+        dry_run: bool = False,
+        prepares: bool = False,
+        **arguments: object,
+    ) -> Operation:
+        """The frame of an operation."""

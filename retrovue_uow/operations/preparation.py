@@ -1,0 +1,238 @@
+"""What an ingest does before it takes the write lock: it asks the source, the disk and the enrichers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TypeVar
+
+import attrs
+
+from retrovue_uow.errors import ContractError, ValidationError
+from retrovue_uow.media import importers, paths, registry
+from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
+from retrovue_uow.media.interfaces import Importer
+from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh
+from retrovue_uow.operations import process
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.rules import preflight
+from retrovue_uow.rules.drafts import validate_asset_draft
+from retrovue_uow.store import queries_assets
+from retrovue_uow.store.claims import Claim
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.operation import Operation
+from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset
+
+_NAMED = 20
+E = TypeVar("E")
+
+
+@attrs.frozen
+class Request:
+    """What the caller of an ingest asked for."""
+
+    filters: IngestFilters
+    refresh: Refresh | None
+    as_if_empty: bool
+    allow_empty: bool
+    strict_names: bool
+    progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
+
+
+@attrs.frozen
+class PreparedAsset:
+    """A draft that was found. `seen` is what the catalogue knew of it then; only an enriched one can be written."""
+
+    key: str
+    draft: AssetDraft
+    mapping_id: int
+    seen: KnownAsset | None
+    is_enriched: bool = False
+
+
+@attrs.define(eq=False)
+class PreparedIngest:
+    """An ingest of which only the writing is left. Holds its collection's claim until it is used or closed.
+
+    Attributes:
+        found: The canonical key of every file that is there, whether or not the filters let it through.
+        fingerprint: Of the enrichers that saw the drafts.
+    """
+
+    collection: Collection
+    request: Request
+    assets: Sequence[PreparedAsset]
+    found: frozenset[str]
+    duplicates: Sequence[str]
+    fingerprint: str
+    claims: list[Claim] = attrs.field(factory=list)
+    _is_used: bool = attrs.field(default=False, init=False)
+
+    def __enter__(self) -> PreparedIngest:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def use(self) -> None:
+        """Note that it is being written; it can be only once."""
+        if self._is_used:
+            raise ContractError("a prepared ingest is used once: prepare another one")
+        self._is_used = True
+
+    def close(self) -> None:
+        """Give the claim back; the prepared ingest can no longer be used."""
+        self._is_used = True
+        while self.claims:
+            self.claims.pop().release()
+
+
+@attrs.frozen
+class Validated:
+    """What pre-flight found: all that is needed to look at the files."""
+
+    collection: Collection
+    importer: Importer
+    enrichers: Sequence[ReadyEnricher]
+    fingerprint: str
+    known: Mapping[str, KnownAsset]
+    assets: Mapping[str, Asset]
+
+
+def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: str, request: Request) -> Validated:
+    """Pre-flight of an ingest."""
+    process.validate_refresh(request.refresh)
+    preflight.validate_ingest_filters(request.filters)
+    collection = preflight.validate_collection_exists(db, collection_id)
+    preflight.validate_collection_enabled(collection)
+    preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty or request.as_if_empty)
+    source = preflight.validate_source_exists(db, collection.source_id)
+    importer = registry.make_importer(source.type, source.config, catalog.importers)
+    preflight.validate_source_connectivity(source, importer)
+    enrichers = registry.ready(collection.enrichers, catalog.enrichers)
+    preflight.validate_enrichers_available(enrichers)
+    preflight.validate_no_conflicting_operations(op, collection)
+    return Validated(
+        collection=collection,
+        importer=importer,
+        enrichers=enrichers,
+        fingerprint=registry.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
+        known={} if request.as_if_empty else queries_assets.known_assets(db, collection.id),
+        assets=_assets_to_match(db, collection, request),
+    )
+
+
+def _assets_to_match(db: Database, collection: Collection, request: Request) -> dict[str, Asset]:
+    """A filter is held against what the catalogue knows of a file that is not enriched again."""
+    if request.filters.is_full or request.as_if_empty:
+        return {}
+    found = queries_assets.assets(db, AssetQuery(collection_id=collection.id))
+    return {asset.canonical_key: asset for asset in found}
+
+
+def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
+    """Find the files, and enrich those of them that will be written."""
+    collection = seen.collection
+    drafts = importers.discover(seen.importer, collection, collection.path_mappings, request.filters, progress=request.progress)
+    found: dict[str, PreparedAsset] = {}
+    duplicates: list[str] = []
+    for draft in drafts:
+        op.working_on = draft.source_path
+        key, mapping = validate_asset_draft(draft, collection)
+        if key in found:
+            duplicates.append(key)
+        elif not _is_excluded(key, mapping, request.filters):
+            found[key] = PreparedAsset(key, draft, mapping.id, seen.known.get(key))
+    op.working_on = None
+    assets = _selected(list(found.values()), seen, request)
+    _refuse_no_match(assets, request.filters)
+    if request.strict_names:
+        _refuse_unclassified(assets)
+    return PreparedIngest(collection, request, assets, frozenset(found), duplicates, seen.fingerprint)
+
+
+def _is_excluded(key: str, mapping: PathMapping, filters: IngestFilters) -> bool:
+    return bool(filters.exclude) and paths.excluded(relative_key(key, mapping), filters.exclude)
+
+
+def relative_key(key: str, mapping: PathMapping) -> str:
+    """What of a canonical key lies below its mapping."""
+    return key.removeprefix(mapping.source_path).lstrip("/")
+
+
+def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Mapping[str, E]) -> list[str]:
+    """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
+    if not filters.exclude:
+        return list(known)
+    mapped = ((key, paths.mapping_for(key, collection.path_mappings)) for key in known)
+    return [key for key, mapping in mapped if mapping is None or not _is_excluded(key, mapping, filters)]
+
+
+def _selected(found: Sequence[PreparedAsset], seen: Validated, request: Request) -> list[PreparedAsset]:
+    """What the filters let through, with those enriched that are new or to be refreshed."""
+    to_enrich = [each for each in found if _is_to_be_enriched(each, seen, request)]
+    enriched = dict(zip((each.key for each in to_enrich), _enriched(to_enrich, seen, request), strict=True))
+    selected: list[PreparedAsset] = []
+    for each in found:
+        if each.key not in enriched:
+            if request.filters.is_full or _matches_asset(request.filters, seen.assets[each.key]):
+                selected.append(each)
+        elif (draft := enriched[each.key]) is not None:
+            selected.append(attrs.evolve(each, draft=draft, is_enriched=True))
+    return selected
+
+
+def _is_to_be_enriched(each: PreparedAsset, seen: Validated, request: Request) -> bool:
+    return each.seen is None or process.wants_refresh(each.seen, each.draft, seen.fingerprint, request.refresh)
+
+
+def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request) -> list[AssetDraft | None]:
+    mappings = {mapping.id: mapping for mapping in seen.collection.path_mappings}
+    drafts = []
+    for each in chosen:
+        process.validate_inside_mapping(each.draft, mappings[each.mapping_id])
+        drafts.append(each.draft)
+    keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, draft)
+    enriched = enrich_all(drafts, seen.enrichers, keep=keep, progress=request.progress)
+    finished = [None if draft is None else process.classified(draft) for draft in enriched]
+    for draft in finished:
+        if draft is not None:
+            validate_asset_draft(draft, seen.collection)
+    return finished
+
+
+def _matches_draft(filters: IngestFilters, draft: AssetDraft) -> bool:
+    return _matches(filters, draft.title, draft.season_number, draft.episode_numbers)
+
+
+def _matches_asset(filters: IngestFilters, asset: Asset) -> bool:
+    return _matches(filters, asset.title, asset.season_number, asset.episode_numbers)
+
+
+def _matches(filters: IngestFilters, title: str | None, season: int | None, episodes: tuple[int, ...]) -> bool:
+    return (
+        filters.title is not None
+        and title is not None
+        and title.casefold() == filters.title.casefold()
+        and filters.season in (None, season)
+        and (filters.episode is None or filters.episode in episodes)
+    )
+
+
+def _refuse_no_match(assets: Sequence[PreparedAsset], filters: IngestFilters) -> None:
+    if assets or filters.is_full:
+        return
+    wanted = f"title {filters.title!r}"
+    if filters.season is not None:
+        wanted += f", season {filters.season}"
+    if filters.episode is not None:
+        wanted += f", episode {filters.episode}"
+    raise ValidationError(f"no file matches {wanted}: is it spelt as the file names have it?")
+
+
+def _refuse_unclassified(assets: Sequence[PreparedAsset]) -> None:
+    unknown = [each.key for each in assets if each.is_enriched and each.draft.kind == "other"]
+    if unknown:
+        shown = "\n  ".join(unknown[:_NAMED])
+        more = f"\n  and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}{more}")

@@ -1,0 +1,268 @@
+"""One draft becomes one asset, with its title, season, episodes, markers and metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import attrs
+
+from retrovue_uow.errors import AssetProcessingError, ValidationError
+from retrovue_uow.media import importers, paths, registry
+from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
+from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Marker, Outcome, PathMapping, Refresh
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.rules.drafts import validate_asset_draft
+from retrovue_uow.store import queries_assets, queries_titles
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import new_id, utc_now
+from retrovue_uow.store.queries_assets import KnownAsset
+
+_REFRESHES = (None, "changed", "all")
+
+
+def process_asset(
+    catalog: OpenCatalog, asset_draft: AssetDraft, collection: str, *, refresh: Refresh | None = None
+) -> AssetProcessingResult:
+    """Enrich one draft and write it into a collection, whoever else is working on that collection.
+
+    Pre-conditions:
+        - The draft is sound, and lies below a path mapping of the collection without leaving it by a link.
+        - The collection exists and is enabled, and the mapped folder can be read.
+        - The collection's enrichers are available.
+
+    Post-conditions:
+        - There is one asset for the draft's path. A new one is ready if its duration is known, and never approved.
+        - An existing one is as it was, unless `refresh` asked for it; its approval is withdrawn only if facts changed.
+        - Every title, season and episode holds something up, and the asset has the links that its kind asks for.
+
+    Atomicity: The asset with all that belongs to it, or nothing. Enrichers run before the write lock is taken.
+
+    Args:
+        collection: Identifier, external id or name.
+        refresh: What to do with an existing asset: None leaves it, `"changed"` enriches it again if the file, its sidecars
+            or the enrichers changed, `"all"` does in any case.
+
+    Raises:
+        AssetProcessingError: A pre-condition does not hold, an enricher failed, or SQLite or a rule refused the result.
+        ContractError: A unit of work is open: prepare an ingest in front of it instead.
+    """
+    path = getattr(asset_draft, "source_path", None)
+    with catalog.operation(
+        "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh
+    ) as op:
+        with op.preflight() as db:
+            validate_refresh(refresh)
+            found = preflight.validate_collection_exists(db, collection)
+            key, mapping = validate_asset_draft(asset_draft, found)
+            preflight.validate_collection_accessible(found, mapping)
+            enrichers = registry.ready(found.enrichers, catalog.enrichers)
+            preflight.validate_enrichers_available(enrichers)
+            known = queries_assets.known_asset(db, found.id, key)
+        with op.preparation():
+            op.working_on = key
+            validate_inside_mapping(asset_draft, mapping)
+            draft = importers.complete(asset_draft, mapping.local_path)
+            fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
+            if known is None or wants_refresh(known, draft, fingerprint, refresh):
+                draft = _enriched(draft, enrichers)
+                validate_asset_draft(draft, found)
+        with op.execution() as db:
+            preflight.validate_collection_unchanged(db, found)
+            with db.session():
+                written = write_asset(
+                    db, AssetWrite(found.id, key, mapping.id, draft, fingerprint), refresh=refresh, seen=known
+                )
+        with op.postvalidation() as db:
+            integrity.validate_asset_relationships(db, written.asset_id)
+            integrity.validate_hierarchy_integrity(db)
+            integrity.validate_no_duplicates(db)
+        return op.finish(
+            AssetProcessingResult(
+                asset=existing_asset(catalog.database, written.asset_id),
+                outcome=written.outcome,
+                created_entities=dict(written.created),
+            )
+        )
+
+
+def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher]) -> AssetDraft:
+    (enriched,) = enrich_all([draft], enrichers)
+    return draft if enriched is None else classified(enriched)
+
+
+def validate_refresh(refresh: object) -> None:
+    """`refresh` is one of the three things that it can be."""
+    if refresh not in _REFRESHES:
+        raise ValidationError(f"refresh must be None, 'changed' or 'all', not {refresh!r}")
+
+
+def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping) -> None:
+    """The file, with every link followed, lies inside the mapped folder."""
+    if paths.escapes(draft.file_path, mapping.local_path):
+        raise ValidationError(
+            f"{draft.file_path!r} leads out of the mapped folder {mapping.local_path!r} by a link: map the folder it leads to"
+        )
+
+
+def classified(draft: AssetDraft) -> AssetDraft:
+    """The draft with kind `other` where nothing could classify it; the catalogue never guesses."""
+    return draft if draft.kind is not None else attrs.evolve(draft, kind="other")
+
+
+def sidecar_fingerprint(draft: AssetDraft) -> str:
+    """A short text that changes with the names, sizes and mtimes of the sidecars; empty where there are none."""
+    if not draft.sidecars:
+        return ""
+    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in draft.sidecars)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def is_changed(known: KnownAsset, draft: AssetDraft, fingerprint: str) -> bool:
+    """Whether the file, its sidecars or the enrichers differ from what the catalogue recorded."""
+    return (known.size, known.mtime_ns, known.sidecars, known.enrichers) != (
+        draft.size,
+        draft.mtime_ns,
+        sidecar_fingerprint(draft),
+        fingerprint,
+    )
+
+
+def wants_refresh(known: KnownAsset, draft: AssetDraft, fingerprint: str, refresh: Refresh | None) -> bool:
+    """Whether an existing asset is to be enriched again."""
+    return refresh == "all" or (refresh == "changed" and is_changed(known, draft, fingerprint))
+
+
+@attrs.frozen
+class AssetWrite:
+    """A draft, ready to be written. `enrichers` is the fingerprint of those that saw it."""
+
+    collection_id: str
+    key: str
+    mapping_id: int
+    draft: AssetDraft
+    enrichers: str
+
+
+@attrs.define
+class Written:
+    """What became of a draft; `created` counts the rows added per table above the asset."""
+
+    asset_id: str
+    outcome: Outcome
+    created: Counter[str] = attrs.field(factory=Counter)
+
+
+def write_asset(db: Database, write: AssetWrite, *, refresh: Refresh | None, seen: KnownAsset | None) -> Written:
+    """Create the asset, refresh it, or leave it; `seen` is what was known of it when the draft was prepared."""
+    known = queries_assets.known_asset(db, write.collection_id, write.key)
+    if known is None:
+        if seen is not None:
+            raise ValidationError(f"{write.key!r} went from the catalogue while its file was looked at: run it again")
+        return _create(db, write)
+    if known.missing_since is not None:
+        queries_assets.mark_returned(db, known.id)
+    if not is_changed(known, write.draft, write.enrichers) and refresh != "all":
+        return Written(known.id, "unchanged")
+    if seen is None or not wants_refresh(known, write.draft, write.enrichers, refresh):
+        return Written(known.id, "changed")
+    return _refresh(db, write, known)
+
+
+def _create(db: Database, write: AssetWrite) -> Written:
+    now = utc_now()
+    written = Written(new_id(), "created")
+    queries_assets.add_asset(
+        db,
+        written.asset_id,
+        write.draft,
+        collection_id=write.collection_id,
+        path_mapping_id=write.mapping_id,
+        canonical_key=write.key,
+        sidecars=sidecar_fingerprint(write.draft),
+        enrichers=write.enrichers,
+        now=now,
+    )
+    _link(db, write.draft, written, now=now)
+    queries_assets.add_markers(db, written.asset_id, write.draft.markers)
+    queries_assets.set_metadata(db, written.asset_id, write.draft.metadata)
+    return written
+
+
+def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
+    now = utc_now()
+    written = Written(known.id, "refreshed")
+    before = _facts(db, known.id)
+    episodes, movies = queries_assets.unlink(db, known.id)
+    queries_assets.remove_markers(db, known.id)
+    queries_assets.update_asset(
+        db,
+        known.id,
+        write.draft,
+        path_mapping_id=write.mapping_id,
+        sidecars=sidecar_fingerprint(write.draft),
+        enrichers=write.enrichers,
+        now=now,
+    )
+    _link(db, write.draft, written, now=now)
+    queries_assets.add_markers(db, known.id, write.draft.markers)
+    queries_assets.set_metadata(db, known.id, write.draft.metadata)
+    remove_what_nothing_holds(db, episodes, movies)
+    if _facts(db, known.id) != before:
+        queries_assets.withdraw_approval(db, known.id)
+    return written
+
+
+def _facts(db: Database, asset_id: str) -> tuple[Asset, list[Marker]]:
+    """What an operator approved: all that is known of an asset but when its file was last touched and where it lies."""
+    asset = existing_asset(db, asset_id)
+    stripped = attrs.evolve(asset, mtime_ns=None, missing_since=None, approved=False, file_path="")
+    return stripped, queries_assets.markers(db, asset_id)
+
+
+def existing_asset(db: Database, asset_id: str) -> Asset:
+    """The asset with this identifier; raises `ValidationError` if there is none."""
+    asset = queries_assets.asset(db, asset_id)
+    if asset is None:
+        raise ValidationError(f"there is no asset {asset_id!r}: `asset list` shows them")
+    return asset
+
+
+def _link(db: Database, draft: AssetDraft, written: Written, *, now: str) -> None:
+    if draft.kind == "movie":
+        title_id, is_new = queries_titles.ensure_title(db, "movie", _title(draft), draft.year, now=now)
+        written.created["title"] += is_new
+        queries_assets.link_movie(db, title_id, written.asset_id)
+    elif draft.kind == "episode":
+        _link_episodes(db, draft, written, now=now)
+
+
+def _link_episodes(db: Database, draft: AssetDraft, written: Written, *, now: str) -> None:
+    title_id, is_new = queries_titles.ensure_title(db, "show", _title(draft), draft.year, now=now)
+    written.created["title"] += is_new
+    season_id, is_new = queries_titles.ensure_season(db, title_id, draft.season_number or 0)
+    written.created["season"] += is_new
+    for number in draft.episode_numbers:
+        episode_id, is_new = queries_titles.ensure_episode(db, season_id, number, draft.episode_title)
+        written.created["episode"] += is_new
+        queries_assets.link_episode(db, episode_id, written.asset_id)
+        if written.outcome == "refreshed" and draft.episode_title is not None:
+            queries_titles.name_episode(db, episode_id, draft.episode_title)
+
+
+def _title(draft: AssetDraft) -> str:
+    if draft.title is None:
+        raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
+    return draft.title
+
+
+def remove_what_nothing_holds(db: Database, episodes: set[int], movies: set[str]) -> dict[str, int]:
+    """Remove those of the episodes and movie titles, and the seasons and shows above, that hold nothing up any more."""
+    episode_count, seasons = queries_titles.remove_empty_episodes(db, episodes)
+    season_count, shows = queries_titles.remove_empty_seasons(db, seasons)
+    return {
+        "episode": episode_count,
+        "season": season_count,
+        "title": queries_titles.remove_empty_titles(db, shows | movies),
+    }

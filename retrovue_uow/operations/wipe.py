@@ -1,0 +1,62 @@
+"""Wiping a collection: its assets go, with all that only they held up; the collection itself stays."""
+
+from __future__ import annotations
+
+from retrovue_uow.errors import WipeError
+from retrovue_uow.model import Collection, WipeOptions, WipeResult
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.process import remove_what_nothing_holds
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.store import queries_assets
+from retrovue_uow.store.database import Database
+
+
+def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
+    """Wipe a collection and all data that belongs to it.
+
+    Pre-conditions:
+        - The collection exists; it need not be enabled, nor its source be reachable.
+        - Nobody else is working on it.
+        - It holds exactly `options.expect_assets` assets, if that is given.
+
+    Post-conditions:
+        - Its assets are gone, with their links, markers and metadata, and the titles, seasons and episodes that only they
+          held up.
+        - The collection, its path mappings and its enrichers are as they were, and so is every other collection.
+        - The result counts exactly the rows that went, per table.
+
+    Atomicity: All of it goes, or nothing. No media file is touched.
+
+    Args:
+        collection_id: Identifier, external id or name of the collection.
+        options: `dry_run=True` does the whole work, reports it, and rolls it back.
+
+    Raises:
+        WipeError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    with catalog.operation(
+        "collection_wipe",
+        WipeError,
+        dry_run=options.dry_run,
+        collection=collection_id,
+        expect_assets=options.expect_assets,
+    ) as op:
+        with op.preflight() as db:
+            collection = preflight.validate_collection_exists(db, collection_id)
+            preflight.validate_no_conflicting_operations(op, collection)
+            preflight.validate_wipe_prerequisites(db, collection, options)
+        with op.execution() as db:
+            result = _execute_wipe(db, collection)
+        with op.postvalidation() as db:
+            integrity.validate_no_orphaned_records(db)
+            integrity.validate_collection_preserved(db, collection)
+            integrity.validate_path_mappings_preserved(db, collection)
+            integrity.validate_database_consistency(db)
+        return op.finish(result)
+
+
+def _execute_wipe(db: Database, collection: Collection) -> WipeResult:
+    episodes = set(queries_assets.episodes_of_collection(db, collection.id))
+    movies = set(queries_assets.movies_of_collection(db, collection.id))
+    deleted = queries_assets.delete_assets(db, collection.id)
+    return WipeResult(collection=collection, deleted={**deleted, **remove_what_nothing_holds(db, episodes, movies)})

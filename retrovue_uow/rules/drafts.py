@@ -1,0 +1,142 @@
+"""What a draft must be before it may become an asset."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.media import paths
+from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection, Marker, PathMapping
+
+_RULE = "validate_asset_draft"
+_LONGEST_NAME = 1000  # characters, as in the schema
+_LARGEST = 2**63 - 1  # SQLite's INTEGER
+_COUNTS: tuple[tuple[str, int], ...] = (
+    ("size", 0),
+    ("year", 1),
+    ("season_number", 0),
+    ("duration_ms", 1),
+    ("width", 1),
+    ("height", 1),
+)
+_TEXTS = ("title", "episode_title", "container", "video_codec", "audio_codec")
+
+
+def validate_asset_draft(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
+    """The canonical key of a draft and the mapping that it comes through.
+
+    Raises:
+        ValidationError: The draft is not one, or says something that cannot be; the message names its path and the field.
+    """
+    if not isinstance(draft, AssetDraft):
+        raise ValidationError(f"a draft must be an AssetDraft, not {type(draft).__name__}", rule=_RULE)
+    key, mapping = _place(draft, collection)
+    for problem in (_kind_problem(draft), *_field_problems(draft), _marker_problem(draft), _metadata_problem(draft)):
+        if problem is not None:
+            raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
+    return key, mapping
+
+
+def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
+    for field, path in (("file_path", draft.file_path), ("source_path", draft.source_path)):
+        if not isinstance(path, str) or not path:
+            raise ValidationError(f"draft {draft.source_path!r}: {field} must be a path, not {path!r}", rule=_RULE)
+    local_path = paths.canonical_key(draft.file_path)
+    if not os.path.isabs(draft.file_path):
+        raise ValidationError(f"draft {draft.source_path!r}: file_path {draft.file_path!r} must be absolute", rule=_RULE)
+    key = paths.canonical_key(draft.source_path)
+    mapping = paths.mapping_for(key, collection.path_mappings)
+    if mapping is None:
+        raise ValidationError(
+            f"draft {draft.source_path!r} lies below no path mapping of collection {collection.name!r}: add one", rule=_RULE
+        )
+    if not paths.is_below(local_path, paths.canonical_key(mapping.local_path)):
+        raise ValidationError(
+            f"draft {draft.source_path!r}: file_path {draft.file_path!r} lies outside the mapped folder {mapping.local_path!r}",
+            rule=_RULE,
+        )
+    return key, mapping
+
+
+def _kind_problem(draft: AssetDraft) -> str | None:
+    if draft.kind is not None and draft.kind not in ASSET_KINDS:
+        return f"kind {draft.kind!r} is not one of {', '.join(ASSET_KINDS)}"
+    if draft.kind == "episode" and (not draft.title or draft.season_number is None or not draft.episode_numbers):
+        return "an episode needs title, season_number and episode_numbers"
+    if draft.kind == "movie" and not draft.title:
+        return "a movie needs a title"
+    return None
+
+
+def _field_problems(draft: AssetDraft) -> list[str | None]:
+    return [
+        *(_number_problem(name, getattr(draft, name), least) for name, least in _COUNTS),
+        *(_text_problem(name, getattr(draft, name)) for name in _TEXTS),
+        None if draft.mtime_ns is None or _is_integer(draft.mtime_ns) else f"mtime_ns {draft.mtime_ns!r} is not an integer",
+        _episodes_problem(draft.episode_numbers),
+    ]
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _number_problem(name: str, value: object, least: int) -> str | None:
+    if value is None or (_is_integer(value) and isinstance(value, int) and value >= least):
+        return None
+    return f"{name} must be an integer from {least}, not {value!r}"
+
+
+def _text_problem(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or "\0" in value or not paths.is_utf8(value):
+        return f"{name} {value!r} is not a readable text"
+    if len(value) > _LONGEST_NAME:
+        return f"{name} has {len(value)} characters, more than {_LONGEST_NAME}"
+    return None
+
+
+def _episodes_problem(numbers: object) -> str | None:
+    if not isinstance(numbers, tuple) or not all(_is_integer(number) and number >= 0 for number in numbers):
+        return f"episode_numbers must be a tuple of integers from 0, not {numbers!r}"
+    if len(set(numbers)) != len(numbers):
+        return f"episode_numbers {numbers!r} names an episode twice"
+    return None
+
+
+def _marker_problem(draft: AssetDraft) -> str | None:
+    if not isinstance(draft.markers, tuple) or not all(isinstance(marker, Marker) for marker in draft.markers):
+        return "markers must be a tuple of Marker"
+    if len({(marker.kind, marker.start_ms) for marker in draft.markers}) != len(draft.markers):
+        return "two markers of one kind start at the same time"
+    return next(filter(None, (_one_marker_problem(marker) for marker in draft.markers)), None)
+
+
+def _one_marker_problem(marker: Marker) -> str | None:
+    if marker.kind not in MARKER_KINDS:
+        return f"marker kind {marker.kind!r} is not one of {', '.join(MARKER_KINDS)}"
+    return (
+        (_number_problem("marker start_ms", marker.start_ms, 0) if marker.start_ms is not None else "a marker needs start_ms")
+        or _number_problem("marker end_ms", marker.end_ms, marker.start_ms + 1)
+        or _text_problem("marker name", marker.name)
+    )
+
+
+def _metadata_problem(draft: AssetDraft) -> str | None:
+    if not isinstance(draft.metadata, Mapping):
+        return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
+    for domain, document in draft.metadata.items():
+        if _text_problem("domain", domain) or not isinstance(document, Mapping) or not _is_json(document):
+            return f"metadata of domain {domain!r} is not a JSON object"
+    return None
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, default=dict, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

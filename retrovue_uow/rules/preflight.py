@@ -1,0 +1,152 @@
+"""What must hold before an operation. Each function raises, saying what to do, or returns what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from retrovue_uow.errors import ConflictError, ResourceError, ValidationError
+from retrovue_uow.media import paths
+from retrovue_uow.media.asking import require
+from retrovue_uow.media.enrichment import ReadyEnricher
+from retrovue_uow.media.interfaces import Importer
+from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, WipeOptions
+from retrovue_uow.store import queries_assets, queries_config
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.operation import Operation
+
+Named = TypeVar("Named", Source, Collection)
+
+
+def validate_source_exists(db: Database, selector: str) -> Source:
+    """The source that `selector` names: its identifier, or its name, whole and case-insensitive."""
+    return _only_one("source", selector, queries_config.sources(db), "validate_source_exists")
+
+
+def validate_collection_exists(db: Database, selector: str) -> Collection:
+    """The collection that `selector` names: its identifier, external id or name, whole and case-insensitive.
+
+    Raises:
+        ValidationError: None has that name, or several have; the message lists them.
+    """
+    return _only_one("collection", selector, queries_config.collections(db), "validate_collection_exists")
+
+
+def _only_one(noun: str, selector: object, candidates: Sequence[Named], rule: str) -> Named:
+    if not isinstance(selector, str) or not selector.strip():
+        raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}", rule=rule)
+    found = [each for each in candidates if each.id == selector] or [each for each in candidates if _is_named(each, selector)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(f"{each.name!r} ({each.id})" for each in found)
+        raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}", rule=rule)
+    known = ", ".join(repr(each.name) for each in candidates[:10]) or "none yet"
+    raise ValidationError(f"there is no {noun} {selector!r}: the catalogue has {known}", rule=rule)
+
+
+def _is_named(each: Source | Collection, selector: str) -> bool:
+    external_id = each.external_id if isinstance(each, Collection) else None
+    return selector == external_id or each.name.casefold() == selector.casefold()
+
+
+def validate_collection_enabled(collection: Collection) -> None:
+    """The operator wants this collection to be ingested."""
+    if not collection.enabled:
+        raise ValidationError(
+            f"collection {collection.name!r} is disabled: enable it first", rule="validate_collection_enabled"
+        )
+
+
+def validate_ingest_filters(filters: IngestFilters) -> None:
+    """Season needs title, episode needs season, and nothing is negative or blank."""
+    if filters.season is not None and filters.title is None:
+        _refuse_filters("a season needs a title")
+    if filters.episode is not None and filters.season is None:
+        _refuse_filters("an episode needs a season")
+    if filters.title is not None and not filters.title.strip():
+        _refuse_filters("the title is blank")
+    if (filters.season or 0) < 0 or (filters.episode or 0) < 0:
+        _refuse_filters("season and episode count from 0")
+    if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
+        _refuse_filters(f"exclude must be a tuple of glob patterns, not {filters.exclude!r}")
+
+
+def _refuse_filters(reason: str) -> None:
+    raise ValidationError(f"these filters make no sense: {reason}", rule="validate_ingest_filters")
+
+
+def validate_path_mappings(db: Database, collection: Collection, *, allow_empty: bool) -> None:
+    """Every mapped folder is there and can be read; under a collection that has assets, none is empty."""
+    if not collection.path_mappings:
+        raise ValidationError(
+            f"collection {collection.name!r} has no path mapping: map a source path to a local folder first",
+            rule="validate_path_mappings",
+        )
+    has_assets = queries_assets.count_assets(db, collection.id) > 0
+    for mapping in collection.path_mappings:
+        _validate_root(mapping, refuse_empty=has_assets and not allow_empty)
+
+
+def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
+    verdict = paths.judge_root(mapping.local_path)
+    if verdict.problem is not None:
+        raise ResourceError(verdict.problem) from verdict.error
+    if refuse_empty and verdict.state is paths.RootState.EMPTY:
+        raise ResourceError(
+            f"folder {mapping.local_path!r} is empty, but the catalogue has assets of its collection: is its disk mounted? "
+            "If it was emptied on purpose, say so with allow_empty=True (--allow-empty)"
+        )
+
+
+def validate_source_connectivity(source: Source, importer: Importer) -> None:
+    """The source can be reached and lets us in: its importer says so."""
+    require(f"source {source.name!r} ({source.type})", importer.check)
+
+
+def validate_no_conflicting_operations(op: Operation, collection: Collection) -> None:
+    """Nobody else is working on the collection; from here to the end of the unit, nobody else can."""
+    try:
+        op.claim(collection.id)
+    except ConflictError as error:
+        holder = error.holder
+        raise ConflictError(
+            f"collection {collection.name!r} is in use: {holder.operation} of process {holder.pid} has been working on it "
+            f"since {holder.started_at}; wait until it is done",
+            holder=holder,
+            rule="validate_no_conflicting_operations",
+        ) from error
+
+
+def validate_collection_accessible(collection: Collection, mapping: PathMapping) -> None:
+    """The collection is enabled and the folder that a draft comes from is there."""
+    validate_collection_enabled(collection)
+    _validate_root(mapping, refuse_empty=False)
+
+
+def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
+    """Each enricher has what it needs: it says so itself."""
+    for each in enrichers:
+        require(f"enricher {each.type!r}", each.enricher.check)
+
+
+def validate_collection_unchanged(db: Database, seen: Collection) -> None:
+    """The collection, its mappings and its enrichers are still what pre-flight saw."""
+    now = next((each for each in queries_config.collections(db) if each.id == seen.id), None)
+    if now != seen:
+        raise ValidationError(
+            f"collection {seen.name!r} was changed while its files were looked at: run it again",
+            rule="validate_collection_unchanged",
+        )
+
+
+def validate_wipe_prerequisites(db: Database, collection: Collection, options: WipeOptions) -> None:
+    """The collection holds exactly as many assets as the caller expects, where it says."""
+    if options.expect_assets is None:
+        return
+    count = queries_assets.count_assets(db, collection.id)
+    if count != options.expect_assets:
+        raise ValidationError(
+            f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped",
+            rule="validate_wipe_prerequisites",
+        )

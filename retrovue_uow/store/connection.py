@@ -1,0 +1,155 @@
+"""One APSW connection, opened as a catalogue needs it, and its errors in the library's words."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import apsw
+
+from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, ValidationError
+
+MEMORY = ":memory:"
+SQLITE_HEADER = b"SQLite format 3\x00"
+
+_RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
+    apsw.BusyError: "is locked by another process: wait until it is done, or end it",
+    apsw.LockedError: "is locked by another connection of this process",
+    apsw.FullError: "has no room: free some space on its disk",
+    apsw.IOError: "cannot be read or written: look after its disk",
+    apsw.CantOpenError: "cannot be opened: does its folder exist, and may this user write there?",
+    apsw.ReadOnlyError: "cannot be written: it was opened read-only, or this user may not write it",
+    apsw.CorruptError: "is damaged: restore a backup, or recover it with `sqlite3 FILE .recover`",
+    apsw.NotADBError: "is not a SQLite database",
+    apsw.PermissionsError: "may not be used by this user",
+    apsw.NoMemError: "needs more memory than there is",
+    apsw.TooBigError: "was given a text or blob that is larger than SQLite allows",
+    apsw.InterruptError: "was interrupted",
+    apsw.ProtocolError: "cannot be locked: is it on a network drive?",
+    apsw.SchemaChangeError: "was changed in shape by another connection: try again",
+}
+_MISUSES = (apsw.SQLError, apsw.BindingsError, apsw.MisuseError, apsw.RangeError, apsw.ExecutionCompleteError)
+
+
+def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueError:
+    """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
+    if isinstance(error, UnicodeEncodeError):
+        return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    if isinstance(error, apsw.AuthError):
+        return ContractError(f"refused: {error}. Transactions and settings belong to the unit of work, not to its body")
+    if isinstance(error, apsw.ConstraintError):
+        return _constraint(error)
+    if isinstance(error, _MISUSES) or _is_our_own_statement(error):
+        return ContractError(f"SQLite cannot run this: {error}")
+    for kind, advice in _RESOURCE_ERRORS.items():
+        if isinstance(error, kind):
+            return ResourceError(f"database {name!r} {advice} ({error})")
+    return ResourceError(f"database {name!r} failed: {error}")
+
+
+def _is_our_own_statement(error: apsw.Error) -> bool:
+    """Whether "busy" means a cursor left open on this very connection, where waiting cannot help."""
+    return isinstance(error, apsw.BusyError) and "statements in progress" in str(error)
+
+
+def _constraint(error: apsw.ConstraintError) -> RetroVueError:
+    if getattr(error, "extendedresult", None) == apsw.SQLITE_CONSTRAINT_COMMITHOOK:
+        return ContractError("written outside a unit of work, nothing of it remains: open one with `session()`")
+    return ConstraintError(f"SQLite refused a row: {error}")
+
+
+class BusyWait:
+    """A busy handler in Python, so that Ctrl-C is answered while SQLite waits for another writer."""
+
+    def __init__(self, timeout_ms: int) -> None:
+        self.timeout_s = timeout_ms / 1000
+        self._deadline = 0.0
+
+    def __call__(self, tries: int) -> bool:
+        """Sleep a little and say whether to try again."""
+        now = time.monotonic()
+        if tries == 0:
+            self._deadline = now + self.timeout_s
+        if now >= self._deadline:
+            return False
+        time.sleep(min(0.001 * (tries + 1), 0.02, self._deadline - now))
+        return True
+
+
+def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Connection:
+    """A connection with every setting asserted. Raises `ResourceError` that says why, and changes no foreign file."""
+    _judge_file(path, read_only=read_only)
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    try:
+        connection = apsw.Connection(path, flags=flags)
+    except apsw.Error as error:
+        raise translated(error, path) from error
+    try:
+        connection.set_busy_handler(busy)
+        _configure(connection, path, read_only=read_only)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, apsw.Error):
+            raise translated(error, path) from error
+        raise
+    return connection
+
+
+def _judge_file(path: str, *, read_only: bool) -> None:
+    """SQLite's own "unable to open database file" covers five situations; tell them apart first."""
+    if path == MEMORY:
+        return None
+    folder = os.path.dirname(os.path.abspath(path))
+    if not Path(folder).is_dir():
+        raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first")
+    if Path(path).is_dir():
+        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
+    if not Path(path).exists():
+        return _judge_absence(path, folder, read_only=read_only)
+    _judge_header(path)
+    if not read_only and not os.access(path, os.W_OK):
+        raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
+    return None
+
+
+def _judge_absence(path: str, folder: str, *, read_only: bool) -> None:
+    if read_only:
+        raise ResourceError(f"catalogue {path!r} does not exist: open it once for writing to create it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ResourceError(f"folder {folder!r} may not be written by this user: no catalogue can be created there")
+
+
+def _judge_header(path: str) -> None:
+    try:
+        with open(path, "rb") as file:
+            header = file.read(len(SQLITE_HEADER))
+    except OSError as error:
+        raise ResourceError(f"catalogue {path!r} cannot be read: {error.strerror}") from error
+    if header and header != SQLITE_HEADER:
+        raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
+
+
+def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # NOTADB and CANTOPEN show here, not at opening
+    for option, wanted in (
+        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
+        (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    ):
+        if connection.config(option, wanted) != wanted:
+            raise ResourceError(f"database {path!r}: SQLite does not accept setting {option} = {wanted}")
+    settings: dict[str, object] = {"foreign_keys": 1, "trusted_schema": 0, "synchronous": 2}
+    if not read_only:
+        settings["journal_mode"] = "memory" if path == MEMORY else "wal"
+    for pragma, value in settings.items():
+        _set(connection, path, pragma, value)
+
+
+def _set(connection: apsw.Connection, path: str, pragma: str, value: object) -> None:
+    connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
+    actual = connection.execute(f"PRAGMA {pragma}").fetchall()
+    if actual != [(value,)]:
+        raise ResourceError(f"database {path!r}: PRAGMA {pragma} is {actual!r} and cannot be set to {value!r}")

@@ -1,0 +1,150 @@
+"""One SQLite file, opened with care: statements, units of work, read-only blocks. Knows nothing of the catalogue's tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import apsw
+
+from retrovue_uow.errors import ContractError, ResourceError
+from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated
+from retrovue_uow.store.transaction import Hook, Transaction
+from retrovue_uow.store.unit import ReadOnly, Unit
+
+Value = int | float | str | bytes | None
+Row = tuple[Any, ...]  # what comes out is known to the query alone, which gives it its types
+Params = Sequence[Value] | Mapping[str, Value]
+
+
+class Database:
+    """One APSW connection in WAL mode with foreign keys on, `synchronous=FULL`, and every setting asserted.
+
+    Reads may be made at any time; writes only inside `session()`: SQLite's commit hook vetoes every other one.
+
+    Args:
+        path: The file, or `":memory:"`. Created if it does not exist; its folder is not.
+        busy_timeout_ms: How long to wait for another connection's lock before a `ResourceError`.
+        read_only: SQLite refuses every write, and `session()` is refused.
+
+    Raises:
+        ResourceError: The file or its folder is missing, unreadable, unwritable, not a database, damaged or locked.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout_ms: int = 5000, read_only: bool = False) -> None:
+        self.path = os.fspath(path) if os.fspath(path) == MEMORY else os.path.abspath(path)
+        self.is_read_only = read_only
+        self.connection = open_connection(self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
+        self._transaction = Transaction(self.connection, self.path)
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def execute(self, sql: str, params: Params = ()) -> list[Row]:
+        """All rows of `sql`, as a list: no cursor stays open.
+
+        Raises:
+            ConstraintError: SQLite refused a row.
+            ContractError: The statement is faulty, controls the transaction, writes outside a unit, or is not the owner's.
+            TransactionLostError: SQLite has ended the transaction under the unit.
+            ResourceError: Disk, lock or memory failed.
+        """
+        return self._run(self.connection.execute, sql, params)
+
+    def executemany(self, sql: str, rows: Iterable[Params]) -> None:
+        """Run `sql` once for each of `rows`. Raises what `execute` raises."""
+        self._run(self.connection.executemany, sql, rows)
+
+    def _run(self, call: Callable[..., apsw.Cursor], sql: str, params: object) -> list[Row]:
+        self._transaction.admit()
+        try:
+            return call(sql, params).fetchall()
+        except (apsw.Error, UnicodeEncodeError) as error:
+            refusal = self._transaction.refusal(error)
+            self._transaction.observe(refusal)
+            raise refusal from error
+        except BaseException as error:
+            self._transaction.observe(error)
+            raise
+
+    def changes(self) -> int:
+        """How many rows the last INSERT, UPDATE or DELETE changed, not counting cascades."""
+        return self.connection.changes()
+
+    def unit_changes(self) -> int:
+        """How many rows the open unit has changed, cascades and what was undone since included."""
+        return self.connection.total_changes() - self._transaction.changes_at_begin
+
+    def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
+        """A unit of work: BEGIN IMMEDIATE … COMMIT where none is open, a savepoint inside one.
+
+        Any exception undoes the unit. A nested unit that failed makes the enclosing ones roll back even where its error is
+        swallowed.
+
+        Args:
+            contain: The failure of this nested unit may be survived: only the unit itself is undone.
+            durable: Insist on being outermost, so that leaving the block means that the data is on disk.
+
+        Raises:
+            ResourceError: Another writer holds the lock for longer than the time-out, or the database is read-only.
+            ContractError: `durable` inside another unit, a unit of another thread or task, or a swallowed failure.
+        """
+        if self.is_read_only:
+            raise ResourceError(f"database {self.path!r} was opened read-only: open it for writing")
+        return Unit(self, self._transaction, contain=contain, durable=durable)
+
+    def read_only(self) -> ReadOnly[Database]:
+        """A block in which SQLite refuses to write: within a unit on its own rows, outside on a consistent snapshot."""
+        return ReadOnly(self, self._transaction)
+
+    @property
+    def in_unit(self) -> bool:
+        """Whether a unit of work is open."""
+        return bool(self._transaction.units)
+
+    def on_commit(self, hook: Hook) -> None:
+        """Call `hook` after the outermost COMMIT, outside the unit; never if this unit or an enclosing one rolls back."""
+        self._innermost().on_commit.append(hook)
+
+    def set_rollback_only(self, reason: str) -> None:
+        """Roll the innermost unit back at its end, without an error: a dry run."""
+        self._innermost().rollback_only = reason
+
+    def before_commit(self, hook: Hook) -> None:
+        """Call `hook` inside each outermost unit, as the last thing before COMMIT; what it raises rolls back."""
+        self._transaction.before_commit.append(hook)
+
+    def at_end(self, hook: Hook) -> None:
+        """Call `hook` once when the open outermost unit has ended, whichever way."""
+        self._innermost()
+        self._transaction.at_end(hook)
+
+    def _innermost(self) -> Unit[Database]:
+        self._transaction.admit()
+        if not self._transaction.units:
+            raise ContractError("no unit of work is open: this belongs inside `with database.session():`")
+        return self._transaction.units[-1]  # type: ignore[return-value]  # only `session` makes units
+
+    def close(self) -> None:
+        """Close the connection. Refused inside a unit, which is rolled back."""
+        if self._transaction.units:
+            self._transaction.admit()
+            self._transaction.end()
+            raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
+        self.connection.close()
+
+    def backup(self, target: str, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy the whole database into the new file `target` with SQLite's backup API, writers going on meanwhile."""
+        try:
+            with apsw.Connection(target) as copy, copy.backup("main", self.connection, "main") as backup:
+                while not backup.done:
+                    backup.step(4096)
+                    if progress is not None:
+                        progress(backup.page_count - backup.remaining, backup.page_count)
+        except apsw.Error as error:
+            raise translated(error, target) from error

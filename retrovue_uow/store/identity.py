@@ -1,0 +1,32 @@
+"""Identifiers and times, as the catalogue writes them."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+from threading import Lock
+
+_lock = Lock()
+_last = 0
+
+
+def new_id() -> str:
+    """A UUID of version 7 as text: ordered by time, and within this process by the order of the calls.
+
+    Source: RFC 9562, section 5.7 and 6.2 (method 3: the random bits after the millisecond replaced by a finer clock).
+    """
+    global _last
+    with _lock:
+        _last = max(_last + 1, time.time_ns() * 4096 // 1_000_000)
+        ticks = _last
+    milliseconds, fraction = divmod(ticks, 4096)
+    high = (milliseconds << 16) | (7 << 12) | fraction
+    low = (0b10 << 62) | (int.from_bytes(os.urandom(8), "big") >> 2)
+    return str(uuid.UUID(int=(high << 64) | low))
+
+
+def utc_now() -> str:
+    """The time as UTC text with microseconds, e.g. `2026-01-31T09:05:07.123456Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,160 @@
+"""The shape of a catalogue file: whose it is, which migrations it has had, and the views that judge it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+from loguru import logger
+
+from retrovue_uow.errors import ResourceError
+from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, translated
+from retrovue_uow.store.database import Database
+
+APPLICATION_ID = 0x52565557
+"""`RVUW` in ASCII: what `file` and SQLite's header show of a catalogue."""
+_USER_VERSION_OFFSET, _APPLICATION_ID_OFFSET = 60, 68  # https://www.sqlite.org/fileformat.html#the_database_header
+
+
+@cache
+def migrations() -> tuple[str, ...]:
+    """The SQL of every migration, in order; `PRAGMA user_version` counts those that a file has had."""
+    return tuple(_texts("migrations").values())
+
+
+@cache
+def rule_views() -> dict[str, str]:
+    """`CREATE VIEW` statements by name: one for each rule, and `violation`, which unites them."""
+    bodies = {name: _without_comments(text) for name, text in _texts("rules").items()}
+    views = {name: f"CREATE VIEW {name} AS\n{body}" for name, body in bodies.items()}
+    union = "\nUNION ALL\n".join(f"SELECT rule, subject, id, detail FROM {name}" for name in bodies)  # noqa: S608  our names
+    return {**views, "violation": f"CREATE VIEW violation AS\n{union}"}
+
+
+def _texts(folder: str) -> dict[str, str]:
+    """Stem → text of the SQL files in a folder of `retrovue_uow.schema`, sorted by name."""
+    entries = (files("retrovue_uow.schema") / folder).iterdir()
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
+        for entry in sorted(entries, key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
+
+
+def refuse_foreign_file(path: str) -> None:
+    """Raise `ResourceError` if `path` is somebody else's database, or a newer catalogue; it is not changed in any way."""
+    if path == MEMORY or not Path(path).is_file():
+        return
+    header = _header(path)
+    if not header.startswith(SQLITE_HEADER):
+        return  # empty files are welcome; what is no database, the connection refuses
+    if _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID:
+        _refuse_newer(path, _number(header, _USER_VERSION_OFFSET))
+    else:
+        _judge_content(path)
+
+
+def _header(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(100)
+    except OSError as error:
+        raise ResourceError(f"catalogue {path!r} cannot be read: {error.strerror}") from error
+
+
+def _number(header: bytes, offset: int) -> int:
+    return int.from_bytes(header[offset : offset + 4], "big")
+
+
+def _judge_content(path: str) -> None:
+    """Look into a file whose header is not ours: it may be empty, or ours with all its pages still in the WAL."""
+    wal = Path(f"{path}-wal")
+    has_wal = wal.exists() and wal.stat().st_size > 0
+    # Opened `immutable`, SQLite leaves no file beside it; but then it does not see a WAL either.
+    uri = f"file:{quote(os.path.abspath(path))}?mode=ro{'' if has_wal else '&immutable=1'}"
+    try:
+        connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            application_id = connection.execute("PRAGMA application_id").fetchall()
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise translated(error, path) from error
+    if tables != [(0,)] and application_id != [(APPLICATION_ID,)]:
+        raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
+
+
+def _refuse_newer(path: str, version: int) -> None:
+    if version > len(migrations()):
+        raise ResourceError(
+            f"catalogue {path!r} has schema version {version}, this library knows {len(migrations())}: "
+            "install the version of retrovue_uow that wrote it, or a newer one"
+        )
+
+
+def migrate(database: Database) -> None:
+    """Bring a catalogue to the schema of this library: all pending migrations and the rule views in one transaction.
+
+    A catalogue that has data is first copied beside itself, to `<path>.v<N>.bak`.
+
+    Raises:
+        ResourceError: The file is another program's, newer than this library, or older and opened read-only.
+    """
+    version = _version(database)
+    if version == len(migrations()) and (database.is_read_only or _views(database) == rule_views()):
+        return
+    if database.is_read_only:
+        raise ResourceError(f"catalogue {database.path!r} is of an older version: open it once for writing to update it")
+    if 0 < version < len(migrations()):
+        _back_up(database, version)
+    with database.session(durable=True):
+        pending = migrations()[_version(database) :]
+        for text in pending:
+            database.execute(text)
+        database.execute(f"PRAGMA user_version = {len(migrations())}")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        _rebuild_views(database)
+    logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
+
+
+def _version(database: Database) -> int:
+    """How many migrations the file has had, asked through the connection: another process may just have made it."""
+    (application_id,), (version,), (tables,) = (
+        database.execute("PRAGMA application_id")[0],
+        database.execute("PRAGMA user_version")[0],
+        database.execute("SELECT count(*) FROM sqlite_schema")[0],
+    )
+    if application_id != APPLICATION_ID and tables:
+        raise ResourceError(f"{database.path!r} is a database of another program: name another file for the catalogue")
+    assert isinstance(version, int)  # noqa: S101  tells mypy what the pragma always is
+    _refuse_newer(database.path, version)
+    return version
+
+
+def _views(database: Database) -> dict[str, str]:
+    rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+    stored = {str(name): str(sql) for name, sql in rows}
+    return {name: sql for name, sql in stored.items() if name in rule_views()}
+
+
+def _rebuild_views(database: Database) -> None:
+    for name in _views(database):
+        database.execute(f"DROP VIEW {name}")
+    for statement in rule_views().values():
+        database.execute(statement)
+
+
+def _back_up(database: Database, version: int) -> None:
+    copy = f"{database.path}.v{version}.bak"
+    if not Path(copy).exists():
+        database.backup(copy)
+    logger.info("catalogue_copied_before_migration", copy=copy)

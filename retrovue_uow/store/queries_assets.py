@@ -1,0 +1,363 @@
+"""What asks and changes assets and what hangs on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
+from retrovue_uow.store.database import Database, Row
+
+_FIND = """
+SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
+       asset.size, asset.mtime_ns, asset.duration_ms, asset.container, asset.video_codec, asset.audio_codec,
+       asset.width, asset.height, asset.missing_since,
+       coalesce(movie.name, show.name), coalesce(movie.year, show.year), season.number,
+       (SELECT json_group_array(each_episode.number ORDER BY each_episode.number)
+          FROM episode_asset AS each_link
+          JOIN episode AS each_episode ON each_episode.id = each_link.episode_id
+         WHERE each_link.asset_id = asset.id),
+       episode.name
+  FROM asset
+  LEFT JOIN movie_asset ON movie_asset.asset_id = asset.id
+  LEFT JOIN title AS movie ON movie.id = movie_asset.title_id
+  LEFT JOIN episode_asset ON episode_asset.id = (SELECT min(first_link.id)
+                                                   FROM episode_asset AS first_link
+                                                  WHERE first_link.asset_id = asset.id)
+  LEFT JOIN episode ON episode.id = episode_asset.episode_id
+  LEFT JOIN season ON season.id = episode.season_id
+  LEFT JOIN title AS show ON show.id = season.title_id
+"""
+
+
+@attrs.frozen
+class AssetQuery:
+    """Which assets; None: whatever it is.
+
+    Attributes:
+        missing: True: only those that are missing; False: only those that are not.
+    """
+
+    collection_id: str | None = None
+    kind: AssetKind | None = None
+    state: AssetState | None = None
+    missing: bool | None = None
+    title: str | None = None
+
+
+@attrs.frozen
+class KnownAsset:
+    """What an ingest compares a draft with."""
+
+    id: str
+    key: str
+    size: int | None
+    mtime_ns: int | None
+    sidecars: str
+    enrichers: str
+    missing_since: str | None
+
+
+def assets(db: Database, query: AssetQuery) -> list[Asset]:
+    """The assets that `query` describes, by collection and key; titles are compared as `str.casefold` does."""
+    rows = db.execute(
+        _FIND
+        + """
+ WHERE (:collection_id IS NULL OR asset.collection_id = :collection_id)
+   AND (:kind IS NULL OR asset.kind = :kind)
+   AND (:state IS NULL OR asset.state = :state)
+   AND (:missing IS NULL OR (asset.missing_since IS NOT NULL) = :missing)
+ ORDER BY asset.collection_id, asset.canonical_key
+""",
+        {
+            "collection_id": query.collection_id,
+            "kind": query.kind,
+            "state": query.state,
+            "missing": None if query.missing is None else int(query.missing),
+        },
+    )
+    found = map(_asset, rows)
+    if query.title is None:
+        return list(found)
+    wanted = query.title.casefold()
+    return [asset for asset in found if asset.title is not None and asset.title.casefold() == wanted]
+
+
+def asset(db: Database, asset_id: str) -> Asset | None:
+    """The asset with this identifier."""
+    rows = db.execute(_FIND + " WHERE asset.id = ?", (asset_id,))
+    return _asset(rows[0]) if rows else None
+
+
+def _asset(row: Row) -> Asset:
+    before, (approved,), after, (episode_numbers, episode_name) = row[:6], row[6:7], row[7:-2], row[-2:]
+    return Asset(*before, bool(approved), *after, tuple(json.loads(episode_numbers)), episode_name)  # type: ignore[call-arg]  # mypy cannot count slices
+
+
+def markers(db: Database, asset_id: str) -> list[Marker]:
+    """The markers of an asset, in time."""
+    rows = db.execute(
+        """
+        SELECT kind, start_ms, end_ms, name
+          FROM marker
+         WHERE asset_id = ?
+         ORDER BY start_ms, kind
+        """,
+        (asset_id,),
+    )
+    return [Marker(*row) for row in rows]
+
+
+def metadata(db: Database, asset_id: str) -> dict[str, Json]:
+    """The metadata documents of an asset, by domain."""
+    rows = db.execute(
+        """
+        SELECT domain, document
+          FROM asset_metadata
+         WHERE asset_id = ?
+         ORDER BY domain
+        """,
+        (asset_id,),
+    )
+    return {str(domain): json.loads(str(document)) for domain, document in rows}
+
+
+def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
+    """Every asset of a collection by its canonical key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, size, mtime_ns, sidecars, enrichers, missing_since
+          FROM asset
+         WHERE collection_id = ?
+        """,
+        (collection_id,),
+    )
+    return {str(row[1]): KnownAsset(*row) for row in rows}
+
+
+def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
+    """The asset of a collection with this canonical key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, size, mtime_ns, sidecars, enrichers, missing_since
+          FROM asset
+         WHERE collection_id = ?
+           AND canonical_key = ?
+        """,
+        (collection_id, key),
+    )
+    return KnownAsset(*rows[0]) if rows else None
+
+
+def count_assets(db: Database, collection_id: str) -> int:
+    """How many assets a collection has."""
+    ((count,),) = db.execute("SELECT count(*) FROM asset WHERE collection_id = ?", (collection_id,))
+    return int(count or 0)
+
+
+def add_asset(
+    db: Database,
+    asset_id: str,
+    draft: AssetDraft,
+    *,
+    collection_id: str,
+    path_mapping_id: int,
+    canonical_key: str,
+    sidecars: str,
+    enrichers: str,
+    now: str,
+) -> None:
+    """Add an asset; it is ready if its duration is known."""
+    db.execute(
+        """
+        INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
+                           size, mtime_ns, sidecars, enrichers, duration_ms, container, video_codec, audio_codec,
+                           width, height, created_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, 'new', 'ready'), 0,
+                ?8, ?9, ?10, ?11, ?7, ?12, ?13, ?14,
+                ?15, ?16, ?17, ?17)
+        """,
+        (
+            asset_id,
+            collection_id,
+            path_mapping_id,
+            canonical_key,
+            draft.file_path,
+            draft.kind,
+            draft.duration_ms,
+            draft.size,
+            draft.mtime_ns,
+            sidecars,
+            enrichers,
+            draft.container,
+            draft.video_codec,
+            draft.audio_codec,
+            draft.width,
+            draft.height,
+            now,
+        ),
+    )
+
+
+def update_asset(
+    db: Database,
+    asset_id: str,
+    draft: AssetDraft,
+    *,
+    path_mapping_id: int,
+    sidecars: str,
+    enrichers: str,
+    now: str,
+) -> None:
+    """Write what is known now of an asset; a retired one stays retired."""
+    db.execute(
+        """
+        UPDATE asset
+           SET path_mapping_id = ?2,
+               file_path = ?3,
+               kind = ?4,
+               state = CASE WHEN state = 'retired' THEN state WHEN ?5 IS NULL THEN 'new' ELSE 'ready' END,
+               approved = iif(?5 IS NULL, 0, approved),
+               size = ?6,
+               mtime_ns = ?7,
+               sidecars = ?8,
+               enrichers = ?9,
+               duration_ms = ?5,
+               container = ?10,
+               video_codec = ?11,
+               audio_codec = ?12,
+               width = ?13,
+               height = ?14,
+               updated_at = ?15
+         WHERE id = ?1
+        """,
+        (
+            asset_id,
+            path_mapping_id,
+            draft.file_path,
+            draft.kind,
+            draft.duration_ms,
+            draft.size,
+            draft.mtime_ns,
+            sidecars,
+            enrichers,
+            draft.container,
+            draft.video_codec,
+            draft.audio_codec,
+            draft.width,
+            draft.height,
+            now,
+        ),
+    )
+
+
+def withdraw_approval(db: Database, asset_id: str) -> None:
+    """Take the operator's approval from an asset, if it has it."""
+    db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
+
+
+def link_episode(db: Database, episode_id: int, asset_id: str) -> None:
+    """Let an asset show an episode."""
+    db.execute("INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)", (episode_id, asset_id))
+
+
+def link_movie(db: Database, title_id: str, asset_id: str) -> None:
+    """Let an asset show a movie."""
+    db.execute("INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)", (title_id, asset_id))
+
+
+def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
+    """Let an asset show nothing: the episodes and movies that it showed."""
+    episodes = db.execute("DELETE FROM episode_asset WHERE asset_id = ? RETURNING episode_id", (asset_id,))
+    movies = db.execute("DELETE FROM movie_asset WHERE asset_id = ? RETURNING title_id", (asset_id,))
+    return {int(row[0] or 0) for row in episodes}, {str(row[0]) for row in movies}
+
+
+def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
+    """Add the markers of an asset."""
+    db.executemany(
+        """
+        INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
+        VALUES (?, ?, ?, ?, ?)
+        """,
+        [(asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name) for marker in found],
+    )
+
+
+def remove_markers(db: Database, asset_id: str) -> None:
+    """Remove the markers of an asset."""
+    db.execute("DELETE FROM marker WHERE asset_id = ?", (asset_id,))
+
+
+def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> None:
+    """Write metadata documents, each in place of an older one of its domain; other domains stay."""
+    db.executemany(
+        """
+        INSERT INTO asset_metadata (asset_id, domain, document)
+        VALUES (?, ?, ?)
+            ON CONFLICT (asset_id, domain) DO UPDATE
+           SET document = excluded.document
+         WHERE document <> excluded.document
+        """,
+        [
+            (asset_id, domain, json.dumps(dict(document), ensure_ascii=False, sort_keys=True))
+            for domain, document in documents.items()
+        ],
+    )
+
+
+def mark_missing(db: Database, asset_ids: Iterable[str], *, since: str) -> None:
+    """Mark assets that a full ingest no longer saw."""
+    db.executemany("UPDATE asset SET missing_since = ? WHERE id = ?", [(since, id_) for id_ in asset_ids])
+
+
+def mark_returned(db: Database, asset_id: str) -> None:
+    """Mark that a missing asset is back."""
+    db.execute("UPDATE asset SET missing_since = NULL WHERE id = ?", (asset_id,))
+
+
+def episodes_of_collection(db: Database, collection_id: str) -> list[int]:
+    """The episodes that the assets of a collection show."""
+    rows = db.execute(
+        """
+        SELECT DISTINCT episode_asset.episode_id
+          FROM asset
+          JOIN episode_asset ON episode_asset.asset_id = asset.id
+         WHERE asset.collection_id = ?
+        """,
+        (collection_id,),
+    )
+    return [int(row[0] or 0) for row in rows]
+
+
+def movies_of_collection(db: Database, collection_id: str) -> list[str]:
+    """The movie titles that the assets of a collection show."""
+    rows = db.execute(
+        """
+        SELECT DISTINCT movie_asset.title_id
+          FROM asset
+          JOIN movie_asset ON movie_asset.asset_id = asset.id
+         WHERE asset.collection_id = ?
+        """,
+        (collection_id,),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def delete_assets(db: Database, collection_id: str) -> dict[str, int]:
+    """Delete every asset of a collection and what hangs on it: rows per table."""
+    deleted: dict[str, int] = {}
+    for table in ("episode_asset", "movie_asset", "marker", "asset_metadata"):
+        db.execute(
+            f"""
+            DELETE FROM {table}
+             WHERE asset_id IN (SELECT id FROM asset WHERE collection_id = ?)
+            """,  # noqa: S608  the names are those above
+            (collection_id,),
+        )
+        deleted[table] = db.changes()
+    db.execute("DELETE FROM asset WHERE collection_id = ?", (collection_id,))
+    deleted["asset"] = db.changes()
+    return deleted

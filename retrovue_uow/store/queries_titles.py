@@ -1,0 +1,143 @@
+"""What asks and changes titles, seasons and episodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from retrovue_uow.model import Title, TitleKind
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import new_id
+
+
+def titles(db: Database, kind: TitleKind | None = None) -> list[Title]:
+    """Every title, or those of one kind, by name and year, with how much belongs to each."""
+    rows = db.execute(
+        """
+        SELECT title.id, title.kind, title.name, title.year,
+               (SELECT count(*) FROM season WHERE season.title_id = title.id),
+               (SELECT count(*)
+                  FROM season
+                  JOIN episode ON episode.season_id = season.id
+                 WHERE season.title_id = title.id),
+               (SELECT count(*) FROM movie_asset WHERE movie_asset.title_id = title.id)
+               + (SELECT count(DISTINCT episode_asset.asset_id)
+                    FROM season
+                    JOIN episode ON episode.season_id = season.id
+                    JOIN episode_asset ON episode_asset.episode_id = episode.id
+                   WHERE season.title_id = title.id)
+          FROM title
+         WHERE ?1 IS NULL OR title.kind = ?1
+         ORDER BY title.name, title.year
+        """,
+        (kind,),
+    )
+    return [Title(*row) for row in rows]
+
+
+def ensure_title(db: Database, kind: TitleKind, name: str, year: int | None, *, now: str) -> tuple[str, bool]:
+    """Identifier of the title with this identity, and whether it had to be added."""
+    found = db.execute(
+        """
+        SELECT id
+          FROM title
+         WHERE kind = ?
+           AND name = ?
+           AND ifnull(year, 0) = ifnull(?, 0)
+        """,
+        (kind, name, year),
+    )
+    if found:
+        return str(found[0][0]), False
+    id_ = new_id()
+    db.execute(
+        """
+        INSERT INTO title (id, kind, name, year, created_at)
+        VALUES (?, ?, ?, ?, ?)
+        """,
+        (id_, kind, name, year, now),
+    )
+    return id_, True
+
+
+def ensure_season(db: Database, title_id: str, number: int) -> tuple[int, bool]:
+    """Identifier of a season, and whether it had to be added."""
+    found = db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
+    if found:
+        return found[0][0], False
+    ((id_,),) = db.execute(
+        """
+        INSERT INTO season (title_id, number)
+        VALUES (?, ?)
+        RETURNING id
+        """,
+        (title_id, number),
+    )
+    return id_, True
+
+
+def ensure_episode(db: Database, season_id: int, number: int, name: str | None) -> tuple[int, bool]:
+    """Identifier of an episode, and whether it had to be added. An existing one only gets a name if it had none."""
+    found = db.execute("SELECT id, name FROM episode WHERE season_id = ? AND number = ?", (season_id, number))
+    if not found:
+        ((id_,),) = db.execute(
+            """
+            INSERT INTO episode (season_id, number, name)
+            VALUES (?, ?, ?)
+            RETURNING id
+            """,
+            (season_id, number, name),
+        )
+        return id_, True
+    id_, known_name = found[0]
+    if known_name is None and name is not None:
+        name_episode(db, id_, name)
+    return id_, False
+
+
+def name_episode(db: Database, episode_id: int, name: str) -> None:
+    """Give an episode a name, if it is another one."""
+    db.execute("UPDATE episode SET name = ?1 WHERE id = ?2 AND name IS NOT ?1", (name, episode_id))
+
+
+def remove_empty_episodes(db: Database, episode_ids: Collection[int]) -> tuple[int, set[int]]:
+    """Remove those of the episodes that no asset shows: how many went, and the seasons that they were of."""
+    rows = db.execute(
+        """
+        DELETE FROM episode
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM episode_asset WHERE episode_asset.episode_id = episode.id)
+        RETURNING season_id
+        """,
+        (json.dumps(list(episode_ids)),),
+    )
+    return len(rows), {row[0] for row in rows}
+
+
+def remove_empty_seasons(db: Database, season_ids: Collection[int]) -> tuple[int, set[str]]:
+    """Remove those of the seasons that have no episode: how many went, and the titles that they were of."""
+    rows = db.execute(
+        """
+        DELETE FROM season
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM episode WHERE episode.season_id = season.id)
+        RETURNING title_id
+        """,
+        (json.dumps(list(season_ids)),),
+    )
+    return len(rows), {str(row[0]) for row in rows}
+
+
+def remove_empty_titles(db: Database, title_ids: Collection[str]) -> int:
+    """Remove those of the titles that have neither a season nor an asset: how many went."""
+    rows = db.execute(
+        """
+        DELETE FROM title
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM season WHERE season.title_id = title.id)
+           AND NOT EXISTS (SELECT 1 FROM movie_asset WHERE movie_asset.title_id = title.id)
+        RETURNING id
+        """,
+        (json.dumps(list(title_ids)),),
+    )
+    return len(rows)

@@ -1,0 +1,47 @@
+"""A context manager that notices when its end was never run."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import MethodType, TracebackType
+from typing import Protocol
+
+ExitMethod = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]
+
+
+class Scope(Protocol):
+    """What `Exit` ends: `leave` in the ordinary way, `abandon` where that never ran to its end."""
+
+    exit_token: weakref.ref[MethodType] | None
+
+    def leave(self, error: BaseException | None) -> None:
+        """End the scope, `error` passing."""
+
+    def abandon(self) -> None:
+        """Clean up, if the scope was entered and not left. Must do nothing otherwise."""
+
+
+class Exit:
+    """The `__exit__` of a `Scope`, safe from Ctrl-C at every byte-code.
+
+    An interrupt may land before the first byte-code of an `__exit__`, where no `try` is yet in force. But a `with` statement
+    keeps a bound method for its end, and frees it right after: that moment calls `abandon`, whatever came of `leave`.
+    """
+
+    def __get__(self, scope: Scope | None, owner: type[object]) -> ExitMethod:
+        if scope is None:
+            return _leave  # type: ignore[return-value]  # asked of the class: unbound, as for any method
+        method = MethodType(_leave, scope)
+        if scope.exit_token is None:
+            scope.exit_token = weakref.ref(method, lambda _: _abandon(scope))
+        return method
+
+
+def _abandon(scope: Scope) -> None:
+    scope.exit_token = None
+    scope.abandon()
+
+
+def _leave(scope: Scope, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    scope.leave(error)
