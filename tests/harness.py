@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,15 @@ def mounted(found: AssetDraft, local_path: str) -> AssetDraft:
     if not found.file_path.startswith("/media/"):
         return found
     return attrs.evolve(found, file_path=local_path + found.file_path.removeprefix("/media"))
+
+
+def operations_of_catalog() -> dict[str, Callable[..., Any]]:
+    """Every public operation by its name on `Catalog`: what a module of `retrovue_uow.operations` has put there."""
+    return {
+        name: member
+        for name, member in vars(Catalog).items()
+        if inspect.isfunction(member) and member.__module__.startswith("retrovue_uow.operations.")
+    }
 
 
 @attrs.define

@@ -111,13 +111,17 @@ class Transaction:
             self._controlling = True
             if self._read_only_blocks:
                 self._query_only("0")
-            self.connection.execute(statement).fetchall()
+            self._rows(statement)
             if self._read_only_blocks:
                 self._query_only("1")
-        except apsw.Error as error:
-            raise translated(error, self.name) from error
         finally:
             self._controlling = False
+
+    def _rows(self, statement: str) -> list[tuple[object, ...]]:
+        try:
+            return self.connection.execute(statement).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
 
     def begin(self) -> None:
         """Start the transaction of an outermost unit."""
@@ -186,7 +190,7 @@ class Transaction:
             if not expected:
                 logger.warning("orphan_transaction_rolled_back", database=self.name)
             self.control(f"ROLLBACK -- {OURS}")
-        if self.connection.execute("PRAGMA query_only").fetchall() != [(0,)]:
+        if self._rows("PRAGMA query_only") != [(0,)]:
             if not expected:
                 logger.warning("leaked_query_only_lifted", database=self.name)
             self._query_only("0")
@@ -195,7 +199,7 @@ class Transaction:
         controlling = self._controlling
         try:
             self._controlling = True
-            self.connection.execute(f"PRAGMA query_only = {value} -- {OURS}").fetchall()
+            self._rows(f"PRAGMA query_only = {value} -- {OURS}")
         finally:
             self._controlling = controlling
 

@@ -1,0 +1,190 @@
+"""Opening a catalogue: what is ours is brought up to date, what is not is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from retrovue_uow import Catalog, ResourceError
+from retrovue_uow.store import migrations
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+def foreign_database(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE recipe (id INTEGER PRIMARY KEY); INSERT INTO recipe VALUES (1)").fetchall()
+    connection.close()
+
+
+def foreign_wal_database(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = wal").fetchall()
+    connection.execute("CREATE TABLE recipe (id INTEGER PRIMARY KEY)").fetchall()
+    connection.close()
+
+
+def newer_catalogue(path: Path) -> None:
+    Catalog(path).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA user_version = 999").fetchall()
+    connection.close()
+
+
+def text_file(path: Path) -> None:
+    path.write_text("once upon a time there was a file with no database in it, and it was long enough")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (foreign_database, "database of another program"),
+        (foreign_wal_database, "database of another program"),
+        (newer_catalogue, "schema version 999"),
+        (text_file, "not a SQLite database"),
+        (Path.mkdir, "is a folder"),
+    ],
+)
+def test_what_is_not_ours_is_refused_and_left_untouched(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
+    path = tmp_path / "some.db"
+    make(path)
+    before = fingerprint(tmp_path)
+
+    with pytest.raises(ResourceError, match=message):
+        Catalog(path)
+
+    assert fingerprint(tmp_path) == before
+
+
+def test_a_missing_parent_folder_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match=r"'.*nowhere' of the catalogue does not exist"):
+        Catalog(tmp_path / "nowhere" / "catalog.db")
+
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere, so the question is answered here
+
+    with pytest.raises(ResourceError, match="may not be written by this user"):
+        Catalog(tmp_path / "catalog.db")
+
+    assert not (tmp_path / "catalog.db").exists()
+
+
+def test_reading_a_catalogue_that_does_not_exist_creates_none(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="does not exist"):
+        Catalog(tmp_path / "catalog.db", read_only=True)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_file_becomes_a_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    path.touch()
+
+    with Catalog(path) as catalog:
+        assert catalog.check().is_sound
+
+
+def test_a_new_catalogue_is_marked_as_ours(tmp_path: Path) -> None:
+    Catalog(tmp_path / "catalog.db").close()
+
+    connection = apsw.Connection(str(tmp_path / "catalog.db"))
+    assert connection.execute("PRAGMA application_id").fetchall() == [(migrations.APPLICATION_ID,)]
+    assert connection.execute("PRAGMA user_version").fetchall() == [(len(migrations.migrations()),)]
+    connection.close()
+
+
+def test_a_catalogue_whose_pages_are_all_in_the_wal_is_known_as_ours(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    keeper = Catalog(path)
+    assert path.stat().st_size < (tmp_path / "catalog.db-wal").stat().st_size
+
+    with Catalog(path) as second:
+        assert second.check().is_sound
+    keeper.close()
+
+
+def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalog.db"
+    with Catalog(path) as catalog:
+        catalog.add_source("disk")
+    newer = (*migrations.migrations(), "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT")
+    monkeypatch.setattr(migrations, "migrations", lambda: newer)
+
+    with Catalog(path) as catalog:
+        assert catalog.database.execute("SELECT count(*) FROM extra") == [(0,)]
+        assert [source.name for source in catalog.sources()] == ["disk"]
+
+    copy = apsw.Connection(str(tmp_path / "catalog.db.v1.bak"))
+    assert copy.execute("PRAGMA user_version").fetchall() == [(1,)]
+    assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
+    copy.close()
+
+
+def test_a_migration_that_fails_leaves_the_older_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    broken = (*migrations.migrations(), "CREATE TABLE fine (id INTEGER PRIMARY KEY); CREATE TABLE source (id INTEGER)")
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "migrations", lambda: broken)
+        with pytest.raises(Exception, match="already exists"):
+            Catalog(path)
+
+    with Catalog(path) as catalog:
+        assert catalog.database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'fine'") == [(0,)]
+
+
+def test_an_older_catalogue_is_not_migrated_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    monkeypatch.setattr(migrations, "migrations", lambda: ("", "", ""))
+
+    with pytest.raises(ResourceError, match="open it once for writing"):
+        Catalog(path, read_only=True)
+
+
+def test_a_rule_view_that_was_tampered_with_is_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP VIEW violation; CREATE VIEW violation AS SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail")
+    connection.close()
+
+    with Catalog(path) as catalog:
+        assert catalog.check().is_sound
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_every_setting_is_what_the_design_says(tmp_path: Path, *, read_only: bool) -> None:
+    Catalog(tmp_path / "catalog.db").close()
+
+    with Catalog(tmp_path / "catalog.db", read_only=read_only) as catalog:
+        settings = {
+            name: catalog.database.execute(f"PRAGMA {name}")[0][0]
+            for name in ("journal_mode", "foreign_keys", "synchronous", "trusted_schema")
+        }
+        assert settings == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "trusted_schema": 0}
+        with pytest.raises(Exception, match="no such column"):
+            catalog.database.execute('SELECT "not a column"')
+
+
+def test_a_catalogue_in_memory_works() -> None:
+    with Catalog(":memory:") as catalog:
+        catalog.add_source("disk")
+        assert catalog.check().is_sound
+
+
+def test_nothing_can_be_changed_through_a_read_only_catalogue(tmp_path: Path) -> None:
+    Catalog(tmp_path / "catalog.db").close()
+
+    with Catalog(tmp_path / "catalog.db", read_only=True) as catalog, pytest.raises(Exception, match="read-only"):
+        catalog.add_source("disk")
