@@ -1,0 +1,174 @@
+"""The command line `retrovue-uow`: its commands and options.
+
+Commands import what they need when they run, so that `--help` and a mistyped option answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from retrovue_uow.cli_assets import asset_app, title_app
+from retrovue_uow.cli_config import collection_app, enricher_app, source_app
+from retrovue_uow.cli_options import (
+    DEFAULT_CATALOG,
+    AllowEmpty,
+    AsJson,
+    CatalogFile,
+    DryRun,
+    EpisodeFilter,
+    Exclude,
+    RefreshOption,
+    SeasonFilter,
+    StrictNames,
+    TitleFilter,
+    filters,
+    reading,
+    request,
+)
+
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer exports only this subclass of its parser's error, whose home has moved between its versions."""
+_INTERRUPTED = 130
+
+
+class SentenceGroup(TyperGroup):
+    """The whole command line; whatever fails in it ends as one sentence on standard error and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # as Typer has it
+    ) -> Any:
+        """Run the command line; a usage error is invalid input like any other, so its code is 1 too."""
+        try:
+            status = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except _UsageError as error:
+            _report_usage(error)
+            status = 1
+        if standalone_mode:
+            sys.exit(status if isinstance(status, int) else 0)
+        return status
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own context, wherever its base lives
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (_UsageError, typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as error:
+            sys.stderr.write("\ninterrupted: what was under way was rolled back, what had been finished before it stays\n")
+            raise typer.Exit(_INTERRUPTED) from error
+        except Exception as error:
+            raise typer.Exit(_report(error, debug=ctx.params.get("debug", False))) from error
+
+
+def _report_usage(error: Exception) -> None:
+    message = getattr(error, "format_message", error.__str__)()
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "retrovue-uow"
+    if type(error).__name__ == "NoArgsIsHelpError":  # which has printed the help, or holds it as its message
+        typer.echo(message, err=True, nl=bool(message))
+        return
+    typer.echo(f"error: {message.rstrip('.')} (see `{command} --help`)", err=True)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    from retrovue_uow.cli_errors import exit_code, sentence
+
+    if debug:
+        traceback.print_exception(error)
+    sys.stderr.write(f"error: {sentence(error)}\n")
+    return exit_code(error)
+
+
+app = typer.Typer(
+    cls=SentenceGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich takes longer to draw a frame around the help than all the rest takes
+)
+for _name, _commands in (
+    ("source", source_app),
+    ("collection", collection_app),
+    ("enricher", enricher_app),
+    ("asset", asset_app),
+    ("title", title_app),
+):
+    app.add_typer(_commands, name=_name)
+
+
+@app.callback()
+def global_options(
+    ctx: typer.Context,
+    log_json: Annotated[
+        str | None, typer.Option("--log-json", metavar="FILE", help="Append the library's log to FILE, as JSON lines.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Keep a retro-TV station's media catalogue in one SQLite file, changed by whole, validated operations only."""
+    if log_json is not None:
+        from retrovue_uow.cli_log import log_to
+
+        ctx.call_on_close(log_to(log_json))
+
+
+@app.command("ingest")
+def ingest_folder(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder that holds the media files.")],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    dry_run: DryRun = False,
+    refresh: RefreshOption = None,
+    exclude: Exclude = None,
+    title: TitleFilter = None,
+    season: SeasonFilter = None,
+    episode: EpisodeFilter = None,
+    allow_empty: AllowEmpty = False,
+    strict_names: StrictNames = False,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not let ffprobe measure the files of a new folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a folder's media files into the catalogue. The catalogue is made if it is not there."""
+    from retrovue_uow import cli_ingest, cli_report
+
+    asked = request(
+        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+    )
+    cli_report.show_ingested(cli_ingest.ingest_folder(catalog, folder, asked, probe=not no_probe), json=as_json)
+
+
+@app.command("check")
+def check(catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Verify all that SQLite and the rules can verify. Exits with 1 if something is wrong."""
+    from retrovue_uow.cli_output import show, violations_table
+
+    with reading(catalog) as opened:
+        report = opened.check()
+    show(report, violations_table, json=as_json)
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+@app.command("backup")
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The new file.")],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the catalogue into a new file. The copy is whole and consistent, also while others write."""
+    from retrovue_uow.cli_output import show
+
+    with reading(catalog) as opened:
+        opened.backup(file)
+    show({"backup": os.path.abspath(file)}, lambda copy: f"copied to {copy['backup']}", json=as_json)

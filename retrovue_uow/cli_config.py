@@ -1,0 +1,308 @@
+"""The commands that set up sources, collections and enrichers, and those that ingest and wipe them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from retrovue_uow.cli_options import (
+    DEFAULT_CATALOG,
+    AllowEmpty,
+    AsJson,
+    CatalogFile,
+    CollectionArgument,
+    Config,
+    DryRun,
+    EpisodeFilter,
+    Exclude,
+    RefreshOption,
+    SeasonFilter,
+    SourceArgument,
+    StrictNames,
+    TitleFilter,
+    changing,
+    filters,
+    json_object,
+    reading,
+    request,
+)
+
+source_app = typer.Typer(no_args_is_help=True, help="Where collections come from.")
+collection_app = typer.Typer(no_args_is_help=True, help="The parts of a source that are ingested and wiped as a whole.")
+enricher_app = typer.Typer(no_args_is_help=True, help="What finds out more about the files of a collection.")
+
+
+@source_app.command("add")
+def source_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the source.")],
+    type_: Annotated[str, typer.Option("--type", metavar="TYPE", help="The importer type that reads it.")] = "filesystem",
+    config: Config = "{}",
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Add a source, to a new catalogue if there is none."""
+    from retrovue_uow.catalog import Catalog
+    from retrovue_uow.cli_output import show, source_facts
+
+    configuration = json_object(config, "--config")
+    with Catalog(catalog) as opened:
+        show(opened.add_source(name, type_, configuration), source_facts, json=as_json)
+
+
+@source_app.command("list")
+def source_list(catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """List every source."""
+    from retrovue_uow.cli_output import show, sources_table
+
+    with reading(catalog) as opened:
+        show(opened.sources(), sources_table, json=as_json)
+
+
+@source_app.command("discover")
+def source_discover(source: SourceArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Ask a source for its collections and add the new ones. They are disabled until you enable them."""
+    from retrovue_uow.cli_output import collections_table, show
+
+    with changing(catalog) as opened:
+        show(opened.discover_collections(source), collections_table, json=as_json)
+
+
+@source_app.command("ingest")
+def source_ingest(
+    source: SourceArgument,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    dry_run: DryRun = False,
+    refresh: RefreshOption = None,
+    exclude: Exclude = None,
+    title: TitleFilter = None,
+    season: SeasonFilter = None,
+    episode: EpisodeFilter = None,
+    allow_empty: AllowEmpty = False,
+    strict_names: StrictNames = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ingest every enabled collection of a source. Exits with 2 if some of them failed."""
+    from retrovue_uow import cli_ingest, cli_output, cli_report
+    from retrovue_uow.cli_errors import exit_code_of_outcome
+
+    asked = request(
+        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+    )
+    with changing(catalog) as opened:
+        outcome = cli_ingest.ingest_source(opened, source, asked)
+    cli_output.show(outcome, cli_report.source_report, json=as_json)
+    for failure in outcome.failures:
+        cli_output.complain(cli_report.failed(failure))
+    raise typer.Exit(exit_code_of_outcome(outcome))
+
+
+@source_app.command("remove")
+def source_remove(source: SourceArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Remove a source that has no collections."""
+    from retrovue_uow.cli_output import show
+
+    with changing(catalog) as opened:
+        show(opened.remove_source(source), lambda gone: f"removed source {gone.name}", json=as_json)
+
+
+@collection_app.command("add")
+def collection_add(
+    source: SourceArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the collection.")],
+    folder: Annotated[
+        list[str] | None,
+        typer.Option("--folder", metavar="FOLDER", help="A folder with its files, the same for the source; may be repeated."),
+    ] = None,
+    external_id: Annotated[str | None, typer.Option("--external-id", help="What the source itself calls it.")] = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Keep it from being ingested for now.")] = False,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Add a collection to a source. Attach enrichers to it before you ingest it."""
+    from retrovue_uow.cli_ingest import absolute
+    from retrovue_uow.cli_output import collection_facts, show
+
+    mappings = {absolute(each): absolute(each) for each in folder or ()}
+    with changing(catalog) as opened:
+        added = opened.add_collection(source, name, external_id=external_id, path_mappings=mappings, enabled=not disabled)
+    show(added, collection_facts, json=as_json)
+
+
+@collection_app.command("list")
+def collection_list(
+    source: Annotated[str | None, typer.Option("--source", help="Only those of this source.")] = None,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """List every collection."""
+    from retrovue_uow.cli_output import collections_table, show
+
+    with reading(catalog) as opened:
+        show(opened.collections(source), collections_table, json=as_json)
+
+
+@collection_app.command("show")
+def collection_show(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Show all about one collection."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with reading(catalog) as opened:
+        show(opened.collection(collection), collection_facts, json=as_json)
+
+
+@collection_app.command("map")
+def collection_map(
+    collection: CollectionArgument,
+    source_path: Annotated[str, typer.Argument(metavar="SOURCE_PATH", help="The folder as the source names it.")],
+    local_path: Annotated[str, typer.Argument(metavar="LOCAL_PATH", help="The folder on this machine.")],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Say where a folder of the source is found on this machine."""
+    from retrovue_uow.cli_ingest import absolute
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.map_path(collection, source_path, absolute(local_path)), collection_facts, json=as_json)
+
+
+@collection_app.command("unmap")
+def collection_unmap(
+    collection: CollectionArgument,
+    source_path: Annotated[str, typer.Argument(metavar="SOURCE_PATH", help="The folder as the source names it.")],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a path mapping through which no asset came."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.unmap_path(collection, source_path), collection_facts, json=as_json)
+
+
+@collection_app.command("ingest")
+def collection_ingest(
+    collection: CollectionArgument,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    dry_run: DryRun = False,
+    refresh: RefreshOption = None,
+    exclude: Exclude = None,
+    title: TitleFilter = None,
+    season: SeasonFilter = None,
+    episode: EpisodeFilter = None,
+    allow_empty: AllowEmpty = False,
+    strict_names: StrictNames = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring what a collection's source has into the catalogue."""
+    from retrovue_uow import cli_ingest, cli_report
+
+    asked = request(
+        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+    )
+    with changing(catalog) as opened:
+        cli_report.show_ingested(cli_ingest.ingest(opened, collection, asked), json=as_json)
+
+
+@collection_app.command("wipe")
+def collection_wipe(
+    collection: CollectionArgument,
+    force: Annotated[bool, typer.Option("--force", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    expect_assets: Annotated[
+        int | None, typer.Option("--expect-assets", metavar="N", help="Refuse unless the collection holds exactly N assets.")
+    ] = None,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a collection's assets from the catalogue. Asks for a typed yes, and touches no media file."""
+    from retrovue_uow.cli_ingest import wipe
+    from retrovue_uow.cli_output import show
+    from retrovue_uow.cli_report import wipe_report
+    from retrovue_uow.model import WipeOptions
+
+    with changing(catalog) as opened:
+        if dry_run:
+            result = opened.wipe_collection(collection, WipeOptions(dry_run=True, expect_assets=expect_assets))
+        elif (wiped := wipe(opened, collection, expect_assets=expect_assets, force=force)) is None:
+            show({"cancelled": True}, lambda _: "cancelled", json=as_json)
+            return
+        else:
+            result = wiped
+    show(result, wipe_report, json=as_json)
+
+
+@collection_app.command("enable")
+def collection_enable(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Let a collection be ingested."""
+    from retrovue_uow.cli_output import show
+
+    with changing(catalog) as opened:
+        show(opened.enable_collection(collection), lambda changed: f"enabled collection {changed.name}", json=as_json)
+
+
+@collection_app.command("disable")
+def collection_disable(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Keep a collection from being ingested. Its assets stay."""
+    from retrovue_uow.cli_output import show
+
+    with changing(catalog) as opened:
+        show(opened.disable_collection(collection), lambda changed: f"disabled collection {changed.name}", json=as_json)
+
+
+@collection_app.command("remove")
+def collection_remove(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """Remove a collection that has no assets."""
+    from retrovue_uow.cli_output import show
+
+    with changing(catalog) as opened:
+        show(opened.remove_collection(collection), lambda gone: f"removed collection {gone.name}", json=as_json)
+
+
+@enricher_app.command("list")
+def enricher_list(
+    collection: Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="Only those of this collection.")] = None,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """List attached enrichers, and the types that there are. They run in the order shown."""
+    from retrovue_uow.cli_output import attached_enrichers, enrichers_table, say, show
+
+    with reading(catalog) as opened:
+        chosen = opened.collections() if collection is None else [opened.collection(collection)]
+        show(attached_enrichers(chosen), enrichers_table, json=as_json)
+        if not as_json:
+            say("")
+            say(f"types that can be attached: {', '.join(sorted(opened.enrichers))}")
+
+
+@enricher_app.command("attach")
+def enricher_attach(
+    collection: CollectionArgument,
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The enricher type.")],
+    config: Config = "{}",
+    priority: Annotated[int, typer.Option("--priority", help="Lower ones run first.")] = 100,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Let an enricher see every file of a collection from now on."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    configuration = json_object(config, "--config")
+    with changing(catalog) as opened:
+        show(opened.attach_enricher(collection, type_, config=configuration, priority=priority), collection_facts, json=as_json)
+
+
+@enricher_app.command("detach")
+def enricher_detach(
+    collection: CollectionArgument,
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The enricher type.")],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Take an enricher from a collection. What it found out stays until a refresh."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.detach_enricher(collection, type_), collection_facts, json=as_json)

@@ -1,0 +1,44 @@
+"""How a command that fails ends: one sentence on standard error, and an exit code that says whose turn it is."""
+
+from __future__ import annotations
+
+from retrovue_uow.cli_output import plain
+from retrovue_uow.errors import OperationError, ResourceError, RetroVueError
+from retrovue_uow.model import SourceIngestResult
+
+INVALID, PARTIAL, UNAVAILABLE = 1, 2, 3
+BEFORE_ANY_CHANGE = ("preflight", "preparation")
+
+
+def exit_code(error: BaseException) -> int:
+    """3 where something needed is not available, 1 for everything else; an operation's error counts as its cause."""
+    cause = error.cause if isinstance(error, OperationError) else error
+    return UNAVAILABLE if isinstance(cause, ResourceError) else INVALID
+
+
+def exit_code_of_outcome(outcome: SourceIngestResult) -> int:
+    """0 where every collection was ingested, 2 where some were; where none was, what its first failure counts as."""
+    if not outcome.failures:
+        return 0
+    if outcome.results:
+        return PARTIAL
+    return UNAVAILABLE if outcome.failures[0].cause in _names_below(ResourceError) else INVALID
+
+
+def _names_below(kind: type[Exception]) -> set[str]:
+    return {kind.__name__}.union(*map(_names_below, kind.__subclasses__()))
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell the user: what is wrong, with which file, and what to do."""
+    if isinstance(error, OperationError):
+        return plain(_of_operation(error), keep="\n")
+    if isinstance(error, RetroVueError):
+        return plain(str(error), keep="\n")
+    return plain(f"{type(error).__name__}: {error} (unexpected: `retrovue-uow --debug …` shows where)")
+
+
+def _of_operation(error: OperationError) -> str:
+    """The reason and the file; the phase only where it says more, since the user gave a command, not an operation."""
+    rest = str(error).removeprefix(f"{error.operation} failed in {error.phase}").removeprefix(":").strip()
+    return rest if error.phase in BEFORE_ANY_CHANGE else f"{error.phase}: {rest}"

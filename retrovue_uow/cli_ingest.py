@@ -1,0 +1,242 @@
+"""Ingest and wipe as the command line has them: a folder becomes a collection, nothing is deleted unasked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import attrs
+from rich.text import Text
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli_output import AssetPage, deleted_table, note, plain, progress_bar, terminal
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.media import paths
+from retrovue_uow.model import (
+    Asset,
+    Collection,
+    IngestFilters,
+    IngestResult,
+    Progress,
+    Refresh,
+    SourceIngestResult,
+    WipeOptions,
+    WipeResult,
+)
+from retrovue_uow.rules import preflight
+
+SOURCE_NAME = "filesystem"
+
+
+@attrs.frozen(kw_only=True)
+class IngestRequest:
+    """What the user asked of an ingest."""
+
+    filters: IngestFilters
+    refresh: Refresh | None
+    allow_empty: bool
+    strict_names: bool
+    dry_run: bool
+
+
+@attrs.frozen
+class Ingested:
+    """What an ingest did, and the assets that it brought in or refreshed."""
+
+    result: IngestResult
+    arrived: Sequence[Asset]
+
+
+def ingest_folder(catalog_path: str, folder: str, request: IngestRequest, *, probe: bool) -> Ingested:
+    """Ingest `folder`, which becomes a collection if it is none; a dry run of such a folder leaves no trace."""
+    root = _readable_folder(folder)
+    preflight.validate_ingest_filters(request.filters)
+    if request.dry_run and not _is_known(catalog_path, root):
+        with _scratch_copy(catalog_path) as scratch:
+            return _ingest_root(scratch, root, request, probe=probe)
+    return _ingest_root(catalog_path, root, request, probe=probe)
+
+
+def absolute(folder: str) -> str:
+    """`folder` from the root on. Where `..` follows a link, only the disk knows where that leads."""
+    return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
+
+
+def _readable_folder(folder: str) -> str:
+    root = absolute(folder)
+    if not paths.is_utf8(root):
+        raise ValidationError(f"folder {root!r} has a name that is not UTF-8: rename it")
+    verdict = paths.judge_root(root)
+    if verdict.problem is not None:
+        raise ResourceError(verdict.problem) from verdict.error
+    return root
+
+
+def _is_known(catalog_path: str, root: str) -> bool:
+    if not os.path.exists(catalog_path):
+        return False
+    with Catalog(catalog_path, read_only=True) as catalog:
+        return _collection_of(catalog, root) is not None
+
+
+@contextmanager
+def _scratch_copy(catalog_path: str) -> Iterator[str]:
+    """A copy of the catalogue that is gone afterwards; an empty place for one if there is none."""
+    with tempfile.TemporaryDirectory(prefix="retrovue-dry-run-") as folder:
+        scratch = os.path.join(folder, "catalog.db")
+        if os.path.exists(catalog_path):
+            with Catalog(catalog_path, read_only=True) as catalog:
+                catalog.backup(scratch)
+        yield scratch
+
+
+def _ingest_root(catalog_path: str, root: str, request: IngestRequest, *, probe: bool) -> Ingested:
+    with Catalog(catalog_path) as catalog:
+        collection = _collection_of(catalog, root) or _new_collection(catalog, root, probe=probe)
+        return ingest(catalog, collection.id, request)
+
+
+def _collection_of(catalog: Catalog, root: str) -> Collection | None:
+    """The collection whose one mapping is exactly that folder."""
+    filesystems = {source.id for source in catalog.sources() if source.type == "filesystem"}
+    found = [
+        each
+        for each in catalog.collections()
+        if each.source_id in filesystems and [mapping.local_path for mapping in each.path_mappings] == [root]
+    ]
+    if len(found) > 1:
+        listed = ", ".join(f"{each.name!r} ({each.id})" for each in found)
+        raise ValidationError(f"folder {root!r} is in several collections: ingest one of {listed} with `collection ingest`")
+    return found[0] if found else None
+
+
+def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
+    """A collection for the folder, with its enrichers: all of it, or nothing."""
+    probes = probe and shutil.which("ffprobe") is not None
+    with catalog.session():
+        source = _filesystem_source(catalog)
+        collection = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
+        catalog.attach_enricher(collection.id, "filename", priority=10)
+        collection = catalog.attach_enricher(collection.id, "nfo", priority=20)
+        if probes:
+            collection = catalog.attach_enricher(collection.id, "ffprobe", priority=30)
+    if probe and not probes:
+        note("ffprobe is not on PATH, so no lengths are measured: install ffmpeg, then attach the enricher ffprobe")
+    return collection
+
+
+def _filesystem_source(catalog: Catalog) -> str:
+    for source in catalog.sources():
+        if source.type == "filesystem" and source.name.casefold() == SOURCE_NAME:
+            return source.id
+    taken = {source.name.casefold() for source in catalog.sources()}
+    return catalog.add_source(_first_free([SOURCE_NAME], taken)).id
+
+
+def _free_name(catalog: Catalog, root: str) -> str:
+    """The folder's name; with where it lies, if another collection answers to that name."""
+    taken = {name.casefold() for each in catalog.collections() for name in (each.name, each.external_id or "")}
+    parent, name = os.path.split(root)
+    if not name.strip():
+        return _first_free([root], taken)
+    return _first_free([name, f"{name} ({os.path.basename(parent) or parent})", f"{name} ({parent})"], taken)
+
+
+def _first_free(names: Sequence[str], taken: set[str]) -> str:
+    numbered = (f"{names[-1]} {number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (*names, *numbered) if name.casefold() not in taken)
+
+
+def ingest(catalog: Catalog, collection: str, request: IngestRequest) -> Ingested:
+    """Ingest a collection, and read what came in."""
+    with progress_bar() as progress:
+        if request.dry_run:
+            return _rehearsed(catalog, collection, request, progress)
+        result = catalog.ingest_collection(
+            collection,
+            request.filters,
+            refresh=request.refresh,
+            allow_empty=request.allow_empty,
+            strict_names=request.strict_names,
+            progress=progress,
+        )
+    return Ingested(result, _arrived(catalog, result))
+
+
+def _rehearsed(catalog: Catalog, collection: str, request: IngestRequest, progress: Progress | None) -> Ingested:
+    """A dry run in a session of its own: what came in can be read before it is rolled back."""
+    started = time.monotonic()
+    prepared = catalog.prepare_ingest(
+        collection,
+        request.filters,
+        refresh=request.refresh,
+        allow_empty=request.allow_empty,
+        strict_names=request.strict_names,
+        progress=progress,
+    )
+    with prepared, catalog.session() as db:
+        db.set_rollback_only("a dry run")
+        result = catalog.ingest_collection(prepared)
+        arrived = _arrived(catalog, result)
+    return Ingested(attrs.evolve(result, dry_run=True, unit_id=None, duration_s=time.monotonic() - started), arrived)
+
+
+def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
+    keys = {key for count in ("created", "refreshed", "returned") for key in result.paths[count]}
+    return [asset for asset in catalog.assets(result.collection.id) if asset.canonical_key in keys] if keys else []
+
+
+def ingest_source(catalog: Catalog, source: str, request: IngestRequest) -> SourceIngestResult:
+    """Ingest every enabled collection of a source."""
+    with progress_bar() as progress:
+        return catalog.ingest_source(
+            source,
+            request.filters,
+            dry_run=request.dry_run,
+            refresh=request.refresh,
+            allow_empty=request.allow_empty,
+            strict_names=request.strict_names,
+            progress=progress,
+        )
+
+
+def asset_page(catalog: Catalog, selector: str) -> AssetPage:
+    """The asset with that identifier, key or file, with what hangs on it."""
+    spellings = {selector, absolute(selector)}
+    found = [each for each in catalog.assets() if each.id == selector or {each.canonical_key, each.file_path} & spellings]
+    if len(found) > 1:
+        ids = ", ".join(each.id for each in found)
+        raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")
+    asset = found[0] if found else catalog.asset(selector)
+    return AssetPage(asset, catalog.markers(asset.id), catalog.metadata(asset.id))
+
+
+def wipe(catalog: Catalog, collection: str, *, expect_assets: int | None, force: bool) -> WipeResult | None:
+    """Wipe a collection once the user has typed `yes`; None if anything else was typed."""
+    if force:
+        return catalog.wipe_collection(collection, WipeOptions(expect_assets=expect_assets))
+    preview = catalog.wipe_collection(collection, WipeOptions(dry_run=True, expect_assets=expect_assets))
+    shown = preview.deleted["asset"]
+    if not sys.stdin.isatty():
+        raise ValidationError(
+            f"wiping collection {preview.collection.name!r} would delete {shown} assets, and there is no terminal to ask at: "
+            "say --force, or --dry-run to only look"
+        )
+    if not _is_confirmed(preview):
+        return None
+    return catalog.wipe_collection(preview.collection.id, WipeOptions(expect_assets=shown))
+
+
+def _is_confirmed(preview: WipeResult) -> bool:
+    """Ask on standard error, so that standard output stays the result's."""
+    ask = terminal()
+    ask.print(Text(plain(f"wiping collection {preview.collection.name!r} deletes, and no media file is touched:")))
+    ask.print(deleted_table(preview.deleted))
+    ask.print(Text("type yes to go on: "), end="")
+    sys.stderr.flush()
+    return sys.stdin.readline().removesuffix("\n") == "yes"

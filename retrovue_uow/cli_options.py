@@ -1,0 +1,139 @@
+"""The options and arguments that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from retrovue_uow.catalog import Catalog
+    from retrovue_uow.cli_ingest import IngestRequest
+    from retrovue_uow.model import IngestFilters
+
+
+class RefreshChoice(StrEnum):
+    """Values of `--refresh`."""
+
+    changed = "changed"
+    all = "all"
+
+
+class KindChoice(StrEnum):
+    """Values of `asset list --kind`."""
+
+    episode = "episode"
+    movie = "movie"
+    commercial = "commercial"
+    bumper = "bumper"
+    promo = "promo"
+    psa = "psa"
+    station_id = "station_id"
+    trailer = "trailer"
+    filler = "filler"
+    other = "other"
+
+
+class StateChoice(StrEnum):
+    """Values of `asset list --state`."""
+
+    new = "new"
+    ready = "ready"
+    retired = "retired"
+
+
+class TitleChoice(StrEnum):
+    """Values of `title list --kind`."""
+
+    show = "show"
+    movie = "movie"
+
+
+CatalogFile = Annotated[
+    str, typer.Option("--catalog", envvar="RETROVUE_CATALOG", metavar="FILE", help="The catalogue to work on.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do the whole work, report it, and keep nothing.")]
+RefreshOption = Annotated[
+    RefreshChoice | None,
+    typer.Option("--refresh", help="Read files again that the catalogue knows: those that changed, or all."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Leave out files and folders that match; may be given several times."),
+]
+TitleFilter = Annotated[str | None, typer.Option("--title", help="Ingest only this show or movie.")]
+SeasonFilter = Annotated[int | None, typer.Option("--season", help="Ingest only this season of --title.")]
+EpisodeFilter = Annotated[int | None, typer.Option("--episode", help="Ingest only this episode of --season.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Believe that an empty folder was emptied on purpose.")]
+StrictNames = Annotated[
+    bool, typer.Option("--strict-names", help="Refuse files whose names tell nothing, rather than ingest them as other.")
+]
+Config = Annotated[str, typer.Option("--config", metavar="JSON", help="Its configuration, a JSON object.")]
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name or id of the source.")]
+CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name or id of the collection.")]
+DEFAULT_CATALOG = "catalog.db"
+
+
+def existing(path: str) -> str:
+    """Only `ingest` and `source add` make a catalogue; to everybody else a missing one is a mistyped one."""
+    from retrovue_uow.errors import ResourceError
+
+    if not os.path.exists(path):
+        raise ResourceError(
+            f"there is no catalogue {path!r}: name one with --catalog, or make one with `retrovue-uow ingest FOLDER`"
+        )
+    return path
+
+
+def reading(path: str) -> Catalog:
+    """The catalogue, opened so that nothing can change it."""
+    from retrovue_uow.catalog import Catalog
+
+    return Catalog(existing(path), read_only=True)
+
+
+def changing(path: str) -> Catalog:
+    """The catalogue, opened to be changed."""
+    from retrovue_uow.catalog import Catalog
+
+    return Catalog(existing(path))
+
+
+def filters(title: str | None, season: int | None, episode: int | None, exclude: Sequence[str] | None) -> IngestFilters:
+    """Which part of a collection the user asked for."""
+    from retrovue_uow.model import IngestFilters
+
+    return IngestFilters(title, season, episode, tuple(exclude or ()))
+
+
+def request(
+    filters: IngestFilters, refresh: RefreshChoice | None, *, dry_run: bool, allow_empty: bool, strict_names: bool
+) -> IngestRequest:
+    """What the user asked of an ingest."""
+    from retrovue_uow.cli_ingest import IngestRequest
+
+    return IngestRequest(
+        filters=filters,
+        refresh=refresh.value if refresh else None,
+        allow_empty=allow_empty,
+        strict_names=strict_names,
+        dry_run=dry_run,
+    )
+
+
+def json_object(text: str, option: str) -> dict[str, object]:
+    """The JSON object that an option was given."""
+    from retrovue_uow.errors import ValidationError
+
+    try:
+        value: object = json.loads(text)
+    except ValueError as error:
+        raise ValidationError(f'{option} {text!r} is not JSON ({error}): write it like \'{{"root": "/media"}}\'') from error
+    if not isinstance(value, dict):
+        raise ValidationError(f'{option} {text!r} is not a JSON object: write it like \'{{"root": "/media"}}\'')
+    return value

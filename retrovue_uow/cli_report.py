@@ -1,0 +1,141 @@
+"""What an ingest tells people: the counts, then what came in, then what needs a look."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
+from retrovue_uow.cli_ingest import Ingested
+from retrovue_uow.cli_output import clock, deleted_table, grid, long, plain, print_json, stdout
+from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, IngestFailure, IngestResult, SourceIngestResult, WipeResult
+
+_COUNTS = ("created", "unchanged", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified")
+_NAMED = {
+    "unclassified": "what these are could not be told from their names (kind other):",
+    "changed": "changed since they were ingested, and left as they are (--refresh changed reads them again):",
+    "missing": "no longer found, and kept in the catalogue as missing:",
+    "duplicates": "reported twice, and taken once:",
+}
+_SHOWN = 50
+
+
+def ingest_report(ingested: Ingested) -> Group:
+    """Everything about one ingest."""
+    result, arrived = ingested.result, ingested.arrived
+    parts = [_headline(result), _counts(result), *_shows(arrived), *_movies(arrived), *_interstitials(arrived), *_named(result)]
+    return Group(*_spaced(parts))
+
+
+def _spaced(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    for position, part in enumerate(parts):
+        if position:
+            yield Text("")
+        yield part
+
+
+def _headline(result: IngestResult) -> Text:
+    rehearsal = "dry run, nothing was kept: " if result.dry_run else ""
+    return Text(plain(f"{rehearsal}collection {result.collection.name}, {result.duration_s:.1f} s"))
+
+
+def _counts(result: IngestResult) -> RenderableType:
+    counted = [(name, getattr(result, name)) for name in _COUNTS]
+    return grid(("files", "count"), [("found", result.discovered), *((name, count) for name, count in counted if count)])
+
+
+def _shows(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+    seasons: defaultdict[tuple[str, int, int], list[Asset]] = defaultdict(list)
+    for asset in arrived:
+        if asset.kind == "episode":
+            seasons[asset.title or "", asset.year or 0, asset.season_number or 0].append(asset)
+    rows = [
+        (
+            long(_titled(name, year)),
+            "specials" if season == 0 else season,
+            ranges({number for asset in assets for number in asset.episode_numbers}),
+            len(assets),
+        )
+        for (name, year, season), assets in sorted(seasons.items())
+    ]
+    if rows:
+        yield grid(("show", "season", "episodes", "files"), rows)
+
+
+def _titled(name: str, year: int | None) -> str:
+    return f"{name} ({year})" if year else name
+
+
+def ranges(numbers: set[int]) -> str:
+    """Numbers as people write them: `1-3, 5`."""
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])]
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _movies(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+    movies = sorted(
+        (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
+    )
+    rows = [(long(_titled(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
+    if rows:
+        yield grid(("movie", "length"), rows)
+    if len(movies) > _SHOWN:
+        yield Text(f"and {len(movies) - _SHOWN} more movies: see `asset list --kind movie`")
+
+
+def _interstitials(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+    kinds = Counter(asset.kind for asset in arrived)
+    rows = [(kind.replace("_", " "), kinds[kind]) for kind in INTERSTITIAL_KINDS if kinds[kind]]
+    if rows:
+        yield grid(("interstitial", "files"), rows)
+
+
+def _named(result: IngestResult) -> Iterator[RenderableType]:
+    for name, heading in _NAMED.items():
+        found = result.paths[name]
+        if found:
+            rows = [(long(path),) for path in found[:_SHOWN]]
+            more = [Text(f"and {len(found) - _SHOWN} more: --json names all")] if len(found) > _SHOWN else []
+            yield Group(Text(heading), grid(("",), rows), *more)
+
+
+def source_report(outcome: SourceIngestResult) -> Group:
+    """What became of each collection of a source."""
+    rows = [
+        (long(each.collection.name), each.discovered, each.created, each.unchanged, each.changed + each.refreshed, each.missing)
+        for each in outcome.results
+    ]
+    parts: list[RenderableType] = []
+    if outcome.results and outcome.results[0].dry_run:
+        parts.append(Text("dry run, nothing was kept"))
+    if rows:
+        parts.append(grid(("collection", "found", "created", "unchanged", "changed", "missing"), rows))
+    if not rows:
+        parts.append(Text("no collection could be ingested"))
+    return Group(*_spaced(parts))
+
+
+def failed(failure: IngestFailure) -> str:
+    """Why a collection could not be ingested."""
+    reason = failure.message.removeprefix("collection_ingest failed in ")
+    for phase in BEFORE_ANY_CHANGE:
+        reason = reason.removeprefix(f"{phase}: ")
+    return f"collection {failure.collection.name!r}: {reason}"
+
+
+def show_ingested(ingested: Ingested, *, json: bool) -> None:
+    """Print what an ingest did."""
+    if json:
+        print_json(ingested.result)
+    else:
+        stdout().print(ingest_report(ingested))
+
+
+def wipe_report(result: WipeResult) -> Group:
+    """What a wipe deleted, or would."""
+    verb = "would delete" if result.dry_run else "deleted"
+    return Group(Text(plain(f"wiping collection {result.collection.name!r} {verb}:")), deleted_table(result.deleted))

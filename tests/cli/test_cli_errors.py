@@ -1,0 +1,212 @@
+"""How commands fail: one sentence, never a traceback, and an exit code that says whose turn it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from commandline import Command, Run, make_files
+from harness import dump
+from typer.testing import CliRunner
+
+from retrovue_uow import Catalog
+from retrovue_uow.cli import SentenceGroup
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ingest",),
+        ("ingst", "x"),
+        ("ingest", "x", "--season", "one"),
+        ("ingest", "x", "--refresh", "some"),
+        ("ingest", "x", "--nonsense"),
+        ("asset", "list", "--kind", "film"),
+        ("collection", "wipe"),
+        ("source",),
+        (),
+        ("--log-json",),
+    ],
+    ids=" ".join,
+)
+def test_usage_errors_exit_with_1(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert result.output.strip()
+
+
+def test_a_usage_error_is_one_line_that_names_the_help(command: Command) -> None:
+    assert command("ingest").stderr == "error: Missing argument 'FOLDER' (see `retrovue-uow ingest --help`)\n"
+
+
+@pytest.mark.parametrize("config", ["{", "[1]", "7", "root=/x", '{"rooot": "/x"}', '{"root": "relative"}'])
+def test_a_configuration_that_makes_no_sense_is_refused(run: Run, config: str) -> None:
+    result = run("source", "add", "disk", "--config", config)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+
+
+def test_some_collections_of_a_source_failing_is_partial(run: Run, ingested: Path) -> None:
+    with Catalog("catalog.db") as catalog:
+        catalog.add_collection("filesystem", "gone", path_mappings={"/gone": "/gone"})
+
+    shown = run("source", "ingest", "filesystem")
+    result = run("source", "ingest", "filesystem", "--json")
+
+    assert (shown.exit_code, result.exit_code) == (2, 2)
+    assert "shows" in shown.stdout
+    assert "error: collection 'gone': folder '/gone' is missing" in shown.stderr
+    assert [each["collection"]["name"] for each in json.loads(result.stdout)["failures"]] == ["gone"]
+
+
+def test_all_collections_of_a_source_failing_counts_as_the_first_cause(run: Run, ingested: Path) -> None:
+    shutil.rmtree(ingested)
+    unavailable = run("source", "ingest", "filesystem")
+    run("collection", "unmap", "shows", ingested)
+    with Catalog("catalog.db") as catalog:
+        catalog.wipe_collection("shows")
+        catalog.unmap_path("shows", str(ingested))
+    invalid = run("source", "ingest", "filesystem")
+
+    assert (unavailable.exit_code, invalid.exit_code) == (3, 1)
+
+
+def test_an_unavailable_folder_exits_with_3_and_leaves_everything(run: Run, ingested: Path) -> None:
+    before = dump("catalog.db")
+    ingested.rename(ingested.with_name("unplugged"))
+
+    result = run("collection", "ingest", "shows")
+
+    assert result.exit_code == 3
+    assert result.stderr == f"error: folder {str(ingested)!r} is missing: is its disk mounted?\n"
+    assert dump("catalog.db") == before
+
+
+def test_a_collection_in_use_is_a_conflict_and_exits_with_1(run: Run, ingested: Path) -> None:
+    with Catalog("catalog.db") as holder, holder.prepare_ingest("shows"):
+        result = run("collection", "ingest", "shows")
+
+    assert result.exit_code == 1
+    assert f"process {os.getpid()}" in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"just some text, no database at all", b""])
+def test_a_catalogue_that_is_none_is_left_alone(run: Run, here: Path, content: bytes) -> None:
+    (here / "catalog.db").write_bytes(content)
+
+    result = run("asset", "list")
+
+    assert result.exit_code == 3
+    assert (here / "catalog.db").read_bytes() == content
+
+
+def test_debug_shows_the_traceback_before_the_sentence(command: Command) -> None:
+    plain, debugged = command("ingest", "nowhere"), command("--debug", "ingest", "nowhere")
+
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debugged.stderr
+    assert debugged.stderr.endswith(plain.stderr)
+    assert plain.returncode == debugged.returncode == 3
+
+
+def test_an_unexpected_exception_is_a_sentence_too() -> None:
+    crashing = typer.Typer(cls=SentenceGroup)
+    crashing.callback()(lambda: None)
+    crashing.command("divide")(lambda: 1 // 0)
+
+    result = CliRunner().invoke(crashing, ["divide"])
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ZeroDivisionError")
+    assert "--debug" in result.stderr
+
+
+def test_ctrl_c_rolls_back_and_exits_with_130(here: Path, shows: Path, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    probe = tmp_path / "bin" / "ffprobe"
+    probe.parent.mkdir()
+    probe.write_text(f'#!/bin/sh\n[ "$1" = -version ] && exit 0\ntouch "{started}"\nexec sleep 30\n')
+    probe.chmod(0o755)
+    path = f"{probe.parent}:{os.environ['PATH']}"
+    command = [sys.executable, "-m", "retrovue_uow", "ingest", str(shows)]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PATH": path}) as process:
+        deadline = time.monotonic() + 30
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        complaint = process.communicate(timeout=30)[1]
+
+    assert process.returncode == 130
+    assert "interrupted" in complaint
+    assert "Traceback" not in complaint
+    assert dump("catalog.db")["asset"] == []
+
+
+def test_the_log_is_json_lines_with_start_phases_and_outcome(command: Command, here: Path, shows: Path) -> None:
+    result = command("--log-json", "log.jsonl", "ingest", shows, "--no-probe")
+    command("--log-json", "log.jsonl", "collection", "show", "nothing")
+    command("--log-json", "log.jsonl", "collection", "remove", "nothing")
+
+    records = [json.loads(line)["record"] for line in (here / "log.jsonl").read_text().splitlines()]
+    events = [(record["message"], record["extra"].get("operation"), record["extra"].get("phase")) for record in records]
+    assert ("operation_started", "collection_ingest", None) in events
+    for phase in ("preflight", "preparation", "execution", "postvalidation"):
+        assert ("phase_finished", "collection_ingest", phase) in events
+    assert ("operation_finished", "collection_ingest", None) in events
+    assert ("operation_failed", "collection_remove", "preflight") in events
+    assert result.stderr == ""
+
+
+def test_without_the_option_nothing_is_logged(command: Command, shows: Path) -> None:
+    assert command("ingest", shows, "--no-probe").stderr == ""
+
+
+def test_a_log_that_cannot_be_written_is_refused_before_anything_is_done(command: Command, here: Path, shows: Path) -> None:
+    result = command("--log-json", "nowhere/log.jsonl", "ingest", shows)
+
+    assert result.returncode == 3
+    assert "log 'nowhere/log.jsonl' cannot be written" in result.stderr
+    assert list(here.iterdir()) == []
+
+
+def test_a_terminal_that_is_not_utf8_is_no_reason_to_fail(command: Command, tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "Größe", ["Amélie (2001).mkv"])
+
+    result = command("ingest", folder, "--no-probe", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+
+    assert result.returncode == 0
+    assert r"Am\xe9lie" in result.stdout
+
+
+@pytest.mark.parametrize("module", ["typer", "rich"])
+def test_without_the_extra_one_sentence_says_what_to_install(command: Command, tmp_path: Path, module: str) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / f"{module}.py").write_text(f"raise ModuleNotFoundError(name={module!r})")
+
+    result = command("source", "list", PYTHONPATH=str(hidden))
+
+    assert result.returncode == 1
+    assert result.stderr == "retrovue-uow needs its command line extra: pip install 'retrovue_uow[cli]'\n"
+
+
+@pytest.mark.parametrize("noun", [(), ("source",), ("collection",), ("enricher",), ("asset",), ("title",)], ids=str)
+def test_the_help_says_in_one_whole_sentence_what_each_command_does(run: Run, noun: tuple[str, ...]) -> None:
+    result = run(*noun, "--help")
+
+    commands = result.stdout.partition("Commands:")[2].strip().splitlines()
+    assert result.exit_code == 0
+    assert commands
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []

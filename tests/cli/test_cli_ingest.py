@@ -1,0 +1,228 @@
+"""`ingest`: a folder becomes a collection, and what came in is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import Command, Run, make_files
+from harness import dump
+
+from retrovue_uow import Catalog
+
+VOLATILE = ("collection", "dry_run", "duration_s", "unit_id")
+
+
+def listing(folder: Path) -> set[str]:
+    return {os.path.relpath(os.path.join(parent, name), folder) for parent, _, names in os.walk(folder) for name in names}
+
+
+def facts(printed: str) -> dict[str, Any]:
+    """The result without what differs between any two runs."""
+    return {key: value for key, value in json.loads(printed).items() if key not in VOLATILE}
+
+
+def test_one_command_makes_a_catalogue_and_shows_what_came_in(run: Run, here: Path, shows: Path) -> None:
+    result = run("ingest", shows, "--no-probe")
+
+    assert result.exit_code == 0
+    assert (here / "catalog.db").is_file()
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    for wanted in ("found 6", "created 6", "unclassified 1", "Space 1999 1 1-3 3", "bumper 1", f"{shows}/xyzzy.mkv"):
+        assert wanted in lines, wanted
+    assert "Tron (1982)" in result.stdout
+
+
+def test_a_new_folder_gets_the_file_name_and_nfo_enrichers_and_ffprobe(run: Run, shows: Path, tmp_path: Path) -> None:
+    run("ingest", shows, "--no-probe")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run("ingest", empty)
+
+    with Catalog("catalog.db", read_only=True) as catalog:
+        attached = {each.name: [(e.type, e.priority) for e in each.enrichers] for each in catalog.collections()}
+
+    assert attached["shows"] == [("filename", 10), ("nfo", 20)]
+    assert attached["empty"] == [("filename", 10), ("nfo", 20), ("ffprobe", 30)]
+
+
+def test_without_ffprobe_on_path_a_folder_is_ingested_and_a_note_says_so(
+    run: Run, shows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    result = run("ingest", shows)
+
+    assert result.exit_code == 0
+    assert "ffprobe is not on PATH" in result.stderr
+
+
+def test_real_media_comes_in_with_its_length(command: Command, tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "media", ["Movies/unused.txt"])
+    film = folder / "Movies" / "Tron (1982).mkv"
+    picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1", "-c:v", "mpeg4"]
+    subprocess.run(["ffmpeg", "-v", "error", *picture, film], check=True, stdin=subprocess.DEVNULL)
+
+    ingested = command("ingest", folder)
+    shown = json.loads(command("asset", "show", film, "--json").stdout)
+
+    assert "0:00:01" in ingested.stdout
+    assert (shown["state"], shown["width"], shown["metadata"]["filename"]["rule"]) == ("ready", 64, "movie_year")
+
+
+def test_the_same_folder_is_the_same_collection_however_it_is_spelt(run: Run, ingested: Path, here: Path) -> None:
+    os.symlink(ingested / "Movies", here / "link")
+
+    for spelling in (os.path.relpath(ingested), f"{ingested}/", "link/.."):
+        again = json.loads(run("ingest", spelling, "--json").stdout)
+        assert (again["collection"]["name"], again["unchanged"]) == ("shows", 6)
+
+
+def test_folders_of_the_same_name_become_collections_that_can_be_told_apart(run: Run, ingested: Path, tmp_path: Path) -> None:
+    other = make_files(tmp_path / "disk2" / "Shows", ["Tron (1982).mkv"])
+    third = make_files(tmp_path / "b" / "disk2" / "shows", ["Tron (1982).mkv"])
+
+    for folder in (other, third):
+        assert run("ingest", folder, "--no-probe").exit_code == 0
+
+    with Catalog("catalog.db", read_only=True) as catalog:
+        assert [each.name for each in catalog.collections()] == ["Shows (disk2)", "shows", f"shows ({third.parent})"]
+        assert [source.name for source in catalog.sources()] == ["filesystem"]
+
+
+def test_a_second_run_finds_everything_unchanged_and_touches_no_row(run: Run, ingested: Path) -> None:
+    before = dump("catalog.db", journal=False)
+
+    result = json.loads(run("ingest", ingested, "--json").stdout)
+
+    assert (result["unchanged"], result["discovered"]) == (6, 6)
+    assert dump("catalog.db", journal=False) == before
+
+
+@pytest.mark.parametrize("has_catalogue", [False, True])
+def test_a_dry_run_of_a_new_folder_leaves_no_trace_and_reports_what_the_real_run_does(
+    run: Run, here: Path, shows: Path, tmp_path: Path, has_catalogue: bool
+) -> None:
+    if has_catalogue:
+        run("ingest", make_files(tmp_path / "films", ["Movies/Tron (1982).mkv"]), "--no-probe")
+    before = dump("catalog.db") if has_catalogue else listing(here)
+
+    rehearsed = run("ingest", shows, "--no-probe", "--dry-run", "--json")
+
+    assert (dump("catalog.db") if has_catalogue else listing(here)) == before
+    real = run("ingest", shows, "--no-probe", "--json")
+    assert facts(rehearsed.stdout) == facts(real.stdout)
+    assert json.loads(rehearsed.stdout)["dry_run"] is True
+    assert json.loads(rehearsed.stdout)["unit_id"] is None
+    assert facts(real.stdout)["created_entities"]["title"] == (1 if has_catalogue else 2)
+
+
+def test_a_dry_run_of_a_known_folder_changes_no_row_and_shows_what_would_come_in(run: Run, ingested: Path) -> None:
+    make_files(ingested, ["Movies/Alien (1979).mkv"])
+    (ingested / "xyzzy.mkv").unlink()
+    before = dump("catalog.db")
+
+    shown = run("ingest", ingested, "--dry-run")
+    rehearsed = run("collection", "ingest", "shows", "--dry-run", "--json")
+
+    assert dump("catalog.db") == before
+    assert "Alien (1979)" in shown.stdout
+    assert facts(rehearsed.stdout) == facts(run("collection", "ingest", "shows", "--json").stdout)
+
+
+def test_missing_files_are_named(run: Run, ingested: Path) -> None:
+    (ingested / "xyzzy.mkv").unlink()
+
+    result = run("ingest", ingested)
+
+    assert f"{ingested}/xyzzy.mkv" in result.stdout
+    assert "missing" in run("asset", "list", "--missing").stdout
+    assert json.loads(run("asset", "list", "--missing", "--json").stdout)[0]["canonical_key"].endswith("xyzzy.mkv")
+
+
+def test_excluded_files_and_filters_reach_the_ingest(run: Run, shows: Path) -> None:
+    excluded = json.loads(run("ingest", shows, "--no-probe", "--exclude", "xyz*", "--exclude", "Bumpers", "--json").stdout)
+    filtered = json.loads(
+        run("ingest", shows, "--title", "space 1999", "--season", 1, "--episode", 2, "--refresh", "all", "--json").stdout
+    )
+
+    assert excluded["created"] == 4
+    assert filtered["refreshed"] == 1
+
+
+def test_strict_names_name_the_files_that_tell_nothing(run: Run, shows: Path) -> None:
+    result = run("ingest", shows, "--no-probe", "--strict-names")
+
+    assert result.exit_code == 1
+    assert "xyzzy.mkv" in result.stderr
+
+
+def test_an_emptied_folder_is_refused_unless_it_was_emptied_on_purpose(run: Run, ingested: Path) -> None:
+    shutil.rmtree(ingested)
+    ingested.mkdir()
+
+    refused = run("ingest", ingested)
+    believed = json.loads(run("ingest", ingested, "--allow-empty", "--json").stdout)
+
+    assert refused.exit_code == 3
+    assert "--allow-empty" in refused.stderr
+    assert believed["missing"] == 6
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file", "folder/of/nothing"])
+def test_what_is_no_folder_is_refused_before_a_catalogue_is_made(run: Run, here: Path, name: str) -> None:
+    (here / "file").write_text("not a folder")
+    before = listing(here)
+
+    result = run("ingest", name)
+
+    assert result.exit_code == 3
+    assert name in result.stderr
+    assert listing(here) == before
+
+
+def test_filters_that_make_no_sense_are_refused_before_a_catalogue_is_made(run: Run, here: Path, shows: Path) -> None:
+    result = run("ingest", shows, "--season", 1)
+
+    assert result.exit_code == 1
+    assert "a season needs a title" in result.stderr
+    assert listing(here) == set()
+
+
+def test_a_broken_file_is_named_and_nothing_comes_in(run: Run, shows: Path) -> None:
+    result = run("ingest", shows)
+
+    assert result.exit_code == 3
+    assert "Tron (1982).mkv" in result.stderr
+    assert "Traceback" not in result.output
+    assert json.loads(run("asset", "list", "--json").stdout) == []
+
+
+def test_the_catalogue_is_named_by_option_or_environment(run: Run, command: Command, here: Path, shows: Path) -> None:
+    run("ingest", shows, "--no-probe", "--catalog", "mine.db")
+
+    listed = command("title", "list", "--json", RETROVUE_CATALOG=str(here / "mine.db"))
+
+    assert {each["name"] for each in json.loads(listed.stdout)} == {"Space 1999", "Tron"}
+    assert not (here / "catalog.db").exists()
+
+
+def test_names_are_printed_as_they_are_and_cannot_command_the_terminal(run: Run, tmp_path: Path) -> None:
+    names = ["Movies/[red]Tron[/red] (1982).mkv", "b\x1b[31mad\nname [bold].mkv", "\u202egnorw.mkv"]
+    folder = make_files(tmp_path / "[link]odd", names)
+
+    shown = run("ingest", folder, "--no-probe")
+    listed = run("asset", "list")
+
+    for printed in (shown.stdout, listed.stdout):
+        assert "\x1b" not in printed
+        assert "\u202e" not in printed
+        assert r"b\x1b[31mad\nname [bold].mkv" in printed
+        assert r"\u202egnorw.mkv" in printed
+    assert "[red]Tron[/red] (1982).mkv" in listed.stdout
+    assert "collection [link]odd" in shown.stdout
