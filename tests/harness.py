@@ -49,7 +49,7 @@ def movie(name: str, year: int | None = None, **facts: Any) -> AssetDraft:
 
 def mounted(found: AssetDraft, local_path: str) -> AssetDraft:
     """The draft with its file below `local_path` instead of `/media`."""
-    if not found.file_path.startswith("/media/"):
+    if not isinstance(found.file_path, str) or not found.file_path.startswith("/media/"):
         return found
     return attrs.evolve(found, file_path=local_path + found.file_path.removeprefix("/media"))
 

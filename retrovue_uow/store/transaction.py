@@ -59,6 +59,7 @@ class Transaction:
         self._owner: Owner | None = None
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
+        self._may_refuse_writes = False
         self._controlling = False
         self._committing = False
         self._rollbacks = 0
@@ -151,6 +152,9 @@ class Transaction:
         try:
             self._read_only_blocks = 0
             self._clear_orphans(expected=True)
+        except BaseException:
+            self._clear_orphans(expected=True)  # an interrupt may have struck before SQLite was asked
+            raise
         finally:
             for unit in self.units:
                 unit.state = "closed"
@@ -190,6 +194,8 @@ class Transaction:
             if not expected:
                 logger.warning("orphan_transaction_rolled_back", database=self.name)
             self.control(f"ROLLBACK -- {OURS}")
+        if expected and not self._may_refuse_writes:
+            return  # nothing may be asked after a COMMIT: were it to fail, the caller would take the unit for undone
         if self._rows("PRAGMA query_only") != [(0,)]:
             if not expected:
                 logger.warning("leaked_query_only_lifted", database=self.name)
@@ -199,7 +205,9 @@ class Transaction:
         controlling = self._controlling
         try:
             self._controlling = True
+            self._may_refuse_writes = True
             self._rows(f"PRAGMA query_only = {value} -- {OURS}")
+            self._may_refuse_writes = value == "1"
         finally:
             self._controlling = controlling
 

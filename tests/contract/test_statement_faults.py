@@ -14,9 +14,10 @@ from pathlib import Path
 import apsw
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, dump, episode, movie, operations_of_catalog
+from harness import FakeEnricher, FakeImporter, dump, episode, mounted, movie, operations_of_catalog
 
 from retrovue_uow import (
+    AssetDraft,
     AssetProcessingError,
     Catalog,
     ConfigurationError,
@@ -41,7 +42,7 @@ CAUSES = {"error": RuntimeError, "full disk": ResourceError}
 
 @attrs.frozen
 class Case:
-    """An operation at work on the scene. `outside`: some of its statements belong to no operation, so errors come as they are."""
+    """An operation at work on the scene; `outside`: some of its statements belong to none, so their errors come as they are."""
 
     run: Callable[[Catalog], object]
     error: type[OperationError] = ConfigurationError
@@ -65,6 +66,10 @@ def session_of_operations_and_sql(catalog: Catalog) -> object:
             return [catalog.disable_collection("Shows"), catalog.wipe_collection("Empty")]
 
 
+def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
+    return mounted(found, str(Path(catalog.database.path).with_name("media")))
+
+
 CASES = {
     "add_source": Case(lambda catalog: catalog.add_source("another", "fake")),
     "discover_collections": Case(lambda catalog: catalog.discover_collections("station")),
@@ -81,9 +86,12 @@ CASES = {
     "ingest_collection": Case(lambda catalog: catalog.ingest_collection("Shows"), IngestError),
     "ingest_collection, refreshing": Case(lambda catalog: catalog.ingest_collection("Shows", refresh="all"), IngestError),
     "ingest_collection, dry": Case(lambda catalog: catalog.ingest_collection("Shows", dry_run=True), IngestError),
-    "process_asset": Case(lambda catalog: catalog.process_asset(episode("Dark", 1, 1), "Shows"), AssetProcessingError),
+    "process_asset": Case(
+        lambda catalog: catalog.process_asset(on_disk(catalog, episode("Dark", 1, 1)), "Shows"), AssetProcessingError
+    ),
     "process_asset, refreshing": Case(
-        lambda catalog: catalog.process_asset(movie("Tron", 1982, size=7), "Shows", refresh="changed"), AssetProcessingError
+        lambda catalog: catalog.process_asset(on_disk(catalog, movie("Tron", 1982, size=7)), "Shows", refresh="changed"),
+        AssetProcessingError,
     ),
     "wipe_collection": Case(lambda catalog: catalog.wipe_collection("Shows"), WipeError),
     "wipe_collection, dry": Case(lambda catalog: catalog.wipe_collection("Shows", WipeOptions(dry_run=True)), WipeError),

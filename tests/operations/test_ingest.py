@@ -1,0 +1,925 @@
+"""Ingesting real folders, and whatever importers and enrichers may do to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+
+from retrovue_uow import (
+    AssetDraft,
+    BusinessRuleError,
+    Catalog,
+    Collection,
+    ContractError,
+    IngestError,
+    IngestFilters,
+    IngestResult,
+    Marker,
+    OperationError,
+    ResourceError,
+    RetroVueError,
+    ValidationError,
+    as_json,
+)
+
+S01E01 = "Shows/Space Family (1965)/Season 01/Space Family S01E01.mkv"
+S01E02 = "Shows/Space Family (1965)/Season 01/Space Family S01E02.mkv"
+S01E03 = "Shows/Space Family (1965)/Season 01/Space Family S01E03.mkv"
+SPECIAL = "Shows/Space Family (1965)/Specials/Space Family S00E01.mkv"
+DOUBLE = "Shows/Dark (2017)/Season 02/Dark S02E01-E02.mkv"
+FILM = "Movies/Tron (1982)/Tron (1982).mkv"
+EVERYTHING = IngestFilters()
+BUMPER = "Bumpers/Back soon.mp4"
+FILES = (S01E01, S01E02, S01E03, SPECIAL, DOUBLE, FILM, BUMPER)
+
+
+@attrs.frozen
+class Library:
+    """A folder of media files, and the catalogue whose collection `Library` it is."""
+
+    root: Path
+    catalog: Catalog
+
+    def key(self, name: str) -> str:
+        return str(self.root / name)
+
+    def add(self, name: str, size: int = 10) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0" * size)
+        return path
+
+    def remove(self, name: str) -> None:
+        (self.root / name).unlink()
+
+    def ingest(self, filters: IngestFilters = EVERYTHING, **options: Any) -> IngestResult:
+        return self.catalog.ingest_collection("Library", filters, **options)
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        return dump(self.catalog, journal=False)
+
+
+@pytest.fixture
+def library(tmp_path: Path, enricher: FakeEnricher) -> Iterator[Library]:
+    """Seven files in a collection with the file-name enricher, not yet ingested."""
+    with Catalog(tmp_path / "library.db", enrichers={"fake": enricher}) as catalog:
+        made = Library(tmp_path / "library", catalog)
+        for name in FILES:
+            made.add(name)
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Library", path_mappings={str(made.root): str(made.root)})
+        catalog.attach_enricher("Library", "filename", priority=1)
+        yield made
+
+
+@pytest.fixture
+def ingested(library: Library) -> Library:
+    library.ingest()
+    return library
+
+
+def counts(result: IngestResult) -> dict[str, int]:
+    """The counts that are not zero."""
+    told = as_json(result)
+    assert isinstance(told, dict)
+    return {name: value for name, value in told.items() if type(value) is int and value}
+
+
+def approve_all(catalog: Catalog) -> None:
+    with catalog.session() as db:
+        db.execute("UPDATE asset SET state = 'ready', duration_ms = ifnull(duration_ms, 60000), approved = 1")
+
+
+def cause_of(caught: pytest.ExceptionInfo[Exception]) -> BaseException:
+    assert isinstance(caught.value, OperationError)
+    return caught.value.cause
+
+
+class TestRealFiles:
+    def test_a_first_ingest_knows_every_file_for_what_it_is(self, library: Library) -> None:
+        result = library.ingest()
+
+        assert counts(result) == {"discovered": 7, "created": 7}
+        assert result.created_entities == {"title": 3, "season": 3, "episode": 6}
+        titles = [(title.kind, title.name, title.year, title.episodes) for title in library.catalog.titles()]
+        assert titles == [("show", "Dark", 2017, 2), ("show", "Space Family", 1965, 4), ("movie", "Tron", 1982, 0)]
+        assert {asset.kind for asset in library.catalog.assets()} == {"episode", "movie", "bumper"}
+        assert library.catalog.check().is_sound
+
+    def test_a_second_ingest_touches_no_row(self, ingested: Library) -> None:
+        before = ingested.rows()
+
+        result = ingested.ingest()
+
+        assert counts(result) == {"discovered": 7, "unchanged": 7}
+        assert ingested.rows() == before
+
+    def test_a_replaced_a_removed_and_a_changed_file_are_told_apart(self, ingested: Library) -> None:
+        ingested.remove(S01E01)
+        new = "Shows/Space Family (1965)/Season 01/Space Family S01E04.mkv"
+        ingested.add(new, size=20)
+        ingested.remove(FILM)
+        ingested.add(BUMPER, size=30)
+
+        result = ingested.ingest()
+
+        assert counts(result) == {"discovered": 6, "created": 1, "unchanged": 4, "changed": 1, "missing": 2}
+        told = {name: found for name, found in result.paths.items() if found}
+        assert told == {
+            "created": (ingested.key(new),),
+            "changed": (ingested.key(BUMPER),),
+            "missing": (ingested.key(FILM), ingested.key(S01E01)),
+        }
+
+    def test_what_is_missing_is_marked_once_and_kept(self, ingested: Library) -> None:
+        ingested.remove(FILM)
+        ingested.ingest()
+        (since,) = [asset.missing_since for asset in ingested.catalog.assets(missing=True)]
+
+        again = ingested.ingest()
+
+        assert again.missing == 0
+        assert [asset.missing_since for asset in ingested.catalog.assets(missing=True)] == [since]
+        assert len(ingested.catalog.assets()) == 7
+
+    def test_a_file_that_comes_back_is_no_longer_missing(self, ingested: Library) -> None:
+        kept = shutil.copy2(ingested.root / FILM, ingested.root.parent / "kept.mkv")
+        ingested.remove(FILM)
+        ingested.ingest()
+        shutil.copy2(kept, ingested.root / FILM)
+
+        result = ingested.ingest()
+
+        assert counts(result) == {"discovered": 7, "unchanged": 7, "returned": 1}
+        assert result.paths["returned"] == (ingested.key(FILM),)
+        assert ingested.catalog.assets(missing=True) == []
+
+    @pytest.mark.parametrize("filled", [False, True], ids=["empty", "hidden files only"])
+    def test_an_emptied_folder_is_refused(self, ingested: Library, filled: bool) -> None:
+        before = dump(ingested.catalog)
+        shutil.rmtree(ingested.root)
+        ingested.root.mkdir()
+        if filled:
+            ingested.add(".hidden.mkv")
+
+        with pytest.raises(IngestError, match="allow_empty") as caught:
+            ingested.ingest()
+
+        assert isinstance(cause_of(caught), ResourceError)
+        assert dump(ingested.catalog) == before
+
+    def test_an_emptied_folder_is_believed_on_demand(self, ingested: Library) -> None:
+        shutil.rmtree(ingested.root)
+        ingested.root.mkdir()
+
+        result = ingested.ingest(allow_empty=True)
+
+        assert counts(result) == {"missing": 7}
+        assert len(ingested.catalog.assets(missing=True)) == 7
+
+    @pytest.mark.parametrize("allow_empty", [False, True])
+    def test_a_folder_that_went_is_refused_whatever_is_allowed(self, ingested: Library, allow_empty: bool) -> None:
+        before = dump(ingested.catalog)
+        ingested.root.rename(ingested.root.with_name("elsewhere"))
+
+        with pytest.raises(IngestError, match="missing: is its disk mounted") as caught:
+            ingested.ingest(allow_empty=allow_empty)
+
+        assert isinstance(cause_of(caught), ResourceError)
+        assert dump(ingested.catalog) == before
+
+    def test_a_folder_that_is_a_file_is_refused(self, ingested: Library) -> None:
+        shutil.rmtree(ingested.root)
+        ingested.root.touch()
+
+        with pytest.raises(IngestError, match="is not a folder"):
+            ingested.ingest()
+
+    def test_an_empty_folder_under_a_collection_without_assets_is_fine(self, library: Library) -> None:
+        shutil.rmtree(library.root)
+        library.root.mkdir()
+
+        assert counts(library.ingest()) == {}
+
+    def test_a_link_out_of_the_mapped_folder_is_refused(self, library: Library, tmp_path: Path) -> None:
+        (tmp_path / "outside.mkv").touch()
+        (library.root / "inside.mkv").symlink_to(tmp_path / "outside.mkv")
+
+        with pytest.raises(IngestError, match=r"inside\.mkv") as caught:
+            library.ingest()
+
+        assert isinstance(cause_of(caught), ValidationError)
+        assert library.catalog.assets() == []
+
+    def test_a_sidecar_that_changes_changes_its_asset(self, library: Library) -> None:
+        nfo = library.add(FILM.replace(".mkv", ".nfo"))
+        library.ingest()
+        nfo.write_text("<movie><title>Tron</title></movie>")
+
+        result = library.ingest()
+
+        assert result.paths["changed"] == (library.key(FILM),)
+
+    def test_media_files_are_never_touched(self, library: Library) -> None:
+        def facts() -> list[tuple[str, int, int]]:
+            stats = [(name, (library.root / name).stat()) for name in FILES]
+            return [(name, found.st_size, found.st_mtime_ns) for name, found in stats]
+
+        before = facts()
+        library.ingest(refresh="all")
+        library.catalog.wipe_collection("Library")
+
+        assert facts() == before
+
+
+class TestRefresh:
+    def test_changed_assets_are_left_as_they_are_unless_asked(self, ingested: Library) -> None:
+        before = ingested.rows()
+        ingested.add(FILM, size=99)
+
+        result = ingested.ingest()
+
+        assert result.changed == 1
+        assert ingested.rows() == before
+
+    def test_refresh_changed_writes_only_those(self, ingested: Library) -> None:
+        before = {row[0]: row for row in ingested.rows()["asset"]}
+        ingested.add(FILM, size=99)
+
+        result = ingested.ingest(refresh="changed")
+
+        assert counts(result) == {"discovered": 7, "unchanged": 6, "refreshed": 1}
+        changed = [row[3] for row in ingested.rows()["asset"] if row != before[row[0]]]
+        assert changed == [ingested.key(FILM)]
+        assert ingested.ingest().changed == 0
+
+    def test_refresh_all_refreshes_every_one(self, ingested: Library) -> None:
+        assert counts(ingested.ingest(refresh="all")) == {"discovered": 7, "refreshed": 7}
+
+    def test_refresh_must_be_one_of_three(self, ingested: Library) -> None:
+        with pytest.raises(IngestError, match="refresh must be"):
+            ingested.ingest(refresh="some")
+
+    def test_another_enricher_makes_every_asset_changed(self, ingested: Library) -> None:
+        ingested.catalog.attach_enricher("Library", "fake")
+
+        assert counts(ingested.ingest()) == {"discovered": 7, "changed": 7}
+
+    def test_another_configuration_makes_every_asset_changed(self, ingested: Library) -> None:
+        ingested.catalog.detach_enricher("Library", "filename")
+        ingested.catalog.attach_enricher("Library", "filename", config={"guessit": False})
+
+        assert ingested.ingest().changed == 7
+
+    def test_another_version_makes_every_asset_changed(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        catalog.ingest_collection("Shows")
+        enricher.version = "2"
+
+        assert catalog.ingest_collection("Shows").changed == 4
+
+    @pytest.mark.parametrize("refresh", [None, "changed", "all"])
+    def test_approval_stays_where_no_fact_changed(self, catalog: Catalog, collection: Collection, refresh: Any) -> None:
+        catalog.ingest_collection("Shows")
+        approve_all(catalog)
+
+        catalog.ingest_collection("Shows", refresh=refresh)
+
+        assert [asset.approved for asset in catalog.assets()] == [True] * 4
+
+    @pytest.mark.parametrize(
+        "facts",
+        [{"duration_ms": 1}, {"width": 5}, {"episode_title": "New"}, {"size": 7}, {"markers": (Marker("avail", 5),)}],
+        ids=str,
+    )
+    def test_approval_is_withdrawn_where_facts_changed(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, facts: dict[str, Any]
+    ) -> None:
+        enricher.enriching = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
+        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2)]
+        catalog.ingest_collection("Shows")
+        approve_all(catalog)
+        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, **facts)]
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert [asset.approved for asset in catalog.assets()] == [True, False]
+
+    def test_a_refresh_removes_the_title_that_nothing_holds_any_more(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        catalog.ingest_collection("Shows")
+        importer.drafts = [attrs.evolve(found, title="Moonbase") for found in importer.drafts]
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert [title.name for title in catalog.titles()] == ["Moonbase", "Moonbase"]
+
+    def test_a_refresh_leaves_a_retired_asset_retired(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        with catalog.session() as db:
+            db.execute("UPDATE asset SET state = 'retired'")
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert {asset.state for asset in catalog.assets()} == {"retired"}
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("filters", "found"),
+        [
+            (IngestFilters("SPACE family"), [S01E01, S01E02, S01E03, SPECIAL]),
+            (IngestFilters("Space Family", 0), [SPECIAL]),
+            (IngestFilters("Space Family", 1, 2), [S01E02]),
+            (IngestFilters("Dark", 2, 2), [DOUBLE]),
+            (IngestFilters("tron"), [FILM]),
+        ],
+        ids=str,
+    )
+    def test_only_what_matches_is_ingested(self, library: Library, filters: IngestFilters, found: list[str]) -> None:
+        result = library.ingest(filters)
+
+        assert sorted(result.paths["created"]) == sorted(map(library.key, found))
+
+    @pytest.mark.parametrize(
+        "filters",
+        [IngestFilters("Space"), IngestFilters("Space%"), IngestFilters("Dark", 1), IngestFilters("Dark", 2, 3)],
+        ids=str,
+    )
+    @pytest.mark.parametrize("known", [False, True], ids=["new files", "known files"])
+    def test_what_matches_nothing_is_refused(self, library: Library, filters: IngestFilters, known: bool) -> None:
+        if known:
+            library.ingest()
+        before = dump(library.catalog)
+
+        with pytest.raises(IngestError, match="no file matches"):
+            library.ingest(filters)
+
+        assert dump(library.catalog) == before
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            IngestFilters(season=1),
+            IngestFilters("Dark", episode=1),
+            IngestFilters("Dark", -1),
+            IngestFilters("Dark", 1, -1),
+            IngestFilters(" "),
+            IngestFilters(exclude=("",)),
+            IngestFilters(exclude="*.mkv"),  # type: ignore[arg-type]  # what users do
+        ],
+        ids=str,
+    )
+    def test_filters_that_make_no_sense_are_refused(self, library: Library, filters: IngestFilters) -> None:
+        with pytest.raises(IngestError) as caught:
+            library.ingest(filters)
+
+        assert isinstance(cause_of(caught), ValidationError)
+
+    def test_a_filtered_ingest_marks_nothing_missing(self, ingested: Library) -> None:
+        ingested.remove(S01E01)
+        ingested.remove(FILM)
+
+        result = ingested.ingest(IngestFilters("Space Family"))
+
+        assert counts(result) == {"discovered": 3, "unchanged": 3}
+        assert ingested.catalog.assets(missing=True) == []
+
+    def test_excluded_files_are_neither_ingested_nor_marked_missing(self, ingested: Library) -> None:
+        ingested.add("Movies/Alien (1979).mkv")
+        ingested.remove(S01E01)
+
+        result = ingested.ingest(IngestFilters(exclude=("Movies", "*E02.mkv")))
+
+        assert counts(result) == {"discovered": 3, "unchanged": 3, "missing": 1}
+        assert [asset.canonical_key for asset in ingested.catalog.assets(missing=True)] == [ingested.key(S01E01)]
+
+    def test_an_excluded_file_does_not_fail_the_ingest(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        enricher.enriching = failing_on("S01E02")
+
+        result = catalog.ingest_collection("Shows", IngestFilters(exclude=("*E02.mkv",)))
+
+        assert result.created == 3
+
+    def test_unclassified_files_are_ingested_counted_and_listed(self, library: Library) -> None:
+        library.add("Odds/holiday.mkv")
+
+        result = library.ingest()
+
+        assert result.unclassified == 1
+        assert result.paths["unclassified"] == (library.key("Odds/holiday.mkv"),)
+        assert [asset.kind for asset in library.catalog.assets(kind="other")] == ["other"]
+
+    def test_strict_names_refuses_all_unclassified_files_at_once(self, library: Library) -> None:
+        library.add("Odds/holiday.mkv")
+        library.add("Odds/birthday.mkv")
+
+        with pytest.raises(IngestError, match=r"(?s)2 file.*birthday\.mkv.*holiday\.mkv"):
+            library.ingest(strict_names=True)
+
+        assert library.catalog.assets() == []
+
+
+class TestDryRun:
+    @pytest.mark.parametrize("known", [False, True], ids=["first ingest", "with changes"])
+    def test_a_dry_run_reports_what_the_real_one_does_and_leaves_no_trace(self, library: Library, known: bool) -> None:
+        if known:
+            library.ingest()
+            library.remove(FILM)
+            library.add(BUMPER, size=50)
+            library.add("Movies/Alien (1979).mkv")
+        before = dump(library.catalog)
+
+        dry = library.ingest(dry_run=True, refresh="changed")
+        assert dump(library.catalog) == before
+        real = library.ingest(refresh="changed")
+
+        assert dry.dry_run
+        assert attrs.evolve(dry, unit_id=None, duration_s=0, dry_run=False) == attrs.evolve(real, unit_id=None, duration_s=0)
+
+
+def failing_on(*parts: str, error: Exception | None = None) -> Callable[[AssetDraft], AssetDraft]:
+    def enriching(found: AssetDraft) -> AssetDraft:
+        if any(part in found.file_path for part in parts):
+            raise error or OSError("unreadable")
+        return found
+
+    return enriching
+
+
+def half_way() -> Iterator[AssetDraft]:
+    yield episode("Dark", 1, 1)
+    raise OSError("the source went away")
+
+
+class TestImporters:
+    @pytest.mark.parametrize(
+        ("drafts", "cause"),
+        [
+            (["not a draft"], ValidationError),
+            ([episode("Dark", 1, 1), None], ValidationError),
+            ([{"file_path": "/media/a.mkv"}], ValidationError),
+            ([AssetDraft("/elsewhere/a.mkv", "/elsewhere/a.mkv")], ValidationError),
+            ([AssetDraft("/media/../etc/a.mkv", "/media/../etc/a.mkv")], ValidationError),
+        ],
+        ids=["text", "None", "dict", "outside the mappings", "escaping by .."],
+    )
+    def test_garbage_fails_the_whole_ingest(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, drafts: list[Any], cause: type[Exception]
+    ) -> None:
+        importer.drafts = drafts
+
+        with pytest.raises(IngestError) as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(cause_of(caught), cause)
+        assert caught.value.phase == "preparation"
+        assert catalog.assets() == []
+
+    def test_an_importer_that_raises_half_way_leaves_nothing(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = half_way()
+
+        with pytest.raises(IngestError, match="failed after 1 files") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(cause_of(caught), ResourceError)
+        assert catalog.assets() == []
+
+    @pytest.mark.parametrize("error", [ResourceError("no route to the server"), OSError("no route to the server")], ids=repr)
+    def test_an_unreachable_source_is_refused(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, error: Exception
+    ) -> None:
+        importer.unreachable = error
+
+        with pytest.raises(IngestError, match="no route to the server") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(cause_of(caught), ResourceError)
+        assert caught.value.phase == "preflight"
+
+    def test_a_path_reported_twice_is_one_asset(self, catalog: Catalog, collection: Collection, importer: FakeImporter) -> None:
+        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2), episode("Dark", 1, 1)]
+
+        result = catalog.ingest_collection("Shows")
+
+        assert counts(result) == {"discovered": 3, "created": 2, "duplicates": 1}
+        assert result.paths["duplicates"] == ("/media/Dark/S01E01.mkv",)
+        assert len(catalog.assets()) == 2
+
+    def test_a_disabled_collection_is_refused(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.disable_collection("Shows")
+
+        with pytest.raises(IngestError, match="enable it first"):
+            catalog.ingest_collection("Shows")
+
+    def test_a_collection_without_mapping_is_refused(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.add_collection("station", "Bare")
+
+        with pytest.raises(IngestError, match="no path mapping"):
+            catalog.ingest_collection("Bare")
+
+
+NUMBERS = ("size", "year", "season_number", "duration_ms", "width", "height")
+BAD_DRAFTS = {
+    "NUL in the path": draft("a\0b.mkv"),
+    "surrogate in the path": draft("a\udcffb.mkv"),
+    "no path": AssetDraft("", ""),
+    "path of another type": AssetDraft(None, None),  # type: ignore[arg-type]  # what importers do
+    "relative path": AssetDraft("media/a.mkv", "media/a.mkv"),
+    "title of 10,000 characters": movie("T" * 10_000),
+    "blank title": movie(" "),
+    "NUL in the title": movie("a\0b"),
+    "surrogate in the title": draft("a.mkv", kind="movie", title="a\udcff"),
+    "episode without number": draft("a.mkv", kind="episode", title="Dark", season_number=1),
+    "movie without title": draft("a.mkv", kind="movie"),
+    "unknown kind": draft("a.mkv", kind="opera"),
+    "negative episode": episode("Dark", 1, -1),
+    "episode named twice": draft("a.mkv", kind="episode", title="Dark", season_number=1, episode_numbers=(1, 1)),
+    "marker before the start": movie("Tron", markers=(Marker("avail", -1),)),
+    "marker that ends before it starts": movie("Tron", markers=(Marker("avail", 5, 5),)),
+    "marker behind the end": movie("Tron", markers=(Marker("avail", 60_001),)),
+    "metadata that is no JSON": movie("Tron", metadata={"editorial": {"when": object()}}),
+    "number beyond SQLite's": movie("Tron", size=2**63),
+    "text for a number": movie("Tron", size="big"),
+    **{f"negative {name}": draft("a.mkv", kind="bumper", **{name: -1}) for name in NUMBERS},
+}
+
+
+class TestDrafts:
+    @pytest.mark.parametrize("bad", BAD_DRAFTS.values(), ids=list(BAD_DRAFTS))
+    def test_a_draft_that_cannot_be_fails_the_whole_ingest(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, bad: AssetDraft
+    ) -> None:
+        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
+        importer.drafts = [episode("Dark", 1, 1), bad]
+        before = dump(catalog)
+
+        with pytest.raises(IngestError) as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(cause_of(caught), ValidationError)
+        assert dump(catalog) == before
+
+    @pytest.mark.parametrize("text", ["x'); DROP TABLE asset;--", '100% "quoted" _ \'', "{braces} {0}", "日本語 🎬"])
+    def test_text_is_stored_literally(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, text: str
+    ) -> None:
+        importer.drafts = [movie(text, 1982, metadata={"editorial": {"plot": text}}, markers=(Marker("avail", 1, name=text),))]
+
+        catalog.ingest_collection("Shows")
+
+        (asset,) = catalog.assets()
+        assert (asset.title, asset.canonical_key) == (text, f"/media/{text} (1982).mkv")
+        assert catalog.metadata(asset.id) == {"editorial": {"plot": text}}
+        assert [marker.name for marker in catalog.markers(asset.id)] == [text]
+
+    def test_an_asset_is_ready_once_its_duration_is_known_and_never_approved(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=1 if "E01" in found.file_path else None)
+
+        catalog.ingest_collection("Shows")
+
+        assert [asset.state for asset in catalog.assets()] == ["ready", "new", "new", "new"]
+        assert not any(asset.approved for asset in catalog.assets())
+
+    def test_a_file_may_hold_several_episodes(self, library: Library) -> None:
+        library.ingest()
+
+        (double,) = library.catalog.assets(title="dark")
+        assert (double.season_number, double.episode_numbers) == (2, (1, 2))
+
+    def test_an_episode_s_name_is_kept_when_another_file_calls_it_differently(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        first = episode("Dark", 1, 1, episode_title="Secrets")
+        second = attrs.evolve(draft("Dark/copy.mkv"), kind="episode", title="Dark", season_number=1, episode_numbers=(1,))
+        importer.drafts = [first]
+        catalog.ingest_collection("Shows")
+        importer.drafts = [first, attrs.evolve(second, episode_title="Other name")]
+
+        catalog.ingest_collection("Shows")
+
+        assert [asset.episode_title for asset in catalog.assets()] == ["Secrets", "Secrets"]
+
+    def test_a_show_and_a_movie_of_one_name_are_two_titles(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = [episode("Fargo", 1, 1), movie("Fargo"), movie("Fargo", 1996)]
+
+        assert catalog.ingest_collection("Shows").created_entities["title"] == 3
+
+
+class TestEnrichers:
+    @pytest.mark.parametrize(
+        ("enriching", "cause"),
+        [
+            (lambda _: None, ValidationError),
+            (lambda _: {"title": "Dark"}, ValidationError),
+            (lambda found: attrs.evolve(found, file_path="/media/x.mkv"), ValidationError),
+            (lambda found: attrs.evolve(found, source_path="/media/x.mkv"), ValidationError),
+            (lambda found: attrs.evolve(found, duration_ms=-5), ValidationError),
+            (failing_on("S01E02"), ResourceError),
+            (failing_on("S01E02", error=BusinessRuleError("not on this station")), BusinessRuleError),
+        ],
+        ids=["None", "dict", "other file path", "other source path", "bad fact", "raises", "raises ours"],
+    )
+    def test_an_enricher_that_fails_rolls_back_the_whole_ingest(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher, enriching: Any, cause: type[RetroVueError]
+    ) -> None:
+        enricher.enriching = enriching
+        before = dump(catalog)
+
+        with pytest.raises(IngestError, match="mkv") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(cause_of(caught), cause)
+        assert caught.value.phase == "preparation"
+        assert dump(catalog) == before
+
+    def test_an_enricher_that_hangs_is_given_up_by_name(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        released = threading.Event()
+        enricher.timeout_s = 0.1
+        enricher.enriching = lambda found: found if released.wait(20) else None
+
+        with pytest.raises(IngestError, match="gave no answer") as caught:
+            catalog.ingest_collection("Shows")
+
+        released.set()
+        assert isinstance(cause_of(caught), ResourceError)
+        assert catalog.assets() == []
+
+    def test_every_file_that_fails_is_named(self, catalog: Catalog, collection: Collection, enricher: FakeEnricher) -> None:
+        enricher.enriching = failing_on("S01E01", "S01E03")
+
+        with pytest.raises(IngestError, match=r"(?s)2 files failed.*S01E01.*S01E03"):
+            catalog.ingest_collection("Shows")
+
+    def test_an_unavailable_enricher_is_refused_before_anything_is_done(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        enricher.unavailable = ResourceError("ffprobe is not installed")
+
+        with pytest.raises(IngestError, match="ffprobe is not installed") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert caught.value.phase == "preflight"
+        assert enricher.seen == []
+
+    def test_known_files_are_not_enriched_again(self, catalog: Catalog, collection: Collection, enricher: FakeEnricher) -> None:
+        catalog.ingest_collection("Shows")
+        enricher.seen.clear()
+
+        catalog.ingest_collection("Shows")
+
+        assert enricher.seen == []
+
+    def test_enrichers_run_by_priority(self, library: Library, enricher: FakeEnricher) -> None:
+        titles: list[str | None] = []
+        enricher.enriching = lambda found: titles.append(found.title) or found  # type: ignore[func-returns-value]
+        library.catalog.attach_enricher("Library", "fake", priority=200)
+
+        library.ingest()
+
+        assert set(titles) == {"Tron", "Dark", "Space Family", None}
+
+
+class TestProgress:
+    def test_progress_tells_files_found_and_files_done(self, catalog: Catalog, collection: Collection) -> None:
+        calls: list[tuple[int, int | None, str]] = []
+
+        catalog.ingest_collection("Shows", progress=lambda *call: calls.append(call))
+
+        assert [call[:2] for call in calls] == [(n, None) for n in (1, 2, 3, 4)] + [(n, 4) for n in (1, 2, 3, 4)]
+        assert all(path.endswith(".mkv") for *_, path in calls)
+
+    @pytest.mark.parametrize("total", [None, 4], ids=["while files are found", "while files are enriched"])
+    @pytest.mark.parametrize("error", [RuntimeError("enough"), KeyboardInterrupt("enough")], ids=repr)
+    def test_raising_in_progress_cancels(
+        self, catalog: Catalog, collection: Collection, total: int | None, error: BaseException
+    ) -> None:
+        def cancel(done: int, of: int | None, path: str) -> None:
+            if (done, of) == (2, total):
+                raise error
+
+        with pytest.raises((IngestError, KeyboardInterrupt)) as caught:
+            catalog.ingest_collection("Shows", progress=cancel)
+
+        assert getattr(caught.value, "cause", caught.value) is error
+        assert catalog.assets() == []
+        assert catalog.ingest_collection("Shows").created == 4
+
+
+class TestPrepared:
+    def test_a_prepared_ingest_writes_what_an_ingest_writes(self, catalog: Catalog, collection: Collection) -> None:
+        with catalog.prepare_ingest("Shows") as prepared:
+            assert catalog.assets() == []
+            result = catalog.ingest_collection(prepared)
+
+        assert counts(result) == {"discovered": 4, "created": 4}
+
+    def test_it_is_used_once(self, catalog: Catalog, collection: Collection) -> None:
+        prepared = catalog.prepare_ingest("Shows")
+        catalog.ingest_collection(prepared)
+        before = dump(catalog)
+
+        with pytest.raises(ContractError, match="used once"):
+            catalog.ingest_collection(prepared)
+
+        assert dump(catalog) == before
+
+    @pytest.mark.parametrize("end", ["use", "dry run", "close"])
+    def test_it_holds_the_claim_until_it_is_used_or_closed(self, catalog: Catalog, collection: Collection, end: str) -> None:
+        prepared = catalog.prepare_ingest("Shows")
+        with Catalog(catalog.database.path) as other:
+            with pytest.raises(OperationError, match="in use"):
+                other.disable_collection("Shows")
+            if end == "close":
+                prepared.close()
+            else:
+                catalog.ingest_collection(prepared, dry_run=end == "dry run")
+
+            assert not other.disable_collection("Shows").enabled
+
+    def test_an_unprepared_ingest_in_a_session_is_misuse(self, catalog: Catalog, collection: Collection) -> None:
+        with pytest.raises(ContractError, match="prepare"), catalog.session():
+            catalog.ingest_collection("Shows")
+
+        assert catalog.assets() == []
+
+    def test_preparing_in_a_session_is_misuse(self, catalog: Catalog, collection: Collection) -> None:
+        with pytest.raises(ContractError, match="prepare"), catalog.session():
+            catalog.prepare_ingest("Shows")
+
+    def test_wipe_and_ingest_in_one_session_are_one_unit(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        units = len(dump(catalog)["unit_of_work"])
+
+        with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, catalog.session():
+            wiped = catalog.wipe_collection("Shows")
+            ingested = catalog.ingest_collection(prepared)
+
+        assert (wiped.deleted["asset"], ingested.created) == (4, 4)
+        assert wiped.unit_id == ingested.unit_id
+        assert len(dump(catalog)["unit_of_work"]) == units + 1
+
+    def test_prepared_as_if_empty_it_is_refused_where_assets_are(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        before = dump(catalog)
+
+        with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, pytest.raises(IngestError, match="wipe it first"):
+            catalog.ingest_collection(prepared)
+
+        assert dump(catalog) == before
+
+    def test_a_collection_that_changed_in_between_is_refused(self, catalog: Catalog, collection: Collection) -> None:
+        with catalog.prepare_ingest("Shows") as prepared:
+            catalog.map_path("Shows", "/more", "/srv/more")
+
+            with pytest.raises(IngestError, match="was changed while"):
+                catalog.ingest_collection(prepared)
+
+        assert catalog.assets() == []
+
+    def test_an_asset_that_went_in_between_fails_the_ingest(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        with catalog.prepare_ingest("Shows", refresh="all") as prepared:
+            catalog.wipe_collection("Shows")
+
+            with pytest.raises(IngestError, match="run it again"):
+                catalog.ingest_collection(prepared)
+
+        assert catalog.assets() == []
+
+
+class TestSource:
+    @pytest.fixture
+    def second(self, catalog: Catalog, collection: Collection, tmp_path: Path) -> Collection:
+        """A collection whose folder is not there."""
+        return catalog.add_collection("station", "Unmounted", path_mappings={"/media": str(tmp_path / "unmounted")})
+
+    def test_a_failing_collection_stops_none_of_the_others(self, catalog: Catalog, second: Collection) -> None:
+        outcome = catalog.ingest_source("station")
+
+        assert [(each.collection.name, each.created) for each in outcome.results] == [("Shows", 4)]
+        assert [(each.collection.name, each.cause) for each in outcome.failures] == [("Unmounted", "ResourceError")]
+        assert len(catalog.assets()) == 4
+
+    def test_each_collection_is_a_unit_of_its_own(self, catalog: Catalog, second: Collection) -> None:
+        Path(second.path_mappings[0].local_path).mkdir()
+
+        outcome = catalog.ingest_source("station")
+
+        assert len({each.unit_id for each in outcome.results}) == 2
+
+    def test_disabled_collections_are_left_alone(self, catalog: Catalog, second: Collection) -> None:
+        catalog.disable_collection("Unmounted")
+
+        outcome = catalog.ingest_source("station")
+
+        assert (len(outcome.results), len(outcome.failures)) == (1, 0)
+
+    def test_it_is_refused_in_a_session(self, catalog: Catalog, second: Collection) -> None:
+        with pytest.raises(ContractError), catalog.session():
+            catalog.ingest_source("station")
+
+    def test_a_title_that_two_collections_show_is_one(self, catalog: Catalog, collection: Collection, media: Path) -> None:
+        catalog.add_collection("station", "More", path_mappings={"/media": str(media)})
+
+        catalog.ingest_source("station")
+
+        assert [(title.name, title.assets) for title in catalog.titles()] == [("Space: 1999", 6), ("Tron", 2)]
+
+
+class TestGate:
+    BREAKING = "DELETE FROM movie_asset"
+
+    def test_a_session_that_breaks_a_rule_is_refused_at_its_end(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        before = dump(catalog)
+
+        with pytest.raises(ValidationError) as caught, catalog.session() as db:
+            db.execute(self.BREAKING)
+
+        assert {each.rule for each in caught.value.violations} == {"asset_without_movie", "title_without_content"}
+        assert dump(catalog) == before
+
+    def test_sql_after_a_validated_operation_is_judged_too(self, catalog: Catalog, collection: Collection) -> None:
+        catalog.ingest_collection("Shows")
+        before = dump(catalog)
+
+        with pytest.raises(ValidationError), catalog.session() as db:  # noqa: PT012  the session is what raises
+            catalog.disable_collection("Shows")
+            db.execute(self.BREAKING)
+
+        assert dump(catalog) == before
+
+    def test_an_ingest_that_breaks_a_rule_is_refused_and_names_the_rows(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = [movie("Tron", 1982, markers=(Marker("avail", 60_001),))]
+        before = dump(catalog)
+
+        with pytest.raises(IngestError, match="Tron") as caught:
+            catalog.ingest_collection("Shows")
+
+        cause = cause_of(caught)
+        assert caught.value.phase == "postvalidation"
+        assert isinstance(cause, ValidationError)
+        assert [each.rule for each in cause.violations] == ["asset_marker_outside_duration"]
+        assert dump(catalog) == before
+
+
+def test_selectors_find_by_id_external_id_and_name(catalog: Catalog, collection: Collection, media: Path) -> None:
+    added = catalog.add_collection("station", "Straße", external_id="Ext-7", path_mappings={"/media": str(media)})
+
+    for selector in (added.id, "Ext-7", "STRASSE", "straße"):
+        assert catalog.ingest_collection(selector, dry_run=True).collection.id == added.id
+
+
+@pytest.mark.parametrize("selector", ["Nothing", "Sh%", "Show_", "%", "", " ", "ext-7"])
+def test_selectors_that_name_nothing_are_refused(catalog: Catalog, collection: Collection, selector: str) -> None:
+    catalog.add_collection("station", "Other", external_id="Ext-7")
+
+    with pytest.raises(IngestError) as caught:
+        catalog.ingest_collection(selector)
+
+    assert isinstance(cause_of(caught), ValidationError)
+
+
+def test_an_ambiguous_selector_is_refused_with_its_candidates(catalog: Catalog, collection: Collection) -> None:
+    catalog.add_source("second", "fake")
+    other = catalog.add_collection("second", "SHOWS")
+
+    with pytest.raises(IngestError, match="ambiguous") as caught:
+        catalog.ingest_collection("shows")
+
+    assert collection.id in str(caught.value)
+    assert other.id in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_refused(ingested: Library) -> None:
+    folder = ingested.root / "Movies"
+    folder.chmod(0)
+    try:
+        with pytest.raises(IngestError, match="cannot be read"):
+            ingested.ingest()
+    finally:
+        folder.chmod(0o755)

@@ -1,0 +1,386 @@
+"""A user's own operation has the same guarantees as the library's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from harness import dump
+
+from retrovue_uow import (
+    Catalog,
+    Collection,
+    ConstraintError,
+    ContractError,
+    OperationError,
+    ValidationError,
+    WipeOptions,
+)
+from retrovue_uow.rules.integrity import validate_database_consistency
+from retrovue_uow.store.operation import Operation
+
+RETIRE = "UPDATE asset SET state = 'retired'"
+BREAK_A_RULE = "DELETE FROM movie_asset"
+BREAK_A_CONSTRAINT = "UPDATE asset SET kind = 'opera'"
+
+
+class RetireError(OperationError):
+    """Retiring assets failed."""
+
+
+@pytest.fixture
+def ingested(catalog: Catalog, collection: Collection) -> Catalog:
+    catalog.ingest_collection("Shows")
+    return catalog
+
+
+def retire(catalog: Catalog, *statements: str, dry_run: bool = False, fails: BaseException | None = None) -> object:
+    """An operation of one's own that runs the statements between the phases it owes."""
+    with catalog.operation("retire", RetireError, dry_run=dry_run, statements=statements) as op:
+        with op.preflight() as db:
+            db.execute("SELECT count(*) FROM asset")
+        with op.execution() as db:
+            for statement in statements:
+                db.execute(statement)
+            if fails is not None:
+                raise fails
+        with op.postvalidation() as db:
+            validate_database_consistency(db)
+        return op.finish({"statements": len(statements)})
+
+
+def journal(catalog: Catalog) -> list[list[str]]:
+    """The names of the operations of each unit, in order."""
+    found = dump(catalog)
+    return [[row[2] for row in found["operation"] if row[1] == unit[0]] for unit in found["unit_of_work"]]
+
+
+def states(catalog: Catalog) -> set[str]:
+    return {asset.state for asset in catalog.assets()}
+
+
+def test_it_commits_with_a_row_in_the_journal(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    assert retire(ingested, RETIRE) == {"statements": 1}
+
+    assert states(ingested) == {"retired"}
+    assert journal(ingested) == [*units, ["retire"]]
+    _, _, name, arguments, result, *_ = dump(ingested)["operation"][-1]
+    assert (name, json.loads(arguments), json.loads(result)) == ("retire", {"statements": [RETIRE]}, {"statements": 1})
+
+
+def test_an_operation_that_changes_nothing_leaves_one_row_too(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    retire(ingested)
+
+    assert journal(ingested) == [*units, ["retire"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "fails", "phase", "cause"),
+    [
+        (RETIRE, LookupError("mine"), "execution", LookupError),
+        (BREAK_A_CONSTRAINT, None, "execution", ConstraintError),
+        (BREAK_A_RULE, None, "postvalidation", ValidationError),
+    ],
+    ids=["raises", "constraint", "rule"],
+)
+def test_a_failing_one_keeps_nothing_and_raises_its_own_error(
+    ingested: Catalog, statement: str, fails: Exception | None, phase: str, cause: type[Exception]
+) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(RetireError, match="retire failed in") as caught:
+        retire(ingested, RETIRE, statement, fails=fails)
+
+    assert (caught.value.operation, caught.value.phase, type(caught.value.cause)) == ("retire", phase, cause)
+    assert caught.value.__cause__ is not None
+    assert dump(ingested) == before
+
+
+@pytest.mark.parametrize("passing", [KeyboardInterrupt(), SystemExit(1), ContractError("misuse")], ids=repr)
+def test_interrupts_and_misuse_pass_through_unwrapped(ingested: Catalog, passing: BaseException) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(type(passing)) as caught:
+        retire(ingested, RETIRE, fails=passing)
+
+    assert caught.value is passing
+    assert dump(ingested) == before
+
+
+def test_a_dry_run_keeps_nothing(ingested: Catalog) -> None:
+    before = dump(ingested)
+
+    assert retire(ingested, RETIRE, dry_run=True) == {"statements": 1}
+
+    assert dump(ingested) == before
+
+
+def preflight(op: Operation) -> None:
+    with op.preflight():
+        pass
+
+
+def execution(op: Operation) -> None:
+    with op.execution() as db:
+        db.execute(RETIRE)
+
+
+def postvalidation(op: Operation) -> None:
+    with op.postvalidation():
+        pass
+
+
+def preparation(op: Operation) -> None:
+    with op.preparation():
+        pass
+
+
+def finish(op: Operation) -> None:
+    op.finish(None)
+
+
+Step = Callable[[Operation], None]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [execution],
+        [postvalidation],
+        [finish],
+        [preflight],
+        [preflight, finish],
+        [preflight, postvalidation],
+        [preflight, preparation],
+        [preflight, preflight],
+        [preflight, execution],
+        [preflight, execution, finish],
+        [preflight, execution, execution],
+        [preflight, execution, postvalidation],
+        [preflight, execution, postvalidation, execution],
+        [preflight, execution, postvalidation, postvalidation],
+        [preflight, execution, postvalidation, finish, execution],
+    ],
+    ids=lambda steps: " ".join(step.__name__ for step in steps) or "nothing",
+)
+def test_a_phase_skipped_repeated_or_out_of_order_is_misuse_and_keeps_nothing(ingested: Catalog, steps: list[Step]) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(ContractError), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+        for step in steps:
+            step(op)
+
+    assert dump(ingested) == before
+    assert retire(ingested, RETIRE)
+
+
+@pytest.mark.parametrize("steps", [[preflight, execution], [preflight, preparation, postvalidation], [preflight, finish]])
+def test_one_that_prepares_owes_its_preparation(ingested: Catalog, steps: list[Step]) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(ContractError), ingested.operation("retire", RetireError, prepares=True) as op:  # noqa: PT012  the frame is what raises
+        for step in steps:
+            step(op)
+
+    assert dump(ingested) == before
+
+
+def test_one_that_prepares_holds_no_lock_meanwhile(ingested: Catalog) -> None:
+    with (
+        Catalog(ingested.database.path, busy_timeout_ms=0) as other,
+        ingested.operation("retire", RetireError, prepares=True) as op,
+    ):
+        preflight(op)
+        with op.preparation():
+            other.add_source("meanwhile")
+        execution(op)
+        postvalidation(op)
+        finish(op)
+
+    assert states(ingested) == {"retired"}
+
+
+@pytest.mark.parametrize("prepares", [False, True])
+def test_preflight_cannot_write(ingested: Catalog, prepares: bool) -> None:
+    before = dump(ingested)
+
+    with (
+        pytest.raises(ContractError, match="cannot write"),
+        ingested.operation("retire", RetireError, prepares=prepares) as op,
+        op.preflight() as db,
+    ):
+        db.execute(RETIRE)
+
+    assert dump(ingested) == before
+
+
+def test_postvalidation_cannot_write(ingested: Catalog) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(ContractError, match="cannot write"), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+        preflight(op)
+        execution(op)
+        with op.postvalidation() as db:
+            db.execute(RETIRE)
+
+    assert dump(ingested) == before
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", "BEGIN", "SAVEPOINT retrovue_unit_1", "PRAGMA query_only = 0"])
+def test_transaction_control_is_refused(ingested: Catalog, statement: str) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(ContractError):
+        retire(ingested, RETIRE, statement)
+
+    assert dump(ingested) == before
+
+
+def test_a_frame_is_entered_once(ingested: Catalog) -> None:
+    op = ingested.operation("retire", RetireError)
+    with pytest.raises(ContractError), op:
+        pass
+
+    with pytest.raises(ContractError, match="entered once"), op:
+        pass
+
+
+def test_operations_of_one_session_are_one_unit_of_the_journal(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    with ingested.session():
+        retire(ingested, RETIRE)
+        ingested.wipe_collection("Shows")
+
+    assert journal(ingested) == [*units, ["retire", "collection_wipe"]]
+
+
+def test_a_session_without_operations_is_journalled_as_one(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    with ingested.session() as db:
+        db.execute(RETIRE)
+
+    assert journal(ingested) == [*units, ["session"]]
+
+
+def test_a_session_that_writes_nothing_is_not_journalled(ingested: Catalog) -> None:
+    before = dump(ingested)
+
+    with ingested.session() as db:
+        db.execute("SELECT 1")
+
+    assert dump(ingested) == before
+
+
+def nested(catalog: Catalog, inner: Callable[[], object]) -> None:
+    """An operation that runs another one in its execution."""
+    with catalog.operation("outer") as op:
+        preflight(op)
+        with op.execution() as db:
+            inner()
+            db.execute(RETIRE)
+        with op.postvalidation() as db:
+            validate_database_consistency(db)
+        op.finish(None)
+
+
+def test_operations_nest(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    nested(ingested, lambda: ingested.disable_collection("Shows"))
+
+    assert journal(ingested) == [*units, ["collection_disable", "outer"]]
+    assert states(ingested) == {"retired"}
+
+
+def test_a_nested_failure_is_the_cause_of_the_outer_one_and_keeps_nothing(ingested: Catalog) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(OperationError) as caught:
+        nested(ingested, lambda: retire(ingested, RETIRE, fails=LookupError("mine")))
+
+    assert caught.value.operation == "outer"
+    assert isinstance(caught.value.cause, LookupError)
+    assert dump(ingested) == before
+
+
+def test_a_nested_dry_run_leaves_the_outer_one_usable(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    nested(ingested, lambda: ingested.wipe_collection("Shows", WipeOptions(dry_run=True)))
+
+    assert journal(ingested) == [*units, ["outer"]]
+    assert len(ingested.assets()) == 4
+    assert states(ingested) == {"retired"}
+
+
+def test_a_dry_run_around_real_operations_keeps_none_of_them(ingested: Catalog) -> None:
+    before = dump(ingested)
+
+    with ingested.operation("outer", dry_run=True) as op:
+        preflight(op)
+        with op.execution():
+            ingested.wipe_collection("Shows")
+            assert ingested.assets() == []
+        postvalidation(op)
+        finish(op)
+
+    assert dump(ingested) == before
+
+
+def test_a_failure_survived_by_contain_keeps_the_rest(ingested: Catalog) -> None:
+    units = journal(ingested)
+
+    with ingested.session():
+        ingested.disable_collection("Shows")
+        with pytest.raises(RetireError), ingested.session(contain=True):
+            retire(ingested, RETIRE, fails=LookupError("mine"))
+
+    assert journal(ingested) == [*units, ["collection_disable"]]
+    assert states(ingested) == {"ready"}
+
+
+@pytest.mark.parametrize("fails", [None, LookupError("mine")])
+def test_a_claim_is_kept_to_the_end_of_the_unit_and_no_longer(ingested: Catalog, fails: Exception | None) -> None:
+    def claims(catalog: Catalog) -> Any:
+        return catalog.wipe_collection("Shows", WipeOptions(dry_run=True))
+
+    with Catalog(ingested.database.path, busy_timeout_ms=0) as other:
+        try:
+            with ingested.session():
+                claims(ingested)
+                with pytest.raises(OperationError):
+                    claims(other)
+                if fails is not None:
+                    raise fails
+        except LookupError:
+            pass
+
+        assert claims(other).deleted["asset"] == 4
+
+
+def test_what_the_operation_worked_on_is_named_in_its_error(ingested: Catalog) -> None:
+    with pytest.raises(RetireError, match=r"at 'a\.mkv': mine"), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+        preflight(op)
+        with op.execution():
+            op.working_on = "a.mkv"
+            raise LookupError("mine")
+
+
+def test_on_commit_runs_after_the_outermost_commit_only(ingested: Catalog) -> None:
+    seen: list[set[str]] = []
+
+    with ingested.session() as db:
+        db.on_commit(lambda: seen.append(states(ingested)))
+        retire(ingested, RETIRE)
+        assert seen == []
+
+    assert seen == [{"retired"}]
