@@ -29,7 +29,8 @@ class Catalog:
     Args:
         path: The file, or `":memory:"`.
         read_only: Nothing can be changed, not even by accident.
-        busy_timeout_ms: How long to wait for another connection's lock before a `ResourceError`.
+        busy_timeout_ms: How long to wait for the lock of a writer that does not queue, before a `ResourceError`.
+        write_wait_s: How long to wait for one's turn among the other catalogues that write to the file, likewise.
         importers: Importer types by name, besides the built-in ones and those found by entry point.
         enrichers: Enricher types by name, likewise.
 
@@ -44,11 +45,12 @@ class Catalog:
         *,
         read_only: bool = False,
         busy_timeout_ms: int = 5000,
+        write_wait_s: float = 60,
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
     ) -> None:
         migrations.refuse_foreign_file(os.fspath(path))
-        self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only)
+        self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
             migrations.migrate(self.database)
         except BaseException:

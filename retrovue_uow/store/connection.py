@@ -40,7 +40,9 @@ def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueErr
         return ContractError(f"refused: {error}. Transactions and settings belong to the unit of work, not to its body")
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
-    if isinstance(error, _MISUSES) or _is_our_own_statement(error):
+    if _is_our_own_statement(error):
+        return ContractError(f"a half-read cursor or open blob on this very connection is in the way: close it ({error})")
+    if isinstance(error, _MISUSES):
         return ContractError(f"SQLite cannot run this: {error}")
     for kind, advice in _RESOURCE_ERRORS.items():
         if isinstance(error, kind):
@@ -49,8 +51,10 @@ def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueErr
 
 
 def _is_our_own_statement(error: apsw.Error) -> bool:
-    """Whether "busy" means a cursor left open on this very connection, where waiting cannot help."""
-    return isinstance(error, apsw.BusyError) and "statements in progress" in str(error)
+    """Whether "busy" means a cursor left half-read on this very connection, where waiting cannot help."""
+    return isinstance(error, apsw.BusyError) and (
+        "statements in progress" in str(error) or getattr(error, "extendedresult", 0) == apsw.SQLITE_BUSY_SNAPSHOT
+    )
 
 
 def _constraint(error: apsw.ConstraintError) -> RetroVueError:

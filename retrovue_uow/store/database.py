@@ -11,6 +11,7 @@ import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError
 from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated
+from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit
 
@@ -28,16 +29,25 @@ class Database:
         path: The file, or `":memory:"`. Created if it does not exist; its folder is not.
         busy_timeout_ms: How long to wait for another connection's lock before a `ResourceError`.
         read_only: SQLite refuses every write, and `session()` is refused.
+        write_wait_s: How long to wait for one's turn among the writers that queue, before a `ResourceError`.
 
     Raises:
         ResourceError: The file or its folder is missing, unreadable, unwritable, not a database, damaged or locked.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, busy_timeout_ms: int = 5000, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        busy_timeout_ms: int = 5000,
+        read_only: bool = False,
+        write_wait_s: float = 60,
+    ) -> None:
         self.path = os.fspath(path) if os.fspath(path) == MEMORY else os.path.abspath(path)
         self.is_read_only = read_only
         self.connection = open_connection(self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
-        self._transaction = Transaction(self.connection, self.path)
+        queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
+        self._transaction = Transaction(self.connection, self.path, queue)
 
     def __enter__(self) -> Database:
         return self
@@ -132,8 +142,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connection. Refused inside a unit, which is rolled back."""
+        self._transaction.admit()
         if self._transaction.units:
-            self._transaction.admit()
             self._transaction.end()
             raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
         self.connection.close()

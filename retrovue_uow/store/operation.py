@@ -6,7 +6,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MethodType
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -54,7 +54,8 @@ class Operation:
         self.arguments = arguments
         self.phase = "preflight"
         self.working_on: str | None = None
-        self.exit_token: weakref.ref[MethodType] | None = None
+        self.exit_token: weakref.ref[partial[None]] | None = None
+        self.is_watched = True
         self._database = database
         self._claims = claims
         self._journal = journal

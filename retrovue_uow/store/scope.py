@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from types import MethodType, TracebackType
+from functools import partial
+from types import TracebackType
 from typing import Protocol
-
-ExitMethod = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]
 
 
 class Scope(Protocol):
-    """What `Exit` ends: `leave` in the ordinary way, `abandon` where that never ran to its end."""
+    """What `Exit` ends: `leave` in the ordinary way, `abandon` where that never ran to its end.
 
-    exit_token: weakref.ref[MethodType] | None
+    One that lies within another of its kind need not be watched: its unfinished end makes that of the other one fail.
+    """
+
+    exit_token: weakref.ref[partial[None]] | None
+    is_watched: bool
 
     def leave(self, error: BaseException | None) -> None:
         """End the scope, `error` passing."""
@@ -26,14 +28,14 @@ class Exit:
     """The `__exit__` of a `Scope`, safe from Ctrl-C at every byte-code.
 
     An interrupt may land before the first byte-code of an `__exit__`, where no `try` is yet in force. But a `with` statement
-    keeps a bound method for its end, and frees it right after: that moment calls `abandon`, whatever came of `leave`.
+    keeps a callable for its end, and frees it right after: that moment calls `abandon`, whatever came of `leave`.
     """
 
-    def __get__(self, scope: Scope | None, owner: type[object]) -> ExitMethod:
+    def __get__(self, scope: Scope | None, owner: type[object]) -> partial[None]:
         if scope is None:
-            return _leave  # type: ignore[return-value]  # asked of the class: unbound, as for any method
-        method = MethodType(_leave, scope)
-        if scope.exit_token is None:
+            return partial(_leave)  # asked of the class: unbound, as any method is
+        method = partial(_leave, scope)  # not a bound method: the interpreter frees those when it begins to call them
+        if scope.is_watched and scope.exit_token is None:
             scope.exit_token = weakref.ref(method, lambda _: _abandon(scope))
         return method
 
@@ -45,3 +47,4 @@ def _abandon(scope: Scope) -> None:
 
 def _leave(scope: Scope, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
     scope.leave(error)
+    scope.exit_token = None  # left in good order: nobody needs to notice the end of the callable

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import threading
+import uuid
+import weakref
 from collections.abc import Callable
-from typing import Protocol
+from functools import cache
+from typing import NamedTuple, Protocol
 
 import apsw
 from loguru import logger
 
-from retrovue_uow.errors import ContractError, RetroVueError, TransactionLostError
+from retrovue_uow.errors import ConstraintError, ContractError, RetroVueError, TransactionLostError
 from retrovue_uow.store.connection import translated
+from retrovue_uow.store.queue import WriterQueue
 
 Hook = Callable[[], None]
-Owner = tuple[int, int, "asyncio.Task[object] | None"]
+Owner = tuple[int, "asyncio.Task[object] | None"]
 OURS = "retrovue_unit"
+_SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
+"""Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
+_FORKED: Owner = (-1, None)
+_SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
     {
         "foreign_keys",
@@ -31,6 +40,21 @@ _GUARDED_PRAGMAS = frozenset(
 _DENIED_WHILE_READ_ONLY = frozenset({apsw.SQLITE_SAVEPOINT, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
 
 
+class Savepoint(NamedTuple):
+    """The statements of the savepoint at one depth."""
+
+    set: str
+    undo: str
+    release: str
+
+
+@cache
+def savepoint(depth: int) -> Savepoint:
+    """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
+    name = f"{OURS}_{depth}"
+    return Savepoint(f"SAVEPOINT {name} {_SIGNATURE}", f"ROLLBACK TO {name} {_SIGNATURE}", f"RELEASE {name} {_SIGNATURE}")
+
+
 class OpenUnit(Protocol):
     """A unit as the transaction sees it."""
 
@@ -41,25 +65,25 @@ class OpenUnit(Protocol):
 
 
 def caller() -> Owner:
-    """Who is asking: process, thread and, where there is one, asyncio task."""
+    """Who is asking: the thread and, where there is one, the asyncio task."""
     loop = asyncio._get_running_loop()  # noqa: SLF001  documented for such use; None where the public one raises
-    return os.getpid(), threading.get_ident(), None if loop is None else asyncio.current_task(loop)
+    return threading.get_ident(), None if loop is None else asyncio.current_task(loop)
 
 
 class Transaction:
     """The units open on one connection, outermost first."""
 
-    def __init__(self, connection: apsw.Connection, name: str) -> None:
+    def __init__(self, connection: apsw.Connection, name: str, queue: WriterQueue) -> None:
         self.connection = connection
         self.name = name
         self.units: list[OpenUnit] = []
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
-        self._pid = os.getpid()
+        self._queue = queue
         self._owner: Owner | None = None
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
-        self._may_refuse_writes = False
+        self._is_refusing_writes = False
         self._controlling = False
         self._committing = False
         self._rollbacks = 0
@@ -68,24 +92,43 @@ class Transaction:
         connection.authorizer = self._authorize
         connection.set_commit_hook(self._veto)
         connection.set_rollback_hook(self._count_rollback)
+        _open_here.add(self)
 
     @property
     def is_lost(self) -> bool:
         """Whether SQLite ended the transaction under the open unit: observed, never guessed from an error code."""
-        return bool(self.units) and (self._rollbacks != self._rollbacks_at_begin or not self.connection.in_transaction)
+        if not self.units:
+            return False
+        try:
+            return self._rollbacks != self._rollbacks_at_begin or not self.connection.in_transaction
+        except apsw.ConnectionClosedError:
+            return True
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a forked child's copy, which must not touch the parent's connection."""
+        return self._owner is _FORKED
 
     def admit(self) -> None:
         """Refuse a statement by anybody but the owner, and in a unit that is lost."""
-        if os.getpid() != self._pid:
-            raise ContractError(f"database {self.name!r} was opened before a fork: open it again in this process")
         if self._owner is None:
             return
         if self._owner != caller():
-            raise ContractError(
-                f"database {self.name!r} has a unit of work open in another thread or task: open one database for each"
-            )
+            raise self.not_the_owner()
         if self.is_lost:
             raise self.loss()
+
+    def is_owner(self) -> bool:
+        """Whether the caller is the thread and task that opened the outermost unit."""
+        return self._owner == caller()
+
+    def not_the_owner(self) -> ContractError:
+        """The refusal of anybody else."""
+        if self.is_forked:
+            return ContractError(f"database {self.name!r} was opened before a fork: open it again in this process")
+        return ContractError(
+            f"database {self.name!r} has a unit of work open in another thread or task: open one database for each"
+        )
 
     def refusal(self, error: apsw.Error | UnicodeEncodeError) -> RetroVueError:
         """`error`, raised by a statement, in the library's words."""
@@ -112,9 +155,11 @@ class Transaction:
             self._controlling = True
             if self._read_only_blocks:
                 self._query_only("0")
-            self._rows(statement)
+            self.connection.execute(statement)
             if self._read_only_blocks:
                 self._query_only("1")
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
         finally:
             self._controlling = False
 
@@ -125,12 +170,14 @@ class Transaction:
             raise translated(error, self.name) from error
 
     def begin(self) -> None:
-        """Start the transaction of an outermost unit."""
+        """Start the transaction of an outermost unit, when its turn has come."""
         if self._read_only_blocks:
             raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
         self._owner = caller()
+        self._queue.enter()
         self._clear_orphans()
-        self.control(f"BEGIN IMMEDIATE -- {OURS}")
+        self._enforce_foreign_keys()
+        self.control(f"BEGIN IMMEDIATE {_SIGNATURE}")
         self._rollbacks_at_begin = self._rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
@@ -141,27 +188,43 @@ class Transaction:
             hook()
         if self.is_lost:
             raise self.loss()
+        self._refuse_broken_references()
         try:
             self._committing = True
-            self.control(f"COMMIT -- {OURS}")
+            self.control(f"COMMIT {_SIGNATURE}")
         finally:
             self._committing = False
 
     def end(self) -> None:
-        """Leave nothing behind: no transaction, no read-only block, no unit, nothing that waited for the end."""
+        """Leave nothing behind: no transaction, no read-only block, no place in the queue, no unit, no hook."""
         try:
-            self._read_only_blocks = 0
-            self._clear_orphans(expected=True)
+            self._roll_back()
         except BaseException:
-            self._clear_orphans(expected=True)  # an interrupt may have struck before SQLite was asked
+            self._roll_back()  # what struck before SQLite was asked must not keep the lock
             raise
         finally:
-            for unit in self.units:
-                unit.state = "closed"
-            self.units.clear()
-            self._owner = None
+            self._forget_units()
+
+    def _roll_back(self) -> None:
+        """Undo what is open. After a COMMIT that is nothing, and SQLite is not asked: an error now would be a lie."""
+        self._read_only_blocks = 0
+        try:
+            if self.connection.in_transaction:
+                self.control(f"ROLLBACK {_SIGNATURE}")
+            if self._is_refusing_writes:
+                self._query_only("0")
+        except apsw.ConnectionClosedError:
+            return  # closed behind our back: SQLite has undone it
+
+    def _forget_units(self) -> None:
+        self._queue.leave()
+        self._owner = None
+        try:
             while self._at_end:
                 self._at_end.pop()()
+        finally:
+            while self.units:
+                self.units.pop().state = "closed"
 
     def at_end(self, hook: Hook) -> None:
         """Call `hook` when the outermost unit has ended, whichever way."""
@@ -177,39 +240,51 @@ class Transaction:
         self._read_only_blocks += 1
         if snapshot:
             self._clear_orphans()
-            self.control(f"BEGIN DEFERRED -- {OURS}")
+            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
         self._query_only("1")
 
     def end_read_only(self, *, snapshot: bool) -> None:
         """Writes work again, once the outermost read-only block is left."""
         self._read_only_blocks = max(self._read_only_blocks - 1, 0)
-        if self._read_only_blocks == 0:
-            self._query_only("0")
         if snapshot and not self.units:
-            self._clear_orphans(expected=True)
+            self._roll_back()
+        elif self._read_only_blocks == 0:
+            self._query_only("0")
 
-    def _clear_orphans(self, *, expected: bool = False) -> None:
-        """Roll back whatever transaction is open and let SQLite write again."""
+    def _clear_orphans(self) -> None:
+        """Clear what somebody left on the connection behind our back, so that we start clean."""
         if self.connection.in_transaction:
-            if not expected:
-                logger.warning("orphan_transaction_rolled_back", database=self.name)
-            self.control(f"ROLLBACK -- {OURS}")
-        if expected and not self._may_refuse_writes:
-            return  # nothing may be asked after a COMMIT: were it to fail, the caller would take the unit for undone
+            logger.warning("orphan_transaction_rolled_back", database=self.name)
+            self.control(f"ROLLBACK {_SIGNATURE}")
         if self._rows("PRAGMA query_only") != [(0,)]:
-            if not expected:
-                logger.warning("leaked_query_only_lifted", database=self.name)
+            logger.warning("leaked_query_only_lifted", database=self.name)
             self._query_only("0")
 
     def _query_only(self, value: str) -> None:
         controlling = self._controlling
         try:
             self._controlling = True
-            self._may_refuse_writes = True
-            self._rows(f"PRAGMA query_only = {value} -- {OURS}")
-            self._may_refuse_writes = value == "1"
+            self._is_refusing_writes = True
+            self._rows(f"PRAGMA query_only = {value} {_SIGNATURE}")
+            self._is_refusing_writes = value == "1"
         finally:
             self._controlling = controlling
+
+    def _enforce_foreign_keys(self) -> None:
+        if not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1):
+            logger.warning("foreign_keys_switched_on_again", database=self.name)
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+
+    def _refuse_broken_references(self) -> None:
+        """COMMIT would only say that some foreign key failed, and not even that if somebody has switched them off."""
+        switched_off = not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
+        if not switched_off and not self.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            return
+        broken = self._rows('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
+        if broken:
+            shown = ", ".join(f"row {rowid} of {table} (to {parent})" for table, rowid, parent in broken[:_SHOWN])
+            more = f", and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+            raise ConstraintError(f"rows refer to rows that are not there: {shown}{more}")
 
     def _veto(self) -> bool:
         return not self._committing
@@ -227,3 +302,21 @@ class Transaction:
             or (self._read_only_blocks > 0 and action in _DENIED_WHILE_READ_ONLY)
         )
         return apsw.SQLITE_DENY if denied else apsw.SQLITE_OK
+
+    def disown(self) -> None:
+        """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
+        self._owner = _FORKED
+        self._queue.leave()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
+
+
+_open_here: weakref.WeakSet[Transaction] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for transaction in list(_open_here):
+        transaction.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import weakref
-from types import MethodType
+from functools import partial
 from typing import Generic, TypeVar
 
 from retrovue_uow.errors import AfterCommitError, ContractError
 from retrovue_uow.store.scope import Exit
-from retrovue_uow.store.transaction import OURS, Hook, Transaction
+from retrovue_uow.store.transaction import Hook, Transaction, savepoint
 
 H = TypeVar("H")
 
@@ -17,9 +16,24 @@ H = TypeVar("H")
 class Unit(Generic[H]):
     """One unit of work; made by `Database.session`, used once. Entering it gives `handle`."""
 
+    __slots__ = (
+        "_contain",
+        "_depth",
+        "_durable",
+        "_transaction",
+        "exit_token",
+        "failure",
+        "handle",
+        "is_watched",
+        "on_commit",
+        "rollback_only",
+        "state",
+    )
+
     def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
         self.handle = handle
-        self.exit_token: weakref.ref[MethodType] | None = None
+        self.exit_token: weakref.ref[partial[None]] | None = None
+        self.is_watched = not transaction.units
         self.state = "new"
         self.failure: BaseException | None = None
         self.rollback_only: str | None = None
@@ -28,7 +42,6 @@ class Unit(Generic[H]):
         self._contain = contain
         self._durable = durable
         self._depth = 0
-        self._pid = os.getpid()
 
     def __enter__(self) -> H:
         self.enter()
@@ -48,37 +61,36 @@ class Unit(Generic[H]):
             self.state = "entering"
             transaction.units.append(self)
             self._depth = len(transaction.units)
-            self._begin()
+            if self._depth == 1:
+                transaction.begin()
+            else:
+                transaction.control(savepoint(self._depth).set)
             self.state = "open"
         except BaseException:
             self.abandon()
             raise
 
-    def _begin(self) -> None:
-        if self._depth == 1:
-            self._transaction.begin()
-        else:
-            self._transaction.control(f"SAVEPOINT {self._savepoint}")
-
-    @property
-    def _savepoint(self) -> str:
-        return f"{OURS}_{self._depth}"
-
     def leave(self, error: BaseException | None) -> None:
         """End the unit: keep it, or undo it. Nothing is raised before everything is cleaned up."""
-        if self.state != "open":
+        refusal = self._refusal()
+        if refusal is not None:
             if error is None:
-                raise ContractError("this unit of work is no longer open: everything in it was rolled back")
-            return
-        if self._pid != os.getpid():
-            raise ContractError("a unit of work was left in a forked process: it belongs to the parent")
-        if self._transaction.units[-1] is not self:
-            self._transaction.end()
-            raise ContractError("units of work were left out of order: everything was rolled back")
-        if self._depth == 1:
+                raise refusal
+        elif self._depth == 1:
             self._leave_outermost(error)
         else:
             self._leave_nested(error)
+
+    def _refusal(self) -> ContractError | None:
+        """Why this unit cannot be left in the ordinary way, if it cannot; an error that is passing is never masked by it."""
+        if self.state != "open":
+            return ContractError("this unit of work is no longer open: everything in it was rolled back")
+        if not self._transaction.is_owner():
+            return self._transaction.not_the_owner()
+        if self._transaction.units[-1] is not self:
+            self._transaction.end()
+            return ContractError("units of work were left out of order: everything was rolled back")
+        return None
 
     def _leave_outermost(self, error: BaseException | None) -> None:
         committed = False
@@ -101,48 +113,50 @@ class Unit(Generic[H]):
         return True
 
     def _leave_nested(self, error: BaseException | None) -> None:
-        parent = self._transaction.units[-2]
+        transaction = self._transaction
+        parent = transaction.units[-2]
         failure = error or self.failure
-        if self._transaction.is_lost:
-            self._close()
-            if error is None:
-                raise self._transaction.loss()
-            return
         try:
-            self._end_savepoint(undo=failure is not None or self.rollback_only is not None)
+            if transaction.is_lost:
+                if error is None:
+                    raise transaction.loss()
+                return
+            if failure is not None or self.rollback_only is not None:
+                transaction.control(savepoint(self._depth).undo)
+            transaction.control(savepoint(self._depth).release)
         except BaseException as refusal:
-            parent.failure = parent.failure or refusal  # the savepoint may still stand, so not even `contain` survives
+            parent.failure = parent.failure or refusal  # the savepoint may still stand: not even `contain` survives that
             raise
         finally:
             self._close()
-        if failure is None:
-            parent.on_commit.extend([] if self.rollback_only is not None else self.on_commit)
-            return
+        if failure is not None:
+            self._report(failure, error)
+        elif self.rollback_only is None and self.on_commit:
+            parent.on_commit.extend(self.on_commit)
+
+    def _report(self, failure: BaseException, error: BaseException | None) -> None:
+        """Tell the enclosing unit of a failure, unless this one contains it; and whoever swallowed it."""
         if not self._contain:
+            parent = self._transaction.units[-1]
             parent.failure = parent.failure or failure
         if error is None:
             raise _swallowed(failure)
 
-    def _end_savepoint(self, *, undo: bool) -> None:
-        if undo:
-            self._transaction.control(f"ROLLBACK TO {self._savepoint}")
-        self._transaction.control(f"RELEASE {self._savepoint}")
-
     def _close(self) -> None:
         """Forget this unit, and any above it that was never left."""
-        self.state = "closed"
         del self._transaction.units[self._depth - 1 :]
+        self.state = "closed"
 
     def abandon(self) -> None:
         """Undo the unit if it was entered and not left; whoever encloses it may then not commit either."""
-        if self.state in {"new", "closed"} or self._pid != os.getpid():
+        if self.state in {"new", "closed"} or self._transaction.is_forked:
             return
-        if self._depth == 1:
+        if self._depth <= 1:
             self._transaction.end()
-            return
-        parent = self._transaction.units[self._depth - 2]
-        parent.failure = parent.failure or ContractError("a nested unit of work was interrupted while it began or ended")
-        self._close()
+        elif len(self._transaction.units) >= self._depth - 1:
+            parent = self._transaction.units[self._depth - 2]
+            parent.failure = parent.failure or ContractError("a nested unit of work was interrupted as it began or ended")
+            self._close()
 
 
 class ReadOnly(Generic[H]):
@@ -150,15 +164,16 @@ class ReadOnly(Generic[H]):
 
     def __init__(self, handle: H, transaction: Transaction) -> None:
         self.handle = handle
-        self.exit_token: weakref.ref[MethodType] | None = None
+        self.exit_token: weakref.ref[partial[None]] | None = None
+        self.is_watched = True
         self._transaction = transaction
-        self._entered = False
+        self._is_open = False
         self._snapshot = False
 
     def __enter__(self) -> H:
         self._transaction.admit()
         self._snapshot = self._transaction.is_idle
-        self._entered = True
+        self._is_open = True
         self._transaction.begin_read_only(snapshot=self._snapshot)
         return self.handle
 
@@ -167,11 +182,11 @@ class ReadOnly(Generic[H]):
     def leave(self, error: BaseException | None) -> None:
         """Let SQLite write again, and end the snapshot."""
         self._transaction.end_read_only(snapshot=self._snapshot)
-        self._entered = False
+        self._is_open = False
 
     def abandon(self) -> None:
         """The same, if it was not done."""
-        if self._entered:
+        if self._is_open and not self._transaction.is_forked:
             self.leave(None)
 
 

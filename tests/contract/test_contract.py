@@ -244,7 +244,7 @@ def test_public_signatures_are_the_design_s(name: str) -> None:
 
 
 def test_catalog_opens_with_the_design_s_parameters() -> None:
-    expected = "(path, *, read_only=False, busy_timeout_ms=5000, importers={}, enrichers={})"
+    expected = "(path, *, read_only=False, busy_timeout_ms=5000, write_wait_s=60, importers={}, enrichers={})"
 
     assert plain_signature(Catalog.__init__) == expected
 

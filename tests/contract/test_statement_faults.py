@@ -140,7 +140,7 @@ def scene(catalog: Catalog, importer: FakeImporter, enricher: FakeEnricher, medi
     template = apsw.Connection(":memory:")
     with template.backup("main", catalog.database.connection, "main") as copying:
         copying.step()
-    with Catalog(catalog.database.path, busy_timeout_ms=0) as neighbour:
+    with Catalog(catalog.database.path, busy_timeout_ms=0, write_wait_s=0) as neighbour:
         yield Scene(catalog, neighbour, template)
     template.close()
 

@@ -864,7 +864,7 @@ class TestGate:
         catalog.ingest_collection("Shows")
         before = dump(catalog)
 
-        with pytest.raises(ValidationError), catalog.session() as db:  # noqa: PT012  the session is what raises
+        with pytest.raises(ValidationError), catalog.session() as db:
             catalog.disable_collection("Shows")
             db.execute(self.BREAKING)
 

@@ -173,7 +173,7 @@ Step = Callable[[Operation], None]
 def test_a_phase_skipped_repeated_or_out_of_order_is_misuse_and_keeps_nothing(ingested: Catalog, steps: list[Step]) -> None:
     before = dump(ingested)
 
-    with pytest.raises(ContractError), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+    with pytest.raises(ContractError), ingested.operation("retire", RetireError) as op:
         for step in steps:
             step(op)
 
@@ -185,7 +185,7 @@ def test_a_phase_skipped_repeated_or_out_of_order_is_misuse_and_keeps_nothing(in
 def test_one_that_prepares_owes_its_preparation(ingested: Catalog, steps: list[Step]) -> None:
     before = dump(ingested)
 
-    with pytest.raises(ContractError), ingested.operation("retire", RetireError, prepares=True) as op:  # noqa: PT012  the frame is what raises
+    with pytest.raises(ContractError), ingested.operation("retire", RetireError, prepares=True) as op:
         for step in steps:
             step(op)
 
@@ -194,7 +194,7 @@ def test_one_that_prepares_owes_its_preparation(ingested: Catalog, steps: list[S
 
 def test_one_that_prepares_holds_no_lock_meanwhile(ingested: Catalog) -> None:
     with (
-        Catalog(ingested.database.path, busy_timeout_ms=0) as other,
+        Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=0) as other,
         ingested.operation("retire", RetireError, prepares=True) as op,
     ):
         preflight(op)
@@ -224,7 +224,7 @@ def test_preflight_cannot_write(ingested: Catalog, prepares: bool) -> None:
 def test_postvalidation_cannot_write(ingested: Catalog) -> None:
     before = dump(ingested)
 
-    with pytest.raises(ContractError, match="cannot write"), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+    with pytest.raises(ContractError, match="cannot write"), ingested.operation("retire", RetireError) as op:
         preflight(op)
         execution(op)
         with op.postvalidation() as db:
@@ -353,7 +353,7 @@ def test_a_claim_is_kept_to_the_end_of_the_unit_and_no_longer(ingested: Catalog,
     def claims(catalog: Catalog) -> Any:
         return catalog.wipe_collection("Shows", WipeOptions(dry_run=True))
 
-    with Catalog(ingested.database.path, busy_timeout_ms=0) as other:
+    with Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=0) as other:
         try:
             with ingested.session():
                 claims(ingested)
@@ -368,7 +368,7 @@ def test_a_claim_is_kept_to_the_end_of_the_unit_and_no_longer(ingested: Catalog,
 
 
 def test_what_the_operation_worked_on_is_named_in_its_error(ingested: Catalog) -> None:
-    with pytest.raises(RetireError, match=r"at 'a\.mkv': mine"), ingested.operation("retire", RetireError) as op:  # noqa: PT012  the frame is what raises
+    with pytest.raises(RetireError, match=r"at 'a\.mkv': mine"), ingested.operation("retire", RetireError) as op:
         preflight(op)
         with op.execution():
             op.working_on = "a.mkv"

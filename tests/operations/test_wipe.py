@@ -186,7 +186,7 @@ def test_a_wipe_is_refused_while_somebody_else_works_on_the_collection(shared: C
 def test_a_wipe_whose_error_is_swallowed_does_not_commit_what_surrounds_it(shared: Catalog) -> None:
     before = dump(shared)
 
-    with pytest.raises(ContractError), shared.session():  # noqa: PT012  the session is what raises
+    with pytest.raises(ContractError), shared.session():
         shared.disable_collection("More")
         with pytest.raises(OperationError):
             shared.wipe_collection("Shows", WipeOptions(expect_assets=1))

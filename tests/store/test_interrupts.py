@@ -1,0 +1,155 @@
+"""Ctrl-C at every byte-code of enter, execute and exit: all or nothing, and the next unit works without help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from retrovue_uow import Database
+from retrovue_uow.store import scope
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # a lock file freed by an interrupt says so
+STORE = str(Path(scope.__file__).parent)
+
+
+class Interrupting:
+    """Raises at the n-th byte-code, or call, that is run in the store; counts them where n is never reached."""
+
+    def __init__(self, at: int, kind: type[BaseException] = KeyboardInterrupt) -> None:
+        self.at = at
+        self.kind = kind
+        self.seen = 0
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(STORE):
+            return None
+        frame.f_trace_opcodes = True
+        if event in {"call", "opcode"}:
+            self.seen += 1
+            if self.seen == self.at:
+                raise self.kind
+        return self
+
+    def __enter__(self) -> Interrupting:
+        sys.settrace(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.settrace(None)
+
+
+Body = Callable[[Database], None]
+
+
+def write(db: Database, name: str) -> None:
+    db.execute("INSERT INTO item (name) VALUES (?)", (name,))
+
+
+def root(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        write(db, "b")
+
+
+def nested(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        with db.session():
+            write(db, "b")
+
+
+def contained(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        with db.session(contain=True):
+            write(db, "b")
+
+
+def read_only_inside(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        with db.read_only():
+            db.execute("SELECT count(*) FROM item")
+        write(db, "b")
+
+
+def failing_root(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        raise ValueError("the body failed")
+
+
+def failing_nested(db: Database) -> None:
+    with db.session():
+        write(db, "a")
+        with db.session():
+            write(db, "b")
+            raise ValueError("the body failed")
+
+
+@pytest.fixture(autouse=True)
+def _no_coverage_tracer() -> Iterator[None]:
+    before = sys.gettrace()
+    yield
+    sys.settrace(before)
+
+
+WALKS = [
+    *((body, KeyboardInterrupt, False) for body in (root, nested, contained, read_only_inside, failing_root, failing_nested)),
+    *((body, KeyboardInterrupt, True) for body in (root, nested)),
+    *((body, MemoryError, False) for body in (root, failing_nested)),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "keeps_traceback"), WALKS)
+def test_an_interrupt_at_any_byte_code_is_all_or_nothing(
+    db: Database,
+    names: Callable[[], list[str]],
+    body: Body,
+    kind: type[BaseException],
+    keeps_traceback: bool,
+) -> None:
+    whole = [] if body in {failing_root, failing_nested} else ["a", "b"]
+    kept: list[BaseException] = []  # a traceback keeps the frames alive, as a debugger or a test does
+    points = 0
+    while True:
+        points += 1
+        interrupting = Interrupting(points, kind)
+        try:
+            with interrupting:
+                body(db)
+        except (KeyboardInterrupt, MemoryError, ValueError) as error:
+            kept.extend([error] if keeps_traceback else [])
+        durable = names()[1:]
+        assert durable in ([], whole), points
+        assert not db.in_unit, points
+        with db.session():  # the next unit on the same handle
+            assert db.execute("SELECT name FROM item WHERE id > 1 ORDER BY id") == [(name,) for name in durable]
+            db.execute("DELETE FROM item WHERE id > 1")
+        kept.clear()
+        if interrupting.seen < points:
+            break
+
+    assert points > 500, "the walk must have seen hundreds of byte-codes"
+
+
+def test_a_snapshot_interrupted_at_any_byte_code_harms_nobody(db: Database, works: Callable[[], None]) -> None:
+    points = 0
+    while True:
+        points += 1
+        interrupting = Interrupting(points)
+        try:
+            with interrupting, db.read_only():
+                db.execute("SELECT count(*) FROM item")
+        except KeyboardInterrupt:
+            pass
+        works()
+        if interrupting.seen < points:
+            break
+
+    assert points > 80

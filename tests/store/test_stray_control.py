@@ -1,0 +1,120 @@
+"""Transaction control that is not ours: refused before it runs, or noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+import pytest
+
+from retrovue_uow import ContractError, Database, TransactionLostError
+
+Names = Callable[[], list[str]]
+
+CONTROL = [
+    "COMMIT",
+    "end",
+    "ROLLBACK",
+    "BEGIN",
+    "begin immediate",
+    "/* by the way */ COMMIT",
+    "INSERT OR IGNORE INTO item (name) VALUES ('with it'); COMMIT",
+    "RELEASE retrovue_unit_2",
+    "ROLLBACK TO retrovue_unit_2",
+    "SAVEPOINT retrovue_unit_9",
+]
+
+
+@pytest.mark.parametrize("statement", CONTROL)
+def test_control_through_execute_is_refused_before_it_runs(db: Database, names: Names, statement: str) -> None:
+    for _ in range(2):  # the second time from SQLite's cache of statements, if it got there
+        with db.session(), db.session():
+            db.execute("INSERT OR IGNORE INTO item (name) VALUES ('ours')")
+            with pytest.raises(ContractError, match="belong to the unit of work"):
+                db.execute(statement)
+
+    assert "ours" in names()
+
+
+@pytest.mark.parametrize("statement", CONTROL[:3])
+def test_control_on_the_raw_connection_is_refused_too(db: Database, names: Names, statement: str) -> None:
+    with db.session():
+        db.execute("INSERT INTO item (name) VALUES ('ours')")
+        with pytest.raises(apsw.AuthError):
+            db.connection.execute(statement)
+
+    assert names() == ["first", "ours"]
+
+
+def test_a_commit_behind_the_authorizer_is_vetoed_and_loses_the_unit(
+    db: Database, names: Names, works: Callable[[], None]
+) -> None:
+    authorizer = db.connection.authorizer
+    with pytest.raises(TransactionLostError), db.session():
+        db.execute("INSERT INTO item (name) VALUES ('ours')")
+        db.connection.authorizer = None
+        with pytest.raises(apsw.ConstraintError):
+            db.connection.execute("COMMIT -- stray")
+
+    db.connection.authorizer = authorizer
+    assert names() == ["first"]
+    works()
+
+
+def test_a_rollback_behind_the_authorizer_is_noticed(db: Database, names: Names, works: Callable[[], None]) -> None:
+    authorizer = db.connection.authorizer
+    with pytest.raises(TransactionLostError), db.session():
+        db.execute("INSERT INTO item (name) VALUES ('ours')")
+        db.connection.authorizer = None
+        db.connection.execute("ROLLBACK -- stray")
+
+    db.connection.authorizer = authorizer
+    assert names() == ["first"]
+    works()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO item (name) VALUES ('stray')",
+        "UPDATE item SET name = 'stray'",
+        "DELETE FROM item",
+        "CREATE TABLE stray (id INTEGER PRIMARY KEY)",
+        "DROP TABLE item",
+        "PRAGMA user_version = 7",
+        "PRAGMA application_id = 7",
+        "INSERT INTO note VALUES ('stray')",
+    ],
+)
+def test_a_write_outside_any_unit_is_refused_and_leaves_nothing(db: Database, names: Names, statement: str) -> None:
+    before = db.execute("SELECT * FROM sqlite_schema"), db.execute("PRAGMA user_version"), db.execute("PRAGMA application_id")
+
+    with pytest.raises(ContractError, match="outside a unit of work"):
+        db.execute(statement)
+
+    assert names() == ["first"]
+    assert before == (
+        db.execute("SELECT * FROM sqlite_schema"),
+        db.execute("PRAGMA user_version"),
+        db.execute("PRAGMA application_id"),
+    )
+    assert db.execute("SELECT count(*) FROM note") == [(0,)]
+
+
+def test_a_users_own_balanced_savepoints_are_fine(db: Database, names: Names) -> None:
+    with db.session():
+        db.execute("SAVEPOINT mine")
+        db.execute("INSERT INTO item (name) VALUES ('undone')")
+        db.execute("ROLLBACK TO mine")
+        db.execute("RELEASE mine")
+        db.execute("INSERT INTO item (name) VALUES ('kept')")
+
+    assert names() == ["first", "kept"]
+
+
+@pytest.mark.parametrize("pragma", ["foreign_keys = OFF", "query_only = 0", "writable_schema = 1", "journal_mode = delete"])
+def test_settings_that_guard_the_file_are_refused(db: Database, pragma: str) -> None:
+    with pytest.raises(ContractError):
+        db.execute(f"PRAGMA {pragma}")
+    with db.session(), pytest.raises(ContractError):
+        db.execute(f"PRAGMA {pragma}")
