@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Collection, Violation
+from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import queries_config, queries_integrity
 from retrovue_uow.store.database import Database
 
@@ -17,37 +18,44 @@ _BUSINESS = ("asset_marker_outside_duration",)
 _DUPLICATES = ("collection_mapping_overlap",)
 
 
+@rule
 def validate_no_orphaned_records(db: Database) -> None:
     """No title without content, no season without episode, no episode without asset."""
-    _refuse("validate_no_orphaned_records", queries_integrity.violations(db, _ORPHANS))
+    _refuse(queries_integrity.violations(db, _ORPHANS))
 
 
+@rule
 def validate_all_relationships(db: Database) -> None:
     """Every reference points at a row; assets, links and mappings fit together."""
     found = [*queries_integrity.broken_references(db), *queries_integrity.violations(db, (*_LINKS, *_HIERARCHY))]
-    _refuse("validate_all_relationships", found)
+    _refuse(found)
 
 
+@rule
 def validate_business_rules(db: Database) -> None:
     """What a station expects of sound data, such as markers inside their file; and nothing twice."""
-    _refuse("validate_business_rules", queries_integrity.violations(db, (*_BUSINESS, *_DUPLICATES)))
+    _refuse(queries_integrity.violations(db, (*_BUSINESS, *_DUPLICATES)))
 
 
+@rule
 def validate_asset_relationships(db: Database, asset_id: str) -> None:
     """One asset has the links that its kind asks for, markers inside its duration, and a mapping of its collection."""
-    _refuse("validate_asset_relationships", queries_integrity.asset_violations(db, (*_LINKS, *_BUSINESS), asset_id))
+    _refuse(queries_integrity.asset_violations(db, (*_LINKS, *_BUSINESS), asset_id))
 
 
+@rule
 def validate_hierarchy_integrity(db: Database) -> None:
     """Titles, seasons, episodes and assets stand on each other as they should, none without what holds it up."""
-    _refuse("validate_hierarchy_integrity", queries_integrity.violations(db, (*_ORPHANS, *_HIERARCHY)))
+    _refuse(queries_integrity.violations(db, (*_ORPHANS, *_HIERARCHY)))
 
 
+@rule
 def validate_no_duplicates(db: Database) -> None:
     """No file can be in a collection under two paths. (Equal keys and identities SQLite itself refuses.)"""
-    _refuse("validate_no_duplicates", queries_integrity.violations(db, _DUPLICATES))
+    _refuse(queries_integrity.violations(db, _DUPLICATES))
 
 
+@rule
 def validate_collection_preserved(db: Database, before: Collection) -> None:
     """The collection is still there, as it was, with its enrichers."""
     now = _collection(db, before)
@@ -58,31 +66,31 @@ def validate_collection_preserved(db: Database, before: Collection) -> None:
         before.enrichers,
         before.source_id,
     ):
-        raise ValidationError(f"collection {before.name!r} was not preserved: {now!r}", rule="validate_collection_preserved")
+        raise ValidationError(f"collection {before.name!r} was not preserved: {now!r}")
 
 
+@rule
 def validate_path_mappings_preserved(db: Database, before: Collection) -> None:
     """The collection's path mappings are the same as before."""
     now = _collection(db, before)
     if now is None or now.path_mappings != before.path_mappings:
-        raise ValidationError(
-            f"the path mappings of collection {before.name!r} were not preserved", rule="validate_path_mappings_preserved"
-        )
+        raise ValidationError(f"the path mappings of collection {before.name!r} were not preserved")
 
 
+@rule
 def validate_database_consistency(db: Database) -> None:
     """Every reference points at a row and no rule is broken, in the whole catalogue."""
     found = [*queries_integrity.broken_references(db), *queries_integrity.violations(db)]
-    _refuse("validate_database_consistency", found)
+    _refuse(found)
 
 
 def _collection(db: Database, before: Collection) -> Collection | None:
     return next((collection for collection in queries_config.collections(db) if collection.id == before.id), None)
 
 
-def _refuse(rule: str, found: Sequence[Violation]) -> None:
+def _refuse(found: Sequence[Violation]) -> None:
     if not found:
         return
     shown = "; ".join(violation.detail for violation in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise ValidationError(f"{rule}: {shown}{more}", rule=rule, violations=found)
+    raise ValidationError(f"the catalogue would break its rules: {shown}{more}", violations=found)

@@ -11,6 +11,7 @@ from retrovue_uow.media.asking import require
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, WipeOptions
+from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import queries_assets, queries_config
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.operation import Operation
@@ -18,31 +19,33 @@ from retrovue_uow.store.operation import Operation
 Named = TypeVar("Named", Source, Collection)
 
 
+@rule
 def validate_source_exists(db: Database, selector: str) -> Source:
     """The source that `selector` names: its identifier, or its name, whole and case-insensitive."""
-    return _only_one("source", selector, queries_config.sources(db), "validate_source_exists")
+    return _only_one("source", selector, queries_config.sources(db))
 
 
+@rule
 def validate_collection_exists(db: Database, selector: str) -> Collection:
     """The collection that `selector` names: its identifier, external id or name, whole and case-insensitive.
 
     Raises:
         ValidationError: None has that name, or several have; the message lists them.
     """
-    return _only_one("collection", selector, queries_config.collections(db), "validate_collection_exists")
+    return _only_one("collection", selector, queries_config.collections(db))
 
 
-def _only_one(noun: str, selector: object, candidates: Sequence[Named], rule: str) -> Named:
+def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named:
     if not isinstance(selector, str) or not selector.strip():
-        raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}", rule=rule)
+        raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}")
     found = [each for each in candidates if each.id == selector] or [each for each in candidates if _is_named(each, selector)]
     if len(found) == 1:
         return found[0]
     if found:
         listed = ", ".join(f"{each.name!r} ({each.id})" for each in found)
-        raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}", rule=rule)
+        raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
     known = ", ".join(repr(each.name) for each in candidates[:10]) or "none yet"
-    raise ValidationError(f"there is no {noun} {selector!r}: the catalogue has {known}", rule=rule)
+    raise ValidationError(f"there is no {noun} {selector!r}: the catalogue has {known}")
 
 
 def _is_named(each: Source | Collection, selector: str) -> bool:
@@ -50,14 +53,14 @@ def _is_named(each: Source | Collection, selector: str) -> bool:
     return selector == external_id or each.name.casefold() == selector.casefold()
 
 
+@rule
 def validate_collection_enabled(collection: Collection) -> None:
     """The operator wants this collection to be ingested."""
     if not collection.enabled:
-        raise ValidationError(
-            f"collection {collection.name!r} is disabled: enable it first", rule="validate_collection_enabled"
-        )
+        raise ValidationError(f"collection {collection.name!r} is disabled: enable it first")
 
 
+@rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
     if filters.season is not None and filters.title is None:
@@ -73,16 +76,14 @@ def validate_ingest_filters(filters: IngestFilters) -> None:
 
 
 def _refuse_filters(reason: str) -> None:
-    raise ValidationError(f"these filters make no sense: {reason}", rule="validate_ingest_filters")
+    raise ValidationError(f"these filters make no sense: {reason}")
 
 
+@rule
 def validate_path_mappings(db: Database, collection: Collection, *, allow_empty: bool) -> None:
     """Every mapped folder is there and can be read; under a collection that has assets, none is empty."""
     if not collection.path_mappings:
-        raise ValidationError(
-            f"collection {collection.name!r} has no path mapping: map a source path to a local folder first",
-            rule="validate_path_mappings",
-        )
+        raise ValidationError(f"collection {collection.name!r} has no path mapping: map a source path to a local folder first")
     has_assets = queries_assets.count_assets(db, collection.id) > 0
     for mapping in collection.path_mappings:
         _validate_root(mapping, refuse_empty=has_assets and not allow_empty)
@@ -99,11 +100,13 @@ def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
         )
 
 
+@rule
 def validate_source_connectivity(source: Source, importer: Importer) -> None:
     """The source can be reached and lets us in: its importer says so."""
     require(f"source {source.name!r} ({source.type})", importer.check)
 
 
+@rule
 def validate_no_conflicting_operations(op: Operation, collection: Collection) -> None:
     """Nobody else is working on the collection; from here to the end of the unit, nobody else can."""
     try:
@@ -114,32 +117,32 @@ def validate_no_conflicting_operations(op: Operation, collection: Collection) ->
             f"collection {collection.name!r} is in use: {holder.operation} of process {holder.pid} has been working on it "
             f"since {holder.started_at}; wait until it is done",
             holder=holder,
-            rule="validate_no_conflicting_operations",
         ) from error
 
 
+@rule
 def validate_collection_accessible(collection: Collection, mapping: PathMapping) -> None:
     """The collection is enabled and the folder that a draft comes from is there."""
     validate_collection_enabled(collection)
     _validate_root(mapping, refuse_empty=False)
 
 
+@rule
 def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
     """Each enricher has what it needs: it says so itself."""
     for each in enrichers:
         require(f"enricher {each.type!r}", each.enricher.check)
 
 
+@rule
 def validate_collection_unchanged(db: Database, seen: Collection) -> None:
     """The collection, its mappings and its enrichers are still what pre-flight saw."""
     now = next((each for each in queries_config.collections(db) if each.id == seen.id), None)
     if now != seen:
-        raise ValidationError(
-            f"collection {seen.name!r} was changed while its files were looked at: run it again",
-            rule="validate_collection_unchanged",
-        )
+        raise ValidationError(f"collection {seen.name!r} was changed while its files were looked at: run it again")
 
 
+@rule
 def validate_wipe_prerequisites(db: Database, collection: Collection, options: WipeOptions) -> None:
     """The collection holds exactly as many assets as the caller expects, where it says."""
     if options.expect_assets is None:
@@ -147,6 +150,5 @@ def validate_wipe_prerequisites(db: Database, collection: Collection, options: W
     count = queries_assets.count_assets(db, collection.id)
     if count != options.expect_assets:
         raise ValidationError(
-            f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped",
-            rule="validate_wipe_prerequisites",
+            f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped"
         )
