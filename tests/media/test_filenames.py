@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -546,7 +547,7 @@ def test_without_guessit_installed_the_conventions_stand_alone(monkeypatch: pyte
 
 
 @pytest.fixture
-def breaking_guessit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def breaking_guessit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A distribution of guessit that breaks down on every name."""
     package = tmp_path / "guessit"
     package.mkdir()
@@ -557,9 +558,16 @@ def breaking_guessit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "    raise GuessitException(name)\n"
     )
     (package / "api.py").write_text("class GuessitException(Exception): pass\n")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "guessit"]:
+    for name in loaded_guessit():
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    for name in loaded_guessit():
+        del sys.modules[name]
+
+
+def loaded_guessit() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "guessit"]
 
 
 @pytest.mark.usefixtures("breaking_guessit")
