@@ -79,11 +79,9 @@ def test_ctrl_c_is_answered_while_waiting(
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(0.3)  # let it get into the wait; it would get out of it only after a minute
-        interrupted_at = time.monotonic()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=30)  # the wait itself would go on for a minute
 
-    assert time.monotonic() - interrupted_at < 10  # generous on a busy machine, and far from the minute
     assert out == b""
     assert b"KeyboardInterrupt" in err
 

@@ -53,6 +53,14 @@ def interrupted_write(db: Database) -> None:
     )
 
 
+def no_memory(db: Database) -> None:
+    apsw.hard_heap_limit(apsw.memory_used() + 20_000)
+    try:
+        db.execute("INSERT INTO item (name) VALUES (hex(zeroblob(10000000)))")
+    finally:
+        apsw.hard_heap_limit(0)
+
+
 class ProgressError(Exception):
     pass
 
@@ -71,7 +79,7 @@ def exception_in_a_progress_handler(db: Database) -> None:
 
 
 CERTAIN: list[Fault] = [or_rollback, rollback_in_the_schema, rollback_in_a_trigger, rollback_in_a_trigger_of_a_trigger]
-POSSIBLE: list[Fault] = [full_disk, interrupted_write, exception_in_a_progress_handler]
+POSSIBLE: list[Fault] = [full_disk, no_memory, interrupted_write, exception_in_a_progress_handler]
 
 
 @pytest.mark.parametrize("fault", CERTAIN)
@@ -105,7 +113,7 @@ def test_an_error_that_propagates_arrives_untouched(
     db: Database, names: Callable[[], list[str]], works: Callable[[], None], fault: Fault
 ) -> None:
     raised: list[BaseException] = []
-    with pytest.raises((RetroVueError, ProgressError)) as caught, db.session(), db.session():
+    with pytest.raises((RetroVueError, ProgressError, MemoryError)) as caught, db.session(), db.session():
         db.execute("INSERT INTO item (name) VALUES ('before')")
         try:
             fault(db)
@@ -126,7 +134,7 @@ def test_a_swallowed_error_never_makes_half_a_unit_durable(
     try:
         with db.session():
             db.execute("INSERT INTO item (id, name) VALUES (100000, 'before')")
-            with pytest.raises((RetroVueError, ProgressError)):
+            with pytest.raises((RetroVueError, ProgressError, MemoryError)):
                 fault(db)
             db.execute("INSERT INTO item (id, name) VALUES (200000, 'after')")
     except TransactionLostError:
