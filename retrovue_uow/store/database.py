@@ -13,7 +13,7 @@ from retrovue_uow.errors import ContractError, ResourceError
 from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated
 from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Hook, Transaction
-from retrovue_uow.store.unit import ReadOnly, Unit
+from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
 
 Value = int | float | str | bytes | None
 Row = tuple[Any, ...]  # what comes out is known to the query alone, which gives it its types
@@ -106,7 +106,8 @@ class Database:
         """
         if self.is_read_only:
             raise ResourceError(f"database {self.path!r} was opened read-only: open it for writing")
-        return Unit(self, self._transaction, contain=contain, durable=durable)
+        kind: type[Unit[Database]] = Unit if self._transaction.units else WatchedUnit
+        return kind(self, self._transaction, contain=contain, durable=durable)
 
     def read_only(self) -> ReadOnly[Database]:
         """A block in which SQLite refuses to write: within a unit on its own rows, outside on a consistent snapshot."""

@@ -55,7 +55,6 @@ class Operation:
         self.phase = "preflight"
         self.working_on: str | None = None
         self.exit_token: weakref.ref[partial[None]] | None = None
-        self.is_watched = True
         self._database = database
         self._claims = claims
         self._journal = journal
@@ -128,7 +127,7 @@ class Operation:
     def _open_unit(self) -> None:
         unit = self._database.session(contain=self.dry_run)
         self._unit = unit
-        unit.enter()
+        unit.__enter__()
         if self.dry_run:
             self._database.set_rollback_only(f"{self.name} is a dry run")
 

@@ -9,13 +9,9 @@ from typing import Protocol
 
 
 class Scope(Protocol):
-    """What `Exit` ends: `leave` in the ordinary way, `abandon` where that never ran to its end.
-
-    One that lies within another of its kind need not be watched: its unfinished end makes that of the other one fail.
-    """
+    """What `Exit` ends: `leave` in the ordinary way, `abandon` where that never ran to its end."""
 
     exit_token: weakref.ref[partial[None]] | None
-    is_watched: bool
 
     def leave(self, error: BaseException | None) -> None:
         """End the scope, `error` passing."""
@@ -35,7 +31,7 @@ class Exit:
         if scope is None:
             return partial(_leave)  # asked of the class: unbound, as any method is
         method = partial(_leave, scope)  # not a bound method: the interpreter frees those when it begins to call them
-        if scope.is_watched and scope.exit_token is None:
+        if scope.exit_token is None:
             scope.exit_token = weakref.ref(method, lambda _: _abandon(scope))
         return method
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import threading
 import uuid
 import weakref
 from collections.abc import Callable
 from functools import cache
+from threading import get_ident
 from typing import NamedTuple, Protocol
 
 import apsw
@@ -20,11 +20,10 @@ from retrovue_uow.store.connection import translated
 from retrovue_uow.store.queue import WriterQueue
 
 Hook = Callable[[], None]
-Owner = tuple[int, "asyncio.Task[object] | None"]
 OURS = "retrovue_unit"
 _SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
-_FORKED: Owner = (-1, None)
+_NOBODY_HERE = -1  # no thread has this identifier
 _SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
     {
@@ -64,10 +63,9 @@ class OpenUnit(Protocol):
     on_commit: list[Hook]
 
 
-def caller() -> Owner:
-    """Who is asking: the thread and, where there is one, the asyncio task."""
+def _current_task() -> asyncio.Task[object] | None:
     loop = asyncio._get_running_loop()  # noqa: SLF001  documented for such use; None where the public one raises
-    return threading.get_ident(), None if loop is None else asyncio.current_task(loop)
+    return None if loop is None else asyncio.current_task(loop)
 
 
 class Transaction:
@@ -80,7 +78,8 @@ class Transaction:
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
         self._queue = queue
-        self._owner: Owner | None = None
+        self._owner_thread: int | None = None
+        self._owner_task: asyncio.Task[object] | None = None
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
         self._is_refusing_writes = False
@@ -107,20 +106,20 @@ class Transaction:
     @property
     def is_forked(self) -> bool:
         """Whether this is a forked child's copy, which must not touch the parent's connection."""
-        return self._owner is _FORKED
+        return self._owner_thread == _NOBODY_HERE
 
     def admit(self) -> None:
         """Refuse a statement by anybody but the owner, and in a unit that is lost."""
-        if self._owner is None:
+        if self._owner_thread is None:
             return
-        if self._owner != caller():
+        if not self.is_owner():
             raise self.not_the_owner()
         if self.is_lost:
             raise self.loss()
 
     def is_owner(self) -> bool:
         """Whether the caller is the thread and task that opened the outermost unit."""
-        return self._owner == caller()
+        return get_ident() == self._owner_thread and _current_task() is self._owner_task
 
     def not_the_owner(self) -> ContractError:
         """The refusal of anybody else."""
@@ -173,7 +172,7 @@ class Transaction:
         """Start the transaction of an outermost unit, when its turn has come."""
         if self._read_only_blocks:
             raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
-        self._owner = caller()
+        self._owner_thread, self._owner_task = get_ident(), _current_task()
         self._queue.enter()
         self._clear_orphans()
         self._enforce_foreign_keys()
@@ -218,7 +217,7 @@ class Transaction:
 
     def _forget_units(self) -> None:
         self._queue.leave()
-        self._owner = None
+        self._owner_thread = self._owner_task = None
         try:
             while self._at_end:
                 self._at_end.pop()()
@@ -305,7 +304,7 @@ class Transaction:
 
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
-        self._owner = _FORKED
+        self._owner_thread = _NOBODY_HERE
         self._queue.leave()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from retrovue_uow.errors import AfterCommitError, ContractError
@@ -21,10 +22,8 @@ class Unit(Generic[H]):
         "_depth",
         "_durable",
         "_transaction",
-        "exit_token",
         "failure",
         "handle",
-        "is_watched",
         "on_commit",
         "rollback_only",
         "state",
@@ -32,8 +31,6 @@ class Unit(Generic[H]):
 
     def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
         self.handle = handle
-        self.exit_token: weakref.ref[partial[None]] | None = None
-        self.is_watched = not transaction.units
         self.state = "new"
         self.failure: BaseException | None = None
         self.rollback_only: str | None = None
@@ -44,12 +41,6 @@ class Unit(Generic[H]):
         self._depth = 0
 
     def __enter__(self) -> H:
-        self.enter()
-        return self.handle
-
-    __exit__ = Exit()
-
-    def enter(self) -> None:
         """Begin the transaction, or set a savepoint in the unit that is open."""
         transaction = self._transaction
         if self.state != "new":
@@ -69,28 +60,32 @@ class Unit(Generic[H]):
         except BaseException:
             self.abandon()
             raise
+        return self.handle
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.leave(error)
 
     def leave(self, error: BaseException | None) -> None:
         """End the unit: keep it, or undo it. Nothing is raised before everything is cleaned up."""
-        refusal = self._refusal()
-        if refusal is not None:
-            if error is None:
-                raise refusal
+        transaction = self._transaction
+        if self.state != "open" or not transaction.is_owner() or transaction.units[-1] is not self:
+            self._refuse(error)
         elif self._depth == 1:
             self._leave_outermost(error)
         else:
             self._leave_nested(error)
 
-    def _refusal(self) -> ContractError | None:
-        """Why this unit cannot be left in the ordinary way, if it cannot; an error that is passing is never masked by it."""
+    def _refuse(self, error: BaseException | None) -> None:
+        """Say why this unit cannot be left in the ordinary way; but never mask an error that is passing."""
         if self.state != "open":
-            return ContractError("this unit of work is no longer open: everything in it was rolled back")
-        if not self._transaction.is_owner():
-            return self._transaction.not_the_owner()
-        if self._transaction.units[-1] is not self:
+            refusal = ContractError("this unit of work is no longer open: everything in it was rolled back")
+        elif not self._transaction.is_owner():
+            refusal = self._transaction.not_the_owner()
+        else:
             self._transaction.end()
-            return ContractError("units of work were left out of order: everything was rolled back")
-        return None
+            refusal = ContractError("units of work were left out of order: everything was rolled back")
+        if error is None:
+            raise refusal
 
     def _leave_outermost(self, error: BaseException | None) -> None:
         committed = False
@@ -159,13 +154,24 @@ class Unit(Generic[H]):
             self._close()
 
 
+class WatchedUnit(Unit[H]):
+    """A unit that may be the outermost one. A nested one need not be watched: its unfinished end makes the outer one fail."""
+
+    __slots__ = ("exit_token",)
+
+    def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
+        super().__init__(handle, transaction, contain=contain, durable=durable)
+        self.exit_token: weakref.ref[partial[None]] | None = None
+
+    __exit__ = Exit()
+
+
 class ReadOnly(Generic[H]):
     """A block in which SQLite refuses to write: inside a unit it sees the unit's rows, outside one it is a snapshot."""
 
     def __init__(self, handle: H, transaction: Transaction) -> None:
         self.handle = handle
         self.exit_token: weakref.ref[partial[None]] | None = None
-        self.is_watched = True
         self._transaction = transaction
         self._is_open = False
         self._snapshot = False

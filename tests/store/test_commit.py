@@ -46,7 +46,12 @@ def test_what_foreign_code_left_open_costs_the_unit_and_no_time(
 ) -> None:
     kept: list[object] = []
     waited: list[int] = []
-    db.connection.set_busy_handler(lambda tries: bool(waited.append(tries)))
+
+    def note(tries: int) -> bool:
+        waited.append(tries)
+        return False
+
+    db.connection.set_busy_handler(note)
 
     with pytest.raises(ContractError, match="statements in progress"), db.session():
         add(db, "before")
