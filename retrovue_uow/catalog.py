@@ -17,7 +17,7 @@ from retrovue_uow.store import migrations, queries_assets, queries_config, queri
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY
 from retrovue_uow.store.database import Database
-from retrovue_uow.store.journal import Journal
+from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import AssetQuery
 from retrovue_uow.store.unit import Unit
@@ -31,6 +31,8 @@ class Catalog:
         read_only: Nothing can be changed, not even by accident.
         busy_timeout_ms: How long to wait for the lock of a writer that does not queue, before a `ResourceError`.
         write_wait_s: How long to wait for one's turn among the other catalogues that write to the file, likewise.
+        undo_units: How many of the newest units of work can be undone.
+        undo_bytes: How many bytes their compressed changesets may take in the file, at most.
         importers: Importer types by name, besides the built-in ones and those found by entry point.
         enrichers: Enricher types by name, likewise.
 
@@ -46,6 +48,8 @@ class Catalog:
         read_only: bool = False,
         busy_timeout_ms: int = 5000,
         write_wait_s: float = 60,
+        undo_units: int = 200,
+        undo_bytes: int = 2**30,
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
     ) -> None:
@@ -59,7 +63,7 @@ class Catalog:
         self.importers = registry.importer_factories(importers)
         self.enrichers = registry.enricher_factories(enrichers)
         self._claims = Claims(self.database.path)
-        self._journal = Journal(self.database, integrity.validate_database_consistency)
+        self._journal = Journal(self.database, integrity.validate_database_consistency, Retention(undo_units, undo_bytes))
 
     def __enter__(self) -> Catalog:
         return self
@@ -185,8 +189,8 @@ class Catalog:
             return CheckReport(
                 (
                     *queries_integrity.damage(db),
-                    *queries_integrity.broken_references(db),
-                    *queries_integrity.violations(db),
+                    *queries_integrity.all_broken_references(db),
+                    *queries_integrity.all_violations(db),
                 )
             )
 

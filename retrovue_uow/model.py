@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -18,6 +18,8 @@ MarkerKind = Literal["chapter", "avail", "intro", "outro"]
 TitleKind = Literal["show", "movie"]
 Refresh = Literal["changed", "all"]
 Outcome = Literal["created", "unchanged", "changed", "refreshed"]
+
+ChangeKind = Literal["insert", "update", "delete"]
 
 INTERSTITIAL_KINDS: tuple[AssetKind, ...] = (
     "commercial",
@@ -261,6 +263,36 @@ class WipeOptions:
     expect_assets: int | None = None
 
 
+@attrs.frozen
+class RowChange:
+    """A row that was changed.
+
+    Attributes:
+        key: Its primary key.
+        old: Values by column before the change; of an update, only those that changed, and the key. None: it was added.
+        new: The same after the change. None: it was deleted.
+    """
+
+    table: str
+    kind: ChangeKind
+    key: str | int
+    old: Json | None = None
+    new: Json | None = None
+
+
+@attrs.frozen
+class Changes:
+    """What a unit of work or an operation changed in the catalogue's tables.
+
+    Attributes:
+        counts: Rows by table and kind of change.
+        rows: The changed rows themselves, decoded as they are asked for.
+    """
+
+    counts: Mapping[str, Mapping[ChangeKind, int]] = attrs.field(factory=dict)
+    rows: Sequence[RowChange] = attrs.field(default=(), repr=False)
+
+
 @attrs.frozen(kw_only=True)
 class Result:
     """What every operation's result tells.
@@ -268,13 +300,13 @@ class Result:
     Attributes:
         unit_id: The unit of work in the journal; None in a dry run.
         duration_s: Seconds from the start of the operation to its last check before the commit.
-        changes: What changed, row by row; None where changes are not captured.
+        changes: What changed, row by row; None where this SQLite cannot record it.
     """
 
     unit_id: str | None = None
     dry_run: bool = False
     duration_s: float = 0.0
-    changes: None = None
+    changes: Changes | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -27,6 +27,7 @@ _WINDOWS = re.compile(r"[A-Za-z]:(?:[\\/]|\Z)|\\\\")
 _ANCHOR = re.compile(r"//(?=[^/])|/|[A-Za-z]:(?:/|\Z)")
 
 
+@lru_cache(maxsize=4096)  # an ingest asks for each path twice, and for its mappings' with every file
 def canonical_key(source_path: str) -> str:
     r"""The one spelling of `source_path`: case kept, NFC, `/` between segments, no `file:`, no trailing slash.
 

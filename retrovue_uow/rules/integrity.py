@@ -13,7 +13,7 @@ from retrovue_uow.store.database import Database
 _SHOWN = 10
 _ORPHANS = ("title_without_content", "season_without_episode", "episode_without_asset")
 _LINKS = ("asset_without_episode", "asset_without_movie", "asset_link_of_other_kind", "asset_outside_mapping")
-_HIERARCHY = ("title_of_other_kind", "asset_of_several_titles")
+_HIERARCHY = ("title_of_other_kind", "episode_of_other_season")
 _BUSINESS = ("asset_marker_outside_duration",)
 _DUPLICATES = ("collection_mapping_overlap",)
 

@@ -145,7 +145,13 @@ def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> No
     ):
         if connection.config(option, wanted) != wanted:
             raise ResourceError(f"database {path!r}: SQLite does not accept setting {option} = {wanted}")
-    settings: dict[str, object] = {"foreign_keys": 1, "trusted_schema": 0, "synchronous": 2}
+    settings: dict[str, object] = {
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+        "synchronous": 2,
+        "temp_store": 2,
+        "trusted_schema": 0,
+    }
     if not read_only:
         settings["journal_mode"] = "memory" if path == MEMORY else "wal"
     for pragma, value in settings.items():

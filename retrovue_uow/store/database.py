@@ -126,6 +126,10 @@ class Database:
         """Roll the innermost unit back at its end, without an error: a dry run."""
         self._innermost().rollback_only = reason
 
+    def after_begin(self, hook: Hook) -> None:
+        """Call `hook` inside each outermost unit, as the first thing after BEGIN; what it raises rolls back."""
+        self._transaction.after_begin.append(hook)
+
     def before_commit(self, hook: Hook) -> None:
         """Call `hook` inside each outermost unit, as the last thing before COMMIT; what it raises rolls back."""
         self._transaction.before_commit.append(hook)

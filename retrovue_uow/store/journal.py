@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 
+import attrs
+from loguru import logger
+
+from retrovue_uow.model import Changes
 from retrovue_uow.store import queries_journal as queries
+from retrovue_uow.store import touched
+from retrovue_uow.store.changes import HAS_SESSIONS, Changeset, Recording
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
+from retrovue_uow.store.shape import Shape, read_shape
 
 
 @cache
@@ -18,42 +26,107 @@ def library_version() -> str:
     return version("retrovue_uow")
 
 
+@attrs.frozen
+class Retention:
+    """How much of the past can be undone: the changesets of so many units, and of so many bytes, compressed."""
+
+    units: int = 200
+    size: int = 2**30
+
+
+@attrs.define
+class Watch:
+    """What is recorded of an operation, or of the whole unit where that is the outermost thing.
+
+    Attributes:
+        starts_validated: Whether the rules had seen everything before it.
+    """
+
+    recording: Recording | None
+    starts_validated: bool
+    changeset: Changeset | None = None
+
+    @property
+    def changes(self) -> Changes | None:
+        """What was changed when the rules last looked; None where this SQLite cannot record it."""
+        return None if self.changeset is None else self.changeset.changes()
+
+
 class Journal:
     """What the open unit will be remembered by, and the gate in front of its COMMIT.
 
     Args:
-        database: Every outermost unit of it is judged and journalled.
-        validate: Judges the whole catalogue; raises `ValidationError`.
+        database: Every outermost unit of it is recorded, judged and journalled.
+        validate: Judges what was touched; raises `ValidationError`.
     """
 
-    def __init__(self, database: Database, validate: Callable[[Database], None]) -> None:
+    def __init__(self, database: Database, validate: Callable[[Database], None], retention: Retention) -> None:
         self._database = database
         self._validate = validate
-        self._unit_id: str | None = None
+        self._retention = retention
+        self.shape: Shape = read_shape(database)
+        self._unit_id = ""
         self._started_at = ""
+        self._unit: Watch | None = None
         self._validated_changes = 0
+        self._substitute: Changeset | None = None
+        if not HAS_SESSIONS:
+            logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
+        database.after_begin(self._open_unit)
         database.before_commit(self._close_unit)
 
     @property
     def unit_id(self) -> str:
-        """Identifier of the open unit, drawn when it is first asked for."""
-        if self._unit_id is None:
-            self._database.at_end(self._forget_unit)
-            self._unit_id = new_id()
-            self._started_at = utc_now()
+        """Identifier of the open unit."""
         return self._unit_id
 
-    def _forget_unit(self) -> None:
-        self._unit_id = None
+    def _open_unit(self) -> None:
+        self._database.at_end(self._forget_unit)
+        self._unit_id = new_id()
+        self._started_at = utc_now()
         self._validated_changes = 0
+        self._substitute = None
+        self._unit = Watch(self._recording(), starts_validated=True)
 
-    def validated(self) -> None:
-        """Note that the rules have seen everything that the open unit wrote so far."""
+    def _recording(self) -> Recording | None:
+        return Recording(self._database, self.shape) if HAS_SESSIONS else None
+
+    def _forget_unit(self) -> None:
+        unit, self._unit = self._unit, None
+        if unit is not None and unit.recording is not None:
+            unit.recording.close()
+
+    def watch(self) -> Watch:
+        """Watch what the operation that has just opened its unit changes. The outermost one's watch is the unit's own."""
+        if self._unit is not None and self._database.unit_changes() == 0:
+            return self._unit
+        watch = Watch(self._recording(), starts_validated=self._is_validated)
+        if watch.recording is not None:
+            self._database.at_end(watch.recording.close)
+        return watch
+
+    @contextmanager
+    def narrowed(self, watch: Watch) -> Iterator[None]:
+        """Within the block the rules look at what is watched; after it, that counts as seen by them."""
+        if watch.recording is None:
+            yield
+        else:
+            watch.changeset = watch.recording.changeset()
+            with touched.narrowed(self._database, watch.changeset):
+                yield
+        if watch.starts_validated:
+            self._note_validated()
+
+    def _note_validated(self) -> None:
         self._validated_changes = self._database.unit_changes()
 
     @property
     def _is_validated(self) -> bool:
         return self._validated_changes == self._database.unit_changes()
+
+    def substitute(self, changeset: Changeset) -> None:
+        """Remember the open unit by `changeset`, which the caller knows to be what the unit changes, all in all."""
+        self._substitute = changeset
 
     def add_operation(
         self, name: str, arguments: Mapping[str, object], result: object, *, started_at: str, duration_ms: int
@@ -77,15 +150,24 @@ class Journal:
             duration_ms=duration_ms,
         )
         if was_validated:
-            self.validated()
+            self._note_validated()
 
     def _close_unit(self) -> None:
         """The gate: what the rules have not seen is judged now; then the unit's own row is finished."""
-        database = self._database
-        if database.unit_changes() == 0:
+        unit = self._unit
+        if unit is None or self._database.unit_changes() == 0:
             return
         if not self._is_validated:
-            self._validate(database)
-        if queries.operations_of_unit(database, self.unit_id) == 0:
+            with self.narrowed(unit), self._database.read_only():
+                self._validate(self._database)
+        if queries.operations_of_unit(self._database, self.unit_id) == 0:
             self.add_operation("session", {}, None, started_at=self._started_at, duration_ms=0)
-        queries.close_unit(database, self.unit_id, committed_at=utc_now())
+        changeset = self._substitute or self._changeset_of(unit)
+        queries.close_unit(self._database, self.unit_id, committed_at=utc_now(), changeset=changeset)
+        queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
+
+    def _changeset_of(self, unit: Watch) -> Changeset | None:
+        """The unit's own; not what its last operation's rules looked at, unless that operation was the whole unit."""
+        if unit.recording is None:
+            return None
+        return unit.changeset if unit.changeset is not None and self._is_validated else unit.recording.changeset()

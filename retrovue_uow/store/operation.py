@@ -17,7 +17,7 @@ from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
-from retrovue_uow.store.journal import Journal
+from retrovue_uow.store.journal import Journal, Watch
 from retrovue_uow.store.scope import Exit
 from retrovue_uow.store.unit import Unit
 
@@ -62,6 +62,7 @@ class Operation:
         self._prepares = prepares
         self._done: list[str] = []
         self._unit: Unit[Database] | None = None
+        self._watch: Watch | None = None
         self._held: list[Claim] = []
         self._result: object = None
         self._started = 0.0
@@ -110,9 +111,15 @@ class Operation:
     @contextmanager
     def postvalidation(self) -> Iterator[Database]:
         """Phase 3: what must hold after. Cannot write."""
-        with self._phase("postvalidation", after=[*self._done[:-1], "execution"]), self._database.read_only() as db:
+        with self._phase("postvalidation", after=[*self._done[:-1], "execution"]), self._seen_by_the_rules() as db:
             yield db
-            self._journal.validated()
+
+    @contextmanager
+    def _seen_by_the_rules(self) -> Iterator[Database]:
+        if self._watch is None:
+            raise ContractError(f"{self.name} has opened no unit of work: there is nothing to validate")
+        with self._journal.narrowed(self._watch), self._database.read_only() as db:
+            yield db
 
     @contextmanager
     def _phase(self, name: str, *, after: list[str]) -> Iterator[None]:
@@ -128,6 +135,7 @@ class Operation:
         unit = self._database.session(contain=self.dry_run)
         self._unit = unit
         unit.__enter__()
+        self._watch = self._journal.watch()
         if self.dry_run:
             self._database.set_rollback_only(f"{self.name} is a dry run")
 
@@ -145,12 +153,13 @@ class Operation:
         only_prepared = self._prepares and self._done == ["preflight", "preparation"]
         if "postvalidation" not in self._done and not only_prepared:
             raise ContractError(f"{self.name} was finished before its post-validation")
+        self._result = result
+        self._done.append("finish")
         if isinstance(result, Result):
             unit_id = None if self.dry_run or self._unit is None else self._journal.unit_id
             duration_s = time.monotonic() - self._started
-            result = attrs.evolve(result, unit_id=unit_id, dry_run=self.dry_run, duration_s=duration_s)
-        self._result = result
-        self._done.append("finish")
+            changes = None if self._watch is None else self._watch.changes
+            result = attrs.evolve(result, unit_id=unit_id, dry_run=self.dry_run, duration_s=duration_s, changes=changes)
         return result
 
     def leave(self, error: BaseException | None) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from retrovue_uow.model import as_json
+from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.database import Database
 
 
@@ -23,9 +24,48 @@ def ensure_unit(db: Database, unit_id: str, *, started_at: str, pid: int, librar
     )
 
 
-def close_unit(db: Database, unit_id: str, *, committed_at: str) -> None:
-    """Note when a unit was committed, just before it is."""
-    db.execute("UPDATE unit_of_work SET committed_at = ? WHERE id = ?", (committed_at, unit_id))
+def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Changeset | None) -> None:
+    """Write when a unit was committed, just before it is, and what it changed."""
+    db.execute(
+        """
+        UPDATE unit_of_work
+           SET committed_at = ?,
+               counts = ?,
+               digest = ?,
+               changeset = ?
+         WHERE id = ?
+        """,
+        (
+            committed_at,
+            None if changeset is None else _text(changeset.counts),
+            None if changeset is None else changeset.digest,
+            None if changeset is None else changeset.compressed(),
+            unit_id,
+        ),
+    )
+
+
+def expire_changesets(db: Database, *, units: int, size: int) -> None:
+    """Drop the changesets of all but the newest units, as far as they exceed a number or a size in bytes."""
+    db.execute(
+        """
+        UPDATE unit_of_work
+           SET changeset = NULL
+         WHERE changeset IS NOT NULL
+           AND id <= (SELECT id
+                        FROM (SELECT id,
+                                     row_number() OVER newest AS position,
+                                     sum(length(changeset)) OVER newest AS bytes
+                                FROM unit_of_work
+                               WHERE changeset IS NOT NULL
+                              WINDOW newest AS (ORDER BY id DESC ROWS UNBOUNDED PRECEDING))
+                       WHERE position > ?
+                          OR bytes > ?
+                       ORDER BY id DESC
+                       LIMIT 1)
+        """,
+        (units, size),
+    )
 
 
 def add_operation(

@@ -31,6 +31,7 @@ _GUARDED_PRAGMAS = frozenset(
         "ignore_check_constraints",
         "journal_mode",
         "query_only",
+        "recursive_triggers",
         "synchronous",
         "trusted_schema",
         "writable_schema",
@@ -75,6 +76,7 @@ class Transaction:
         self.connection = connection
         self.name = name
         self.units: list[OpenUnit] = []
+        self.after_begin: list[Hook] = []
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
         self._queue = queue
@@ -180,6 +182,8 @@ class Transaction:
         self._rollbacks_at_begin = self._rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
+        for hook in self.after_begin:
+            hook()
 
     def commit(self) -> None:
         """COMMIT, the only one that the commit hook lets pass."""

@@ -29,6 +29,12 @@ CREATE TABLE path_mapping (
     UNIQUE (collection_id, source_path)
 ) STRICT;
 
+-- Mappings do not change, they are added and removed: so an asset that was below its mapping stays there.
+CREATE TRIGGER path_mapping_stays BEFORE UPDATE ON path_mapping
+BEGIN
+    SELECT raise(ABORT, 'a path mapping does not change: remove it and add another');
+END;
+
 CREATE TABLE collection_enricher (
     id            INTEGER PRIMARY KEY,
     collection_id TEXT NOT NULL REFERENCES collection (id) ON DELETE CASCADE,
@@ -92,6 +98,13 @@ CREATE TABLE asset (
 ) STRICT;
 
 CREATE INDEX asset_path_mapping ON asset (path_mapping_id);
+
+-- With recursive_triggers, this stops an INSERT OR REPLACE, too.
+CREATE TRIGGER path_mapping_in_use BEFORE DELETE ON path_mapping
+WHEN EXISTS (SELECT 1 FROM asset WHERE asset.path_mapping_id = old.id)
+BEGIN
+    SELECT raise(ABORT, 'assets came through the path mapping');
+END;
 
 CREATE TABLE episode_asset (
     id         INTEGER PRIMARY KEY,

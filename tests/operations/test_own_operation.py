@@ -194,7 +194,7 @@ def test_one_that_prepares_owes_its_preparation(ingested: Catalog, steps: list[S
 
 def test_one_that_prepares_holds_no_lock_meanwhile(ingested: Catalog) -> None:
     with (
-        Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=0) as other,
+        Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=1) as other,
         ingested.operation("retire", RetireError, prepares=True) as op,
     ):
         preflight(op)
@@ -353,7 +353,7 @@ def test_a_claim_is_kept_to_the_end_of_the_unit_and_no_longer(ingested: Catalog,
     def claims(catalog: Catalog) -> Any:
         return catalog.wipe_collection("Shows", WipeOptions(dry_run=True))
 
-    with Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=0) as other:
+    with Catalog(ingested.database.path, busy_timeout_ms=0, write_wait_s=1) as other:
         try:
             with ingested.session():
                 claims(ingested)

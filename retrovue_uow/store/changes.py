@@ -1,0 +1,177 @@
+"""What a unit of work changes, row by row, recorded by SQLite's session extension (https://www.sqlite.org/sessionintro.html).
+
+One recording serves the checks, the preview, the journal, undo, and the proof that nothing was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import overload
+
+import apsw
+import attrs
+
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.model import ChangeKind, Changes, RowChange
+from retrovue_uow.store.connection import translated
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.shape import Shape
+
+HAS_SESSIONS = hasattr(apsw, "Session")
+"""Whether the SQLite at hand was built with the session extension."""
+
+_KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+
+
+@attrs.frozen
+class Changeset:
+    """A changeset in SQLite's own format, and the shape of the tables that it speaks of."""
+
+    content: bytes = attrs.field(repr=False)
+    shape: Shape = attrs.field(repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.content)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the uncompressed content, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def counts(self) -> dict[str, dict[ChangeKind, int]]:
+        """Rows by table and kind of change."""
+        found: dict[str, dict[ChangeKind, int]] = {}
+        for change in apsw.Changeset.iter(self.content):
+            of_table = found.setdefault(change.name, {})
+            kind = _KINDS[change.op]
+            of_table[kind] = of_table.get(kind, 0) + 1
+        return found
+
+    def changes(self) -> Changes:
+        """The same for users: counts, and the rows as they are asked for."""
+        counts = self.counts
+        return Changes(counts=counts, rows=ChangedRows(self, sum(sum(kinds.values()) for kinds in counts.values())))
+
+    def rows(self) -> Iterator[RowChange]:
+        """Each changed row, in the order of the changeset."""
+        for change in apsw.Changeset.iter(self.content):
+            yield self._row(change)
+
+    def _row(self, change: apsw.TableChange) -> RowChange:
+        columns = self.shape.columns[change.name]
+        position = columns.index(self.shape.keys[change.name])
+        old, new = change.old, change.new
+        key = (new if old is None else old)[position]  # type: ignore[index]  # a change has at least one of them
+        return RowChange(
+            table=change.name,
+            kind=_KINDS[change.op],
+            key=key,  # type: ignore[arg-type]  # keys are text or integers
+            old=_values(columns, old),
+            new=_values(columns, new),
+        )
+
+    def inverted(self) -> Changeset:
+        """The changeset that undoes this one."""
+        return attrs.evolve(self, content=apsw.Changeset.invert(self.content))
+
+    def compressed(self) -> bytes:
+        """The content as the journal keeps it."""
+        return zlib.compress(self.content, level=1)
+
+    def apply(self, db: Database) -> RowChange | None:
+        """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.
+
+        Foreign-key actions are off, for what they did is in the changeset itself: left on, they would delete rows that were
+        added later. References that are broken by it are for the caller to check.
+        """
+        in_the_way: list[RowChange] = []
+
+        def judge(reason: int, change: apsw.TableChange) -> int:
+            if reason == apsw.SQLITE_CHANGESET_FOREIGN_KEY:
+                return apsw.SQLITE_CHANGESET_OMIT
+            in_the_way.append(self._row(change))
+            return apsw.SQLITE_CHANGESET_ABORT
+
+        try:
+            apsw.Changeset.apply(self.content, db.connection, conflict=judge, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
+        except apsw.AbortError:
+            return in_the_way[0]
+        except apsw.Error as error:
+            raise translated(error, db.path) from error
+        return None
+
+
+def decompressed(content: bytes, digest: str, shape: Shape) -> Changeset:
+    """A changeset of the journal. Raises `ValidationError` if it is not what was written there."""
+    try:
+        changeset = Changeset(zlib.decompress(content), shape)
+    except zlib.error as error:
+        raise ValidationError(f"the journal's record of the unit is damaged ({error}): it cannot be undone") from error
+    if changeset.digest != digest:
+        raise ValidationError("the journal's record of the unit is not what was written: it cannot be undone")
+    return changeset
+
+
+def _values(columns: Sequence[str], values: tuple[object, ...] | None) -> dict[str, object] | None:
+    if values is None:
+        return None
+    return {column: value for column, value in zip(columns, values, strict=True) if value is not apsw.no_change}
+
+
+class ChangedRows(Sequence[RowChange]):
+    """The rows of a changeset, decoded as they are asked for."""
+
+    def __init__(self, changeset: Changeset, count: int) -> None:
+        self._changeset = changeset
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[RowChange]:
+        return self._changeset.rows()
+
+    @overload
+    def __getitem__(self, index: int) -> RowChange: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RowChange]: ...
+    def __getitem__(self, index: int | slice) -> RowChange | Sequence[RowChange]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChangedRows) and self._changeset == other._changeset
+
+    def __hash__(self) -> int:
+        return hash(self._changeset.content)
+
+
+class Recording:
+    """Records what changes in the catalogue's own tables, from now until it is closed.
+
+    Raises:
+        ResourceError: The SQLite at hand has no session extension.
+    """
+
+    def __init__(self, db: Database, shape: Shape) -> None:
+        if not HAS_SESSIONS:
+            raise ResourceError("this SQLite has no session extension: install apsw from its wheels, which have it")
+        self._db = db
+        self._shape = shape
+        self._session = apsw.Session(db.connection, "main")
+        for table in shape.keys:
+            self._session.attach(table)
+
+    def changeset(self) -> Changeset:
+        """What has changed so far. Not to be asked for in a read-only block: SQLite sets a savepoint for it."""
+        try:
+            return Changeset(self._session.changeset(), self._shape)
+        except apsw.Error as error:
+            raise translated(error, self._db.path) from error
+
+    def close(self) -> None:
+        """Stop recording."""
+        self._session.close()
