@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
 from typing import Any, ClassVar
 
 import apsw
@@ -24,7 +25,6 @@ INSERT INTO item VALUES (1, 'first');
 BUSY_TIMEOUT_S = 0.2
 
 Block = AbstractContextManager[object]
-Connect = Callable[[str], Any]
 
 
 def _module(name: str) -> Any:
@@ -35,6 +35,7 @@ def _module(name: str) -> Any:
         return None
 
 
+beets_db = _module("beets.dbcore.db")
 django = _module("django")
 django_conf = _module("django.conf")
 django_db = _module("django.db")
@@ -49,16 +50,19 @@ class Contender:
 
     Attributes:
         name: The library and the context manager that is judged.
-        connect: Opens a connection of the same copy of SQLite: two copies in one process would drop each other's locks.
     """
 
     name: ClassVar[str]
-    connect: ClassVar[Connect] = sqlite3.connect
 
     @staticmethod
-    def version() -> str | None:
-        """Of the library; None where it is not installed."""
+    def installed() -> str | None:
+        """The version of the library; None where it is not installed."""
         raise NotImplementedError
+
+    @staticmethod
+    def connect(path: str) -> Any:
+        """Another connection through the same copy of SQLite: two copies in one process drop each other's locks."""
+        return sqlite3.connect(path)
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -100,11 +104,14 @@ class Ours(Contender):
     """`retrovue_uow.Database.session`."""
 
     name = "retrovue_uow"
-    connect = apsw.Connection
 
     @staticmethod
-    def version() -> str | None:
-        return retrovue_uow.__version__
+    def installed() -> str | None:
+        return version("retrovue_uow")
+
+    @staticmethod
+    def connect(path: str) -> Any:
+        return apsw.Connection(path)
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -134,11 +141,14 @@ class Apsw(Contender):
     """APSW's `with connection:`."""
 
     name = "APSW `with connection`"
-    connect = apsw.Connection
 
     @staticmethod
-    def version() -> str | None:
+    def installed() -> str | None:
         return apsw.apsw_version()
+
+    @staticmethod
+    def connect(path: str) -> Any:
+        return apsw.Connection(path)
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -165,7 +175,7 @@ class Sqlite3(Contender):
     name = "sqlite3 `with connection`"
 
     @staticmethod
-    def version() -> str | None:
+    def installed() -> str | None:
         return f"Python {sys.version.split()[0]}"
 
     def __init__(self, path: str) -> None:
@@ -192,8 +202,8 @@ class SqliteUtils(Contender):
     name = "sqlite-utils `atomic`"
 
     @staticmethod
-    def version() -> str | None:
-        return importlib.metadata.version("sqlite-utils") if sqlite_utils else None
+    def installed() -> str | None:
+        return version("sqlite-utils") if sqlite_utils else None
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -220,7 +230,7 @@ class Peewee(Contender):
     name = "peewee `atomic`"
 
     @staticmethod
-    def version() -> str | None:
+    def installed() -> str | None:
         return str(peewee.__version__) if peewee else None
 
     def __init__(self, path: str) -> None:
@@ -254,13 +264,14 @@ class Django(Contender):
     name = "Django `atomic`"
 
     @staticmethod
-    def version() -> str | None:
+    def installed() -> str | None:
         return str(django.get_version()) if django else None
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         if not django_conf.settings.configured:
             django_conf.settings.configure(DATABASES={})
+            django.setup()
         options = {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": {"timeout": BUSY_TIMEOUT_S}}
         connections = django_db.connections
         connections.databases[path] = connections.configure_settings({"default": {}, path: options})[path]
@@ -293,35 +304,43 @@ class SqlAlchemyCore(Contender):
     name = "SQLAlchemy Core `begin`"
 
     @staticmethod
-    def version() -> str | None:
+    def installed() -> str | None:
         return str(sqlalchemy.__version__) if sqlalchemy else None
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._engine = sqlalchemy.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
-        sqlalchemy.event.listen(self._engine, "connect", _on_connect)
+        sqlalchemy.event.listen(self._engine, "connect", self._on_connect)
         sqlalchemy.event.listen(self._engine, "begin", _on_begin)
-        self._connection = self._engine.connect()
-        self._driver = self._connection.connection.driver_connection
+        self._transactions = self._opened()
+
+    def _opened(self) -> Any:
+        return self._engine.connect()
+
+    def _on_connect(self, connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        self._driver = connection
 
     def unit(self) -> Block:
-        block: Block = self._connection.begin()
+        block: Block = self._transactions.begin()
         return block
 
     def nested(self) -> Block:
-        block: Block = self._connection.begin_nested()
+        block: Block = self._transactions.begin_nested()
         return block
 
     def execute(self, sql: str) -> object:
-        result = self._connection.exec_driver_sql(sql)
+        result = self._transactions.exec_driver_sql(sql)
         return result.fetchall() if result.returns_rows else []
 
     def raw(self) -> Any:
         return self._driver
 
     def close(self) -> None:
-        self._driver.close()
+        self._transactions.invalidate()
         self._engine.dispose()
+        self._driver.close()
 
 
 class SqlAlchemySession(SqlAlchemyCore):
@@ -329,34 +348,50 @@ class SqlAlchemySession(SqlAlchemyCore):
 
     name = "SQLAlchemy `Session.begin`"
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self._session = sqlalchemy_orm.Session(self._connection)
-
-    def unit(self) -> Block:
-        block: Block = self._session.begin()
-        return block
-
-    def nested(self) -> Block:
-        block: Block = self._session.begin_nested()
-        return block
+    def _opened(self) -> Any:
+        self._engine.connect().close()  # into the pool, from which every unit takes it
+        return sqlalchemy_orm.Session(self._engine)
 
     def execute(self, sql: str) -> object:
-        result = self._session.execute(sqlalchemy.text(sql))
+        result = self._transactions.execute(sqlalchemy.text(sql))
         return result.fetchall() if result.returns_rows else []
 
     def on_commit(self, hook: Callable[[], None]) -> bool:
-        sqlalchemy.event.listen(self._session, "after_commit", lambda _: hook(), once=True)
+        sqlalchemy.event.listen(self._transactions, "after_commit", lambda _: hook(), once=True)
         return True
-
-
-def _on_connect(connection: Any, _: object) -> None:
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _on_begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN")
+
+
+class Beets(Contender):
+    """beets' `Database.transaction`, which nests without savepoints."""
+
+    name = "beets `transaction`"
+
+    @staticmethod
+    def installed() -> str | None:
+        return version("beets") if beets_db else None
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._database = beets_db.Database(path, timeout=BUSY_TIMEOUT_S)
+        self._statements = self._database.transaction()
+        self.raw().execute("PRAGMA foreign_keys = ON")
+
+    def unit(self) -> Block:
+        block: Block = self._database.transaction()
+        return block
+
+    def nested(self) -> Block:
+        return self.unit()
+
+    def execute(self, sql: str) -> object:
+        return self._statements.query(sql)
+
+    def raw(self) -> Any:
+        return self._database._connection()  # noqa: SLF001  it has no public way to the driver
 
 
 CONTENDERS: tuple[type[Contender], ...] = (
@@ -366,6 +401,7 @@ CONTENDERS: tuple[type[Contender], ...] = (
     SqlAlchemyCore,
     Peewee,
     SqliteUtils,
+    Beets,
     Apsw,
     Sqlite3,
 )
@@ -375,16 +411,11 @@ CONTENDERS: tuple[type[Contender], ...] = (
 def opened(contender: type[Contender], path: str) -> Iterator[Contender]:
     """The contender on a new file in WAL mode with the tables of the scenarios."""
     connection = contender.connect(path)
-    for statement in ("PRAGMA journal_mode = WAL", *_statements()):
+    for statement in ("PRAGMA journal_mode = WAL", "BEGIN", *SCHEMA.strip().splitlines(), "COMMIT"):
         connection.execute(statement).fetchall()
-    connection.commit() if contender.connect is sqlite3.connect else None
     connection.close()
     subject = contender(path)
     try:
         yield subject
     finally:
         subject.close()
-
-
-def _statements() -> list[str]:
-    return [line for line in SCHEMA.splitlines() if line]

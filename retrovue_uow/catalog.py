@@ -7,15 +7,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from retrovue_uow.errors import OperationError, ResourceError
+from retrovue_uow.errors import OperationError, ResourceError, ValidationError
 from retrovue_uow.media import registry
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
-from retrovue_uow.model import Asset, AssetKind, AssetState, CheckReport, Collection, Json, Marker, Source, Title, TitleKind
+from retrovue_uow.model import (
+    ASSET_KINDS,
+    ASSET_STATES,
+    Asset,
+    AssetKind,
+    AssetState,
+    CheckReport,
+    Collection,
+    Json,
+    Marker,
+    Source,
+    Title,
+    TitleKind,
+)
 from retrovue_uow.operations import configure, ingest, process, wipe
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import migrations, queries_assets, queries_config, queries_integrity, queries_titles
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.connection import MEMORY
+from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
@@ -53,7 +66,7 @@ class Catalog:
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
     ) -> None:
-        migrations.refuse_foreign_file(os.fspath(path))
+        migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
             migrations.migrate(self.database)
@@ -72,8 +85,9 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
-        """Close the file. Refused inside a unit of work, which is rolled back."""
+        """Close the file and give back what was claimed. Refused inside a unit of work, which is rolled back."""
         self.database.close()
+        self._claims.close()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
         """A unit of work around several operations, or around SQL of your own: all of it, or nothing.
@@ -164,6 +178,10 @@ class Catalog:
             missing: True: only those that the last full ingest did not see; False: only the others.
             title: Name of a show or movie, whole and case-insensitive.
         """
+        if kind not in (None, *ASSET_KINDS) or state not in (None, *ASSET_STATES):
+            raise ValidationError(f"kind is one of {ASSET_KINDS}, state one of {ASSET_STATES}; not {kind!r}, {state!r}")
+        if title is not None and not isinstance(title, str):
+            raise ValidationError(f"the title must be text, not {title!r}")
         collection_id = None if collection is None else self.collection(collection).id
         return queries_assets.assets(self.database, AssetQuery(collection_id, kind, state, missing, title))
 
@@ -204,6 +222,6 @@ class Catalog:
             ResourceError: The file exists already, or cannot be written.
         """
         target = os.path.abspath(path)
-        if os.fspath(path) == MEMORY or Path(target).exists():
+        if usable_path(path) == MEMORY or Path(target).exists():
             raise ResourceError(f"backup {os.fspath(path)!r} exists already: name a new file")
         self.database.backup(target, progress=progress)

@@ -19,7 +19,20 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from retrovue_uow.model import Asset, CheckReport, Collection, Json, Marker, Progress, Source, Title, as_json
+from retrovue_uow.model import (
+    Asset,
+    Changes,
+    CheckReport,
+    Collection,
+    Json,
+    Marker,
+    Progress,
+    Result,
+    Source,
+    SourceIngestResult,
+    Title,
+    as_json,
+)
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 100_000
@@ -105,7 +118,16 @@ def complain(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print `value` as one JSON document; what is not ASCII is escaped, so that no encoding can spoil it."""
-    sys.stdout.write(json.dumps(as_json(value), indent=2) + "\n")
+    sys.stdout.write(json.dumps(as_json(_brief(value)), indent=2) + "\n")
+
+
+def _brief(value: object) -> object:
+    """A result with the counts of its changes, and without the rows, of which there may be hundreds of thousands."""
+    if isinstance(value, SourceIngestResult):
+        return {"source": value.source, "results": [_brief(result) for result in value.results], "failures": value.failures}
+    if isinstance(value, Result) and value.changes is not None:
+        return attrs.evolve(value, changes=Changes(value.changes.counts))
+    return value
 
 
 def show(value: T, table: Callable[[T], object], *, json: bool) -> None:

@@ -31,6 +31,7 @@ INTERSTITIAL_KINDS: tuple[AssetKind, ...] = (
     "filler",
 )
 ASSET_KINDS: tuple[AssetKind, ...] = ("episode", "movie", *INTERSTITIAL_KINDS, "other")
+ASSET_STATES: tuple[AssetState, ...] = ("new", "ready", "retired")
 MARKER_KINDS: tuple[MarkerKind, ...] = ("chapter", "avail", "intro", "outro")
 
 

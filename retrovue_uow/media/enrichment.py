@@ -231,6 +231,11 @@ def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
             f"enricher {ready.type!r} returned the paths {enriched.file_path!r}, {enriched.source_path!r}"
             f" for {draft.file_path!r}: it must leave both as they are"
         )
+    if (enriched.size, enriched.mtime_ns, enriched.sidecars) != (draft.size, draft.mtime_ns, draft.sidecars):
+        raise ValidationError(
+            f"enricher {ready.type!r} changed size, mtime or sidecars of {draft.file_path!r}:"
+            " it must leave what the importer saw as it is"
+        )
     return enriched
 
 

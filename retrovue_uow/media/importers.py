@@ -90,7 +90,8 @@ class FilesystemImporter:
         walked = set(roots)
         odd_names: list[str] = []
         for mapping in roots.values():
-            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names).drafts()
+            elsewhere = frozenset(canonical_key(each.source_path) for each in mappings if each != mapping)
+            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, elsewhere).drafts()
         _refuse_odd_names(odd_names)
 
 
@@ -201,7 +202,10 @@ _Found: TypeAlias = tuple[_Folder, os.DirEntry[str]]
 
 
 class _Walk:
-    """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings."""
+    """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings.
+
+    `elsewhere` holds the source paths of those: what the source has there is not looked for below this root.
+    """
 
     def __init__(
         self,
@@ -210,6 +214,7 @@ class _Walk:
         exclude: Sequence[str],
         walked: set[Identity],
         odd_names: list[str],
+        elsewhere: frozenset[str],
     ) -> None:
         self._root = mapping.local_path
         source_root = canonical_key(mapping.source_path)
@@ -218,6 +223,7 @@ class _Walk:
         self._exclude = exclude
         self._walked = walked
         self._odd_names = odd_names
+        self._elsewhere = elsewhere
         self._links: deque[_Found] = deque()
 
     def drafts(self) -> Iterator[AssetDraft]:
@@ -250,6 +256,8 @@ class _Walk:
         return [found for found in reversed(wanted) if not _is_folder_link(found[1])]
 
     def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+        if self._is_mapped_elsewhere(folder, entry):
+            return False
         if excluded(folder.relative_path(entry.name), self._exclude):
             return False
         is_media = os.path.splitext(entry.name)[1].casefold() in self._endings
@@ -259,6 +267,12 @@ class _Walk:
             self._refuse_later(entry.path)
             return False
         return True
+
+    def _is_mapped_elsewhere(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+        """Whether another mapping says where to look for what the source has at this path."""
+        if not self._elsewhere or not is_utf8(entry.name):
+            return False
+        return canonical_key(f"{self._source_root}{folder.relative_path(entry.name)}") in self._elsewhere
 
     def _refuse_later(self, path: str) -> None:
         self._odd_names.append(path)

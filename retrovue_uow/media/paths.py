@@ -237,6 +237,7 @@ def _glob(pattern: str) -> tuple[str, ...]:
     return tuple(name for name, _ in groupby(["**", *segments] if anywhere else segments))
 
 
+@lru_cache(maxsize=4096)  # without it, many `**` try the same tails over and over
 def _matches(segments: tuple[str, ...], glob: tuple[str, ...]) -> bool:
     if not glob:
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -12,6 +12,7 @@ from retrovue_uow.media import asking, paths, registry
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.rules.drafts import is_json
 from retrovue_uow.store import queries_assets, queries_config
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
@@ -41,6 +42,7 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
         with op.preflight() as db:
             _require_name("source", name)
             _require_free("source", name, [source.name for source in queries_config.sources(db)])
+            _require_json("source", name, config)
             registry.make_importer(type, config, catalog.importers)
         with op.execution() as db:
             source = Source(id=new_id(), name=name, type=type, config=dict(config))
@@ -73,7 +75,8 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
             reported = [_normalised(found) for found in asking.reported_collections(importer, found_source.name)]
         with op.execution() as db:
             preflight.validate_source_exists(db, found_source.id)
-            ids = [_ensure_collection(db, found_source, found) for found in reported]
+            known = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
+            ids = [_known_id(found, known) or _add_collection(db, found_source, found, enabled=False) for found in reported]
         _validate(op)
         with_id = {collection.id: collection for collection in queries_config.collections(catalog.database)}
         return op.finish([with_id[id_] for id_ in ids])
@@ -85,13 +88,11 @@ def _normalised(found: FoundCollection) -> FoundCollection:
     return attrs.evolve(found, path_mappings=mappings)
 
 
-def _ensure_collection(db: Database, source: Source, found: FoundCollection) -> str:
-    for known in queries_config.collections(db):
-        if known.source_id == source.id and (
-            known.external_id == found.external_id if found.external_id is not None else known.name == found.name
-        ):
-            return known.id
-    return _add_collection(db, source, found, enabled=False)
+def _known_id(found: FoundCollection, known: Sequence[Collection]) -> str | None:
+    for each in known:
+        if each.external_id == found.external_id if found.external_id is not None else each.name == found.name:
+            return each.id
+    return None
 
 
 def add_collection(
@@ -283,6 +284,7 @@ def attach_enricher(
     def check(_: Database, found: Collection) -> None:
         if any(enricher.type == type for enricher in found.enrichers):
             raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
+        _require_json("enricher", type, config)
         registry.make_enricher(type, config, catalog.enrichers)
 
     def change(db: Database, found: Collection) -> None:
@@ -404,6 +406,11 @@ def _nothing_more(_: Database, __: Collection) -> None:
 def _require_name(noun: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip() or "\0" in name or not paths.is_utf8(name):
         raise ValidationError(f"a {noun} needs a readable name, not {name!r}")
+
+
+def _require_json(noun: str, name: str, config: object) -> None:
+    if not isinstance(config, Mapping) or not is_json(config):
+        raise ValidationError(f"the configuration of {noun} {name!r} must be a JSON object, not {config!r}")
 
 
 def _require_free(noun: str, name: str, taken: list[str]) -> None:

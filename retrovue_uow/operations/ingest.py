@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.errors import IngestError, ValidationError
+from retrovue_uow.errors import ContractError, IngestError, ValidationError
 from retrovue_uow.model import (
     Collection,
     IngestFailure,
@@ -16,6 +16,7 @@ from retrovue_uow.model import (
     Progress,
     Refresh,
     SourceIngestResult,
+    as_json,
 )
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
@@ -108,6 +109,8 @@ def ingest_collection(
         ContractError: A unit of work is open, and the ingest is not prepared.
     """
     if isinstance(collection_id, PreparedIngest):
+        if (filters, refresh, allow_empty, strict_names, progress) != (IngestFilters(), None, False, False, None):
+            raise ContractError("a prepared ingest has its filters and options already: give them to `prepare_ingest`")
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
     request = Request(filters, refresh, False, allow_empty, strict_names, progress)
     with _frame(catalog, "collection_ingest", collection_id, request, dry_run=dry_run, prepares=True) as op:
@@ -143,7 +146,7 @@ def _frame(
         dry_run=dry_run,
         prepares=prepares,
         collection=collection,
-        filters=attrs.asdict(request.filters),
+        filters=as_json(request.filters),
         refresh=request.refresh,
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
@@ -181,9 +184,11 @@ def _write(db: Database, prepared: PreparedIngest, each: PreparedAsset, known: M
     if existing is not None and not each.is_enriched and existing.missing_since is None:
         changed = process.is_changed(existing, each.draft, prepared.fingerprint)
         return process.Written(existing.id, "changed" if changed else "unchanged")
-    write = process.AssetWrite(prepared.collection.id, each.key, each.mapping_id, each.draft, prepared.fingerprint)
+    write = process.AssetWrite(
+        prepared.collection.id, each.key, each.mapping_id, each.draft, prepared.fingerprint, each.seen, each.is_enriched
+    )
     with db.session():
-        return process.write_asset(db, write, refresh=prepared.request.refresh, seen=each.seen)
+        return process.write_asset(db, write)
 
 
 def _missing(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[str]:
@@ -296,8 +301,20 @@ def _each(
     options: Mapping[str, bool],
     progress: Progress | None,
 ) -> Iterator[IngestResult | IngestFailure]:
+    cancelling: list[BaseException] = []
+
+    def report(done: int, total: int | None, path: str) -> None:
+        try:
+            if progress is not None:
+                progress(done, total, path)
+        except BaseException as error:
+            cancelling.append(error)
+            raise
+
     for collection in collections:
         try:
-            yield ingest_collection(catalog, collection.id, filters, refresh=refresh, progress=progress, **options)
+            yield ingest_collection(catalog, collection.id, filters, refresh=refresh, progress=report, **options)
         except IngestError as error:
+            if cancelling:
+                raise
             yield IngestFailure(collection, str(error), type(error.cause).__name__)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 import attrs
 
-from retrovue_uow.errors import ContractError, ValidationError
+from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
@@ -68,6 +69,9 @@ class PreparedIngest:
     claims: list[Claim] = attrs.field(factory=list)
     _is_used: bool = attrs.field(default=False, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        weakref.finalize(self, _release, self.claims).atexit = False
+
     def __enter__(self) -> PreparedIngest:
         return self
 
@@ -77,14 +81,18 @@ class PreparedIngest:
     def use(self) -> None:
         """Note that it is being written; it can be only once."""
         if self._is_used:
-            raise ContractError("a prepared ingest is used once: prepare another one")
+            raise ContractError("a prepared ingest is used once, and not after it was closed: prepare another one")
         self._is_used = True
 
     def close(self) -> None:
         """Give the claim back; the prepared ingest can no longer be used."""
         self._is_used = True
-        while self.claims:
-            self.claims.pop().release()
+        _release(self.claims)
+
+
+def _release(claims: list[Claim]) -> None:
+    while claims:
+        claims.pop().release()
 
 
 @attrs.frozen
@@ -144,11 +152,28 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
         elif not _is_excluded(key, mapping, request.filters):
             found[key] = PreparedAsset(key, draft, mapping.id, seen.known.get(key))
     op.working_on = None
+    _refuse_silent_mappings(found, seen, request)
     assets = _selected(list(found.values()), seen, request)
     _refuse_no_match(assets, request.filters)
     if request.strict_names:
         _refuse_unclassified(assets)
     return PreparedIngest(collection, request, assets, frozenset(found), duplicates, seen.fingerprint)
+
+
+def _refuse_silent_mappings(found: Mapping[str, PreparedAsset], seen: Validated, request: Request) -> None:
+    """A folder may have been unmounted since pre-flight looked at it, or hold a stray file in place of everything else."""
+    if request.allow_empty or not request.filters.is_full:
+        return
+    heard = {each.mapping_id for each in found.values()}
+    expected = keys_to_look_for(seen.collection, request.filters, seen.known)
+    silent = {mapping for key in expected if (mapping := paths.mapping_for(key, seen.collection.path_mappings)) is not None}
+    for mapping in sorted(silent, key=lambda each: each.id):
+        if mapping.id not in heard:
+            raise ResourceError(
+                f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "
+                "is its disk mounted? "
+                "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
+            )
 
 
 def _is_excluded(key: str, mapping: PathMapping, filters: IngestFilters) -> bool:
@@ -195,10 +220,25 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
     keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, draft)
     enriched = enrich_all(drafts, seen.enrichers, keep=keep, progress=request.progress)
     finished = [None if draft is None else process.classified(draft) for draft in enriched]
-    for draft in finished:
-        if draft is not None:
-            validate_asset_draft(draft, seen.collection)
+    _refuse_unsound([draft for draft in finished if draft is not None], seen.collection)
     return finished
+
+
+def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> None:
+    """One error that names the first drafts that are not what a draft must be."""
+    problems: list[ValidationError] = []
+    for draft in drafts:
+        try:
+            validate_asset_draft(draft, collection)
+        except ValidationError as error:
+            problems.append(error)
+        if len(problems) == _NAMED:
+            break
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n  ".join(str(problem) for problem in problems)
+        raise ValidationError(f"{len(problems)} files cannot become assets; mend or exclude them:\n  {listed}") from problems[0]
 
 
 def _matches_draft(filters: IngestFilters, draft: AssetDraft) -> bool:

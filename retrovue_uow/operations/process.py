@@ -65,15 +65,14 @@ def process_asset(
             validate_inside_mapping(asset_draft, mapping)
             draft = importers.complete(asset_draft, mapping.local_path)
             fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
-            if known is None or wants_refresh(known, draft, fingerprint, refresh):
+            is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
+            if is_enriched:
                 draft = _enriched(draft, enrichers)
                 validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
             with db.session():
-                written = write_asset(
-                    db, AssetWrite(found.id, key, mapping.id, draft, fingerprint), refresh=refresh, seen=known
-                )
+                written = write_asset(db, AssetWrite(found.id, key, mapping.id, draft, fingerprint, known, is_enriched))
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, written.asset_id)
             integrity.validate_hierarchy_integrity(db)
@@ -121,7 +120,8 @@ def sidecar_fingerprint(draft: AssetDraft) -> str:
 
 def is_changed(known: KnownAsset, draft: AssetDraft, fingerprint: str) -> bool:
     """Whether the file, its sidecars or the enrichers differ from what the catalogue recorded."""
-    return (known.size, known.mtime_ns, known.sidecars, known.enrichers) != (
+    return (known.file_path, known.size, known.mtime_ns, known.sidecars, known.enrichers) != (
+        draft.file_path,
         draft.size,
         draft.mtime_ns,
         sidecar_fingerprint(draft),
@@ -136,13 +136,21 @@ def wants_refresh(known: KnownAsset, draft: AssetDraft, fingerprint: str, refres
 
 @attrs.frozen
 class AssetWrite:
-    """A draft, ready to be written. `enrichers` is the fingerprint of those that saw it."""
+    """A draft, ready to be written.
+
+    Attributes:
+        enrichers: Fingerprint of the collection's enrichers.
+        seen: What the catalogue knew of the asset when the draft was prepared; None: nothing.
+        is_enriched: Whether the enrichers saw the draft; only then may it create or change an asset.
+    """
 
     collection_id: str
     key: str
     mapping_id: int
     draft: AssetDraft
     enrichers: str
+    seen: KnownAsset | None
+    is_enriched: bool
 
 
 @attrs.define
@@ -154,19 +162,23 @@ class Written:
     created: Counter[str] = attrs.field(factory=Counter)
 
 
-def write_asset(db: Database, write: AssetWrite, *, refresh: Refresh | None, seen: KnownAsset | None) -> Written:
-    """Create the asset, refresh it, or leave it; `seen` is what was known of it when the draft was prepared."""
+def write_asset(db: Database, write: AssetWrite) -> Written:
+    """Create the asset, refresh it, or leave it.
+
+    Raises:
+        ValidationError: Somebody changed or removed the asset since the draft was prepared.
+    """
     known = queries_assets.known_asset(db, write.collection_id, write.key)
     if known is None:
-        if seen is not None:
+        if not write.is_enriched or write.seen is not None:
             raise ValidationError(f"{write.key!r} went from the catalogue while its file was looked at: run it again")
         return _create(db, write)
     if known.missing_since is not None:
         queries_assets.mark_returned(db, known.id)
-    if not is_changed(known, write.draft, write.enrichers) and refresh != "all":
-        return Written(known.id, "unchanged")
-    if seen is None or not wants_refresh(known, write.draft, write.enrichers, refresh):
-        return Written(known.id, "changed")
+    if not write.is_enriched or write.seen is None:
+        return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
+    if attrs.evolve(known, missing_since=None) != attrs.evolve(write.seen, missing_since=None):
+        raise ValidationError(f"{write.key!r} was changed by somebody else while its file was looked at: run it again")
     return _refresh(db, write, known)
 
 
@@ -207,6 +219,7 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
     )
     _link(db, write.draft, written, now=now)
     queries_assets.add_markers(db, known.id, write.draft.markers)
+    queries_assets.remove_metadata(db, known.id, keep=write.draft.metadata)
     queries_assets.set_metadata(db, known.id, write.draft.metadata)
     remove_what_nothing_holds(db, episodes, movies)
     if _facts(db, known.id) != before:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrovue_uow.errors import WipeError
+from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import Collection, WipeOptions, WipeResult
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.process import remove_what_nothing_holds
@@ -34,6 +34,8 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
     Raises:
         WipeError: A pre-condition does not hold, or SQLite or a rule refused the result.
     """
+    if not isinstance(options, WipeOptions):
+        raise ContractError(f"the options of a wipe must be WipeOptions, not {options!r}")
     with catalog.operation(
         "collection_wipe",
         WipeError,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media import paths
-from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection, Marker, PathMapping
+from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection, Marker, PathMapping, Sidecar
 
 _RULE = "validate_asset_draft"
 _LONGEST_NAME = 1000  # characters, as in the schema
@@ -33,10 +33,24 @@ def validate_asset_draft(draft: AssetDraft, collection: Collection) -> tuple[str
     if not isinstance(draft, AssetDraft):
         raise ValidationError(f"a draft must be an AssetDraft, not {type(draft).__name__}", rule=_RULE)
     key, mapping = _place(draft, collection)
-    for problem in (_kind_problem(draft), *_field_problems(draft), _marker_problem(draft), _metadata_problem(draft)):
+    for problem in (
+        _kind_problem(draft),
+        _sidecar_problem(draft),
+        *_field_problems(draft),
+        _marker_problem(draft),
+        _metadata_problem(draft),
+    ):
         if problem is not None:
             raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
     return key, mapping
+
+
+def _problems(draft: AssetDraft) -> Iterator[str | None]:
+    yield _kind_problem(draft)
+    yield _sidecar_problem(draft)
+    yield from _field_problems(draft)
+    yield _marker_problem(draft)
+    yield _metadata_problem(draft)
 
 
 def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
@@ -70,6 +84,14 @@ def _kind_problem(draft: AssetDraft) -> str | None:
     return None
 
 
+def _sidecar_problem(draft: AssetDraft) -> str | None:
+    if draft.sidecars is None or (
+        isinstance(draft.sidecars, tuple) and all(isinstance(sidecar, Sidecar) for sidecar in draft.sidecars)
+    ):
+        return None
+    return f"sidecars must be a tuple of Sidecar, not {draft.sidecars!r}"
+
+
 def _field_problems(draft: AssetDraft) -> list[str | None]:
     return [
         *(_number_problem(name, getattr(draft, name), least) for name, least in _COUNTS),
@@ -101,7 +123,7 @@ def _text_problem(name: str, value: object) -> str | None:
 
 def _episodes_problem(numbers: object) -> str | None:
     if not isinstance(numbers, tuple) or not all(_is_integer(number) and number >= 0 for number in numbers):
-        return f"episode_numbers must be a tuple of integers from 0, not {numbers!r}"
+        return f"episode_numbers must be a tuple of integers from 0 that fit into 64 bits, not {numbers!r}"
     if len(set(numbers)) != len(numbers):
         return f"episode_numbers {numbers!r} names an episode twice"
     return None
@@ -129,12 +151,13 @@ def _metadata_problem(draft: AssetDraft) -> str | None:
     if not isinstance(draft.metadata, Mapping):
         return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
     for domain, document in draft.metadata.items():
-        if _text_problem("domain", domain) or not isinstance(document, Mapping) or not _is_json(document):
+        if _text_problem("domain", domain) or not isinstance(document, Mapping) or not is_json(document):
             return f"metadata of domain {domain!r} is not a JSON object"
     return None
 
 
-def _is_json(value: object) -> bool:
+def is_json(value: object) -> bool:
+    """Whether the catalogue can keep `value` as JSON."""
     try:
         json.dumps(value, allow_nan=False, default=dict, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):

@@ -63,6 +63,9 @@ def validate_collection_enabled(collection: Collection) -> None:
 @rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
+    if not isinstance(filters, IngestFilters):
+        _refuse_filters(f"they must be IngestFilters, not {filters!r}")
+    _validate_filter_types(filters)
     if filters.season is not None and filters.title is None:
         _refuse_filters("a season needs a title")
     if filters.episode is not None and filters.season is None:
@@ -73,6 +76,14 @@ def validate_ingest_filters(filters: IngestFilters) -> None:
         _refuse_filters("season and episode count from 0")
     if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
         _refuse_filters(f"exclude must be a tuple of glob patterns, not {filters.exclude!r}")
+
+
+def _validate_filter_types(filters: IngestFilters) -> None:
+    if filters.title is not None and not isinstance(filters.title, str):
+        _refuse_filters(f"the title must be text, not {filters.title!r}")
+    for number in (filters.season, filters.episode):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+            _refuse_filters(f"season and episode must be whole numbers, not {number!r}")
 
 
 def _refuse_filters(reason: str) -> None:

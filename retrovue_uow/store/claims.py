@@ -58,9 +58,12 @@ class Claim:
         """Give the claim back, once for each time it was taken."""
         self._count -= 1
         if self._count == 0:
-            del self._held[self.key]
-            if self._lock is not None:
-                self._lock.close()
+            self.drop()
+
+    def drop(self) -> None:
+        """Give the claim back, however often it was taken."""
+        if self._held.pop(self.key, None) is not None and self._lock is not None:
+            self._lock.close()
 
 
 class Claims:
@@ -82,6 +85,11 @@ class Claims:
         lock = None if self.folder is None else self._locked(self.folder, key, operation)
         claim = self._held[key] = Claim(key, lock, self._held)
         return claim
+
+    def close(self) -> None:
+        """Give every claim back, whoever still holds it."""
+        for claim in list(self._held.values()):
+            claim.drop()
 
     def _locked(self, folder: Path, key: str, operation: str) -> apsw.Connection:
         path = folder / f"{key}.db"

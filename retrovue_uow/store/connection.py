@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -29,21 +30,29 @@ _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.ProtocolError: "cannot be locked: is it on a network drive?",
     apsw.SchemaChangeError: "was changed in shape by another connection: try again",
 }
-_MISUSES = (apsw.SQLError, apsw.BindingsError, apsw.MisuseError, apsw.RangeError, apsw.ExecutionCompleteError)
+_CONTRACT_ERRORS: dict[type[apsw.Error], str] = {
+    apsw.AuthError: "refused: transactions and settings belong to the unit of work, not to its body",
+    apsw.ConnectionClosedError: "the database is closed: open it again",
+    apsw.ThreadingViolationError: "the database is in use by another thread: open one for each",
+    apsw.SQLError: "SQLite cannot run this",
+    apsw.BindingsError: "the statement and its values do not fit",
+    apsw.MisuseError: "the database was misused",
+    apsw.RangeError: "the statement has no such value",
+    apsw.ExecutionCompleteError: "the statement has no more rows",
+}
 
 
 def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueError:
     """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
     if isinstance(error, UnicodeEncodeError):
         return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
-    if isinstance(error, apsw.AuthError):
-        return ContractError(f"refused: {error}. Transactions and settings belong to the unit of work, not to its body")
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
     if _is_our_own_statement(error):
         return ContractError(f"a half-read cursor or open blob on this very connection is in the way: close it ({error})")
-    if isinstance(error, _MISUSES):
-        return ContractError(f"SQLite cannot run this: {error}")
+    for kind, meaning in _CONTRACT_ERRORS.items():
+        if isinstance(error, kind):
+            return ContractError(f"{meaning} ({error})")
     for kind, advice in _RESOURCE_ERRORS.items():
         if isinstance(error, kind):
             return ResourceError(f"database {name!r} {advice} ({error})")
@@ -61,6 +70,18 @@ def _constraint(error: apsw.ConstraintError) -> RetroVueError:
     if getattr(error, "extendedresult", None) == apsw.SQLITE_CONSTRAINT_COMMITHOOK:
         return ContractError("written outside a unit of work, nothing of it remains: open one with `session()`")
     return ConstraintError(f"SQLite refused a row: {error}")
+
+
+def usable_path(path: str | os.PathLike[str]) -> str:
+    """`path` as text. Raises `ResourceError` if no file can have that name."""
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ResourceError(f"{text!r} is no name of a file: give the path of the catalogue as text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ResourceError(f"path {text!r} is not UTF-8: name the catalogue otherwise") from error
+    return text
 
 
 class BusyWait:
@@ -107,10 +128,16 @@ def _judge_file(path: str, *, read_only: bool) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if not Path(folder).is_dir():
         raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first")
-    if Path(path).is_dir():
-        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
-    if not Path(path).exists():
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
         return _judge_absence(path, folder, read_only=read_only)
+    except OSError as error:
+        raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
+    if not stat.S_ISREG(mode):
+        raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
     _judge_header(path)
     if not read_only and not os.access(path, os.W_OK):
         raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError
-from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated
+from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated, usable_path
 from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
@@ -43,7 +44,8 @@ class Database:
         read_only: bool = False,
         write_wait_s: float = 60,
     ) -> None:
-        self.path = os.fspath(path) if os.fspath(path) == MEMORY else os.path.abspath(path)
+        name = usable_path(path)
+        self.path = name if name == MEMORY else os.path.abspath(name)
         self.is_read_only = read_only
         self.connection = open_connection(self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
@@ -154,12 +156,32 @@ class Database:
         self.connection.close()
 
     def backup(self, target: str, *, progress: Callable[[int, int], None] | None = None) -> None:
-        """Copy the whole database into the new file `target` with SQLite's backup API, writers going on meanwhile."""
+        """Copy the whole database into the file `target` with SQLite's backup API, writers going on meanwhile.
+
+        The copy has its name only once it is whole. Not to be called inside a unit of work, which the copy could not have.
+        """
+        self._transaction.admit()
+        if self._transaction.units:
+            raise ContractError("a backup cannot be made inside a unit of work: leave it first")
+        unfinished = f"{target}.part"
         try:
-            with apsw.Connection(target) as copy, copy.backup("main", self.connection, "main") as backup:
-                while not backup.done:
-                    backup.step(4096)
-                    if progress is not None:
-                        progress(backup.page_count - backup.remaining, backup.page_count)
+            self._copy(unfinished, progress)
+            os.replace(unfinished, target)
+        except OSError as error:
+            raise ResourceError(f"backup {target!r} cannot be written: {error.strerror}") from error
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+
+    def _copy(self, target: str, progress: Callable[[int, int], None] | None) -> None:
+        try:
+            copy = apsw.Connection(target)
+            try:
+                with copy.backup("main", self.connection, "main") as backup:
+                    while not backup.done:
+                        backup.step(4096)
+                        if progress is not None:
+                            progress(backup.page_count - backup.remaining, backup.page_count)
+            finally:
+                copy.close()
         except apsw.Error as error:
             raise translated(error, target) from error

@@ -11,6 +11,7 @@ from importlib.metadata import version
 import attrs
 from loguru import logger
 
+from retrovue_uow.errors import ContractError
 from retrovue_uow.model import Changes
 from retrovue_uow.store import queries_journal as queries
 from retrovue_uow.store import touched
@@ -70,6 +71,7 @@ class Journal:
         self._unit: Watch | None = None
         self._validated_changes = 0
         self._substitute: Changeset | None = None
+        self._schema_version = 0
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
         database.after_begin(self._open_unit)
@@ -87,6 +89,11 @@ class Journal:
         self._validated_changes = 0
         self._substitute = None
         self._unit = Watch(self._recording(), starts_validated=True)
+        self._schema_version = self._read_schema_version()
+
+    def _read_schema_version(self) -> int:
+        ((version,),) = self._database.execute("PRAGMA schema_version")
+        return int(version)
 
     def _recording(self) -> Recording | None:
         return Recording(self._database, self.shape) if HAS_SESSIONS else None
@@ -124,6 +131,13 @@ class Journal:
     def _is_validated(self) -> bool:
         return self._validated_changes == self._database.unit_changes()
 
+    def require_json(self, arguments: Mapping[str, object]) -> None:
+        """Refuse, before the work and not after it, arguments that the journal could not keep."""
+        try:
+            queries.json_text(arguments)
+        except (TypeError, ValueError) as error:
+            raise ContractError(f"the arguments of an operation must be JSON, for the journal: {error}") from error
+
     def substitute(self, changeset: Changeset) -> None:
         """Remember the open unit by `changeset`, which the caller knows to be what the unit changes, all in all."""
         self._substitute = changeset
@@ -155,14 +169,18 @@ class Journal:
     def _close_unit(self) -> None:
         """The gate: what the rules have not seen is judged now; then the unit's own row is finished."""
         unit = self._unit
+        if self._read_schema_version() != self._schema_version:
+            raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
         if unit is None or self._database.unit_changes() == 0:
             return
         if not self._is_validated:
             with self.narrowed(unit), self._database.read_only():
                 self._validate(self._database)
-        if queries.operations_of_unit(self._database, self.unit_id) == 0:
-            self.add_operation("session", {}, None, started_at=self._started_at, duration_ms=0)
         changeset = self._substitute or self._changeset_of(unit)
+        if queries.operations_of_unit(self._database, self.unit_id) == 0:
+            if changeset is not None and not changeset:
+                return  # all that was written was undone again
+            self.add_operation("session", {}, None, started_at=self._started_at, duration_ms=0)
         queries.close_unit(self._database, self.unit_id, committed_at=utc_now(), changeset=changeset)
         queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
 

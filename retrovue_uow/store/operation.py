@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 from loguru import logger
 
-from retrovue_uow.errors import AfterCommitError, ContractError, OperationError
+from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError
 from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.database import Database
@@ -22,7 +22,6 @@ from retrovue_uow.store.scope import Exit
 from retrovue_uow.store.unit import Unit
 
 T = TypeVar("T")
-_UNWRAPPED = (ContractError, AfterCommitError)
 
 
 class Operation:
@@ -69,19 +68,26 @@ class Operation:
         self._started_at = ""
 
     def __enter__(self) -> Operation:
-        if self._prepares and self._database.in_unit:
-            raise ContractError(
-                f"{self.name} asks the outside world, which must not happen while a unit of work is open: "
-                "prepare it before you open the unit"
-            )
+        if self._prepares:
+            self._require_no_unit()
         if self._started:
             raise ContractError("an operation is entered once: open another one")
+        if self._database.is_read_only:
+            raise self._failed(ResourceError(f"{self._database.path!r} was opened read-only: open it for writing"))
+        self._journal.require_json(self.arguments)
         self._started = time.monotonic()
         self._started_at = utc_now()
         logger.info("operation_started", operation=self.name, dry_run=self.dry_run, arguments=dict(self.arguments))
         return self
 
     __exit__ = Exit()
+
+    def _require_no_unit(self) -> None:
+        if self._database.in_unit:
+            raise ContractError(
+                f"{self.name} asks the outside world, which must not happen while a unit of work is open: "
+                "prepare it before you open the unit"
+            )
 
     @contextmanager
     def preflight(self) -> Iterator[Database]:
@@ -105,6 +111,7 @@ class Operation:
         """Phase 2: the change."""
         with self._phase("execution", after=["preflight", "preparation"] if self._prepares else ["preflight"]):
             if self._prepares:
+                self._require_no_unit()
                 self._open_unit()
             yield self._database
 
@@ -169,7 +176,10 @@ class Operation:
                 self._conclude()
             self._end_unit(error)
         except Exception as refusal:
-            raise self._failed(refusal) from refusal
+            failure = self._failed(refusal)
+            if failure is refusal:
+                raise
+            raise failure from refusal
         finally:
             self._release()
         if error is not None:
@@ -221,6 +231,9 @@ class Operation:
 
     def _failed(self, error: BaseException) -> BaseException:
         """The operation's own error for `error`; `error` itself where it must pass through unwrapped."""
+        if isinstance(error, AfterCommitError):
+            logger.error("on_commit_hook_failed", operation=self.name, message=str(error))
+            return error
         logger.error(
             "operation_failed",
             operation=self.name,
@@ -230,7 +243,7 @@ class Operation:
             message=str(error),
             arguments=dict(self.arguments),
         )
-        if isinstance(error, _UNWRAPPED) or not isinstance(error, Exception):
+        if isinstance(error, ContractError) or not isinstance(error, Exception):
             return error
         cause: BaseException = error
         while isinstance(cause, OperationError):

@@ -53,6 +53,7 @@ class KnownAsset:
 
     id: str
     key: str
+    file_path: str
     size: int | None
     mtime_ns: int | None
     sidecars: str
@@ -128,7 +129,7 @@ def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
     """Every asset of a collection by its canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, size, mtime_ns, sidecars, enrichers, missing_since
+        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since
           FROM asset
          WHERE collection_id = ?
         """,
@@ -141,7 +142,7 @@ def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None
     """The asset of a collection with this canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, size, mtime_ns, sidecars, enrichers, missing_since
+        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since
           FROM asset
          WHERE collection_id = ?
            AND canonical_key = ?
@@ -301,10 +302,15 @@ def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> 
            SET document = excluded.document
          WHERE document <> excluded.document
         """,
-        [
-            (asset_id, domain, json.dumps(dict(document), ensure_ascii=False, sort_keys=True))
-            for domain, document in documents.items()
-        ],
+        [(asset_id, domain, json.dumps(document, ensure_ascii=False, default=dict)) for domain, document in documents.items()],
+    )
+
+
+def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None:
+    """Remove the metadata documents of an asset, but for those of some domains."""
+    db.execute(
+        "DELETE FROM asset_metadata WHERE asset_id = ? AND domain NOT IN (SELECT value FROM json_each(?))",
+        (asset_id, json.dumps(list(keep))),
     )
 
 

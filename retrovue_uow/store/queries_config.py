@@ -28,7 +28,7 @@ def add_source(db: Database, source: Source, *, created_at: str) -> None:
         INSERT INTO source (id, name, type, config, created_at)
         VALUES (?, ?, ?, ?, ?)
         """,
-        (source.id, source.name, source.type, json.dumps(dict(source.config)), created_at),
+        (source.id, source.name, source.type, json.dumps(source.config, ensure_ascii=False, default=dict), created_at),
     )
 
 
@@ -155,7 +155,7 @@ def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher
         INSERT INTO collection_enricher (collection_id, type, config, priority)
         VALUES (?, ?, ?, ?)
         """,
-        (collection_id, enricher.type, json.dumps(dict(enricher.config)), enricher.priority),
+        (collection_id, enricher.type, json.dumps(enricher.config, ensure_ascii=False, default=dict), enricher.priority),
     )
 
 

@@ -32,7 +32,7 @@ def asset_violations(db: Database, rules: Collection[str], asset_id: str) -> lis
 def _violations(db: Database, rules: Collection[str], where: str, *params: str) -> list[Violation]:
     found: list[Violation] = []
     for rule in rules:
-        rows = db.execute(f"SELECT rule, subject, id, detail FROM {rule} {where}", params)  # noqa: S608  names, not input
+        rows = db.execute(f"SELECT rule, subject, id, detail FROM main.{rule} {where}", params)  # noqa: S608  names, not input
         found.extend(Violation(*map(str, row)) for row in rows)
     return found
 
@@ -57,11 +57,11 @@ def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]
             f"""
             SELECT child.rowid
               FROM temp.touched
-              JOIN {reference.child} AS child ON child.{shape.keys[reference.child]} = touched.id
+              JOIN main.{reference.child} AS child ON child.{shape.keys[reference.child]} = touched.id
              WHERE touched.subject = '{reference.child}'
                AND child.{reference.column} IS NOT NULL
                AND NOT EXISTS (SELECT 1
-                                 FROM {reference.parent} AS parent
+                                 FROM main.{reference.parent} AS parent
                                 WHERE parent.{shape.keys[reference.parent]} = child.{reference.column})
             """  # noqa: S608  the names are the schema's
         )

@@ -37,7 +37,7 @@ def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Chan
         """,
         (
             committed_at,
-            None if changeset is None else _text(changeset.counts),
+            None if changeset is None else json_text(changeset.counts),
             None if changeset is None else changeset.digest,
             None if changeset is None else changeset.compressed(),
             unit_id,
@@ -84,7 +84,7 @@ def add_operation(
         INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (unit_id, name, _text(arguments), _text(result), started_at, duration_ms),
+        (unit_id, name, json_text(arguments), json_text(result), started_at, duration_ms),
     )
 
 
@@ -94,5 +94,6 @@ def operations_of_unit(db: Database, unit_id: str) -> int:
     return int(count)
 
 
-def _text(value: object) -> str:
-    return json.dumps(as_json(value), ensure_ascii=False)
+def json_text(value: object) -> str:
+    """`value` as JSON. Raises `TypeError` or `ValueError` where it is none."""
+    return json.dumps(as_json(value), ensure_ascii=False, allow_nan=False)

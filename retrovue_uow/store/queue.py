@@ -41,17 +41,22 @@ class WriterQueue:
             for lock in self._locks:
                 if not lock.acquire(deadline):
                     raise ResourceError(
-                        f"others kept writing to {self._path!r} for {self._wait_s:g} s: "
-                        "try again, or allow a longer write_wait_s"
+                        f"another writer kept its turn on {self._path!r} for {self._wait_s:g} s: "
+                        "is a unit of work left open, perhaps in this very process?"
                     )
         finally:
             for lock in self._locks[:1]:  # whoever has the turn is no longer next
                 lock.release()
 
     def leave(self) -> None:
-        """Let the next one have its turn. In a forked child, which shares the locks, this gives up its share only."""
+        """Let the next one have its turn."""
         for lock in self._locks:
             lock.release()
+
+    def disown(self) -> None:
+        """In a forked child, which shares the locks: give up its share, without unlocking what is the parent's."""
+        for lock in self._locks:
+            lock.close()
 
 
 class _Lock:
@@ -60,6 +65,7 @@ class _Lock:
     def __init__(self, side_file: str) -> None:
         self._side_file = side_file
         self._file: FileIO | None = None  # never a local variable: a traceback that somebody keeps would keep the lock
+        self._waiter: _Waiter | None = None
 
     def acquire(self, deadline: float) -> bool:
         """Whether the lock was had before the deadline."""
@@ -70,22 +76,31 @@ class _Lock:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 self.release()
-                self._file = _Waiter(self._side_file).wait(deadline)
+                self._waiter = _Waiter(self._side_file)
+                self._file = self._waiter.wait(deadline)
         except OSError as error:
             raise ResourceError(f"queue file {self._side_file!r} cannot be locked: {error.strerror}") from error
         return self._file is not None
 
     def release(self) -> None:
         """Give the lock up, if it is held."""
+        if self._file is not None and not self._file.closed:
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # closing alone would not do while a forked child has a copy
+            self._file.close()
+
+    def close(self) -> None:
+        """Close this process's copies of the file."""
         if self._file is not None:
             self._file.close()
+        if self._waiter is not None:
+            self._waiter.file.close()
 
 
 class _Waiter:
     """Waits for a lock in a thread of its own, since a blocking `flock` knows no deadline."""
 
     def __init__(self, side_file: str) -> None:
-        self._waiting_file = FileIO(side_file, "a")
+        self.file = FileIO(side_file, "a")
         self._mutex = threading.Lock()
         self._answered = threading.Event()
         self._locked_file: FileIO | None = None
@@ -95,7 +110,7 @@ class _Waiter:
         """The file with its lock, unless the deadline passes first."""
         try:
             threading.Thread(target=self._lock, name="retrovue-queue", daemon=True).start()
-            self._answered.wait(max(deadline - time.monotonic(), 0))
+            self._answered.wait(min(max(deadline - time.monotonic(), 0), threading.TIMEOUT_MAX))
             return self._outcome()
         except BaseException:
             file = self._outcome()
@@ -104,12 +119,12 @@ class _Waiter:
             raise
 
     def _lock(self) -> None:
-        fcntl.flock(self._waiting_file, fcntl.LOCK_EX)
+        fcntl.flock(self.file, fcntl.LOCK_EX)
         with self._mutex:
             if self._given_up:
-                self._waiting_file.close()
+                self.file.close()
             else:
-                self._locked_file = self._waiting_file
+                self._locked_file = self.file
         self._answered.set()
 
     def _outcome(self) -> FileIO | None:

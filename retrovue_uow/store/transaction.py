@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import threading
 import uuid
 import weakref
 from collections.abc import Callable
@@ -27,12 +28,15 @@ _NOBODY_HERE = -1  # no thread has this identifier
 _SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
     {
+        "busy_timeout",
         "foreign_keys",
         "ignore_check_constraints",
         "journal_mode",
+        "locking_mode",
         "query_only",
         "recursive_triggers",
         "synchronous",
+        "temp_store",
         "trusted_schema",
         "writable_schema",
     }
@@ -82,6 +86,7 @@ class Transaction:
         self._queue = queue
         self._owner_thread: int | None = None
         self._owner_task: asyncio.Task[object] | None = None
+        self._is_orphaned = False
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
         self._is_refusing_writes = False
@@ -115,9 +120,30 @@ class Transaction:
         if self._owner_thread is None:
             return
         if not self.is_owner():
-            raise self.not_the_owner()
-        if self.is_lost:
+            self._refuse_unless_owner_is_gone()
+        elif self._is_orphaned:
+            self.end()
+            raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
+        elif self.is_lost:
             raise self.loss()
+
+    def _refuse_unless_owner_is_gone(self) -> None:
+        if self.is_forked or not self._owner_is_gone():
+            raise self.not_the_owner()
+        logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
+        self.end()
+
+    def _owner_is_gone(self) -> bool:
+        if self._is_orphaned or (self._owner_task is not None and self._owner_task.done()):
+            return True
+        return all(thread.ident != self._owner_thread for thread in threading.enumerate())
+
+    def orphan(self) -> None:
+        """The block of the open unit has ended elsewhere than where it began: nobody will leave it in the ordinary way."""
+        if get_ident() == self._owner_thread:
+            self.end()
+        else:
+            self._is_orphaned = True  # its thread may be inside SQLite just now: the next one to come clears it
 
     def is_owner(self) -> bool:
         """Whether the caller is the thread and task that opened the outermost unit."""
@@ -174,16 +200,22 @@ class Transaction:
         """Start the transaction of an outermost unit, when its turn has come."""
         if self._read_only_blocks:
             raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
-        self._owner_thread, self._owner_task = get_ident(), _current_task()
+        self._own()
         self._queue.enter()
-        self._clear_orphans()
-        self._enforce_foreign_keys()
+        try:
+            self._clear_orphans()
+            self._enforce_foreign_keys()
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
         self.control(f"BEGIN IMMEDIATE {_SIGNATURE}")
         self._rollbacks_at_begin = self._rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
         for hook in self.after_begin:
             hook()
+
+    def _own(self) -> None:
+        self._owner_thread, self._owner_task = get_ident(), _current_task()
 
     def commit(self) -> None:
         """COMMIT, the only one that the commit hook lets pass."""
@@ -222,6 +254,7 @@ class Transaction:
     def _forget_units(self) -> None:
         self._queue.leave()
         self._owner_thread = self._owner_task = None
+        self._is_orphaned = False
         try:
             while self._at_end:
                 self._at_end.pop()()
@@ -242,6 +275,7 @@ class Transaction:
         """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
         self._read_only_blocks += 1
         if snapshot:
+            self._own()
             self._clear_orphans()
             self.control(f"BEGIN DEFERRED {_SIGNATURE}")
         self._query_only("1")
@@ -251,6 +285,7 @@ class Transaction:
         self._read_only_blocks = max(self._read_only_blocks - 1, 0)
         if snapshot and not self.units:
             self._roll_back()
+            self._owner_thread = self._owner_task = None
         elif self._read_only_blocks == 0:
             self._query_only("0")
 
@@ -300,7 +335,7 @@ class Transaction:
             return apsw.SQLITE_OK
         denied = (
             action == apsw.SQLITE_TRANSACTION
-            or (action == apsw.SQLITE_SAVEPOINT and (second or "").startswith(OURS))
+            or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
             or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
             or (self._read_only_blocks > 0 and action in _DENIED_WHILE_READ_ONLY)
         )
@@ -309,7 +344,7 @@ class Transaction:
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
         self._owner_thread = _NOBODY_HERE
-        self._queue.leave()
+        self._queue.disown()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 
 

@@ -81,6 +81,8 @@ class Unit(Generic[H]):
             refusal = ContractError("this unit of work is no longer open: everything in it was rolled back")
         elif not self._transaction.is_owner():
             refusal = self._transaction.not_the_owner()
+            if error is not None and not self._transaction.is_forked:
+                self._transaction.orphan()  # the block has ended for good, be it in another task or thread
         else:
             self._transaction.end()
             refusal = ContractError("units of work were left out of order: everything was rolled back")

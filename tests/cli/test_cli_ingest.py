@@ -27,6 +27,13 @@ def facts(printed: str) -> dict[str, Any]:
     return {key: value for key, value in json.loads(printed).items() if key not in VOLATILE}
 
 
+def test_the_json_counts_the_changes_and_leaves_their_rows_out(run: Run, shows: Path) -> None:
+    changes = json.loads(run("ingest", shows, "--no-probe", "--json").stdout)["changes"]
+
+    assert changes["counts"]["asset"] == {"insert": 6}
+    assert changes["rows"] == []
+
+
 def test_one_command_makes_a_catalogue_and_shows_what_came_in(run: Run, here: Path, shows: Path) -> None:
     result = run("ingest", shows, "--no-probe")
 

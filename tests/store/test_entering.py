@@ -151,7 +151,7 @@ def test_a_unit_on_a_read_only_database_fails_at_entry(db: Database, path: Path)
 def test_whoever_waits_too_long_in_the_queue_is_told(db: Database, path: Path, names: Names) -> None:
     hasty = Database(path, write_wait_s=0.1)
     with db.session():
-        with pytest.raises(ResourceError, match="kept writing"), hasty.session():
+        with pytest.raises(ResourceError, match="kept its turn"), hasty.session():
             pytest.fail("the body ran")
         db.execute("INSERT INTO item (name) VALUES ('ours')")
 
