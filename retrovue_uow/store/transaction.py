@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import os
-import threading
 import uuid
 import weakref
 from collections.abc import Callable
 from functools import cache
-from threading import get_ident
 from typing import NamedTuple, Protocol
 
 import apsw
@@ -18,13 +15,13 @@ from loguru import logger
 
 from retrovue_uow.errors import ConstraintError, ContractError, RetroVueError, TransactionLostError
 from retrovue_uow.store.connection import translated
+from retrovue_uow.store.owner import Owner
 from retrovue_uow.store.queue import WriterQueue
 
 Hook = Callable[[], None]
 OURS = "retrovue_unit"
 _SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
-_NOBODY_HERE = -1  # no thread has this identifier
 _SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
     {
@@ -68,11 +65,6 @@ class OpenUnit(Protocol):
     on_commit: list[Hook]
 
 
-def _current_task() -> asyncio.Task[object] | None:
-    loop = asyncio._get_running_loop()  # noqa: SLF001  documented for such use; None where the public one raises
-    return None if loop is None else asyncio.current_task(loop)
-
-
 class Transaction:
     """The units open on one connection, outermost first."""
 
@@ -80,13 +72,11 @@ class Transaction:
         self.connection = connection
         self.name = name
         self.units: list[OpenUnit] = []
+        self.owner = Owner()
         self.after_begin: list[Hook] = []
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
         self._queue = queue
-        self._owner_thread: int | None = None
-        self._owner_task: asyncio.Task[object] | None = None
-        self._is_orphaned = False
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
         self._is_refusing_writes = False
@@ -110,52 +100,31 @@ class Transaction:
         except apsw.ConnectionClosedError:
             return True
 
-    @property
-    def is_forked(self) -> bool:
-        """Whether this is a forked child's copy, which must not touch the parent's connection."""
-        return self._owner_thread == _NOBODY_HERE
-
     def admit(self) -> None:
         """Refuse a statement by anybody but the owner, and in a unit that is lost."""
-        if self._owner_thread is None:
+        owner = self.owner
+        if owner.thread is None:
             return
-        if not self.is_owner():
+        if not owner.is_me():
             self._refuse_unless_owner_is_gone()
-        elif self._is_orphaned:
+        elif owner.is_dismissed:
             self.end()
             raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
         elif self.is_lost:
             raise self.loss()
 
     def _refuse_unless_owner_is_gone(self) -> None:
-        if self.is_forked or not self._owner_is_gone():
-            raise self.not_the_owner()
+        if self.owner.is_forked or not self.owner.is_gone():
+            raise self.owner.refusal(self.name)
         logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
         self.end()
 
-    def _owner_is_gone(self) -> bool:
-        if self._is_orphaned or (self._owner_task is not None and self._owner_task.done()):
-            return True
-        return all(thread.ident != self._owner_thread for thread in threading.enumerate())
-
-    def orphan(self) -> None:
-        """The block of the open unit has ended elsewhere than where it began: nobody will leave it in the ordinary way."""
-        if get_ident() == self._owner_thread:
+    def dismiss_owner(self) -> None:
+        """Undo a unit whose block has ended, but elsewhere than where it began."""
+        if self.owner.is_in_this_thread():
             self.end()
         else:
-            self._is_orphaned = True  # its thread may be inside SQLite just now: the next one to come clears it
-
-    def is_owner(self) -> bool:
-        """Whether the caller is the thread and task that opened the outermost unit."""
-        return get_ident() == self._owner_thread and _current_task() is self._owner_task
-
-    def not_the_owner(self) -> ContractError:
-        """The refusal of anybody else."""
-        if self.is_forked:
-            return ContractError(f"database {self.name!r} was opened before a fork: open it again in this process")
-        return ContractError(
-            f"database {self.name!r} has a unit of work open in another thread or task: open one database for each"
-        )
+            self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
 
     def refusal(self, error: apsw.Error | UnicodeEncodeError) -> RetroVueError:
         """`error`, raised by a statement, in the library's words."""
@@ -200,7 +169,7 @@ class Transaction:
         """Start the transaction of an outermost unit, when its turn has come."""
         if self._read_only_blocks:
             raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
-        self._own()
+        self.owner.take()
         self._queue.enter()
         try:
             self._clear_orphans()
@@ -213,9 +182,6 @@ class Transaction:
         self._first_loss = None
         for hook in self.after_begin:
             hook()
-
-    def _own(self) -> None:
-        self._owner_thread, self._owner_task = get_ident(), _current_task()
 
     def commit(self) -> None:
         """COMMIT, the only one that the commit hook lets pass."""
@@ -253,8 +219,7 @@ class Transaction:
 
     def _forget_units(self) -> None:
         self._queue.leave()
-        self._owner_thread = self._owner_task = None
-        self._is_orphaned = False
+        self.owner.release()
         try:
             while self._at_end:
                 self._at_end.pop()()
@@ -275,7 +240,7 @@ class Transaction:
         """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
         self._read_only_blocks += 1
         if snapshot:
-            self._own()
+            self.owner.take()
             self._clear_orphans()
             self.control(f"BEGIN DEFERRED {_SIGNATURE}")
         self._query_only("1")
@@ -285,7 +250,7 @@ class Transaction:
         self._read_only_blocks = max(self._read_only_blocks - 1, 0)
         if snapshot and not self.units:
             self._roll_back()
-            self._owner_thread = self._owner_task = None
+            self.owner.release()
         elif self._read_only_blocks == 0:
             self._query_only("0")
 
@@ -343,7 +308,7 @@ class Transaction:
 
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
-        self._owner_thread = _NOBODY_HERE
+        self.owner.disown()
         self._queue.disown()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 

@@ -68,7 +68,7 @@ class Unit(Generic[H]):
     def leave(self, error: BaseException | None) -> None:
         """End the unit: keep it, or undo it. Nothing is raised before everything is cleaned up."""
         transaction = self._transaction
-        if self.state != "open" or not transaction.is_owner() or transaction.units[-1] is not self:
+        if self.state != "open" or not transaction.owner.is_me() or transaction.units[-1] is not self:
             self._refuse(error)
         elif self._depth == 1:
             self._leave_outermost(error)
@@ -79,10 +79,10 @@ class Unit(Generic[H]):
         """Say why this unit cannot be left in the ordinary way; but never mask an error that is passing."""
         if self.state != "open":
             refusal = ContractError("this unit of work is no longer open: everything in it was rolled back")
-        elif not self._transaction.is_owner():
-            refusal = self._transaction.not_the_owner()
-            if error is not None and not self._transaction.is_forked:
-                self._transaction.orphan()  # the block has ended for good, be it in another task or thread
+        elif not self._transaction.owner.is_me():
+            refusal = self._transaction.owner.refusal(self._transaction.name)
+            if error is not None and not self._transaction.owner.is_forked:
+                self._transaction.dismiss_owner()  # the block has ended for good, be it in another task or thread
         else:
             self._transaction.end()
             refusal = ContractError("units of work were left out of order: everything was rolled back")
@@ -125,7 +125,8 @@ class Unit(Generic[H]):
             parent.failure = parent.failure or refusal  # the savepoint may still stand: not even `contain` survives that
             raise
         finally:
-            self._close()
+            transaction.units.pop()
+            self.state = "closed"
         if failure is not None:
             self._report(failure, error)
         elif self.rollback_only is None and self.on_commit:
@@ -139,21 +140,17 @@ class Unit(Generic[H]):
         if error is None:
             raise _swallowed(failure)
 
-    def _close(self) -> None:
-        """Forget this unit, and any above it that was never left."""
-        del self._transaction.units[self._depth - 1 :]
-        self.state = "closed"
-
     def abandon(self) -> None:
         """Undo the unit if it was entered and not left; whoever encloses it may then not commit either."""
-        if self.state in {"new", "closed"} or self._transaction.is_forked:
+        if self.state in {"new", "closed"} or self._transaction.owner.is_forked:
             return
         if self._depth <= 1:
             self._transaction.end()
         elif len(self._transaction.units) >= self._depth - 1:
             parent = self._transaction.units[self._depth - 2]
             parent.failure = parent.failure or ContractError("a nested unit of work was interrupted as it began or ended")
-            self._close()
+            del self._transaction.units[self._depth - 1 :]
+            self.state = "closed"
 
 
 class WatchedUnit(Unit[H]):
@@ -194,7 +191,7 @@ class ReadOnly(Generic[H]):
 
     def abandon(self) -> None:
         """The same, if it was not done."""
-        if self._is_open and not self._transaction.is_forked:
+        if self._is_open and not self._transaction.owner.is_forked:
             self.leave(None)
 
 

@@ -1,0 +1,68 @@
+"""Who may use an open unit of work: the thread and asyncio task that opened it, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from threading import get_ident
+
+from retrovue_uow.errors import ContractError
+
+_NOBODY_HERE = -1  # no thread has this identifier
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    loop = asyncio._get_running_loop()  # noqa: SLF001  documented for such use; None where the public one raises
+    return None if loop is None else asyncio.current_task(loop)
+
+
+class Owner:
+    """The owner of one connection's open unit or snapshot, if there is one.
+
+    Attributes:
+        thread: Identifier of its thread; None: there is no owner, everybody may come.
+        is_dismissed: The owner's block has ended in another thread, so that nobody will leave it in the ordinary way.
+    """
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+        self._task: asyncio.Task[object] | None = None
+        self.is_dismissed = False
+
+    def take(self) -> None:
+        """Make the caller the owner."""
+        self.thread, self._task = get_ident(), _current_task()
+
+    def release(self) -> None:
+        """Let there be no owner."""
+        self.thread = self._task = None
+        self.is_dismissed = False
+
+    def disown(self) -> None:
+        """In a forked child: let nobody be the owner for ever."""
+        self.thread = _NOBODY_HERE
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a forked child's copy."""
+        return self.thread == _NOBODY_HERE
+
+    def is_me(self) -> bool:
+        """Whether the caller is the owner."""
+        return get_ident() == self.thread and _current_task() is self._task
+
+    def is_in_this_thread(self) -> bool:
+        """Whether the owner is the calling thread, be it in another task."""
+        return get_ident() == self.thread
+
+    def is_gone(self) -> bool:
+        """Whether the owner will never come back: its block, its task or its thread has ended."""
+        if self.is_dismissed or (self._task is not None and self._task.done()):
+            return True
+        return all(thread.ident != self.thread for thread in threading.enumerate())
+
+    def refusal(self, name: str) -> ContractError:
+        """What anybody else is told about the database called `name`."""
+        if self.is_forked:
+            return ContractError(f"database {name!r} was opened before a fork: open it again in this process")
+        return ContractError(f"database {name!r} has a unit of work open in another thread or task: open one database for each")
