@@ -22,7 +22,9 @@ def dump(catalog: Catalog | str | Path, *, journal: bool = True) -> Dump:
     path = catalog.database.path if isinstance(catalog, Catalog) else str(catalog)
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY name"
+        ).fetchall()
         wanted = [str(name) for (name,) in tables if journal or name not in JOURNAL]
         return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in wanted}  # noqa: S608
     finally:

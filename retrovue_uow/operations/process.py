@@ -206,8 +206,6 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
     now = utc_now()
     written = Written(known.id, "refreshed")
     before = _facts(db, known.id)
-    episodes, movies = queries_assets.unlink(db, known.id)
-    queries_assets.remove_markers(db, known.id)
     queries_assets.update_asset(
         db,
         known.id,
@@ -217,14 +215,38 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
         enrichers=write.enrichers,
         now=now,
     )
-    _link(db, write.draft, written, now=now)
-    queries_assets.add_markers(db, known.id, write.draft.markers)
+    _link_again(db, before[0], write.draft, written, now=now)
+    if set(before[1]) != set(write.draft.markers):
+        queries_assets.remove_markers(db, known.id)
+        queries_assets.add_markers(db, known.id, write.draft.markers)
     queries_assets.remove_metadata(db, known.id, keep=write.draft.metadata)
     queries_assets.set_metadata(db, known.id, write.draft.metadata)
-    remove_what_nothing_holds(db, episodes, movies)
     if _facts(db, known.id) != before:
         queries_assets.withdraw_approval(db, known.id)
     return written
+
+
+def _link_again(db: Database, before: Asset, draft: AssetDraft, written: Written, *, now: str) -> None:
+    """Let the asset show what the draft says, and remove what nothing shows any more; links that are right stay."""
+    if _identity(before) == _identity(draft):
+        _name_episodes(db, draft, written.asset_id)
+        return
+    episodes, movies = queries_assets.unlink(db, written.asset_id)
+    _link(db, draft, written, now=now)
+    _name_episodes(db, draft, written.asset_id)
+    remove_what_nothing_holds(db, episodes, movies)
+
+
+def _identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
+    """What an asset shows, as far as its kind shows anything."""
+    shown = {"movie": (asset.title, asset.year), "episode": (asset.title, asset.year, asset.season_number)}
+    numbers = tuple(sorted(asset.episode_numbers)) if asset.kind == "episode" else ()
+    return asset.kind, shown.get(asset.kind or "", ()), numbers
+
+
+def _name_episodes(db: Database, draft: AssetDraft, asset_id: str) -> None:
+    if draft.kind == "episode" and draft.episode_title is not None:
+        queries_titles.name_episodes(db, asset_id, draft.episode_title)
 
 
 def _facts(db: Database, asset_id: str) -> tuple[Asset, list[Marker]]:
@@ -260,8 +282,6 @@ def _link_episodes(db: Database, draft: AssetDraft, written: Written, *, now: st
         episode_id, is_new = queries_titles.ensure_episode(db, season_id, number, draft.episode_title)
         written.created["episode"] += is_new
         queries_assets.link_episode(db, episode_id, written.asset_id)
-        if written.outcome == "refreshed" and draft.episode_title is not None:
-            queries_titles.name_episode(db, episode_id, draft.episode_title)
 
 
 def _title(draft: AssetDraft) -> str:

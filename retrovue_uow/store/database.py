@@ -161,6 +161,7 @@ class Database:
         The copy has its name only once it is whole. Not to be called inside a unit of work, which the copy could not have.
         """
         self._transaction.admit()
+        self.execute("SELECT 1")  # says so where the database is closed
         if self._transaction.units:
             raise ContractError("a backup cannot be made inside a unit of work: leave it first")
         unfinished = f"{target}.part"

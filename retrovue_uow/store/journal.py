@@ -185,7 +185,5 @@ class Journal:
         queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
 
     def _changeset_of(self, unit: Watch) -> Changeset | None:
-        """The unit's own; not what its last operation's rules looked at, unless that operation was the whole unit."""
-        if unit.recording is None:
-            return None
-        return unit.changeset if unit.changeset is not None and self._is_validated else unit.recording.changeset()
+        """All that the unit changed: read now, for what an operation's rules looked at may be undone, or not be all."""
+        return None if unit.recording is None else unit.recording.changeset()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from threading import get_ident
+from threading import Thread, current_thread
 
 from retrovue_uow.errors import ContractError
 
-_NOBODY_HERE = -1  # no thread has this identifier
+_NOBODY_HERE = Thread(name="nobody")  # never started, so it never is the current one
 
 
 def _current_task() -> asyncio.Task[object] | None:
@@ -20,22 +19,23 @@ class Owner:
     """The owner of one connection's open unit or snapshot, if there is one.
 
     Attributes:
-        thread: Identifier of its thread; None: there is no owner, everybody may come.
+        thread: Its thread, and not an identifier, which the system gives out again; None: everybody may come.
         is_dismissed: The owner's block has ended in another thread, so that nobody will leave it in the ordinary way.
     """
 
     def __init__(self) -> None:
-        self.thread: int | None = None
+        self.thread: Thread | None = None
         self._task: asyncio.Task[object] | None = None
         self.is_dismissed = False
 
     def take(self) -> None:
         """Make the caller the owner."""
-        self.thread, self._task = get_ident(), _current_task()
+        self.thread, self._task = current_thread(), _current_task()
 
     def release(self) -> None:
         """Let there be no owner."""
-        self.thread = self._task = None
+        self.thread = None
+        self._task = None
         self.is_dismissed = False
 
     def disown(self) -> None:
@@ -45,21 +45,21 @@ class Owner:
     @property
     def is_forked(self) -> bool:
         """Whether this is a forked child's copy."""
-        return self.thread == _NOBODY_HERE
+        return self.thread is _NOBODY_HERE
 
     def is_me(self) -> bool:
         """Whether the caller is the owner."""
-        return get_ident() == self.thread and _current_task() is self._task
+        return current_thread() is self.thread and _current_task() is self._task
 
     def is_in_this_thread(self) -> bool:
         """Whether the owner is the calling thread, be it in another task."""
-        return get_ident() == self.thread
+        return current_thread() is self.thread
 
     def is_gone(self) -> bool:
         """Whether the owner will never come back: its block, its task or its thread has ended."""
         if self.is_dismissed or (self._task is not None and self._task.done()):
             return True
-        return all(thread.ident != self.thread for thread in threading.enumerate())
+        return self.thread is not None and not self.thread.is_alive()
 
     def refusal(self, name: str) -> ContractError:
         """What anybody else is told about the database called `name`."""

@@ -95,5 +95,6 @@ def operations_of_unit(db: Database, unit_id: str) -> int:
 
 
 def json_text(value: object) -> str:
-    """`value` as JSON. Raises `TypeError` or `ValueError` where it is none."""
-    return json.dumps(as_json(value), ensure_ascii=False, allow_nan=False)
+    """`value` as JSON, lone surrogates as escapes. Raises `TypeError` or `ValueError` where it is none."""
+    text = json.dumps(as_json(value), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -100,6 +100,19 @@ def name_episode(db: Database, episode_id: int, name: str) -> None:
     db.execute("UPDATE episode SET name = ?1 WHERE id = ?2 AND name IS NOT ?1", (name, episode_id))
 
 
+def name_episodes(db: Database, asset_id: str, name: str) -> None:
+    """Give the episodes that an asset shows a name, where they have another."""
+    db.execute(
+        """
+        UPDATE episode
+           SET name = ?1
+         WHERE name IS NOT ?1
+           AND id IN (SELECT episode_id FROM episode_asset WHERE asset_id = ?2)
+        """,
+        (name, asset_id),
+    )
+
+
 def remove_empty_episodes(db: Database, episode_ids: Collection[int]) -> tuple[int, set[int]]:
     """Remove those of the episodes that no asset shows: how many went, and the seasons that they were of."""
     rows = db.execute(

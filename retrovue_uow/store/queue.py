@@ -122,6 +122,7 @@ class _Waiter:
         fcntl.flock(self.file, fcntl.LOCK_EX)
         with self._mutex:
             if self._given_up:
+                fcntl.flock(self.file, fcntl.LOCK_UN)  # a forked child may have a copy of it
                 self.file.close()
             else:
                 self._locked_file = self.file

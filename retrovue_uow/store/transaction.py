@@ -256,7 +256,11 @@ class Transaction:
 
     def _clear_orphans(self) -> None:
         """Clear what somebody left on the connection behind our back, so that we start clean."""
-        if self.connection.in_transaction:
+        try:
+            is_open = self.connection.in_transaction
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+        if is_open:
             logger.warning("orphan_transaction_rolled_back", database=self.name)
             self.control(f"ROLLBACK {_SIGNATURE}")
         if self._rows("PRAGMA query_only") != [(0,)]:

@@ -1,4 +1,5 @@
 -- The catalogue: what a station has, and the journal of what changed it.
+-- Integer keys are never given out again (AUTOINCREMENT): what was deleted can come back under its own.
 -- Times are UTC text (2026-01-31T09:05:07.123456Z), durations milliseconds, sizes bytes, mtimes nanoseconds since the epoch.
 
 CREATE TABLE source (
@@ -22,7 +23,7 @@ CREATE TABLE collection (
 ) STRICT;
 
 CREATE TABLE path_mapping (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     collection_id TEXT NOT NULL REFERENCES collection (id) ON DELETE CASCADE,
     source_path   TEXT NOT NULL CHECK (source_path <> ''),          -- canonical, no slash at the end
     local_path    TEXT NOT NULL CHECK (substr(local_path, 1, 1) = '/'),
@@ -36,7 +37,7 @@ BEGIN
 END;
 
 CREATE TABLE collection_enricher (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     collection_id TEXT NOT NULL REFERENCES collection (id) ON DELETE CASCADE,
     type          TEXT NOT NULL CHECK (trim(type) <> ''),
     config        TEXT NOT NULL CHECK (json_valid(config) AND json_type(config) = 'object'),
@@ -55,14 +56,14 @@ CREATE TABLE title (
 CREATE UNIQUE INDEX title_identity ON title (kind, name, ifnull(year, 0));
 
 CREATE TABLE season (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     title_id TEXT NOT NULL REFERENCES title (id) ON DELETE CASCADE,
     number   INTEGER NOT NULL CHECK (number >= 0),                  -- 0: specials
     UNIQUE (title_id, number)
 ) STRICT;
 
 CREATE TABLE episode (
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     season_id INTEGER NOT NULL REFERENCES season (id) ON DELETE CASCADE,
     number    INTEGER NOT NULL CHECK (number >= 0),
     name      TEXT CHECK (trim(name) <> '' AND length(name) <= 1000),
@@ -107,7 +108,7 @@ BEGIN
 END;
 
 CREATE TABLE episode_asset (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     episode_id INTEGER NOT NULL REFERENCES episode (id) ON DELETE CASCADE,
     asset_id   TEXT NOT NULL REFERENCES asset (id) ON DELETE CASCADE,
     UNIQUE (asset_id, episode_id)
@@ -116,7 +117,7 @@ CREATE TABLE episode_asset (
 CREATE INDEX episode_asset_episode ON episode_asset (episode_id);
 
 CREATE TABLE movie_asset (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     title_id TEXT NOT NULL REFERENCES title (id) ON DELETE CASCADE,
     asset_id TEXT NOT NULL REFERENCES asset (id) ON DELETE CASCADE,
     UNIQUE (asset_id)
@@ -125,7 +126,7 @@ CREATE TABLE movie_asset (
 CREATE INDEX movie_asset_title ON movie_asset (title_id);
 
 CREATE TABLE marker (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     asset_id TEXT NOT NULL REFERENCES asset (id) ON DELETE CASCADE,
     kind     TEXT NOT NULL CHECK (kind IN ('chapter', 'avail', 'intro', 'outro')),
     start_ms INTEGER NOT NULL CHECK (start_ms >= 0),                -- from the start of the file
@@ -135,7 +136,7 @@ CREATE TABLE marker (
 ) STRICT;
 
 CREATE TABLE asset_metadata (
-    id       INTEGER PRIMARY KEY,
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
     asset_id TEXT NOT NULL REFERENCES asset (id) ON DELETE CASCADE,
     domain   TEXT NOT NULL CHECK (trim(domain) <> ''),              -- editorial, probed, sidecar, …
     document TEXT NOT NULL CHECK (json_valid(document) AND json_type(document) = 'object'),
