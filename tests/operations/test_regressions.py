@@ -509,7 +509,7 @@ class TestNoJson:
 
         assert dump(catalog) == before
 
-    @pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan"), "\udcff"], ids=repr)
+    @pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan")], ids=repr)
     def test_arguments_are_refused_at_entry(self, catalog: Catalog, argument: object) -> None:
         with pytest.raises(ContractError, match="JSON"), catalog.operation("own", argument=argument):
             pytest.fail("entered")
