@@ -74,7 +74,27 @@ def local_path_for(path: str, mapping: PathMapping) -> str:
 
 def escapes(file_path: str, root: str) -> bool:
     """Whether `file_path` lies outside `root` once `..` and links are resolved in both."""
-    return not is_below(os.path.realpath(file_path), os.path.realpath(root))
+    return Links().lead_out(file_path, root)
+
+
+class Links:
+    """Where links lead, asked once for each folder; to be kept for one look at the disk, and not longer."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def lead_out(self, file_path: str, root: str) -> bool:
+        """Whether `file_path` lies outside the folder `root` once `..` and links are resolved in both."""
+        folder, name = os.path.split(file_path)
+        resolved = os.path.join(self._resolved(folder), name)
+        if name in ("", "..") or os.path.islink(resolved):
+            resolved = os.path.realpath(resolved)
+        return not is_below(resolved, self._resolved(root))
+
+    def _resolved(self, folder: str) -> str:
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return self._folders[folder]
 
 
 def excluded(relative_path: str, patterns: Sequence[str]) -> bool:

@@ -213,9 +213,10 @@ def _is_to_be_enriched(each: PreparedAsset, seen: Validated, request: Request) -
 
 def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request) -> list[AssetDraft | None]:
     mappings = {mapping.id: mapping for mapping in seen.collection.path_mappings}
+    links = paths.Links()
     drafts = []
     for each in chosen:
-        process.validate_inside_mapping(each.draft, mappings[each.mapping_id])
+        process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
     keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, draft)
     enriched = enrich_all(drafts, seen.enrichers, keep=keep, progress=request.progress)

@@ -62,7 +62,7 @@ def process_asset(
             known = queries_assets.known_asset(db, found.id, key)
         with op.preparation():
             op.working_on = key
-            validate_inside_mapping(asset_draft, mapping)
+            validate_inside_mapping(asset_draft, mapping, paths.Links())
             draft = importers.complete(asset_draft, mapping.local_path)
             fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
@@ -97,9 +97,9 @@ def validate_refresh(refresh: object) -> None:
         raise ValidationError(f"refresh must be None, 'changed' or 'all', not {refresh!r}")
 
 
-def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping) -> None:
+def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping, links: paths.Links) -> None:
     """The file, with every link followed, lies inside the mapped folder."""
-    if paths.escapes(draft.file_path, mapping.local_path):
+    if links.lead_out(draft.file_path, mapping.local_path):
         raise ValidationError(
             f"{draft.file_path!r} leads out of the mapped folder {mapping.local_path!r} by a link: map the folder it leads to"
         )
