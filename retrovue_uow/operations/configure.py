@@ -225,12 +225,8 @@ def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
     Raises:
         ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
     """
-
-    def change(db: Database, found: Collection) -> None:
-        queries_config.set_enabled(db, found.id, enabled=True)
-
     op = catalog.operation("collection_enable", ConfigurationError, collection=collection)
-    return _change(catalog, op, collection, _nothing_more, change)
+    return _set_enabled(catalog, op, collection, enabled=True)
 
 
 def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -247,12 +243,8 @@ def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
     Raises:
         ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
     """
-
-    def change(db: Database, found: Collection) -> None:
-        queries_config.set_enabled(db, found.id, enabled=False)
-
     op = catalog.operation("collection_disable", ConfigurationError, collection=collection)
-    return _change(catalog, op, collection, _nothing_more, change)
+    return _set_enabled(catalog, op, collection, enabled=False)
 
 
 def attach_enricher(
@@ -375,6 +367,16 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
         return op.finish(found)
 
 
+def _set_enabled(catalog: OpenCatalog, operation: Operation, collection: str, *, enabled: bool) -> Collection:
+    def check(_: Database, __: Collection) -> None:
+        """Nothing beyond what every change of a collection checks."""
+
+    def change(db: Database, found: Collection) -> None:
+        queries_config.set_enabled(db, found.id, enabled=enabled)
+
+    return _change(catalog, operation, collection, check, change)
+
+
 def _change(
     catalog: OpenCatalog,
     operation: Operation,
@@ -397,10 +399,6 @@ def _change(
 def _validate(op: Operation) -> None:
     with op.postvalidation() as db:
         integrity.validate_database_consistency(db)
-
-
-def _nothing_more(_: Database, __: Collection) -> None:
-    """Nothing to check beyond what every change of a collection checks."""
 
 
 def _require_name(noun: str, name: object) -> None:

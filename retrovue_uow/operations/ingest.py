@@ -282,9 +282,8 @@ def ingest_source(
             if not enabled:
                 raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
         with op.preparation():
-            """Each collection is prepared in its own operation."""
+            options = {"dry_run": dry_run, "allow_empty": allow_empty, "strict_names": strict_names}
         op.finish(None)
-    options = {"dry_run": dry_run, "allow_empty": allow_empty, "strict_names": strict_names}
     outcomes = list(_each(catalog, enabled, filters, refresh, options, progress))
     return SourceIngestResult(
         source,

@@ -70,7 +70,6 @@ class Journal:
         self._started_at = ""
         self._unit: Watch | None = None
         self._validated_changes = 0
-        self._substitute: Changeset | None = None
         self._schema_version = 0
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
@@ -87,7 +86,6 @@ class Journal:
         self._unit_id = new_id()
         self._started_at = utc_now()
         self._validated_changes = 0
-        self._substitute = None
         self._unit = Watch(self._recording(), starts_validated=True)
         self._schema_version = self._read_schema_version()
 
@@ -138,10 +136,6 @@ class Journal:
         except (TypeError, ValueError) as error:
             raise ContractError(f"the arguments of an operation must be JSON, for the journal: {error}") from error
 
-    def substitute(self, changeset: Changeset) -> None:
-        """Remember the open unit by `changeset`, which the caller knows to be what the unit changes, all in all."""
-        self._substitute = changeset
-
     def add_operation(
         self, name: str, arguments: Mapping[str, object], result: object, *, started_at: str, duration_ms: int
     ) -> None:
@@ -176,7 +170,7 @@ class Journal:
         if not self._is_validated:
             with self.narrowed(unit), self._database.read_only():
                 self._validate(self._database)
-        changeset = self._substitute or self._changeset_of(unit)
+        changeset = self._changeset_of(unit)
         if queries.operations_of_unit(self._database, self.unit_id) == 0:
             if changeset is not None and not changeset:
                 return  # all that was written was undone again
