@@ -16,17 +16,28 @@ from retrovue_uow.model import (
     Asset,
     AssetKind,
     AssetState,
+    Changes,
     CheckReport,
     Collection,
+    JournalUnit,
     Json,
     Marker,
     Source,
     Title,
     TitleKind,
 )
-from retrovue_uow.operations import configure, ingest, process, wipe
-from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import migrations, queries_assets, queries_config, queries_integrity, queries_titles
+from retrovue_uow.operations import configure, forget, ingest, process, undo, wipe
+from retrovue_uow.rules import integrity, preflight, undoing
+from retrovue_uow.store import (
+    journal,
+    migrations,
+    queries_assets,
+    queries_config,
+    queries_integrity,
+    queries_journal,
+    queries_titles,
+    verification,
+)
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
@@ -142,6 +153,8 @@ class Catalog:
     ingest_source = ingest.ingest_source
     process_asset = process.process_asset
     wipe_collection = wipe.wipe_collection
+    forget_missing = forget.forget_missing
+    undo = undo.undo
 
     def sources(self) -> list[Source]:
         """Every source, by name."""
@@ -201,14 +214,46 @@ class Catalog:
         """Every show and movie, or those of one kind, by name."""
         return queries_titles.titles(self.database, kind)
 
+    def history(self, limit: int = 50) -> list[JournalUnit]:
+        """The units of work that were committed last, the newest first, each with its operations.
+
+        What fails or is refused leaves no unit; the log tells of it. Every unit's row stays; of the newest ones (`undo_units`,
+        `undo_bytes`) the changed rows are kept, too.
+        """
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise ValidationError(f"the limit must be a whole number from 0, not {limit!r}")
+        return queries_journal.newest_units(self.database, min(limit, 2**63 - 1))
+
+    def unit(self, unit_id: str) -> JournalUnit:
+        """The unit of work with this identifier. Raises `ValidationError` if the journal has none."""
+        return undoing.validate_unit_exists(self.database, unit_id)
+
+    def changes(self, unit_id: str) -> Changes:
+        """What a unit changed, row by row.
+
+        Raises:
+            ValidationError: There is no such unit, or its rows are no longer recorded.
+            ResourceError: The SQLite at hand has no session extension.
+        """
+        return journal.recorded(self.database, self.unit(unit_id)).changes()
+
+    def last_ingest(self, collection: str) -> JournalUnit | None:
+        """The unit that last ingested a collection; None if there was none."""
+        return queries_journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
+
     def check(self) -> CheckReport:
-        """Everything that SQLite and the rules can verify, over the whole file."""
+        """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
+        rules themselves, the settings of the connection, and the journal with what it recorded.
+        """
         with self.database.read_only() as db:
             return CheckReport(
                 (
-                    *queries_integrity.damage(db),
+                    *verification.damage(db),
                     *queries_integrity.all_broken_references(db),
                     *queries_integrity.all_violations(db),
+                    *verification.wrong_schema(db),
+                    *verification.wrong_connection(db),
+                    *verification.wrong_journal(db),
                 )
             )
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from retrovue_uow.cli_assets import asset_app, title_app
 from retrovue_uow.cli_config import collection_app, enricher_app, source_app
+from retrovue_uow.cli_journal import history_app, undo
 from retrovue_uow.cli_options import (
     DEFAULT_CATALOG,
     AllowEmpty,
@@ -28,6 +29,7 @@ from retrovue_uow.cli_options import (
     SeasonFilter,
     StrictNames,
     TitleFilter,
+    Verbose,
     filters,
     reading,
     request,
@@ -105,6 +107,7 @@ for _name, _commands in (
     ("enricher", enricher_app),
     ("asset", asset_app),
     ("title", title_app),
+    ("history", history_app),
 ):
     app.add_typer(_commands, name=_name)
 
@@ -137,6 +140,7 @@ def ingest_folder(
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
     no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not let ffprobe measure the files of a new folder.")] = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a folder's media files into the catalogue. The catalogue is made if it is not there."""
@@ -145,7 +149,8 @@ def ingest_folder(
     asked = request(
         filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
     )
-    cli_report.show_ingested(cli_ingest.ingest_folder(catalog, folder, asked, probe=not no_probe), json=as_json)
+    ingested = cli_ingest.ingest_folder(catalog, folder, asked, probe=not no_probe)
+    cli_report.show_ingested(ingested, json=as_json, verbose=verbose)
 
 
 @app.command("check")
@@ -172,3 +177,6 @@ def backup(
     with reading(catalog) as opened:
         opened.backup(file)
     show({"backup": os.path.abspath(file)}, lambda copy: f"copied to {copy['backup']}", json=as_json)
+
+
+app.command("undo")(undo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,17 +16,23 @@ from retrovue_uow.cli_options import (
     DryRun,
     EpisodeFilter,
     Exclude,
+    Force,
     RefreshOption,
     SeasonFilter,
     SourceArgument,
     StrictNames,
     TitleFilter,
+    Verbose,
+    age,
     changing,
     filters,
     json_object,
     reading,
     request,
 )
+
+if TYPE_CHECKING:
+    from retrovue_uow.model import ForgetResult, WipeResult
 
 source_app = typer.Typer(no_args_is_help=True, help="Where collections come from.")
 collection_app = typer.Typer(no_args_is_help=True, help="The parts of a source that are ingested and wiped as a whole.")
@@ -80,6 +86,7 @@ def source_ingest(
     episode: EpisodeFilter = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Ingest every enabled collection of a source. Exits with 2 if some of them failed."""
@@ -91,7 +98,7 @@ def source_ingest(
     )
     with changing(catalog) as opened:
         outcome = cli_ingest.ingest_source(opened, source, asked)
-    cli_output.show(outcome, cli_report.source_report, json=as_json)
+    cli_report.show_source(outcome, json=as_json, verbose=verbose)
     for failure in outcome.failures:
         cli_output.complain(cli_report.failed(failure))
     raise typer.Exit(exit_code_of_outcome(outcome))
@@ -144,11 +151,16 @@ def collection_list(
 
 @collection_app.command("show")
 def collection_show(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
-    """Show all about one collection."""
-    from retrovue_uow.cli_output import collection_facts, show
+    """Show all about one collection and its last ingest."""
+    from retrovue_uow.cli_output import CollectionPage, collection_page, print_json, stdout
 
     with reading(catalog) as opened:
-        show(opened.collection(collection), collection_facts, json=as_json)
+        found = opened.collection(collection)
+        page = CollectionPage(found, opened.last_ingest(found.id))
+    if as_json:
+        print_json(page.document())
+    else:
+        stdout().print(collection_page(page))
 
 
 @collection_app.command("map")
@@ -193,6 +205,7 @@ def collection_ingest(
     episode: EpisodeFilter = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring what a collection's source has into the catalogue."""
@@ -202,35 +215,91 @@ def collection_ingest(
         filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
     )
     with changing(catalog) as opened:
-        cli_report.show_ingested(cli_ingest.ingest(opened, collection, asked), json=as_json)
+        cli_report.show_ingested(cli_ingest.ingest(opened, collection, asked), json=as_json, verbose=verbose)
+
+
+@collection_app.command("rebuild")
+def collection_rebuild(
+    collection: CollectionArgument,
+    force: Force = False,
+    dry_run: DryRun = False,
+    exclude: Exclude = None,
+    allow_empty: AllowEmpty = False,
+    strict_names: StrictNames = False,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
+    """Wipe a collection and ingest it anew, in one unit. One undo takes back both."""
+    from retrovue_uow import cli_ingest, cli_report
+    from retrovue_uow.cli_consent import cancelled
+
+    asked = request(
+        filters(None, None, None, exclude), None, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+    )
+    with changing(catalog) as opened:
+        rebuilt = cli_ingest.rebuild(opened, collection, asked, force=force)
+    if rebuilt is None:
+        cancelled(json=as_json)
+    else:
+        cli_report.show_rebuilt(rebuilt, json=as_json, verbose=verbose)
 
 
 @collection_app.command("wipe")
 def collection_wipe(
     collection: CollectionArgument,
-    force: Annotated[bool, typer.Option("--force", help="Do not ask.")] = False,
+    force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     expect_assets: Annotated[
         int | None, typer.Option("--expect-assets", metavar="N", help="Refuse unless the collection holds exactly N assets.")
     ] = None,
     catalog: CatalogFile = DEFAULT_CATALOG,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete a collection's assets from the catalogue. Asks for a typed yes, and touches no media file."""
-    from retrovue_uow.cli_ingest import wipe
-    from retrovue_uow.cli_output import show
+    from retrovue_uow import cli_ingest
+    from retrovue_uow.cli_changes import show_decided
     from retrovue_uow.cli_report import wipe_report
-    from retrovue_uow.model import WipeOptions
 
     with changing(catalog) as opened:
         if dry_run:
-            result = opened.wipe_collection(collection, WipeOptions(dry_run=True, expect_assets=expect_assets))
-        elif (wiped := wipe(opened, collection, expect_assets=expect_assets, force=force)) is None:
-            show({"cancelled": True}, lambda _: "cancelled", json=as_json)
-            return
+            result: WipeResult | None = cli_ingest.wiping(opened, collection, expect_assets=expect_assets, dry_run=True)
         else:
-            result = wiped
-    show(result, wipe_report, json=as_json)
+            result = cli_ingest.wipe(opened, collection, expect_assets=expect_assets, force=force)
+    show_decided(result, wipe_report, json=as_json, verbose=verbose)
+
+
+@collection_app.command("forget-missing")
+def collection_forget_missing(
+    collection: CollectionArgument,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Only those missing for longer than 90d, 12h, 2w, …")
+    ] = None,
+    expect_assets: Annotated[
+        int | None, typer.Option("--expect-assets", metavar="N", help="Refuse unless exactly N assets would go.")
+    ] = None,
+    max_fraction: Annotated[
+        float, typer.Option("--max-fraction", metavar="F", help="Refuse if more than this part of the collection would go.")
+    ] = 0.1,
+    force: Force = False,
+    dry_run: DryRun = False,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete those assets that are marked missing. Asks for a typed yes, and touches no media file."""
+    from retrovue_uow import cli_ingest
+    from retrovue_uow.cli_changes import show_decided
+    from retrovue_uow.cli_report import forget_report
+
+    asked = cli_ingest.ForgetRequest(collection, age(older_than), expect_assets, max_fraction)
+    with changing(catalog) as opened:
+        if dry_run:
+            result: ForgetResult | None = cli_ingest.forgetting(opened, asked, dry_run=True)
+        else:
+            result = cli_ingest.forget(opened, asked, force=force)
+    show_decided(result, forget_report, json=as_json, verbose=verbose)
 
 
 @collection_app.command("enable")

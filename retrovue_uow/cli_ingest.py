@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
 
 import attrs
-from rich.text import Text
 
 from retrovue_uow.catalog import Catalog
-from retrovue_uow.cli_output import AssetPage, deleted_table, note, plain, progress_bar, terminal
+from retrovue_uow.cli_consent import with_consent
+from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
     Asset,
     Collection,
+    ForgetResult,
     IngestFilters,
     IngestResult,
     Progress,
     Refresh,
+    Result,
     SourceIngestResult,
     WipeOptions,
     WipeResult,
 )
+from retrovue_uow.operations.preparation import PreparedIngest
 from retrovue_uow.rules import preflight
 
 SOURCE_NAME = "filesystem"
+R = TypeVar("R", bound=Result)
 
 
 @attrs.frozen(kw_only=True)
@@ -171,19 +176,31 @@ def ingest(catalog: Catalog, collection: str, request: IngestRequest) -> Ingeste
 def _rehearsed(catalog: Catalog, collection: str, request: IngestRequest, progress: Progress | None) -> Ingested:
     """A dry run in a session of its own: what came in can be read before it is rolled back."""
     started = time.monotonic()
-    prepared = catalog.prepare_ingest(
-        collection,
-        request.filters,
-        refresh=request.refresh,
-        allow_empty=request.allow_empty,
-        strict_names=request.strict_names,
-        progress=progress,
-    )
+    prepared = _prepared(catalog, collection, request, progress)
     with prepared, catalog.session() as db:
         db.set_rollback_only("a dry run")
         result = catalog.ingest_collection(prepared)
         arrived = _arrived(catalog, result)
-    return Ingested(attrs.evolve(result, dry_run=True, unit_id=None, duration_s=time.monotonic() - started), arrived)
+    return Ingested(attrs.evolve(_rehearsal(result, request), duration_s=time.monotonic() - started), arrived)
+
+
+def _prepared(
+    catalog: Catalog, collection: str, request: IngestRequest, progress: Progress | None, *, as_if_empty: bool = False
+) -> PreparedIngest:
+    return catalog.prepare_ingest(
+        collection,
+        request.filters,
+        refresh=request.refresh,
+        as_if_empty=as_if_empty,
+        allow_empty=request.allow_empty,
+        strict_names=request.strict_names,
+        progress=progress,
+    )
+
+
+def _rehearsal(result: R, request: IngestRequest) -> R:
+    """The result of what was rolled back from outside, where the user asked for a dry run."""
+    return attrs.evolve(result, dry_run=True, unit_id=None) if request.dry_run else result
 
 
 def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
@@ -218,25 +235,85 @@ def asset_page(catalog: Catalog, selector: str) -> AssetPage:
 
 def wipe(catalog: Catalog, collection: str, *, expect_assets: int | None, force: bool) -> WipeResult | None:
     """Wipe a collection once the user has typed `yes`; None if anything else was typed."""
-    if force:
-        return catalog.wipe_collection(collection, WipeOptions(expect_assets=expect_assets))
-    preview = catalog.wipe_collection(collection, WipeOptions(dry_run=True, expect_assets=expect_assets))
-    shown = preview.deleted["asset"]
-    if not sys.stdin.isatty():
-        raise ValidationError(
-            f"wiping collection {preview.collection.name!r} would delete {shown} assets, and there is no terminal to ask at: "
-            "say --force, or --dry-run to only look"
-        )
-    if not _is_confirmed(preview):
-        return None
-    return catalog.wipe_collection(preview.collection.id, WipeOptions(expect_assets=shown))
+    return with_consent(
+        preview=None if force else lambda: wiping(catalog, collection, expect_assets=expect_assets, dry_run=True),
+        question=lambda preview: (
+            f"wiping collection {preview.collection.name!r} deletes {preview.deleted['asset']} assets, and no media file"
+        ),
+        act=lambda preview: wiping(
+            catalog,
+            collection if preview is None else preview.collection.id,
+            expect_assets=expect_assets if preview is None else preview.deleted["asset"],
+        ),
+    )
 
 
-def _is_confirmed(preview: WipeResult) -> bool:
-    """Ask on standard error, so that standard output stays the result's."""
-    ask = terminal()
-    ask.print(Text(plain(f"wiping collection {preview.collection.name!r} deletes, and no media file is touched:")))
-    ask.print(deleted_table(preview.deleted))
-    ask.print(Text("type yes to go on: "), end="")
-    sys.stderr.flush()
-    return sys.stdin.readline().removesuffix("\n") == "yes"
+def wiping(catalog: Catalog, collection: str, *, expect_assets: int | None, dry_run: bool = False) -> WipeResult:
+    """Wipe a collection, or see what that would do."""
+    return catalog.wipe_collection(collection, WipeOptions(dry_run=dry_run, expect_assets=expect_assets))
+
+
+@attrs.frozen
+class ForgetRequest:
+    """Which missing assets the user wants to be forgotten."""
+
+    collection: str
+    older_than: timedelta | None
+    expect_assets: int | None
+    max_fraction: float
+
+
+def forget(catalog: Catalog, request: ForgetRequest, *, force: bool) -> ForgetResult | None:
+    """Forget missing assets once the user has typed `yes`; None if anything else was typed."""
+    return with_consent(
+        preview=None if force else lambda: forgetting(catalog, request, dry_run=True),
+        question=lambda preview: (
+            f"{preview.forgotten} assets of collection {preview.collection.name!r} that are missing are forgotten"
+        ),
+        act=lambda preview: forgetting(
+            catalog, request if preview is None else attrs.evolve(request, expect_assets=preview.forgotten)
+        ),
+    )
+
+
+def forgetting(catalog: Catalog, request: ForgetRequest, *, dry_run: bool = False) -> ForgetResult:
+    """Forget missing assets, or see which that would be."""
+    return catalog.forget_missing(
+        request.collection,
+        older_than=request.older_than,
+        expect_assets=request.expect_assets,
+        max_fraction=request.max_fraction,
+        dry_run=dry_run,
+    )
+
+
+@attrs.frozen
+class Rebuilt:
+    """What a rebuild wiped, and what it brought in."""
+
+    wiped: WipeResult
+    ingested: Ingested
+
+
+def rebuild(catalog: Catalog, collection: str, request: IngestRequest, *, force: bool) -> Rebuilt | None:
+    """Wipe a collection and ingest it anew, in one unit, once the user has typed `yes`; None if anything else was typed."""
+    return with_consent(
+        preview=None if force or request.dry_run else lambda: wiping(catalog, collection, expect_assets=None, dry_run=True),
+        question=lambda preview: (
+            f"rebuilding collection {preview.collection.name!r} deletes its {preview.deleted['asset']} assets, with approvals "
+            "and whatever else was decided about them, and ingests it anew"
+        ),
+        act=lambda _: _rebuilding(catalog, collection, request),
+    )
+
+
+def _rebuilding(catalog: Catalog, collection: str, request: IngestRequest) -> Rebuilt:
+    with progress_bar() as progress:
+        prepared = _prepared(catalog, collection, request, progress, as_if_empty=True)
+    with prepared, catalog.session() as db:
+        if request.dry_run:
+            db.set_rollback_only("a dry run")
+        wiped = catalog.wipe_collection(prepared.collection.id)
+        result = catalog.ingest_collection(prepared)
+        arrived = _arrived(catalog, result)
+    return Rebuilt(_rehearsal(wiped, request), Ingested(_rehearsal(result, request), arrived))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,10 +74,14 @@ AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Believe that an
 StrictNames = Annotated[
     bool, typer.Option("--strict-names", help="Refuse files whose names tell nothing, rather than ingest them as other.")
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would.")]
+Force = Annotated[bool, typer.Option("--force", help="Do not ask.")]
 Config = Annotated[str, typer.Option("--config", metavar="JSON", help="Its configuration, a JSON object.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name or id of the source.")]
 CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name or id of the collection.")]
 DEFAULT_CATALOG = "catalog.db"
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST_NUMBER = 6
 
 
 def existing(path: str) -> str:
@@ -124,6 +129,18 @@ def request(
         strict_names=strict_names,
         dry_run=dry_run,
     )
+
+
+def age(text: str | None) -> timedelta | None:
+    """The time span that an option was given, such as `90d`, `12h` or `2w`."""
+    from retrovue_uow.errors import ValidationError
+
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if not number.isascii() or not number.isdigit() or len(number) > _LONGEST_NUMBER or unit not in _UNITS:
+        raise ValidationError(f"--older-than {text!r} is not an age: write it like 90d, 12h or 2w")
+    return int(number) * _UNITS[unit]
 
 
 def json_object(text: str, option: str) -> dict[str, object]:

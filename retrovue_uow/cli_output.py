@@ -24,6 +24,7 @@ from retrovue_uow.model import (
     Changes,
     CheckReport,
     Collection,
+    JournalUnit,
     Json,
     Marker,
     Progress,
@@ -116,24 +117,28 @@ def complain(text: str) -> None:
     sys.stderr.write(f"error: {plain(text, keep=chr(10))}\n")
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, *, verbose: bool = False) -> None:
     """Print `value` as one JSON document; what is not ASCII is escaped, so that no encoding can spoil it."""
-    sys.stdout.write(json.dumps(as_json(_brief(value)), indent=2) + "\n")
+    sys.stdout.write(json.dumps(as_json(value if verbose else _brief(value)), indent=2) + "\n")
 
 
 def _brief(value: object) -> object:
-    """A result with the counts of its changes, and without the rows, of which there may be hundreds of thousands."""
-    if isinstance(value, SourceIngestResult):
-        return {"source": value.source, "results": [_brief(result) for result in value.results], "failures": value.failures}
+    """Results with the counts of their changes, and without the rows, of which there may be hundreds of thousands."""
+    if isinstance(value, Changes):
+        return Changes(value.counts)
     if isinstance(value, Result) and value.changes is not None:
         return attrs.evolve(value, changes=Changes(value.changes.counts))
+    if isinstance(value, SourceIngestResult):
+        return {"source": value.source, "results": [_brief(result) for result in value.results], "failures": value.failures}
+    if isinstance(value, Mapping):
+        return {name: _brief(each) for name, each in value.items()}
     return value
 
 
-def show(value: T, table: Callable[[T], object], *, json: bool) -> None:
-    """Print `value`: as JSON, or as its table."""
+def show(value: T, table: Callable[[T], object], *, json: bool, verbose: bool = False) -> None:
+    """Print `value`: as JSON, where `verbose` with every changed row, or as its table."""
     if json:
-        print_json(value)
+        print_json(value, verbose=verbose)
     else:
         stdout().print(table(value))
 
@@ -195,19 +200,53 @@ def collections_table(collections: Sequence[Collection]) -> object:
     return grid(("collection", "enabled", "enrichers", "folder"), rows)
 
 
+@attrs.frozen
+class CollectionPage:
+    """One collection, and the unit in which it was last ingested."""
+
+    collection: Collection
+    last_ingest: JournalUnit | None
+
+    def document(self) -> dict[str, object]:
+        """The collection as JSON, with one more field."""
+        return {**attrs.asdict(self.collection), "last_ingest": as_json(self.last_ingest)}
+
+
+def collection_page(page: CollectionPage) -> Table:
+    """All about one collection, with what its last ingest did."""
+    return facts({**_facts_of(page.collection), "last ingest": _shown_ingest(page.last_ingest)})
+
+
 def collection_facts(collection: Collection) -> Table:
     """All about one collection."""
-    return facts(
-        {
-            "collection": collection.name,
-            "id": collection.id,
-            "source": collection.source_id,
-            "external id": collection.external_id,
-            "enabled": "yes" if collection.enabled else "no",
-            "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in collection.path_mappings),
-            "enrichers": "\n".join(f"{each.priority} {each.type} {_compact(each.config)}" for each in collection.enrichers),
-        }
-    )
+    return facts(_facts_of(collection))
+
+
+def _facts_of(collection: Collection) -> dict[str, object]:
+    return {
+        "collection": collection.name,
+        "id": collection.id,
+        "source": collection.source_id,
+        "external id": collection.external_id,
+        "enabled": "yes" if collection.enabled else "no",
+        "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in collection.path_mappings),
+        "enrichers": "\n".join(f"{each.priority} {each.type} {_compact(each.config)}" for each in collection.enrichers),
+    }
+
+
+def _shown_ingest(unit: JournalUnit | None) -> str:
+    if unit is None:
+        return "never"
+    result = next((each.result for each in reversed(unit.operations) if each.name == "collection_ingest"), None)
+    counts = result if isinstance(result, Mapping) else {}
+    told = [f"{count} {name}" for name, count in counts.items() if type(count) is int and count]
+    undone = ", undone since" if unit.undone_by else ""
+    return f"{moment(unit.committed_at)}: {', '.join(told) or 'nothing found'}{undone} (unit {unit.id})"
+
+
+def moment(utc: str) -> str:
+    """A time of the catalogue to the second, e.g. `2026-01-31 09:05:07 UTC`."""
+    return f"{utc[:10]} {utc[11:19]} UTC"
 
 
 def _mapping(source_path: str, local_path: str) -> str:

@@ -9,16 +9,38 @@ from itertools import groupby
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
-from retrovue_uow.cli_ingest import Ingested
-from retrovue_uow.cli_output import clock, deleted_table, grid, long, plain, print_json, stdout
-from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, IngestFailure, IngestResult, SourceIngestResult, WipeResult
+from retrovue_uow.cli_ingest import Ingested, Rebuilt
+from retrovue_uow.cli_output import clock, deleted_table, grid, long, plain, print_json, show, stdout
+from retrovue_uow.model import (
+    INTERSTITIAL_KINDS,
+    Asset,
+    ForgetResult,
+    IngestFailure,
+    IngestResult,
+    SourceIngestResult,
+    WipeResult,
+)
 
-_COUNTS = ("created", "unchanged", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified")
+_COUNTS = (
+    "created",
+    "unchanged",
+    "changed",
+    "refreshed",
+    "missing",
+    "returned",
+    "moved",
+    "ambiguous",
+    "duplicates",
+    "unclassified",
+)
 _NAMED = {
     "unclassified": "what these are could not be told from their names (kind other):",
     "changed": "changed since they were ingested, and left as they are (--refresh changed reads them again):",
     "missing": "no longer found, and kept in the catalogue as missing:",
+    "moved": "moved here, with their approval and links:",
+    "ambiguous": "perhaps moved, but several look the same; the old ones are missing, the new ones new:",
     "duplicates": "reported twice, and taken once:",
 }
 _SHOWN = 50
@@ -119,6 +141,14 @@ def source_report(outcome: SourceIngestResult) -> Group:
     return Group(*_spaced(parts))
 
 
+def show_source(outcome: SourceIngestResult, *, json: bool, verbose: bool) -> None:
+    """Print what became of each collection of a source."""
+    show(outcome, source_report, json=json, verbose=verbose)
+    if not json:
+        for result in outcome.results:
+            show_changes(result, verbose=verbose, title=f"collection {result.collection.name!r}")
+
+
 def failed(failure: IngestFailure) -> str:
     """Why a collection could not be ingested."""
     reason = failure.message.removeprefix("collection_ingest failed in ")
@@ -127,15 +157,34 @@ def failed(failure: IngestFailure) -> str:
     return f"collection {failure.collection.name!r}: {reason}"
 
 
-def show_ingested(ingested: Ingested, *, json: bool) -> None:
+def show_ingested(ingested: Ingested, *, json: bool, verbose: bool) -> None:
     """Print what an ingest did."""
+    show_result(ingested.result, lambda _: ingest_report(ingested), json=json, verbose=verbose)
+
+
+def show_rebuilt(rebuilt: Rebuilt, *, json: bool, verbose: bool) -> None:
+    """Print what a rebuild wiped and brought in."""
     if json:
-        print_json(ingested.result)
-    else:
-        stdout().print(ingest_report(ingested))
+        print_json({"wiped": rebuilt.wiped, "ingested": rebuilt.ingested.result}, verbose=verbose)
+        return
+    show_result(rebuilt.wiped, wipe_report, json=False, verbose=verbose)
+    stdout().print(Text(""))
+    show_ingested(rebuilt.ingested, json=False, verbose=verbose)
 
 
 def wipe_report(result: WipeResult) -> Group:
     """What a wipe deleted, or would."""
     verb = "would delete" if result.dry_run else "deleted"
     return Group(Text(plain(f"wiping collection {result.collection.name!r} {verb}:")), deleted_table(result.deleted))
+
+
+def forget_report(result: ForgetResult) -> Group:
+    """Which missing assets were forgotten, or would be."""
+    verb = "would be forgotten" if result.dry_run else "forgotten"
+    name = plain(repr(result.collection.name))
+    parts: list[RenderableType] = [Text(f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept")]
+    if result.paths:
+        parts.append(grid(("",), [(long(path),) for path in result.paths[:_SHOWN]]))
+    if len(result.paths) > _SHOWN:
+        parts.append(Text(f"and {len(result.paths) - _SHOWN} more: --json names all"))
+    return Group(*parts)

@@ -77,6 +77,14 @@ class WipeError(OperationError):
     """A wipe failed."""
 
 
+class ForgetError(OperationError):
+    """Forgetting missing assets failed."""
+
+
+class UndoError(OperationError):
+    """Undoing a unit of work failed."""
+
+
 class ConfigurationError(OperationError):
     """A change of sources, collections, mappings or enrichers failed."""
 

@@ -17,7 +17,9 @@ AssetState = Literal["new", "ready", "retired"]
 MarkerKind = Literal["chapter", "avail", "intro", "outro"]
 TitleKind = Literal["show", "movie"]
 Refresh = Literal["changed", "all"]
-Outcome = Literal["created", "unchanged", "changed", "refreshed"]
+LISTS = "lists"
+"""In the metadata of a result's field: it lists what another field counts."""
+Outcome = Literal["created", "unchanged", "changed", "refreshed", "moved"]
 
 ChangeKind = Literal["insert", "update", "delete"]
 
@@ -294,6 +296,59 @@ class Changes:
     rows: Sequence[RowChange] = attrs.field(default=(), repr=False)
 
 
+@attrs.frozen
+class JournalOperation:
+    """An operation that was committed, as the journal has it.
+
+    Attributes:
+        arguments: As it was called with.
+        result: What it returned, as JSON: its counts, without the lists behind them.
+        started_at: UTC text.
+        duration_ms: Milliseconds.
+    """
+
+    name: str
+    arguments: Json
+    result: object
+    started_at: str
+    duration_ms: int
+
+
+@attrs.frozen
+class JournalUnit:
+    """A unit of work that was committed, as the journal has it.
+
+    Attributes:
+        started_at: UTC text.
+        committed_at: UTC text, just before the COMMIT.
+        pid: The process that did it.
+        library_version: The version of this library that did it.
+        schema_version: How many migrations the catalogue had had.
+        operations: In the order in which they ended.
+        counts: Changed rows by table and kind of change; None where the SQLite at hand could not record them.
+        is_recorded: Whether its rows can still be told, and so be undone; False once that has expired.
+        undoes: The units that it undid.
+        undone_by: The unit that undid it, unless that was undone itself.
+    """
+
+    id: str
+    started_at: str
+    committed_at: str
+    pid: int
+    library_version: str
+    schema_version: int
+    operations: tuple[JournalOperation, ...] = ()
+    counts: Mapping[str, Mapping[ChangeKind, int]] | None = None
+    is_recorded: bool = False
+    undoes: tuple[str, ...] = ()
+    undone_by: str | None = None
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether there is something to undo, and it is still recorded and not undone already."""
+        return self.is_recorded and bool(self.counts) and self.undone_by is None
+
+
 @attrs.frozen(kw_only=True)
 class Result:
     """What every operation's result tells.
@@ -312,15 +367,17 @@ class Result:
 
 @attrs.frozen(kw_only=True)
 class IngestResult(Result):
-    """What an ingest did. `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `duplicates`.
+    """What an ingest did. `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `moved` + `duplicates`.
 
     Attributes:
         changed: Assets whose file, sidecars or enrichers differ from what the catalogue recorded; left as they are.
         refreshed: Assets enriched again because the caller asked for it.
         missing: Assets that this ingest marked missing; those that already were are not counted again.
         returned: Assets that were missing and came back (also counted by what was found of them).
+        moved: Assets whose file lies elsewhere now; identity, approval and links are as they were.
         duplicates: Drafts whose path had been reported already.
         unclassified: New or refreshed assets of kind `other`.
+        ambiguous: Missing assets and new files that may be moves, but more than one of them looks the same.
         paths: The canonical keys behind each count except `discovered` and `unchanged`.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
     """
@@ -336,7 +393,8 @@ class IngestResult(Result):
     moved: int = 0
     duplicates: int = 0
     unclassified: int = 0
-    paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    ambiguous: int = 0
+    paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
 
 
@@ -355,6 +413,32 @@ class WipeResult(Result):
 
     collection: Collection
     deleted: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ForgetResult(Result):
+    """What was forgotten of a collection.
+
+    Attributes:
+        forgotten: Assets that were missing, and are gone from the catalogue.
+        kept: Assets that are missing, but not for long enough.
+        deleted: Rows per table.
+        paths: The canonical keys of the forgotten assets.
+    """
+
+    collection: Collection
+    forgotten: int = 0
+    kept: int = 0
+    deleted: Mapping[str, int] = attrs.field(factory=dict)
+    paths: tuple[str, ...] = attrs.field(default=(), metadata={LISTS: True})
+
+
+@attrs.frozen(kw_only=True)
+class UndoResult(Result):
+    """Which unit was undone, and the names of the operations that it held."""
+
+    undone_unit_id: str
+    operations: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -385,6 +469,15 @@ class CheckReport:
     def is_sound(self) -> bool:
         """Whether SQLite and every rule are content."""
         return not self.violations
+
+
+def summary(result: object) -> object:
+    """What the journal keeps of a result: not what every result tells of its own unit, nor the lists behind its counts."""
+    if not isinstance(result, Result):
+        return result
+    own = {field.name for field in attrs.fields(Result)}
+    wanted = [field for field in attrs.fields(type(result)) if field.name not in own and not field.metadata.get(LISTS)]
+    return {field.name: getattr(result, field.name) for field in wanted}
 
 
 _converter = cattrs.Converter()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,8 @@ def dump(catalog: Catalog | str | Path, *, journal: bool = True) -> Dump:
 
 
 def draft(path: str, **facts: Any) -> AssetDraft:
-    """A draft of a file below `/media`, with size, mtime and no sidecars unless the test says otherwise."""
-    fields: dict[str, Any] = {"size": 1000, "mtime_ns": 1_000_000_000, "sidecars": (), **facts}
+    """A draft of a file below `/media`, with a size, an mtime of its own and no sidecars unless the test says otherwise."""
+    fields: dict[str, Any] = {"size": 1000, "mtime_ns": zlib.crc32(os.fsencode(path)), "sidecars": (), **facts}
     return AssetDraft(f"/media/{path}", f"/media/{path}", **fields)
 
 

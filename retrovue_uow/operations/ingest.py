@@ -20,6 +20,7 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.moves import find_moves
 from retrovue_uow.operations.preparation import PreparedAsset, PreparedIngest, Request, keys_to_look_for, prepare, validate
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import queries_assets, queries_config
@@ -27,6 +28,8 @@ from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import KnownAsset
+
+NAME = "collection_ingest"
 
 
 def prepare_ingest(
@@ -88,6 +91,8 @@ def ingest_collection(
         - Every file found is one asset. New ones are ready if their duration is known, and never approved.
         - Existing ones are as they were, or enriched again where `refresh` asked for it.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
+        - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
+          file with identity, approval and links. Where several look the same, none of them is moved, and all are listed.
         - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
 
     Atomicity: The whole collection, or nothing: one file that cannot be enriched or written fails the ingest. The files are
@@ -113,7 +118,7 @@ def ingest_collection(
             raise ContractError("a prepared ingest has its filters and options already: give them to `prepare_ingest`")
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
     request = Request(filters, refresh, False, allow_empty, strict_names, progress)
-    with _frame(catalog, "collection_ingest", collection_id, request, dry_run=dry_run, prepares=True) as op:
+    with _frame(catalog, NAME, collection_id, request, dry_run=dry_run, prepares=True) as op:
         prepared = _prepared(catalog, op, collection_id, request)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, prepared.collection)
@@ -125,7 +130,7 @@ def ingest_collection(
 def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run: bool) -> IngestResult:
     prepared.use()
     try:
-        with _frame(catalog, "collection_ingest", prepared.collection.id, prepared.request, dry_run=dry_run) as op:
+        with _frame(catalog, NAME, prepared.collection.id, prepared.request, dry_run=dry_run) as op:
             with op.preflight() as db:
                 preflight.validate_collection_unchanged(db, prepared.collection)
                 preflight.validate_no_conflicting_operations(op, prepared.collection)
@@ -168,19 +173,23 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
             "wipe it first, in the same unit"
         )
+    unseen = _unseen(prepared, known)
+    moves = find_moves(unseen, [each for each in prepared.assets if each.is_enriched and each.key not in known])
     tally = _Tally()
     for each in prepared.assets:
         op.working_on = each.key
-        tally.count(_write(db, prepared, each, known), each, known)
+        tally.count(_write(db, prepared, each, known.get(each.key), moves.origins.get(each.key)), each, known)
     op.working_on = None
-    missing = _missing(prepared, known)
+    moved = {origin.key for origin in moves.origins.values()}
+    missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
     queries_assets.mark_missing(db, [known[key].id for key in missing], since=utc_now())
-    return tally.result(prepared, missing)
+    return tally.result(prepared, missing, moves.ambiguous)
 
 
-def _write(db: Database, prepared: PreparedIngest, each: PreparedAsset, known: Mapping[str, KnownAsset]) -> process.Written:
+def _write(
+    db: Database, prepared: PreparedIngest, each: PreparedAsset, existing: KnownAsset | None, origin: KnownAsset | None
+) -> process.Written:
     """Write one asset in a savepoint of its own, or see that there is nothing to write."""
-    existing = known.get(each.key)
     if existing is not None and not each.is_enriched and existing.missing_since is None:
         changed = process.is_changed(existing, each.draft, prepared.fingerprint)
         return process.Written(existing.id, "changed" if changed else "unchanged")
@@ -188,15 +197,17 @@ def _write(db: Database, prepared: PreparedIngest, each: PreparedAsset, known: M
         prepared.collection.id, each.key, each.mapping_id, each.draft, prepared.fingerprint, each.seen, each.is_enriched
     )
     with db.session():
+        if origin is not None:
+            return process.move_asset(db, write, origin, refresh=prepared.request.refresh is not None)
         return process.write_asset(db, write)
 
 
-def _missing(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[str]:
-    """The keys that a full ingest should have seen, and did not, and that are not marked missing already."""
+def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[KnownAsset]:
+    """The assets that a full ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
         return []
     looked_for = keys_to_look_for(prepared.collection, prepared.request.filters, known)
-    return sorted(key for key in looked_for if key not in prepared.found and known[key].missing_since is None)
+    return [known[key] for key in looked_for if key not in prepared.found]
 
 
 def _validate(op: Operation) -> None:
@@ -222,8 +233,9 @@ class _Tally:
         if written.outcome in {"created", "refreshed"} and each.draft.kind == "other":
             self.paths["unclassified"].append(each.key)
 
-    def result(self, prepared: PreparedIngest, missing: Sequence[str]) -> IngestResult:
+    def result(self, prepared: PreparedIngest, missing: Sequence[str], ambiguous: Sequence[str]) -> IngestResult:
         self.paths["missing"].extend(missing)
+        self.paths["ambiguous"].extend(ambiguous)
         self.paths["duplicates"].extend(prepared.duplicates)
         counts = {name: len(found) for name, found in self.paths.items()}
         return IngestResult(
@@ -235,14 +247,16 @@ class _Tally:
             refreshed=counts.get("refreshed", 0),
             missing=counts.get("missing", 0),
             returned=counts.get("returned", 0),
+            moved=counts.get("moved", 0),
             duplicates=counts.get("duplicates", 0),
             unclassified=counts.get("unclassified", 0),
+            ambiguous=counts.get("ambiguous", 0),
             paths={name: tuple(self.paths.get(name, ())) for name in _LISTED},
             created_entities=dict(self.created_entities),
         )
 
 
-_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified")
+_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified", "ambiguous")
 
 
 def ingest_source(

@@ -113,7 +113,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_ingest_filters(request.filters)
     collection = preflight.validate_collection_exists(db, collection_id)
     preflight.validate_collection_enabled(collection)
-    preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty or request.as_if_empty)
+    preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty)
     source = preflight.validate_source_exists(db, collection.source_id)
     importer = registry.make_importer(source.type, source.config, catalog.importers)
     preflight.validate_source_connectivity(source, importer)
@@ -125,7 +125,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         importer=importer,
         enrichers=enrichers,
         fingerprint=registry.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
-        known={} if request.as_if_empty else queries_assets.known_assets(db, collection.id),
+        known=queries_assets.known_assets(db, collection.id),
         assets=_assets_to_match(db, collection, request),
     )
 
@@ -150,7 +150,7 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
         if key in found:
             duplicates.append(key)
         elif not _is_excluded(key, mapping, request.filters):
-            found[key] = PreparedAsset(key, draft, mapping.id, seen.known.get(key))
+            found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
     op.working_on = None
     _refuse_silent_mappings(found, seen, request)
     assets = _selected(list(found.values()), seen, request)

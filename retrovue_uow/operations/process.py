@@ -17,7 +17,7 @@ from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import queries_assets, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.queries_assets import KnownAsset
+from retrovue_uow.store.queries_assets import Deleted, KnownAsset
 
 _REFRESHES = (None, "changed", "all")
 
@@ -299,3 +299,27 @@ def remove_what_nothing_holds(db: Database, episodes: set[int], movies: set[str]
         "season": season_count,
         "title": queries_titles.remove_empty_titles(db, shows | movies),
     }
+
+
+def remove_with_what_they_held(db: Database, deleted: Deleted) -> dict[str, int]:
+    """Rows per table that went with deleted assets, what only they held up included, which goes now."""
+    return {**deleted.rows, **remove_what_nothing_holds(db, deleted.episodes, deleted.movies)}
+
+
+def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: bool) -> Written:
+    """Let an asset follow its file; identity, approval and links stay.
+
+    Where the new name tells something else, the asset counts as changed, and is read anew by the next refresh, or by this one.
+    """
+    queries_assets.move_asset(
+        db,
+        known.id,
+        write.draft,
+        key=write.key,
+        path_mapping_id=write.mapping_id,
+        sidecars=sidecar_fingerprint(write.draft),
+        is_changed=_identity(existing_asset(db, known.id)) != _identity(write.draft),
+        now=utc_now(),
+    )
+    written = _refresh(db, write, known) if refresh else Written(known.id, "moved")
+    return Written(known.id, "moved", written.created)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from retrovue_uow.errors import ContractError, WipeError
-from retrovue_uow.model import Collection, WipeOptions, WipeResult
+from retrovue_uow.model import WipeOptions, WipeResult
+from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.process import remove_what_nothing_holds
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import queries_assets
-from retrovue_uow.store.database import Database
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -48,17 +47,10 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             preflight.validate_no_conflicting_operations(op, collection)
             preflight.validate_wipe_prerequisites(db, collection, options)
         with op.execution() as db:
-            result = _execute_wipe(db, collection)
+            deleted = process.remove_with_what_they_held(db, queries_assets.delete_assets_of(db, collection.id))
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, collection)
             integrity.validate_path_mappings_preserved(db, collection)
             integrity.validate_database_consistency(db)
-        return op.finish(result)
-
-
-def _execute_wipe(db: Database, collection: Collection) -> WipeResult:
-    episodes = set(queries_assets.episodes_of_collection(db, collection.id))
-    movies = set(queries_assets.movies_of_collection(db, collection.id))
-    deleted = queries_assets.delete_assets(db, collection.id)
-    return WipeResult(collection=collection, deleted={**deleted, **remove_what_nothing_holds(db, episodes, movies)})
+        return op.finish(WipeResult(collection=collection, deleted=deleted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from retrovue_uow.errors import ConflictError, ResourceError, ValidationError
@@ -17,6 +18,7 @@ from retrovue_uow.store.database import Database
 from retrovue_uow.store.operation import Operation
 
 Named = TypeVar("Named", Source, Collection)
+_LONGEST_AGE = timedelta(days=365_000)
 
 
 @rule
@@ -162,4 +164,32 @@ def validate_wipe_prerequisites(db: Database, collection: Collection, options: W
     if count != options.expect_assets:
         raise ValidationError(
             f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped"
+        )
+
+
+@rule
+def validate_forget_options(older_than: object, max_fraction: object) -> None:
+    """The age is a time span, the fraction one of a whole."""
+    if older_than is not None and (not isinstance(older_than, timedelta) or not timedelta(0) <= older_than < _LONGEST_AGE):
+        raise ValidationError(f"older_than must be a timedelta from 0 to a thousand years, not {older_than!r}")
+    if not isinstance(max_fraction, int | float) or not 0 <= max_fraction <= 1:
+        raise ValidationError(f"max_fraction must be a number from 0 to 1, not {max_fraction!r}")
+
+
+@rule
+def validate_forget_bounds(
+    db: Database, collection: Collection, doomed: int, *, expect_assets: int | None, max_fraction: float
+) -> None:
+    """No more assets are to go than the caller expects, nor than a part of the collection that can be meant."""
+    if expect_assets is not None and doomed != expect_assets:
+        raise ValidationError(
+            f"{doomed} assets of collection {collection.name!r} would be forgotten, not the expected {expect_assets}: "
+            "nothing was forgotten"
+        )
+    count = queries_assets.count_assets(db, collection.id)
+    if doomed > max_fraction * count:
+        raise ValidationError(
+            f"{doomed} of the {count} assets of collection {collection.name!r} would be forgotten, more than the fraction of "
+            f"{max_fraction:g} that may be: is a disk not mounted, or a folder moved? If they are gone for good, say so with a "
+            "larger max_fraction (--max-fraction)"
         )

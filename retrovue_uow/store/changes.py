@@ -9,7 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import overload
+from typing import Literal, overload
 
 import apsw
 import attrs
@@ -22,8 +22,27 @@ from retrovue_uow.store.shape import Shape
 
 HAS_SESSIONS = hasattr(apsw, "Session")
 """Whether the SQLite at hand was built with the session extension."""
+NOT_HAD = "this SQLite has no session extension: install apsw from its wheels, which have it"
+
+ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+
+
+_REASONS: Mapping[int, ObstacleKind] = {
+    apsw.SQLITE_CHANGESET_DATA: "changed",
+    apsw.SQLITE_CHANGESET_NOTFOUND: "gone",
+    apsw.SQLITE_CHANGESET_CONFLICT: "there",
+    apsw.SQLITE_CHANGESET_CONSTRAINT: "refused",
+}
+
+
+@attrs.frozen
+class Obstacle:
+    """A change that could not be made, and why: its row is `changed`, `gone`, `there` already, or `refused` by SQLite."""
+
+    change: RowChange
+    kind: ObstacleKind
 
 
 @attrs.frozen
@@ -41,11 +60,18 @@ class Changeset:
         """SHA-256 over the uncompressed content, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
+    def raw(self) -> Iterator[apsw.TableChange]:
+        """Each change as SQLite tells it, good until the next one is asked for."""
+        try:
+            yield from apsw.Changeset.iter(self.content)
+        except apsw.Error as error:
+            raise ValidationError(f"a record of changes is damaged: {error}") from error
+
     @cached_property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
         """Rows by table and kind of change."""
         found: dict[str, dict[ChangeKind, int]] = {}
-        for change in apsw.Changeset.iter(self.content):
+        for change in self.raw():
             of_table = found.setdefault(change.name, {})
             kind = _KINDS[change.op]
             of_table[kind] = of_table.get(kind, 0) + 1
@@ -58,7 +84,7 @@ class Changeset:
 
     def rows(self) -> Iterator[RowChange]:
         """Each changed row, in the order of the changeset."""
-        for change in apsw.Changeset.iter(self.content):
+        for change in self.raw():
             yield self._row(change)
 
     def _row(self, change: apsw.TableChange) -> RowChange:
@@ -82,18 +108,44 @@ class Changeset:
         """The content as the journal keeps it."""
         return zlib.compress(self.content, level=1)
 
-    def apply(self, db: Database) -> RowChange | None:
+    def keys_of(self, table: str) -> list[str | int]:
+        """The primary keys of the changed rows of a table."""
+        return [row.key for row in self.rows() if row.table == table]
+
+    def require_fitting(self) -> None:
+        """Raise `ValidationError` unless the tables are as they were when it was recorded.
+
+        SQLite passes over changes of tables that do not fit, and reports success
+        (https://www.sqlite.org/session/sqlite3changeset_apply.html).
+        """
+        seen: set[str] = set()
+        for change in self.raw():
+            if change.name not in seen and not self._fits(change):
+                raise ValidationError(f"table {change.name!r} has another shape now than when the unit was recorded")
+            seen.add(change.name)
+
+    def _fits(self, change: apsw.TableChange) -> bool:
+        columns = self.shape.columns.get(change.name, ())
+        if len(columns) != change.column_count:
+            return False
+        return change.pk_columns == {columns.index(self.shape.keys[change.name])}
+
+    def apply(self, db: Database) -> Obstacle | None:
         """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.
 
         Foreign-key actions are off, for what they did is in the changeset itself: left on, they would delete rows that were
         added later. References that are broken by it are for the caller to check.
+
+        Raises:
+            ValidationError: A table has another shape than when the changes were recorded.
         """
-        in_the_way: list[RowChange] = []
+        self.require_fitting()
+        in_the_way: list[Obstacle] = []
 
         def judge(reason: int, change: apsw.TableChange) -> int:
             if reason == apsw.SQLITE_CHANGESET_FOREIGN_KEY:
                 return apsw.SQLITE_CHANGESET_OMIT
-            in_the_way.append(self._row(change))
+            in_the_way.append(Obstacle(self._row(change), _REASONS[reason]))
             return apsw.SQLITE_CHANGESET_ABORT
 
         try:
@@ -112,7 +164,7 @@ def decompressed(content: bytes, digest: str, shape: Shape) -> Changeset:
     except zlib.error as error:
         raise ValidationError(f"the journal's record of the unit is damaged ({error}): it cannot be undone") from error
     if changeset.digest != digest:
-        raise ValidationError("the journal's record of the unit is not what was written: it cannot be undone")
+        raise ValidationError("the journal's record of the unit is not what was written there: it cannot be undone")
     return changeset
 
 
@@ -158,15 +210,25 @@ class Recording:
 
     def __init__(self, db: Database, shape: Shape) -> None:
         if not HAS_SESSIONS:
-            raise ResourceError("this SQLite has no session extension: install apsw from its wheels, which have it")
+            raise ResourceError(NOT_HAD)
         self._db = db
         self._shape = shape
+        self._known: Changeset | None = None
         self._session = apsw.Session(db.connection, "main")
         for table in shape.keys:
             self._session.attach(table)
 
+    def apply(self, changeset: Changeset) -> Obstacle | None:
+        """Apply `changeset`, which from then on stands for all that was changed, instead of a second recording of it."""
+        self._session.enabled = False
+        obstacle = changeset.apply(self._db)
+        self._known = changeset
+        return obstacle
+
     def changeset(self) -> Changeset:
         """What has changed so far. Not to be asked for in a read-only block: SQLite sets a savepoint for it."""
+        if self._known is not None:
+            return self._known
         try:
             return Changeset(self._session.changeset(), self._shape)
         except apsw.Error as error:

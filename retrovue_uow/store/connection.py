@@ -161,17 +161,16 @@ def _judge_header(path: str) -> None:
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
 
 
-def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> None:
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # NOTADB and CANTOPEN show here, not at opening
-    for option, wanted in (
-        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
-        (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
-        (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
-        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-    ):
-        if connection.config(option, wanted) != wanted:
-            raise ResourceError(f"database {path!r}: SQLite does not accept setting {option} = {wanted}")
+_OPTIONS = {
+    "double-quoted strings in statements": (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
+    "double-quoted strings in the schema": (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+    "foreign keys": (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+    "trusted schema": (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    "defensive mode": (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+}
+
+
+def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
     settings: dict[str, object] = {
         "foreign_keys": 1,
         "recursive_triggers": 1,
@@ -181,12 +180,24 @@ def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> No
     }
     if not read_only:
         settings["journal_mode"] = "memory" if path == MEMORY else "wal"
-    for pragma, value in settings.items():
-        _set(connection, path, pragma, value)
+    return settings
 
 
-def _set(connection: apsw.Connection, path: str, pragma: str, value: object) -> None:
-    connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
-    actual = connection.execute(f"PRAGMA {pragma}").fetchall()
-    if actual != [(value,)]:
-        raise ResourceError(f"database {path!r}: PRAGMA {pragma} is {actual!r} and cannot be set to {value!r}")
+def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # NOTADB and CANTOPEN show here, not at opening
+    for option, wanted in _OPTIONS.values():
+        connection.config(option, wanted)
+    for pragma, value in _pragmas(path, read_only=read_only).items():
+        connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
+    for name, wanted, actual in wrong_settings(connection, path, read_only=read_only):
+        raise ResourceError(f"database {path!r}: setting {name!r} is {actual!r} and cannot be set to {wanted!r}")
+
+
+def wrong_settings(connection: apsw.Connection, path: str, *, read_only: bool) -> list[tuple[str, object, object]]:
+    """The settings that are not what they must be: name, what it must be, what it is."""
+    actual: dict[str, object] = {name: connection.config(option, -1) for name, (option, _) in _OPTIONS.items()}
+    wanted: dict[str, object] = {name: value for name, (_, value) in _OPTIONS.items()}
+    for name, value in _pragmas(path, read_only=read_only).items():
+        wanted[name] = value
+        actual[name] = connection.execute(f"PRAGMA {name}").fetchall()[0][0]
+    return [(name, value, actual[name]) for name, value in wanted.items() if actual[name] != value]

@@ -120,6 +120,11 @@ class Database:
         """Whether a unit of work is open."""
         return bool(self._transaction.units)
 
+    @property
+    def depth(self) -> int:
+        """How many units of work are open, one inside the other."""
+        return len(self._transaction.units)
+
     def on_commit(self, hook: Hook) -> None:
         """Call `hook` after the outermost COMMIT, outside the unit; never if this unit or an enclosing one rolls back."""
         self._innermost().on_commit.append(hook)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 _lock = Lock()
@@ -29,4 +29,9 @@ def new_id() -> str:
 
 def utc_now() -> str:
     """The time as UTC text with microseconds, e.g. `2026-01-31T09:05:07.123456Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return utc_ago(timedelta(0))
+
+
+def utc_ago(age: timedelta) -> str:
+    """The time so long ago, in the same form."""
+    return (datetime.now(UTC) - age).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -11,11 +11,11 @@ from importlib.metadata import version
 import attrs
 from loguru import logger
 
-from retrovue_uow.errors import ContractError
-from retrovue_uow.model import Changes
+from retrovue_uow.errors import ContractError, ResourceError, ValidationError
+from retrovue_uow.model import Changes, JournalUnit
+from retrovue_uow.store import migrations, touched
 from retrovue_uow.store import queries_journal as queries
-from retrovue_uow.store import touched
-from retrovue_uow.store.changes import HAS_SESSIONS, Changeset, Recording
+from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Recording, decompressed
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
 from retrovue_uow.store.shape import Shape, read_shape
@@ -65,12 +65,12 @@ class Journal:
         self._database = database
         self._validate = validate
         self._retention = retention
-        self.shape: Shape = read_shape(database)
+        self._shape = Shape({}, {}, ())
         self._unit_id = ""
         self._started_at = ""
         self._unit: Watch | None = None
         self._validated_changes = 0
-        self._schema_version = 0
+        self._schema_version = -1
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
         database.after_begin(self._open_unit)
@@ -86,15 +86,31 @@ class Journal:
         self._unit_id = new_id()
         self._started_at = utc_now()
         self._validated_changes = 0
+        self._look_at_schema()
         self._unit = Watch(self._recording(), starts_validated=True)
-        self._schema_version = self._read_schema_version()
 
     def _read_schema_version(self) -> int:
         ((version,),) = self._database.execute("PRAGMA schema_version")
         return int(version)
 
+    def _look_at_schema(self) -> None:
+        """Another program may have changed the schema since we last looked: rules, tables, even to a newer version's."""
+        version = self._read_schema_version()
+        if version != self._schema_version:
+            migrations.require_current(self._database)
+            self._shape = read_shape(self._database)
+            self._require_keys()
+            self._schema_version = version
+
+    def _require_keys(self) -> None:
+        if self._shape.unkeyed:
+            raise ResourceError(
+                f"tables {list(self._shape.unkeyed)} in catalogue {self._database.path!r} have no primary key of one column, "
+                "so what changes in them cannot be recorded: give them one, or keep them in a file of their own"
+            )
+
     def _recording(self) -> Recording | None:
-        return Recording(self._database, self.shape) if HAS_SESSIONS else None
+        return Recording(self._database, self._shape) if HAS_SESSIONS else None
 
     def _forget_unit(self) -> None:
         unit, self._unit = self._unit, None
@@ -181,3 +197,32 @@ class Journal:
     def _changeset_of(self, unit: Watch) -> Changeset | None:
         """All that the unit changed: read now, for what an operation's rules looked at may be undone, or not be all."""
         return None if unit.recording is None else unit.recording.changeset()
+
+
+def recorded(db: Database, unit: JournalUnit) -> Changeset:
+    """What a unit changed.
+
+    Raises:
+        ValidationError: Its record has expired or is damaged, or the tables have another shape now.
+        ResourceError: This SQLite cannot read it.
+    """
+    if not HAS_SESSIONS:
+        raise ResourceError(NOT_HAD)
+    found = queries.changeset(db, unit.id)
+    if found is None:
+        raise ValidationError(
+            f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
+            "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
+        )
+    changeset = decompressed(*found, read_shape(db))
+    changeset.require_fitting()
+    return changeset
+
+
+def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: JournalUnit) -> JournalUnit | None:
+    """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
+    for unit_id in queries.recorded_units_after(db, after.id):
+        unit = queries.unit(db, unit_id)
+        if unit is not None and any((row.table, row.key) == (table, key) for row in recorded(db, unit).rows()):
+            return unit
+    return None

@@ -126,6 +126,15 @@ def migrate(database: Database) -> None:
     logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
 
 
+def require_current(database: Database) -> None:
+    """Raise `ResourceError` unless the open catalogue still has the schema and the rules of this library."""
+    if _version(database) != len(migrations()) or _views(database) != rule_views():
+        raise ResourceError(
+            f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
+            "restores the rules"
+        )
+
+
 def _version(database: Database) -> int:
     """How many migrations the file has had, asked through the connection: another process may just have made it."""
     (application_id,), (version,), (tables,) = (

@@ -14,6 +14,7 @@ from loguru import logger
 
 from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError
 from retrovue_uow.model import Result
+from retrovue_uow.store.changes import Changeset, Obstacle
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
@@ -145,6 +146,16 @@ class Operation:
         self._watch = self._journal.watch()
         if self.dry_run:
             self._database.set_rollback_only(f"{self.name} is a dry run")
+
+    def apply(self, changeset: Changeset) -> Obstacle | None:
+        """Make recorded changes, unless one finds its row not as expected; that one is returned.
+
+        Where this operation is the whole unit, the journal keeps that very changeset, and not a second recording of it.
+        """
+        watch = self._watch
+        if watch is not None and watch.recording is not None and self._database.depth == 1:
+            return watch.recording.apply(changeset)
+        return changeset.apply(self._database)
 
     def claim(self, key: str) -> None:
         """Claim `key` until the operation, or the unit that it is part of, has ended. Raises `ConflictError`."""

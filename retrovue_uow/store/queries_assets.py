@@ -59,6 +59,16 @@ class KnownAsset:
     sidecars: str
     enrichers: str
     missing_since: str | None
+    duration_ms: int | None
+
+
+@attrs.frozen
+class MissingAsset:
+    """An asset that is marked missing, and since when (UTC text)."""
+
+    id: str
+    key: str
+    missing_since: str
 
 
 def assets(db: Database, query: AssetQuery) -> list[Asset]:
@@ -129,7 +139,7 @@ def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
     """Every asset of a collection by its canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since
+        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
           FROM asset
          WHERE collection_id = ?
         """,
@@ -142,7 +152,7 @@ def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None
     """The asset of a collection with this canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since
+        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
           FROM asset
          WHERE collection_id = ?
            AND canonical_key = ?
@@ -324,46 +334,73 @@ def mark_returned(db: Database, asset_id: str) -> None:
     db.execute("UPDATE asset SET missing_since = NULL WHERE id = ?", (asset_id,))
 
 
-def episodes_of_collection(db: Database, collection_id: str) -> list[int]:
-    """The episodes that the assets of a collection show."""
-    rows = db.execute(
-        """
-        SELECT DISTINCT episode_asset.episode_id
-          FROM asset
-          JOIN episode_asset ON episode_asset.asset_id = asset.id
-         WHERE asset.collection_id = ?
-        """,
-        (collection_id,),
-    )
-    return [int(row[0] or 0) for row in rows]
+@attrs.define
+class Deleted:
+    """What went with some assets: rows per table, and the episodes and movie titles that they showed."""
+
+    rows: dict[str, int] = attrs.field(factory=dict)
+    episodes: set[int] = attrs.field(factory=set)
+    movies: set[str] = attrs.field(factory=set)
 
 
-def movies_of_collection(db: Database, collection_id: str) -> list[str]:
-    """The movie titles that the assets of a collection show."""
-    rows = db.execute(
-        """
-        SELECT DISTINCT movie_asset.title_id
-          FROM asset
-          JOIN movie_asset ON movie_asset.asset_id = asset.id
-         WHERE asset.collection_id = ?
-        """,
-        (collection_id,),
-    )
-    return [str(row[0]) for row in rows]
+def delete_assets_of(db: Database, collection_id: str) -> Deleted:
+    """Delete every asset of a collection, and what hangs on it."""
+    return _delete(db, "SELECT id FROM asset WHERE collection_id = ?", collection_id)
 
 
-def delete_assets(db: Database, collection_id: str) -> dict[str, int]:
-    """Delete every asset of a collection and what hangs on it: rows per table."""
-    deleted: dict[str, int] = {}
-    for table in ("episode_asset", "movie_asset", "marker", "asset_metadata"):
-        db.execute(
-            f"""
-            DELETE FROM {table}
-             WHERE asset_id IN (SELECT id FROM asset WHERE collection_id = ?)
-            """,  # noqa: S608  the names are those above
-            (collection_id,),
-        )
-        deleted[table] = db.changes()
-    db.execute("DELETE FROM asset WHERE collection_id = ?", (collection_id,))
-    deleted["asset"] = db.changes()
+def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
+    """Delete assets, and what hangs on them."""
+    return _delete(db, "SELECT value FROM json_each(?)", json.dumps(list(asset_ids)))
+
+
+def _delete(db: Database, chosen: str, param: str) -> Deleted:
+    deleted = Deleted()
+    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", chosen, param, shown="episode_id")}
+    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", chosen, param, shown="title_id")}
+    for table in ("marker", "asset_metadata"):
+        _delete_from(db, deleted, table, chosen, param)
+    db.execute(f"DELETE FROM asset WHERE id IN ({chosen})", (param,))  # noqa: S608  the text is one of those above
+    deleted.rows["asset"] = db.changes()
     return deleted
+
+
+def _delete_from(db: Database, deleted: Deleted, table: str, chosen: str, param: str, *, shown: str | None = None) -> list[Row]:
+    returning = "" if shown is None else f"RETURNING {shown}"
+    rows = db.execute(f"DELETE FROM {table} WHERE asset_id IN ({chosen}) {returning}", (param,))  # noqa: S608  as above
+    deleted.rows[table] = db.changes()
+    return rows
+
+
+def missing_assets(db: Database, collection_id: str) -> list[MissingAsset]:
+    """The assets of a collection that are marked missing, by key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, missing_since
+          FROM asset
+         WHERE collection_id = ?
+           AND missing_since IS NOT NULL
+         ORDER BY canonical_key
+        """,
+        (collection_id,),
+    )
+    return [MissingAsset(*row) for row in rows]
+
+
+def move_asset(
+    db: Database, asset_id: str, draft: AssetDraft, *, key: str, path_mapping_id: int, sidecars: str, is_changed: bool, now: str
+) -> None:
+    """Let an asset follow its file. Where `is_changed`, it counts as changed until it is refreshed."""
+    db.execute(
+        """
+        UPDATE asset
+           SET canonical_key = ?2,
+               path_mapping_id = ?3,
+               file_path = ?4,
+               sidecars = ?5,
+               enrichers = iif(?6, '', enrichers),
+               missing_since = NULL,
+               updated_at = ?7
+         WHERE id = ?1
+        """,
+        (asset_id, key, path_mapping_id, draft.file_path, sidecars, is_changed, now),
+    )

@@ -1,4 +1,4 @@
-"""What judges: the rule views and SQLite's own checks, over the touched rows or over everything; nothing here writes."""
+"""What judges the rows: the rule views and the references, over the touched rows or over everything; nothing here writes."""
 
 from __future__ import annotations
 
@@ -46,18 +46,28 @@ def broken_references(db: Database) -> list[Violation]:
 
 def all_broken_references(db: Database) -> list[Violation]:
     """Rows whose foreign key points at nothing, in the whole catalogue."""
+    shape = read_shape(db)
     rows = db.execute('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
-    return [_broken(table, rowid, parent) for table, rowid, parent in rows]
+    return [_broken(table, _key(db, shape, table, rowid), parent) for table, rowid, parent in rows]
+
+
+def _key(db: Database, shape: Shape, table: str, rowid: int) -> str | int:
+    """The primary key of a row; the journal's tables are not in the shape, and named by their row numbers."""
+    if table not in shape.keys:
+        return rowid
+    ((key,),) = db.execute(f"SELECT {shape.keys[table]} FROM main.{table} WHERE rowid = ?", (rowid,))  # noqa: S608  the schema's names
+    return key  # type: ignore[no-any-return]  # keys are text or integers
 
 
 def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]:
     found: list[Violation] = []
     for reference in shape.references:
+        key = shape.keys[reference.child]
         rows = db.execute(
             f"""
-            SELECT child.rowid
+            SELECT child.{key}
               FROM temp.touched
-              JOIN main.{reference.child} AS child ON child.{shape.keys[reference.child]} = touched.id
+              JOIN main.{reference.child} AS child ON child.{key} = touched.id
              WHERE touched.subject = '{reference.child}'
                AND child.{reference.column} IS NOT NULL
                AND NOT EXISTS (SELECT 1
@@ -65,16 +75,10 @@ def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]
                                 WHERE parent.{shape.keys[reference.parent]} = child.{reference.column})
             """  # noqa: S608  the names are the schema's
         )
-        found.extend(_broken(reference.child, rowid, reference.parent) for (rowid,) in rows)
+        found.extend(_broken(reference.child, child_key, reference.parent) for (child_key,) in rows)
     return found
 
 
-def _broken(table: str, rowid: int, parent: str) -> Violation:
-    detail = f"row {rowid} of {table} refers to a row of {parent} that is not there"
-    return Violation("foreign_key", table, str(rowid), detail)
-
-
-def damage(db: Database) -> list[Violation]:
-    """What SQLite's own `integrity_check` finds wrong with the file."""
-    rows = db.execute("PRAGMA integrity_check")
-    return [Violation("integrity_check", "file", db.path, str(row[0])) for row in rows if row[0] != "ok"]
+def _broken(table: str, key: str | int, parent: str) -> Violation:
+    detail = f"row {key} of {table} refers to a row of {parent} that is not there"
+    return Violation("foreign_key", table, str(key), detail)

@@ -1,13 +1,22 @@
-"""What asks and writes the journal."""
+"""What asks and writes the journal. Units are ordered as they were committed, whatever the clock said."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-from retrovue_uow.model import as_json
+from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
 from retrovue_uow.store.changes import Changeset
-from retrovue_uow.store.database import Database
+from retrovue_uow.store.database import Database, Row
+
+UNDO = "unit_undo"
+"""Name of the operation that undoes a unit; its argument `unit_id` says which."""
+
+_FIND = """
+SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, changeset IS NOT NULL
+  FROM unit_of_work
+"""
 
 
 def ensure_unit(db: Database, unit_id: str, *, started_at: str, pid: int, library_version: str) -> None:
@@ -52,17 +61,17 @@ def expire_changesets(db: Database, *, units: int, size: int) -> None:
         UPDATE unit_of_work
            SET changeset = NULL
          WHERE changeset IS NOT NULL
-           AND id <= (SELECT id
-                        FROM (SELECT id,
-                                     row_number() OVER newest AS position,
-                                     sum(length(changeset)) OVER newest AS bytes
-                                FROM unit_of_work
-                               WHERE changeset IS NOT NULL
-                              WINDOW newest AS (ORDER BY id DESC ROWS UNBOUNDED PRECEDING))
-                       WHERE position > ?
-                          OR bytes > ?
-                       ORDER BY id DESC
-                       LIMIT 1)
+           AND rowid <= (SELECT number
+                           FROM (SELECT rowid AS number,
+                                        row_number() OVER newest AS position,
+                                        sum(length(changeset)) OVER newest AS bytes
+                                   FROM unit_of_work
+                                  WHERE changeset IS NOT NULL
+                                 WINDOW newest AS (ORDER BY rowid DESC ROWS UNBOUNDED PRECEDING))
+                          WHERE position > ?
+                             OR bytes > ?
+                          ORDER BY number DESC
+                          LIMIT 1)
         """,
         (units, size),
     )
@@ -84,7 +93,7 @@ def add_operation(
         INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (unit_id, name, json_text(arguments), json_text(result), started_at, duration_ms),
+        (unit_id, name, json_text(arguments), json_text(summary(result)), started_at, duration_ms),
     )
 
 
@@ -92,6 +101,122 @@ def operations_of_unit(db: Database, unit_id: str) -> int:
     """How many operations the journal has of a unit."""
     ((count,),) = db.execute("SELECT count(*) FROM operation WHERE unit_id = ?", (unit_id,))
     return int(count)
+
+
+def newest_units(db: Database, limit: int) -> list[JournalUnit]:
+    """The units that were committed last, the newest first."""
+    return _units(db, db.execute(_FIND + " ORDER BY rowid DESC LIMIT ?", (limit,)))
+
+
+def unit(db: Database, unit_id: str) -> JournalUnit | None:
+    """The unit with this identifier."""
+    found = _units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))
+    return found[0] if found else None
+
+
+def last_unit_of(db: Database, operation: str, collection_id: str) -> JournalUnit | None:
+    """The unit in which an operation was last done on a collection, as far as its result names that."""
+    rows = db.execute(
+        """
+        SELECT unit_id
+          FROM operation
+         WHERE name = ?
+           AND json_extract(result, '$.collection.id') = ?
+         ORDER BY id DESC
+         LIMIT 1
+        """,
+        (operation, collection_id),
+    )
+    return unit(db, str(rows[0][0])) if rows else None
+
+
+def bookkeeping(db: Database) -> list[tuple[str, int, str | None, bool]]:
+    """Of each unit: its identifier, how many operations it has, its counts as JSON, and whether its changes are recorded."""
+    rows = db.execute(
+        """
+        SELECT id,
+               (SELECT count(*) FROM operation WHERE operation.unit_id = unit_of_work.id),
+               counts,
+               changeset IS NOT NULL
+          FROM unit_of_work
+         ORDER BY rowid
+        """
+    )
+    return [(id_, operations, counts, bool(is_recorded)) for id_, operations, counts, is_recorded in rows]
+
+
+def changeset(db: Database, unit_id: str) -> tuple[bytes, str] | None:
+    """The compressed changeset of a unit and its digest; None if it was not recorded, or has expired."""
+    rows = db.execute("SELECT changeset, digest FROM unit_of_work WHERE id = ? AND changeset IS NOT NULL", (unit_id,))
+    return (bytes(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def recorded_units_after(db: Database, unit_id: str) -> list[str]:
+    """The units committed after one, the newest first, as far as their changesets are there."""
+    rows = db.execute(
+        """
+        SELECT id
+          FROM unit_of_work
+         WHERE changeset IS NOT NULL
+           AND rowid > (SELECT rowid FROM unit_of_work WHERE id = ?)
+         ORDER BY rowid DESC
+        """,
+        (unit_id,),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:
+    operations = _operations(db, [str(row[0]) for row in rows])
+    undoing = _undoing(db)
+    undone = _undone(undoing)
+    return [
+        JournalUnit(
+            id=id_,
+            started_at=started_at,
+            committed_at=committed_at,
+            pid=pid,
+            library_version=library_version,
+            schema_version=schema_version,
+            operations=tuple(operations[id_]),
+            counts=None if counts is None else json.loads(counts),
+            is_recorded=bool(is_recorded),
+            undoes=tuple(target for by, target in undoing if by == id_),
+            undone_by=undone.get(id_),
+        )
+        for id_, started_at, committed_at, pid, library_version, schema_version, counts, is_recorded in rows
+    ]
+
+
+def _operations(db: Database, unit_ids: Sequence[str]) -> dict[str, list[JournalOperation]]:
+    rows = db.execute(
+        """
+        SELECT unit_id, name, arguments, result, started_at, duration_ms
+          FROM operation
+         WHERE unit_id IN (SELECT value FROM json_each(?))
+         ORDER BY id
+        """,
+        (json.dumps(unit_ids),),
+    )
+    found: dict[str, list[JournalOperation]] = defaultdict(list)
+    for unit_id, name, arguments, result, started_at, duration_ms in rows:
+        found[unit_id].append(JournalOperation(name, json.loads(arguments), json.loads(result), started_at, duration_ms))
+    return found
+
+
+def _undoing(db: Database) -> list[tuple[str, str]]:
+    """Which unit undid which, as they came."""
+    rows = db.execute("SELECT unit_id, json_extract(arguments, '$.unit_id') FROM operation WHERE name = ? ORDER BY id", (UNDO,))
+    return [(str(by), str(target)) for by, target in rows]
+
+
+def _undone(undoing: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The units that are undone now, and by which: an undo that was undone itself does not count."""
+    undone: dict[str, str] = {}
+    for by, target in reversed(undoing):
+        if by not in undone:
+            undone[target] = by
+    return undone
 
 
 def json_text(value: object) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import weakref
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import apsw
 
 from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.database import Database
@@ -43,7 +43,7 @@ def fill(db: Database, changeset: Changeset) -> None:
     """Put the rows that `changeset` touches into `temp.touched`, in place of others."""
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
-    rows = _changed_with_parents(changeset)
+    rows = near(changeset)
     db.executemany(
         "INSERT INTO temp.touched (subject, id, change) VALUES (?, ?, ?)",
         [(subject, key, change) for (subject, key), change in rows.items()],
@@ -61,7 +61,33 @@ def subjects(db: Database) -> list[str]:
     return [subject for (subject,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
-def _changed_with_parents(changeset: Changeset) -> dict[tuple[str, str | int], str]:
+def above(db: Database, changeset: Changeset, table: str) -> set[str | int]:
+    """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
+    shape = changeset.shape
+    keys: dict[str, set[str | int]] = defaultdict(set)
+    for subject, key in near(changeset):
+        keys[subject].add(key)
+    for child in shape.keys:  # children come before their parents
+        for reference in shape.of_child(child):
+            if keys[child] and table in shape.ancestors(reference.parent):
+                keys[reference.parent] |= _parents(db, shape, reference, keys[child])
+    return keys[table]
+
+
+def _parents(db: Database, shape: Shape, reference: Reference, keys: set[str | int]) -> set[str | int]:
+    rows = db.execute(
+        f"""
+        SELECT DISTINCT {reference.column}
+          FROM {reference.child}
+         WHERE {shape.keys[reference.child]} IN (SELECT value FROM json_each(?))
+           AND {reference.column} IS NOT NULL
+        """,  # noqa: S608  the names are the schema's
+        (json.dumps(list(keys)),),
+    )
+    return {row[0] for row in rows}
+
+
+def near(changeset: Changeset) -> dict[tuple[str, str | int], str]:
     """Each changed row, and the parents that its old and new values name, with what happened to it."""
     shape = changeset.shape
     keys = {table: shape.columns[table].index(key) for table, key in shape.keys.items()}
@@ -70,7 +96,7 @@ def _changed_with_parents(changeset: Changeset) -> dict[tuple[str, str | int], s
         for table, columns in shape.columns.items()
     }
     found: dict[tuple[str, str | int], str] = {}
-    for change in apsw.Changeset.iter(changeset.content):
+    for change in changeset.raw():
         table = change.name
         for values in (change.old, change.new):
             if values is None:

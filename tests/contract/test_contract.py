@@ -31,12 +31,14 @@ from retrovue_uow import (
     ConstraintError,
     ContractError,
     Database,
+    ForgetError,
     IngestError,
     IngestFilters,
     OperationError,
     ResourceError,
     RetroVueError,
     TransactionLostError,
+    UndoError,
     ValidationError,
     WipeError,
     WipeOptions,
@@ -72,6 +74,8 @@ FAILURES: dict[str, tuple[type[OperationError], type[Exception], Callable[[Catal
         lambda c: c.process_asset(AssetDraft("a.mkv", "a.mkv"), "Shows"),
     ),
     "wipe_collection": (WipeError, ValidationError, lambda c: c.wipe_collection("Shows", WipeOptions(expect_assets=1))),
+    "forget_missing": (ForgetError, ValidationError, lambda c: c.forget_missing("Shows", expect_assets=1)),
+    "undo": (UndoError, ValidationError, lambda c: c.undo("nothing")),
 }
 SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "add_source": lambda c: c.add_source("another", "fake"),
@@ -90,6 +94,8 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "ingest_source": lambda c: c.ingest_source("station"),
     "process_asset": lambda c: c.process_asset(a_file(c), "Shows"),
     "wipe_collection": lambda c: c.wipe_collection("Shows"),
+    "forget_missing": lambda c: c.forget_missing("Shows"),
+    "undo": lambda c: c.undo(c.history(1)[0].id),
 }
 
 
@@ -187,6 +193,8 @@ def test_error_classes_are_the_design_s_tree() -> None:
         IngestError: OperationError,
         AssetProcessingError: OperationError,
         WipeError: OperationError,
+        ForgetError: OperationError,
+        UndoError: OperationError,
         ConfigurationError: OperationError,
         AfterCommitError: RetroVueError,
         ContractError: RetroVueError,
@@ -218,6 +226,11 @@ SIGNATURES = {
     "dry_run=False, refresh=None, allow_empty=False, strict_names=False, progress=None)",
     "process_asset": "(asset_draft, collection, *, refresh=None)",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
+    "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
+    "undo": "(unit_id, *, dry_run=False)",
+    "history": "(limit=50)",
+    "changes": "(unit_id)",
+    "last_ingest": "(collection)",
     "session": "(*, contain=False, durable=False)",
     "check": "()",
     "backup": "(path, *, progress=None)",
@@ -262,6 +275,7 @@ INGEST_COUNTS = {
     "moved",
     "duplicates",
     "unclassified",
+    "ambiguous",
 }
 
 

@@ -357,7 +357,7 @@ def test_a_row_changed_since_is_named_and_nothing_is_applied(stocked: Catalog) -
         in_the_way = changeset.inverted().apply(db)
 
     assert in_the_way is not None
-    assert (in_the_way.table, in_the_way.key) == ("asset", theirs)
+    assert (in_the_way.change.table, in_the_way.change.key, in_the_way.kind) == ("asset", theirs, "changed")
     assert dump(stocked, journal=False) == before
 
 

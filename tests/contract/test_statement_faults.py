@@ -21,11 +21,13 @@ from retrovue_uow import (
     AssetProcessingError,
     Catalog,
     ConfigurationError,
+    ForgetError,
     FoundCollection,
     IngestError,
     Marker,
     OperationError,
     ResourceError,
+    UndoError,
     WipeError,
     WipeOptions,
     as_json,
@@ -66,6 +68,17 @@ def session_of_operations_and_sql(catalog: Catalog) -> object:
             return [catalog.disable_collection("Shows"), catalog.wipe_collection("Empty")]
 
 
+def last_unit(catalog: Catalog) -> str:
+    """Read through another connection, whose statements are not counted."""
+    return str(dump(catalog)["unit_of_work"][-1][0])
+
+
+def undone_in_a_session(catalog: Catalog) -> object:
+    unit_id = last_unit(catalog)
+    with catalog.session():
+        return [catalog.undo(unit_id), catalog.disable_collection("Shows")]
+
+
 def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
     return mounted(found, str(Path(catalog.database.path).with_name("media")))
 
@@ -95,6 +108,11 @@ CASES = {
     ),
     "wipe_collection": Case(lambda catalog: catalog.wipe_collection("Shows"), WipeError),
     "wipe_collection, dry": Case(lambda catalog: catalog.wipe_collection("Shows", WipeOptions(dry_run=True)), WipeError),
+    "forget_missing": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1), ForgetError),
+    "forget_missing, dry": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1, dry_run=True), ForgetError),
+    "undo": Case(lambda catalog: catalog.undo(last_unit(catalog)), UndoError),
+    "undo, dry": Case(lambda catalog: catalog.undo(last_unit(catalog), dry_run=True), UndoError),
+    "undo in a session": Case(undone_in_a_session, OperationError, outside=True),
     "wipe and ingest in one session": Case(wiped_and_ingested_anew, OperationError, outside=True),
     "session of operations and SQL": Case(session_of_operations_and_sql, OperationError, outside=True),
 }

@@ -124,8 +124,8 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
         assert catalog.database.execute("SELECT count(*) FROM extra") == [(0,)]
         assert [source.name for source in catalog.sources()] == ["disk"]
 
-    copy = apsw.Connection(str(tmp_path / "catalog.db.v1.bak"))
-    assert copy.execute("PRAGMA user_version").fetchall() == [(1,)]
+    copy = apsw.Connection(str(tmp_path / "catalog.db.v2.bak"))
+    assert copy.execute("PRAGMA user_version").fetchall() == [(2,)]
     assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
     copy.close()
 

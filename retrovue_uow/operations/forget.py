@@ -1,0 +1,82 @@
+"""Forgetting: assets that have been missing leave the catalogue, on demand, bounded, and so that it can be undone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from retrovue_uow.errors import ForgetError
+from retrovue_uow.model import ForgetResult
+from retrovue_uow.operations import process
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.store import queries_assets
+from retrovue_uow.store.identity import utc_ago
+
+
+def forget_missing(
+    catalog: OpenCatalog,
+    collection: str,
+    *,
+    older_than: timedelta | None = None,
+    expect_assets: int | None = None,
+    max_fraction: float = 0.1,
+    dry_run: bool = False,
+) -> ForgetResult:
+    """Delete those assets of a collection that are marked missing, with all that only they held up.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - What is to go is at most `max_fraction` of its assets, and exactly `expect_assets` of them, if that is given.
+
+    Post-conditions:
+        - Its assets that have been missing for longer than `older_than` are gone, with their links, markers and metadata, and
+          the titles, seasons and episodes that only they held up.
+        - Every other asset, and the collection itself with its mappings and enrichers, are as they were.
+
+    Atomicity: All of them go, or none. No media file is touched.
+
+    Args:
+        collection: Identifier, external id or name.
+        older_than: How long an asset must have been missing; None: since whenever.
+        expect_assets: Refuse if the number of assets to go is another.
+        max_fraction: From 0 to 1, of all assets of the collection; 1 allows all of them to go.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        ForgetError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
+    with catalog.operation(
+        "collection_forget_missing",
+        ForgetError,
+        dry_run=dry_run,
+        collection=collection,
+        older_than_s=seconds,
+        expect_assets=expect_assets,
+        max_fraction=max_fraction,
+    ) as op:
+        with op.preflight() as db:
+            found = preflight.validate_collection_exists(db, collection)
+            preflight.validate_no_conflicting_operations(op, found)
+            preflight.validate_forget_options(older_than, max_fraction)
+            missing = queries_assets.missing_assets(db, found.id)
+            until = utc_ago(older_than or timedelta(0))
+            doomed = [each for each in missing if each.missing_since <= until]
+            preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)
+        with op.execution() as db:
+            went = queries_assets.delete_assets(db, [each.id for each in doomed])
+            deleted = process.remove_with_what_they_held(db, went)
+        with op.postvalidation() as db:
+            integrity.validate_no_orphaned_records(db)
+            integrity.validate_collection_preserved(db, found)
+            integrity.validate_path_mappings_preserved(db, found)
+            integrity.validate_database_consistency(db)
+        return op.finish(
+            ForgetResult(
+                collection=found,
+                forgotten=len(doomed),
+                kept=len(missing) - len(doomed),
+                deleted=deleted,
+                paths=tuple(each.key for each in doomed),
+            )
+        )

@@ -1,0 +1,48 @@
+"""Undoing: a unit of work that was committed is taken back, row by row, if nobody has built on it since."""
+
+from __future__ import annotations
+
+from retrovue_uow.errors import UndoError
+from retrovue_uow.model import UndoResult
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.rules import integrity, preflight, undoing
+from retrovue_uow.store import queries_config, touched
+from retrovue_uow.store.queries_journal import UNDO
+
+
+def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoResult:
+    """Take back what a unit of work changed, whichever operations it held; the undo is itself a unit that can be undone.
+
+    Pre-conditions:
+        - The unit is in the journal, changed something, and is not undone already.
+        - Its record has not expired, is what was written, and is of the schema that the catalogue has now.
+        - Nobody else is working on a collection that it touched.
+
+    Post-conditions:
+        - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included.
+        - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
+          what it had added, the undo is refused, naming the row and the unit that changed it last.
+
+    Atomicity: All of the unit is undone, or nothing. No media file is touched.
+
+    Args:
+        unit_id: As results and `history` name it.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        UndoError: A pre-condition does not hold, a row is in the way, or SQLite or a rule refused the result.
+    """
+    with catalog.operation(UNDO, UndoError, dry_run=dry_run, unit_id=unit_id) as op:
+        with op.preflight() as db:
+            unit = undoing.validate_unit_exists(db, unit_id)
+            changeset = undoing.validate_unit_can_be_undone(db, unit)
+            ids = touched.above(db, changeset, "collection")
+            for collection in queries_config.collections(db):
+                if collection.id in ids:
+                    preflight.validate_no_conflicting_operations(op, collection)
+        with op.execution() as db:
+            undoing.validate_nothing_in_the_way(db, unit, op.apply(changeset.inverted()))
+        with op.postvalidation() as db:
+            undoing.validate_nothing_added_since(db, unit)
+            integrity.validate_database_consistency(db)
+        return op.finish(UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations)))

@@ -1,0 +1,80 @@
+"""What must hold so that a unit of work can be undone. Each function raises, naming the row and who changed it, or returns."""
+
+from __future__ import annotations
+
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.model import JournalUnit
+from retrovue_uow.rules.verdict import rule
+from retrovue_uow.store import journal, migrations, queries_integrity, queries_journal, queries_rows
+from retrovue_uow.store.changes import Changeset, Obstacle
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.queries_rows import RowName
+
+_SHOWN = 10
+
+
+@rule
+def validate_unit_exists(db: Database, unit_id: object) -> JournalUnit:
+    """The unit of the journal with that identifier."""
+    unit = queries_journal.unit(db, unit_id) if isinstance(unit_id, str) else None
+    if unit is None:
+        raise ValidationError(f"there is no unit {unit_id!r} in the journal: `history` lists them")
+    return unit
+
+
+@rule
+def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
+    """The unit changed something, is not undone already, and its record is there, whole, and fits the tables."""
+    if unit.undone_by is not None:
+        raise ValidationError(f"unit {unit.id!r} was undone already, by unit {unit.undone_by!r}: undo that one to have it back")
+    if unit.schema_version != len(migrations.migrations()):
+        raise ValidationError(
+            f"the schema has moved on since unit {unit.id!r}, from version {unit.schema_version} to "
+            f"{len(migrations.migrations())}: it cannot be undone"
+        )
+    changeset = journal.recorded(db, unit)
+    if not changeset:
+        raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
+    return changeset
+
+
+@rule
+def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obstacle | None) -> None:
+    """Every row that the unit changed is still as the unit left it, and nothing has taken the place of one that it deleted."""
+    if obstacle is None:
+        return
+    row = queries_rows.name_of(db, obstacle.change)
+    if obstacle.kind == "refused":
+        twin = queries_rows.twin(db, obstacle.change)
+        if twin is None:
+            reason = f"{row} cannot be as it was: SQLite refuses it as the catalogue is now"
+        else:
+            reason = f"{twin} has taken the place of {row}{_since(db, unit, twin)}"
+    else:
+        verb = {"changed": "was changed since", "gone": "is gone", "there": "is there again"}[obstacle.kind]
+        reason = f"{row} {verb}{_since(db, unit, row)}"
+    raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {reason}")
+
+
+@rule
+def validate_nothing_added_since(db: Database, unit: JournalUnit) -> None:
+    """No row that is to go has got children since."""
+    broken = queries_integrity.broken_references(db)
+    if not broken:
+        return
+    rows = [queries_rows.named(db, each.subject, each.id) for each in broken[:_SHOWN]]
+    listed = "; ".join(f"{row}{_since(db, unit, row)}" for row in rows)
+    more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+    raise ValidationError(
+        f"unit {unit.id!r} cannot be undone, and nothing was changed: below what it added there is more now: {listed}{more}",
+        violations=broken,
+    )
+
+
+def _since(db: Database, unit: JournalUnit, row: RowName) -> str:
+    """Who changed a row last, in words."""
+    last = journal.last_unit_that_changed(db, row.table, row.key, after=unit)
+    if last is None:
+        return ", by somebody whom the journal does not know"
+    names = ", ".join(operation.name for operation in last.operations)
+    return f", by unit {last.id!r} ({names}, {last.committed_at}): undo that first"

@@ -1,0 +1,87 @@
+"""Single rows of whichever table, in words that people know them by."""
+
+from __future__ import annotations
+
+import attrs
+
+from retrovue_uow.model import RowChange
+from retrovue_uow.store.database import Database, Row, Value
+from retrovue_uow.store.shape import Shape, read_shape
+
+_NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
+"""Columns that people know a row by, the best first."""
+
+
+@attrs.frozen
+class RowName:
+    """A row: its table, its primary key, and what people call it. Its `str` is how messages name it."""
+
+    table: str
+    key: str | int
+    word: str | int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key!r}" if self.word is None else f"{self.table} {self.word!r} ({self.key})"
+
+
+def name_of(db: Database, change: RowChange) -> RowName:
+    """The name of a row that was changed: what the change itself says, or what the row says now."""
+    values = {**(_row(db, read_shape(db), change.table, change.key) or {}), **(change.new or {}), **(change.old or {})}
+    return _named(change.table, change.key, values)
+
+
+def named(db: Database, table: str, key: str | int) -> RowName:
+    """The name of a row, whose key may be given as text."""
+    shape = read_shape(db)
+    row = _row(db, shape, table, key)
+    if row is None:
+        return RowName(table, key)
+    own_key = row[shape.keys[table]]
+    return _named(table, own_key if isinstance(own_key, str | int) else key, row)
+
+
+def twin(db: Database, change: RowChange) -> RowName | None:
+    """The row that `change` would be equal to in columns that are unique; None if no such row is found."""
+    shape = read_shape(db)
+    wanted = {**(_row(db, shape, change.table, change.key) or {}), **(change.new or {})}
+    for columns in _unique_columns(db, change.table):
+        condition = " AND ".join(f"{column} = :{column}" for column in columns)
+        key = shape.keys[change.table]
+        rows = db.execute(f"SELECT {key} FROM {change.table} WHERE {condition}", _values(wanted))  # noqa: S608  the schema's names
+        if rows and rows[0][0] != change.key:
+            return named(db, change.table, rows[0][0])
+    return None
+
+
+def _values(row: dict[str, object]) -> dict[str, Value]:
+    return {column: value for column, value in row.items() if value is None or isinstance(value, int | float | str | bytes)}
+
+
+def _unique_columns(db: Database, table: str) -> list[list[str]]:
+    """The columns of each unique index, but for those that are over expressions."""
+    rows: list[Row] = db.execute(
+        """
+        SELECT indexes.name, columns.name
+          FROM pragma_index_list(?) AS indexes
+          JOIN pragma_index_info(indexes.name) AS columns
+         WHERE indexes."unique" = 1
+         ORDER BY indexes.seq, columns.seqno
+        """,
+        (table,),
+    )
+    found: dict[str, list[str | None]] = {}
+    for index, column in rows:
+        found.setdefault(index, []).append(column)
+    return [[column for column in columns if column is not None] for columns in found.values() if None not in columns]
+
+
+def _row(db: Database, shape: Shape, table: str, key: str | int) -> dict[str, object] | None:
+    columns = shape.columns[table]
+    rows = db.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {shape.keys[table]} = ?", (key,))  # noqa: S608  the schema's names
+    return dict(zip(columns, rows[0], strict=True)) if rows else None
+
+
+def _named(table: str, key: str | int, values: dict[str, object]) -> RowName:
+    words = (values.get(column) for column in _NAMING)
+    word = next((word for word in words if isinstance(word, str | int)), None)
+    return RowName(table, key, word)

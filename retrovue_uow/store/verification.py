@@ -1,0 +1,86 @@
+"""What can be wrong with a catalogue beyond its rows: file, schema, settings, journal. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import apsw
+
+from retrovue_uow.errors import RetroVueError
+from retrovue_uow.model import Violation
+from retrovue_uow.store import journal, migrations, queries_journal
+from retrovue_uow.store.changes import HAS_SESSIONS
+from retrovue_uow.store.connection import wrong_settings
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.shape import read_shape
+
+
+def damage(db: Database) -> Iterator[Violation]:
+    """What SQLite's own `integrity_check` finds wrong with the file."""
+    for (text,) in db.execute("PRAGMA integrity_check"):
+        if text != "ok":
+            yield Violation("integrity_check", "file", db.path, str(text))
+
+
+def wrong_schema(db: Database) -> Iterator[Violation]:
+    """Tables, indexes, triggers and rules that are not as the migrations made them, and triggers that are somebody else's."""
+    rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
+    ours = {**_migrated(), **{("view", name): sql for name, sql in migrations.rule_views().items()}}
+    for (kind, name), sql in ours.items():
+        if (kind, name) not in there:
+            yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
+        elif there[kind, name] != sql:
+            yield Violation("schema", kind, name, f"{kind} {name!r} is not as this library made it")
+    for kind, name in there:
+        if kind == "trigger" and (kind, name) not in ours:
+            yield Violation("schema", kind, name, f"trigger {name!r} is not this library's: drop it")
+    for name in read_shape(db).unkeyed:
+        yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
+
+
+@cache
+def _migrated() -> dict[tuple[str, str], str]:
+    """Type and name → SQL of everything that the migrations make."""
+    fresh = apsw.Connection(":memory:")
+    try:
+        for text in migrations.migrations():
+            fresh.execute(text).fetchall()
+        rows = fresh.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    finally:
+        fresh.close()
+    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
+
+
+def wrong_connection(db: Database) -> Iterator[Violation]:
+    """Settings of the file and of the connection that are not what they were set to when it was opened."""
+    for name, wanted, actual in wrong_settings(db.connection, db.path, read_only=db.is_read_only):
+        yield Violation("setting", "connection", name, f"{name} is {actual!r} and must be {wanted!r}: open the catalogue again")
+
+
+def wrong_journal(db: Database) -> Iterator[Violation]:
+    """Units that name no operation, or whose record of changes is not what was written."""
+    for unit_id, operations, counts, is_recorded in queries_journal.bookkeeping(db):
+        if operations == 0:
+            yield _of_unit(unit_id, "has no operation")
+        if is_recorded and HAS_SESSIONS:
+            yield from _wrong_record(db, unit_id, counts)
+
+
+def _wrong_record(db: Database, unit_id: str, counts: str | None) -> Iterator[Violation]:
+    unit = queries_journal.unit(db, unit_id)
+    if unit is None or unit.schema_version != len(migrations.migrations()):
+        return
+    try:
+        told = journal.recorded(db, unit).counts
+    except RetroVueError as error:
+        yield _of_unit(unit_id, str(error))
+        return
+    if counts is None or told != json.loads(counts):
+        yield _of_unit(unit_id, "does not count the changes that it recorded")
+
+
+def _of_unit(unit_id: str, what: str) -> Violation:
+    return Violation("journal", "unit_of_work", unit_id, f"unit {unit_id!r} {what}")
