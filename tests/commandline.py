@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from retrovue_uow.cli import app
 
 Run = Callable[..., Result]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Ask = Callable[..., "subprocess.CompletedProcess[str]"]
 EPISODES = [f"Space 1999/Season 01/Space 1999 S01E0{number}.mkv" for number in (1, 2, 3)]
 FILES = [*EPISODES, "Movies/Tron (1982).mkv", "Bumpers/station bump.mkv", "xyzzy.mkv"]
 
@@ -74,3 +76,20 @@ def ingested(run: Run, shows: Path) -> Path:
     result = run("ingest", shows, "--no-probe")
     assert result.exit_code == 0, result.output
     return shows
+
+
+@pytest.fixture
+def asked(here: Path) -> Ask:
+    """The command with a terminal to ask at, and what is typed there."""
+
+    def ask(*arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, typed.encode())
+            command = [sys.executable, "-m", "retrovue_uow", *arguments]
+            return subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=False, timeout=60)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+    return ask

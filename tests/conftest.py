@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commandline import command, here, ingested, run, shows  # noqa: F401  fixtures
+from commandline import asked, command, here, ingested, run, shows  # noqa: F401  fixtures
 from harness import FakeEnricher, FakeImporter, episode, movie
 
 from retrovue_uow import Catalog, Collection

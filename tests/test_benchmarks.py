@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fairness, nesting_cost, semantics
+from benchmarks import fairness, nesting_cost, recording, semantics
 from benchmarks.contenders import CONTENDERS, Apsw, Contender, Ours, Sqlite3
 from benchmarks.semantics import SCENARIOS, Scenario
 
@@ -92,3 +92,14 @@ def test_jains_index_tells_fair_from_unfair() -> None:
     assert report(5, 5, 5, 5).jain == 1
     assert report(20, 0, 0, 0).jain == 0.25
     assert report(0, 0).jain == 0
+
+
+def test_what_recording_costs_is_measured_and_nothing_stays_switched_off(tmp_path: Path) -> None:
+    found = recording.costs(assets=60, few=20, many=40, rounds=1)
+
+    assert min(found.ingest, found.bare_ingest, found.files, found.bare_files, found.wipe, found.undo) > 0
+    assert found.small.keys() == found.large.keys()
+    assert "among 40" in recording.as_text(found)
+    with recording.station("Shows") as station:
+        station.ingest("Shows", range(3))
+        assert [unit.counts is not None for unit in station.catalog.history(1)] == [True]

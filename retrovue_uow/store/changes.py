@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Literal, overload
 
@@ -24,11 +25,13 @@ HAS_SESSIONS = hasattr(apsw, "Session")
 """Whether the SQLite at hand was built with the session extension."""
 NOT_HAD = "this SQLite has no session extension: install apsw from its wheels, which have it"
 
+Key = str | int
 ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
 
+_NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
 _REASONS: Mapping[int, ObstacleKind] = {
     apsw.SQLITE_CHANGESET_DATA: "changed",
     apsw.SQLITE_CHANGESET_NOTFOUND: "gone",
@@ -43,6 +46,19 @@ class Obstacle:
 
     change: RowChange
     kind: ObstacleKind
+
+
+@attrs.frozen
+class Glance:
+    """What a changeset tells at a glance.
+
+    Attributes:
+        changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
+        parents: By table, the keys that the old and new values of changed rows refer to.
+    """
+
+    changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
+    parents: defaultdict[str, set[Key]] = attrs.field(factory=lambda: defaultdict(set))
 
 
 @attrs.frozen
@@ -67,15 +83,35 @@ class Changeset:
         except apsw.Error as error:
             raise ValidationError(f"a record of changes is damaged: {error}") from error
 
-    @cached_property
+    @property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
         """Rows by table and kind of change."""
-        found: dict[str, dict[ChangeKind, int]] = {}
+        changed = self.glance.changed
+        return {table: {_KINDS[op]: len(keys) for op, keys in changed[table].items()} for table in changed if changed[table]}
+
+    @cached_property
+    def glance(self) -> Glance:
+        """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
+        found = Glance()
+        places = {table: self._places(table, found) for table in self.shape.columns}
         for change in self.raw():
-            of_table = found.setdefault(change.name, {})
-            kind = _KINDS[change.op]
-            of_table[kind] = of_table.get(kind, 0) + 1
+            key_position, changed, parents = places[change.name]
+            op = change.op
+            old, new = (change.old, change.new) if op == "UPDATE" else (change.old or change.new, None)
+            changed[op].append(old[key_position])  # type: ignore[index,arg-type]  # a change has its key, text or integer
+            for position, of_parent in parents:
+                of_parent.add(old[position])  # type: ignore[index,arg-type]  # references are keys, or one of the two below
+                if new is not None:
+                    of_parent.add(new[position])  # type: ignore[arg-type]  # likewise
+        for keys in found.parents.values():
+            keys -= _NO_KEYS
         return found
+
+    def _places(self, table: str, found: Glance) -> tuple[int, dict[str, list[Key]], Sequence[tuple[int, set[Key]]]]:
+        """Where in the values of a change its key and its references stand, and where `found` gathers them."""
+        columns = self.shape.columns[table]
+        parents = [(columns.index(each.column), found.parents[each.parent]) for each in self.shape.of_child(table)]
+        return columns.index(self.shape.keys[table]), found.changed[table], parents
 
     def changes(self) -> Changes:
         """The same for users: counts, and the rows as they are asked for."""
@@ -108,10 +144,6 @@ class Changeset:
         """The content as the journal keeps it."""
         return zlib.compress(self.content, level=1)
 
-    def keys_of(self, table: str) -> list[str | int]:
-        """The primary keys of the changed rows of a table."""
-        return [row.key for row in self.rows() if row.table == table]
-
     def require_fitting(self) -> None:
         """Raise `ValidationError` unless the tables are as they were when it was recorded.
 
@@ -133,8 +165,7 @@ class Changeset:
     def apply(self, db: Database) -> Obstacle | None:
         """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.
 
-        Foreign-key actions are off, for what they did is in the changeset itself: left on, they would delete rows that were
-        added later. References that are broken by it are for the caller to check.
+        References that are broken by it are for the caller to check.
 
         Raises:
             ValidationError: A table has another shape than when the changes were recorded.
@@ -149,7 +180,7 @@ class Changeset:
             return apsw.SQLITE_CHANGESET_ABORT
 
         try:
-            apsw.Changeset.apply(self.content, db.connection, conflict=judge, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
+            db.apply(self.content, judge)
         except apsw.AbortError:
             return in_the_way[0]
         except apsw.Error as error:

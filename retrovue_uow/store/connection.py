@@ -185,8 +185,8 @@ def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
 
 def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> None:
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # NOTADB and CANTOPEN show here, not at opening
-    for option, wanted in _OPTIONS.values():
-        connection.config(option, wanted)
+    for option, number in _OPTIONS.values():
+        connection.config(option, number)
     for pragma, value in _pragmas(path, read_only=read_only).items():
         connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
     for name, wanted, actual in wrong_settings(connection, path, read_only=read_only):

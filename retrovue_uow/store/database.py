@@ -84,6 +84,20 @@ class Database:
             self._transaction.observe(error)
             raise
 
+    def apply(self, changeset: bytes, conflict: Callable[[int, apsw.TableChange], int]) -> None:
+        """Make the changes of a changeset, `conflict` judging those that do not fit. Raises APSW's own errors.
+
+        Foreign-key actions are off, for what they did is in the changeset itself: left on, they would delete rows that were
+        added later (https://www.sqlite.org/session/c_changesetapply_fknoaction.html). SQLite then forgets which references are
+        broken: they must be searched.
+        """
+        self._transaction.admit()
+        self._transaction.is_applying = True
+        try:
+            apsw.Changeset.apply(changeset, self.connection, conflict=conflict, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
+        finally:
+            self._transaction.is_applying = False
+
     def changes(self) -> int:
         """How many rows the last INSERT, UPDATE or DELETE changed, not counting cascades."""
         return self.connection.changes()

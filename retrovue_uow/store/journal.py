@@ -70,6 +70,7 @@ class Journal:
         self._started_at = ""
         self._unit: Watch | None = None
         self._validated_changes = 0
+        self._whole: Changeset | None = None
         self._schema_version = -1
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
@@ -86,6 +87,7 @@ class Journal:
         self._unit_id = new_id()
         self._started_at = utc_now()
         self._validated_changes = 0
+        self._whole = None
         self._look_at_schema()
         self._unit = Watch(self._recording(), starts_validated=True)
 
@@ -133,6 +135,7 @@ class Journal:
             yield
         else:
             watch.changeset = watch.recording.changeset()
+            self._whole = watch.changeset if watch is self._unit and self._database.depth == 1 else None
             with touched.narrowed(self._database, watch.changeset):
                 yield
         if watch.starts_validated:
@@ -195,8 +198,10 @@ class Journal:
         queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
 
     def _changeset_of(self, unit: Watch) -> Changeset | None:
-        """All that the unit changed: read now, for what an operation's rules looked at may be undone, or not be all."""
-        return None if unit.recording is None else unit.recording.changeset()
+        """All that the unit changed: read now, unless the rules have just looked at all of it, none of which can be undone."""
+        if self._whole is not None or unit.recording is None:
+            return self._whole
+        return unit.recording.changeset()
 
 
 def recorded(db: Database, unit: JournalUnit) -> Changeset:

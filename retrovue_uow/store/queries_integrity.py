@@ -14,9 +14,10 @@ _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subj
 
 def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Violation]:
     """The rows that break one of `rules`, or any rule: those of them that were touched, where the rules are narrowed."""
-    if not touched.is_narrowed(db):
+    subjects = touched.subjects(db)
+    if subjects is None:
         return _violations(db, rules, "")
-    return [violation for subject in touched.subjects(db) for violation in _violations(db, rules, _TOUCHED, subject)]
+    return [violation for subject in subjects for violation in _violations(db, rules, _TOUCHED, subject)]
 
 
 def all_violations(db: Database) -> list[Violation]:
@@ -38,10 +39,13 @@ def _violations(db: Database, rules: Collection[str], where: str, *params: str) 
 
 
 def broken_references(db: Database) -> list[Violation]:
-    """Rows whose foreign key points at nothing: those of them that were touched, where the rules are narrowed."""
-    if touched.is_narrowed(db):
-        return _broken_references_of_touched(db, read_shape(db))
-    return all_broken_references(db)
+    """Rows whose foreign key points at nothing: those of them that were touched, where the rules are narrowed.
+
+    SQLite's own count of what a unit has broken is no answer: applying a changeset, or `PRAGMA defer_foreign_keys`, resets it.
+    """
+    if touched.subjects(db) is None:
+        return all_broken_references(db)
+    return _broken_references_of_touched(db, read_shape(db))
 
 
 def all_broken_references(db: Database) -> list[Violation]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from retrovue_uow.store.changes import Changeset
+from retrovue_uow.store.changes import Changeset, Key
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import Reference, Shape
 
@@ -20,53 +20,56 @@ CREATE TEMP TABLE IF NOT EXISTS touched (
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
-_narrowed: weakref.WeakSet[Database] = weakref.WeakSet()
+_narrowed: weakref.WeakKeyDictionary[Database, list[str]] = weakref.WeakKeyDictionary()
 
 
-def is_narrowed(db: Database) -> bool:
-    """Whether the rules look at `temp.touched` only; otherwise at the whole catalogue."""
-    return db in _narrowed
+def subjects(db: Database) -> list[str] | None:
+    """The tables of whose rows the rules look at those in `temp.touched` only; None: they look at the whole catalogue."""
+    return _narrowed.get(db)
 
 
 @contextmanager
 def narrowed(db: Database, changeset: Changeset) -> Iterator[None]:
     """Within the block the rules look at the rows that `changeset` touches."""
-    fill(db, changeset)
-    _narrowed.add(db)
+    _narrowed[db] = fill(db, changeset)
     try:
         yield
     finally:
-        _narrowed.discard(db)
+        del _narrowed[db]
 
 
-def fill(db: Database, changeset: Changeset) -> None:
-    """Put the rows that `changeset` touches into `temp.touched`, in place of others."""
+def fill(db: Database, changeset: Changeset) -> list[str]:
+    """Put the rows that `changeset` touches into `temp.touched`, in place of others. The tables that they are of."""
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
-    rows = near(changeset)
-    db.executemany(
-        "INSERT INTO temp.touched (subject, id, change) VALUES (?, ?, ?)",
-        [(subject, key, change) for (subject, key), change in rows.items()],
-    )
-    changed = {(subject, change) for (subject, _), change in rows.items()}
-    for reference in changeset.shape.references:
-        if (reference.child, "UPDATE") in changed:
-            _add_parents_of_updated(db, changeset.shape, reference)
-        if (reference.parent, "DELETE") in changed:
-            _add_children_of_deleted(db, changeset.shape, reference)
+    glance, shape = changeset.glance, changeset.shape
+    for table in shape.keys:
+        changed = glance.changed[table]
+        for change, keys in changed.items():
+            _add(db, table, change, keys)
+        _add(db, table, "", glance.parents[table].difference(*changed.values()))
+    for reference in shape.references:
+        if "UPDATE" in glance.changed[reference.child]:
+            _add_parents_of_updated(db, shape, reference)
+        if "DELETE" in glance.changed[reference.parent]:
+            _add_children_of_deleted(db, shape, reference)
+    return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
-def subjects(db: Database) -> list[str]:
-    """The tables that have touched rows."""
-    return [subject for (subject,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
+def _add(db: Database, table: str, change: str, keys: Collection[Key]) -> None:
+    if keys:
+        db.execute(
+            "INSERT INTO temp.touched (subject, id, change) SELECT ?, value, ? FROM json_each(?)",
+            (table, change, json.dumps(list(keys))),
+        )
 
 
-def above(db: Database, changeset: Changeset, table: str) -> set[str | int]:
+def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
     """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
     shape = changeset.shape
-    keys: dict[str, set[str | int]] = defaultdict(set)
-    for subject, key in near(changeset):
-        keys[subject].add(key)
+    keys: dict[str, set[Key]] = defaultdict(set)
+    for subject in shape.keys:
+        keys[subject] = changeset.glance.parents[subject].union(*changeset.glance.changed[subject].values())
     for child in shape.keys:  # children come before their parents
         for reference in shape.of_child(child):
             if keys[child] and table in shape.ancestors(reference.parent):
@@ -74,7 +77,7 @@ def above(db: Database, changeset: Changeset, table: str) -> set[str | int]:
     return keys[table]
 
 
-def _parents(db: Database, shape: Shape, reference: Reference, keys: set[str | int]) -> set[str | int]:
+def _parents(db: Database, shape: Shape, reference: Reference, keys: set[Key]) -> set[Key]:
     rows = db.execute(
         f"""
         SELECT DISTINCT {reference.column}
@@ -85,30 +88,6 @@ def _parents(db: Database, shape: Shape, reference: Reference, keys: set[str | i
         (json.dumps(list(keys)),),
     )
     return {row[0] for row in rows}
-
-
-def near(changeset: Changeset) -> dict[tuple[str, str | int], str]:
-    """Each changed row, and the parents that its old and new values name, with what happened to it."""
-    shape = changeset.shape
-    keys = {table: shape.columns[table].index(key) for table, key in shape.keys.items()}
-    parents = {
-        table: [(columns.index(reference.column), reference.parent) for reference in shape.of_child(table)]
-        for table, columns in shape.columns.items()
-    }
-    found: dict[tuple[str, str | int], str] = {}
-    for change in changeset.raw():
-        table = change.name
-        for values in (change.old, change.new):
-            if values is None:
-                continue
-            key = values[keys[table]]
-            if isinstance(key, str | int):
-                found[table, key] = change.op
-            for position, parent in parents[table]:
-                parent_key = values[position]
-                if isinstance(parent_key, str | int):
-                    found.setdefault((parent, parent_key), "")
-    return found
 
 
 def _add_parents_of_updated(db: Database, shape: Shape, reference: Reference) -> None:

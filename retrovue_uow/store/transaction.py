@@ -38,6 +38,7 @@ _GUARDED_PRAGMAS = frozenset(
         "writable_schema",
     }
 )
+_OFF = frozenset({"0", "off", "no", "false"})
 _DENIED_WHILE_READ_ONLY = frozenset({apsw.SQLITE_SAVEPOINT, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
 
 
@@ -76,6 +77,7 @@ class Transaction:
         self.after_begin: list[Hook] = []
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
+        self.is_applying = False
         self._queue = queue
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
@@ -306,9 +308,14 @@ class Transaction:
             action == apsw.SQLITE_TRANSACTION
             or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
             or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
+            or (action == apsw.SQLITE_PRAGMA and self._forgets_references(first, second))
             or (self._read_only_blocks > 0 and action in _DENIED_WHILE_READ_ONLY)
         )
         return apsw.SQLITE_DENY if denied else apsw.SQLITE_OK
+
+    def _forgets_references(self, pragma: str | None, value: str | None) -> bool:
+        """Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself."""
+        return (pragma or "").lower() == "defer_foreign_keys" and (value or "").lower() in _OFF and not self.is_applying
 
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""

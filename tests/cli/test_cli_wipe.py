@@ -7,31 +7,11 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import Run
+from commandline import Ask, Run
 from harness import dump
-
-Ask = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def asked(here: Path) -> Ask:
-    """The command with a terminal to ask at, and what is typed there."""
-
-    def ask(*arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
-        ours, theirs = pty.openpty()
-        try:
-            os.write(ours, typed.encode())
-            command = [sys.executable, "-m", "retrovue_uow", *arguments]
-            return subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=False, timeout=60)
-        finally:
-            os.close(ours)
-            os.close(theirs)
-
-    return ask
 
 
 def test_a_typed_yes_wipes_what_was_shown(asked: Ask, ingested: Path) -> None:

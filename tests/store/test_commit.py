@@ -34,6 +34,16 @@ def test_a_reference_that_is_mended_in_time_is_no_failure(db: Database, names: N
     assert names() == ["first", "in time"]
 
 
+@pytest.mark.parametrize("off", ["0", "OFF", "no", "false"])
+def test_sqlite_cannot_be_made_to_forget_outstanding_references(db: Database, names: Names, off: str) -> None:
+    with pytest.raises(ContractError), db.session():
+        add(db, "before")
+        db.execute("INSERT INTO part VALUES (7, 999)")
+        db.execute(f"PRAGMA defer_foreign_keys = {off}")
+
+    assert names() == ["first"]
+
+
 def test_many_outstanding_references_are_counted(db: Database) -> None:
     with pytest.raises(ConstraintError, match="and 15 more"), db.session():
         for number in range(25):

@@ -1,0 +1,279 @@
+"""What recording, narrowed checks and the journal cost, and what they save: with and without, on small and large catalogues.
+
+python -m benchmarks.recording [--assets N] [--large N] [--rounds N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import attrs
+
+from retrovue_uow import AssetDraft, Catalog, Collection, FoundCollection, IngestFilters, PathMapping
+from retrovue_uow.model import Json
+from retrovue_uow.store import journal, queries_integrity
+
+SEASON = 20
+
+
+@attrs.define
+class Drafts:
+    """An importer of episodes that are already identified and measured, and its own factory."""
+
+    folder: str
+    numbers: range = range(0)
+
+    def __call__(self, config: Json) -> Drafts:
+        return self
+
+    def check(self) -> None:
+        """It can always be reached."""
+
+    def collections(self) -> Sequence[FoundCollection]:
+        """None but those that were added."""
+        return ()
+
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
+        """One episode for each number; `SEASON` of them to a season, two seasons to a show."""
+        for number in self.numbers:
+            season, episode = divmod(number, SEASON)
+            path = f"{self.folder}/{collection.name}/{season}/{episode}.mkv"
+            yield AssetDraft(
+                path,
+                path,
+                size=1_000_000 + number,
+                mtime_ns=number,
+                sidecars=(),
+                kind="episode",
+                title=f"Show {season // 2}",
+                season_number=season % 2 + 1,
+                episode_numbers=(episode + 1,),
+                duration_ms=1_500_000,
+                container="matroska",
+                video_codec="h264",
+                audio_codec="aac",
+                width=640,
+                height=480,
+                metadata={"probed": {"bit_rate": 1_500_000, "streams": 2}},
+            )
+
+
+@attrs.frozen
+class Station:
+    """A catalogue in a folder of its own, and what its importer finds."""
+
+    catalog: Catalog
+    importer: Drafts
+
+    def ingest(self, collection: str, numbers: range) -> float:
+        """Seconds that the ingest of so many files takes."""
+        self.importer.numbers = numbers
+        return timed(lambda: self.catalog.ingest_collection(collection))
+
+    def process(self, collection: str, number: int) -> float:
+        """Seconds that processing one more file takes."""
+        self.importer.numbers = range(number, number + 1)
+        found = self.catalog.collection(collection)
+        (draft,) = self.importer.discover(found, found.path_mappings, IngestFilters())
+        Path(draft.file_path).parent.mkdir(parents=True, exist_ok=True)
+        Path(draft.file_path).touch()
+        return timed(lambda: self.catalog.process_asset(draft, collection))
+
+
+@contextmanager
+def station(*collections: str) -> Iterator[Station]:
+    """A new catalogue with these collections, without enrichers."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "mounted.txt").touch()
+        importer = Drafts(folder)
+        with Catalog(Path(folder, "catalog.db"), importers={"drafts": importer}) as catalog:
+            catalog.add_source("drafts", "drafts")
+            for name in collections:
+                catalog.add_collection("drafts", name, path_mappings={folder: folder})
+            yield Station(catalog, importer)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def nothing_recorded() -> Iterator[None]:
+    """The library without recording, checks and journal: a switch of this benchmark, and of nobody else."""
+    with (
+        mock.patch.object(journal, "HAS_SESSIONS", False),
+        mock.patch.object(queries_integrity, "violations", return_value=[]),
+        mock.patch.object(queries_integrity, "broken_references", return_value=[]),
+        mock.patch.object(journal.Journal, "add_operation"),
+        mock.patch.object(journal.Journal, "_close_unit"),
+    ):
+        yield
+
+
+def ingest_seconds(assets: int) -> float:
+    """An ingest of so many new files into a new catalogue."""
+    with station("Shows") as new:
+        return new.ingest("Shows", range(assets))
+
+
+def make_files(folder: str, count: int) -> None:
+    """So many empty files, named as people name episodes."""
+    for number in range(count):
+        season, episode = divmod(number, SEASON)
+        path = Path(folder, f"Show {season // 2}", f"Season {season % 2 + 1:02}")
+        path.mkdir(parents=True, exist_ok=True)
+        (path / f"Show {season // 2} - S{season % 2 + 1:02}E{episode + 1:02} - Part {episode + 1}.mkv").touch()
+
+
+def files_seconds(folder: str) -> float:
+    """An ingest of a folder into a new catalogue, by file names alone."""
+    with tempfile.TemporaryDirectory() as home, Catalog(Path(home, "catalog.db")) as catalog:
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Shows", path_mappings={folder: folder})
+        catalog.attach_enricher("Shows", "filename")
+        return timed(lambda: catalog.ingest_collection("Shows"))
+
+
+def by_turns(measure: Callable[[], float], rounds: int) -> tuple[float, float]:
+    """Medians of what `measure` gives, as the library is and with nothing recorded."""
+    full, bare = [], []
+    for _ in range(rounds):
+        full.append(measure())
+        with nothing_recorded():
+            bare.append(measure())
+    return statistics.median(full), statistics.median(bare)
+
+
+@attrs.frozen
+class Costs:
+    """Seconds, medians over the rounds.
+
+    Attributes:
+        ingest: Of `assets` drafts that an importer has in memory, without enrichers, as the library does it.
+        bare_ingest: The same without recording, checks and journal.
+        files: Of as many empty files, by the filesystem importer and the enricher of file names.
+        bare_files: The same without recording, checks and journal.
+        small: By work (`process_asset` of one more, an ingest of 100 more), on a catalogue of `few` assets.
+        large: The same on one of `many`.
+        wipe: Of `assets` assets.
+        undo: Of that wipe.
+    """
+
+    assets: int
+    few: int
+    many: int
+    ingest: float
+    bare_ingest: float
+    files: float
+    bare_files: float
+    wipe: float
+    undo: float
+    small: Mapping[str, float]
+    large: Mapping[str, float]
+
+    @property
+    def overhead(self) -> float:
+        """What recording, checks and journal add to an ingest, as a part of the ingest without them."""
+        return self.ingest / self.bare_ingest - 1
+
+    @property
+    def files_overhead(self) -> float:
+        """The same where the files are found on a disk, and their names read."""
+        return self.files / self.bare_files - 1
+
+
+def costs(*, assets: int, few: int, many: int, rounds: int) -> Costs:
+    """All figures, those that are compared by turns."""
+    ingests, bare = by_turns(lambda: ingest_seconds(assets), rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        make_files(folder, assets)
+        files, bare_files = by_turns(lambda: files_seconds(folder), rounds)
+    wipes, undos = zip(*(wiped_and_undone(assets) for _ in range(rounds)), strict=True)
+    small, large = growth(few, many, rounds=rounds)
+    return Costs(
+        assets=assets,
+        few=few,
+        many=many,
+        ingest=ingests,
+        bare_ingest=bare,
+        files=files,
+        bare_files=bare_files,
+        wipe=statistics.median(wipes),
+        undo=statistics.median(undos),
+        small=small,
+        large=large,
+    )
+
+
+def wiped_and_undone(assets: int) -> tuple[float, float]:
+    """Seconds of a wipe, and of its undo."""
+    with station("Shows") as full:
+        full.ingest("Shows", range(assets))
+        wipe = timed(lambda: full.catalog.wipe_collection("Shows"))
+        undo = timed(lambda: full.catalog.undo(full.catalog.history(1)[0].id))
+        return wipe, undo
+
+
+def growth(few: int, many: int, *, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The same work on a small and on a large catalogue, by turns."""
+    names = [f"More {number}" for number in range(rounds)]
+    with station("Shows", *names) as small, station("Shows", *names) as large:
+        small.ingest("Shows", range(few))
+        large.ingest("Shows", range(many))
+        for known, each in ((few, small), (many, large)):
+            each.process("Shows", known + rounds)  # the first write after a large one pays for SQLite's checkpoint, too
+        seconds: dict[str, tuple[list[float], list[float]]] = {"process one more": ([], []), "ingest 100 more": ([], [])}
+        for round_, name in enumerate(names):
+            for side, each in enumerate((small, large)):
+                known = (few, many)[side]
+                seconds["process one more"][side].append(each.process("Shows", known + round_))
+                seconds["ingest 100 more"][side].append(each.ingest(name, range(100)))
+    return tuple({name: statistics.median(sides[side]) for name, sides in seconds.items()} for side in (0, 1))  # type: ignore[return-value]  # two sides make a pair
+
+
+def as_text(found: Costs) -> str:
+    """The figures for people."""
+    bare = f"without recording, checks and journal {found.bare_ingest:.2f} s"
+    lines = [
+        f"ingest of {found.assets} drafts: {found.ingest:.2f} s; {bare}: {found.overhead:+.0%}",
+        f"the same with files on a disk: {found.files:.2f} s; {found.bare_files:.2f} s: {found.files_overhead:+.0%}",
+        f"wipe of them: {found.wipe:.2f} s; undo of the wipe: {found.undo:.2f} s",
+    ]
+    for name, small in found.small.items():
+        large = found.large[name]
+        lines.append(
+            f"{name}: {small * 1000:.1f} ms among {found.few} assets, {large * 1000:.1f} ms among {found.many}: "
+            f"{large / small:.2f} times"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--assets", type=int, default=20_000)
+    parser.add_argument("--few", type=int, default=2_000)
+    parser.add_argument("--many", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE")
+    given = parser.parse_args()
+    found = costs(assets=given.assets, few=given.few, many=given.many, rounds=given.rounds)
+    sys.stdout.write(as_text(found) + "\n")
+    if given.json:
+        Path(given.json).write_text(json.dumps(attrs.asdict(found), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

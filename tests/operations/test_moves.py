@@ -1,0 +1,198 @@
+"""A file that lies elsewhere now is the same asset, where that can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import pytest
+from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+
+from retrovue_uow import AssetDraft, Catalog, Collection, IngestFilters, Sidecar
+
+TRON = movie("Tron", 1982)
+
+
+def at(path: str, found: AssetDraft, **facts: Any) -> AssetDraft:
+    """The draft as it is found under another path."""
+    return attrs.evolve(found, file_path=f"/media/{path}", source_path=f"/media/{path}", **facts)
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) -> Catalog:
+    """A catalogue with two episodes and an approved movie."""
+    importer.drafts = [episode("Space: 1999", 1, 1), episode("Space: 1999", 1, 2), TRON]
+    catalog.ingest_collection("Shows")
+    with catalog.session() as db:
+        db.execute("UPDATE asset SET approved = 1 WHERE kind = 'movie'")
+    return catalog
+
+
+def relocate(importer: FakeImporter, *movies: AssetDraft) -> None:
+    """Let these be found instead of the movie."""
+    importer.drafts = [episode("Space: 1999", 1, 1), episode("Space: 1999", 1, 2), *movies]
+
+
+def test_a_moved_file_keeps_its_asset_with_approval_and_links(stocked: Catalog, importer: FakeImporter) -> None:
+    (before,) = stocked.assets(kind="movie")
+    relocate(importer, at("Films/Tron.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows")
+
+    (after,) = stocked.assets(kind="movie")
+    assert (result.moved, result.created, result.missing, result.unchanged) == (1, 0, 0, 2)
+    assert result.discovered == result.unchanged + result.moved
+    assert result.paths["moved"] == ("/media/Films/Tron.mkv",)
+    assert (after.canonical_key, after.file_path[-14:]) == ("/media/Films/Tron.mkv", "Films/Tron.mkv")
+    assert attrs.evolve(after, canonical_key=before.canonical_key, file_path=before.file_path) == before
+    assert after.approved
+    assert stocked.check().is_sound
+
+
+def test_after_a_move_the_next_ingest_finds_nothing_to_do(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, at("Films/Tron.mkv", TRON))
+    stocked.ingest_collection("Shows")
+    before = dump(stocked, journal=False)
+
+    assert stocked.ingest_collection("Shows").unchanged == 3
+    assert dump(stocked, journal=False) == before
+
+
+def test_an_asset_that_was_missing_already_is_found_again_elsewhere(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer)
+    assert stocked.ingest_collection("Shows").missing == 1
+    relocate(importer, at("Films/Tron.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.moved, result.returned) == (1, 0)
+    assert stocked.assets(missing=True) == []
+
+
+@pytest.mark.parametrize("difference", [{"size": 7}, {"mtime_ns": 7}, {"duration_ms": 7}, {"size": None}, {"mtime_ns": None}])
+def test_what_differs_or_is_unknown_is_no_move(
+    stocked: Catalog, importer: FakeImporter, enricher: FakeEnricher, difference: dict[str, Any]
+) -> None:
+    enricher.enriching = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
+    relocate(importer, at("Films/Tron.mkv", TRON, **difference))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 1, 0)
+
+
+def test_an_unknown_duration_is_no_evidence(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
+) -> None:
+    enricher.enriching = lambda found: found
+    importer.drafts = [TRON, episode("Space: 1999", 1, 1)]
+    catalog.ingest_collection("Shows")
+    importer.drafts = [at("Films/Tron.mkv", TRON), episode("Space: 1999", 1, 1)]
+
+    result = catalog.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing) == (0, 1, 1)
+
+
+def test_a_file_that_was_copied_twice_is_ambiguous_and_listed(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, at("a.mkv", TRON), at("b.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 2, 1, 3)
+    assert result.paths["ambiguous"] == ("/media/Tron (1982).mkv", "/media/a.mkv", "/media/b.mkv")
+
+
+def test_two_that_look_the_same_and_both_went_are_ambiguous(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    twins = [draft(f"{name}.mkv", kind="bumper", mtime_ns=5) for name in "ab"]
+    importer.drafts = [*twins, TRON]
+    catalog.ingest_collection("Shows")
+    importer.drafts = [at("c.mkv", twins[0]), TRON]
+
+    result = catalog.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 2, 3)
+
+
+def test_a_copy_beside_the_original_is_no_move(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, TRON, at("Films/Tron.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 0, 0)
+
+
+def test_a_filtered_ingest_moves_nothing(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, at("Films/Tron.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows", IngestFilters("Tron"))
+
+    assert (result.moved, result.created, result.missing) == (0, 1, 0)
+
+
+def test_an_excluded_file_is_not_taken_for_moved(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, at("Films/Tron.mkv", TRON))
+
+    result = stocked.ingest_collection("Shows", IngestFilters(exclude=("Tron (1982)*",)))
+
+    assert (result.moved, result.created, result.missing) == (0, 1, 0)
+
+
+def test_other_collections_have_no_part_in_a_move(stocked: Catalog, importer: FakeImporter, media: Path) -> None:
+    relocate(importer)
+    stocked.ingest_collection("Shows")
+    stocked.add_collection("station", "More", path_mappings={"/media": str(media)})
+    importer.drafts = [at("Films/Tron.mkv", TRON, duration_ms=60_000)]
+
+    assert stocked.ingest_collection("More").created == 1
+
+
+def test_a_name_that_tells_something_else_waits_for_a_refresh(stocked: Catalog, importer: FakeImporter) -> None:
+    renamed = at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010)
+    relocate(importer, renamed)
+
+    assert stocked.ingest_collection("Shows").moved == 1
+
+    assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron", True)]
+    assert stocked.ingest_collection("Shows").changed == 1
+    assert stocked.ingest_collection("Shows", refresh="changed").refreshed == 1
+    assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron 2", False)]
+
+
+@pytest.mark.parametrize("refresh", ["changed", "all"])
+def test_a_refresh_reads_a_moved_file_at_once(
+    stocked: Catalog, importer: FakeImporter, refresh: Literal["changed", "all"]
+) -> None:
+    (before,) = stocked.assets(kind="movie")
+    relocate(importer, at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010))
+
+    result = stocked.ingest_collection("Shows", refresh=refresh)
+
+    (after,) = stocked.assets(kind="movie")
+    assert result.moved == 1
+    assert (after.id, after.title, after.approved) == (before.id, "Tron 2", False)
+    assert stocked.check().is_sound
+
+
+def test_sidecars_move_along(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer, at("Films/Tron.mkv", TRON, sidecars=(Sidecar("/media/Films/Tron.nfo", 1, 1),)))
+
+    stocked.ingest_collection("Shows")
+
+    assert stocked.ingest_collection("Shows").unchanged == 3
+
+
+def test_a_move_is_previewed_and_undone(stocked: Catalog, importer: FakeImporter) -> None:
+    before = dump(stocked, journal=False)
+    relocate(importer, at("Films/Tron.mkv", TRON))
+
+    preview = stocked.ingest_collection("Shows", dry_run=True)
+    real = stocked.ingest_collection("Shows")
+
+    assert preview.paths == real.paths
+    assert dict(preview.changes.counts) == dict(real.changes.counts) == {"asset": {"update": 1}}  # type: ignore[union-attr]  # it is recorded
+    stocked.undo(real.unit_id or "")
+    assert dump(stocked, journal=False) == before
