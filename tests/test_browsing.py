@@ -1,9 +1,10 @@
-"""The catalogue as people see it: the views made for them."""
+"""The catalogue as people see it: the views made for them, and how Datasette is told to show them."""
 
 # ruff: noqa: S608  the statements are put together from our own names
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,12 +15,17 @@ from typing import Any
 import apsw
 import attrs
 import pytest
+import yaml
 from harness import FakeEnricher, FakeImporter, draft, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, WipeOptions
 from retrovue_uow.store import journal
 
+ROOT = Path(__file__).parent.parent
 VIEWS = sorted(entry.name.removesuffix(".sql") for entry in (files("retrovue_uow.schema") / "views").iterdir())
+RULES = sorted(entry.name.removesuffix(".sql") for entry in (files("retrovue_uow.schema") / "rules").iterdir())
+METADATA = yaml.safe_load((ROOT / "examples" / "datasette" / "metadata.yaml").read_text(encoding="utf-8"))
+SHOWN = METADATA["databases"]["catalog"]
 
 Rows = list[tuple[Any, ...]]
 Select = Callable[[str], Rows]
@@ -325,3 +331,74 @@ def test_a_view_reads_one_table_and_finds_the_rest_by_key(station: Catalog, sele
 @pytest.mark.parametrize("view", VIEWS)
 def test_one_row_of_a_view_is_found_by_its_key(station: Catalog, select: Select, view: str) -> None:
     assert table_scans(select, f"SELECT * FROM {view} WHERE id = '1'") == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_columns_of_a_view_are_those_that_the_documentation_names(catalog: Catalog, select: Select, view: str) -> None:
+    page = (ROOT / "docs" / "datasette.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^### `{view}`\n(.*?)(?=^### |\Z)", page, re.MULTILINE | re.DOTALL)
+
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == columns(select, view)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_readme_names_the_view(view: str) -> None:
+    assert f"`{view}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "violation"])
+def test_datasette_describes_the_view_and_links_to_it(view: str) -> None:
+    assert SHOWN["tables"][view]["description"]
+    assert f'href="catalog/{view}"' in SHOWN["description_html"]
+
+
+@pytest.mark.parametrize("name", SHOWN["tables"])
+def test_what_datasette_is_told_of_a_table_is_true(catalog: Catalog, select: Select, name: str) -> None:
+    told = SHOWN["tables"][name]
+    named = [*told.get("columns", ()), *told.get("facets", ())]
+    named += [told[key] for key in ("sort", "sort_desc", "label_column") if key in told]
+
+    assert set(told) <= {"description", "columns", "facets", "sort", "sort_desc", "label_column", "hidden", "allow"}
+    assert set(named) <= set(columns(select, name))
+    assert columns(select, name) != []
+
+
+def test_datasette_hides_the_blobs_and_the_single_rules(catalog: Catalog, select: Select) -> None:
+    tables = SHOWN["tables"]
+    blobs = select(
+        """
+        SELECT DISTINCT tables.name
+          FROM pragma_table_list AS tables
+          JOIN pragma_table_info(tables.name) AS columns
+         WHERE tables.type = 'table'
+           AND columns.type = 'BLOB'
+        """
+    )
+
+    assert [name for (name,) in blobs if not tables[name].get("hidden")] == []
+    assert sorted(name for name, told in tables.items() if told.get("allow") is False) == RULES
+
+
+def test_every_query_for_datasette_answers(station: Catalog, select: Select, archive: FakeImporter, media: Path) -> None:
+    change(station, "UPDATE asset SET approved = 0 WHERE kind = 'movie'")
+    archive.drafts = [SPECIAL, episode("Lost", 1, 5)]
+    station.ingest_collection("Archive")
+
+    answers = {name: select(query["sql"]) for name, query in SHOWN["queries"].items()}
+
+    assert [each[1:] for each in answers.pop("missing")] == [
+        ("Archive", "episode", "Space: 1999", 1, "1", f"{media}/Space: 1999/S01E01.mkv")
+    ]
+    assert [each[:4] for each in answers.pop("needs_approval")] == [
+        ("Archive", "episode", "Lost", 1),
+        ("Shows", "movie", "Tron", None),
+    ]
+    assert answers.pop("unclassified") == [("Shows", f"{media}/capture.mkv", None, None, 1000)]
+    assert answers.pop("gaps") == [("Lost", None, 1, 5, 1)]
+    assert [each[1] for each in answers.pop("last_changes")][:2] == ["collection_ingest", "session"]
+    assert answers == {}
+
+
+@pytest.mark.parametrize("name", SHOWN["queries"])
+def test_every_query_for_datasette_is_titled_and_described(name: str) -> None:
+    assert set(SHOWN["queries"][name]) == {"title", "description", "hide_sql", "sql"}
