@@ -1,1 +1,1 @@
-"""The catalogue's SQL: `migrations/` shapes it, `rules/` judges it. Read with `importlib.resources`."""
+"""The catalogue's SQL: `migrations/` shapes it, `rules/` judges it, `views/` shows it. Read with `importlib.resources`."""

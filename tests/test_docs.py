@@ -20,6 +20,13 @@ def test_every_linked_test_exists(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_other_linked_file_exists(page: Path) -> None:
+    links = re.findall(r"\]\(([\w./-]+)\)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
 def test_every_test_of_the_unit_of_work_is_in_its_table() -> None:
     page = (ROOT / "docs" / "unit-of-work.md").read_text(encoding="utf-8")
     files = [file for file in (ROOT / "tests" / "store").glob("test_*.py") if file.name != "test_opening.py"]

@@ -1,4 +1,4 @@
-"""The shape of a catalogue file: whose it is, which migrations it has had, and the views that judge it."""
+"""The shape of a catalogue file: whose it is, which migrations it has had, and the views that judge and show it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def migrations() -> tuple[str, ...]:
 
 
 @cache
-def rule_views() -> dict[str, str]:
-    """`CREATE VIEW` statements by name: one for each rule, and `violation`, which unites them."""
-    bodies = {name: _without_comments(text) for name, text in _texts("rules").items()}
-    views = {name: f"CREATE VIEW {name} AS\n{body}" for name, body in bodies.items()}
-    union = "\nUNION ALL\n".join(f"SELECT rule, subject, id, detail FROM {name}" for name in bodies)  # noqa: S608  our names
-    return {**views, "violation": f"CREATE VIEW violation AS\n{union}"}
+def views() -> dict[str, str]:
+    """`CREATE VIEW` statements by name: one for each rule, `violation`, which unites those, and the ones made for people."""
+    rules = _texts("rules")
+    violation = "\nUNION ALL\n".join(f"SELECT rule, subject, id, detail FROM {name}" for name in rules)  # noqa: S608  our names
+    bodies = {**rules, "violation": violation, **_texts("views")}
+    return {name: f"CREATE VIEW {name} AS\n{_without_comments(body)}" for name, body in bodies.items()}
 
 
 def _texts(folder: str) -> dict[str, str]:
@@ -102,7 +102,7 @@ def _refuse_newer(path: str, version: int) -> None:
 
 
 def migrate(database: Database) -> None:
-    """Bring a catalogue to the schema of this library: all pending migrations and the rule views in one transaction.
+    """Bring a catalogue to the schema of this library: all pending migrations and the views in one transaction.
 
     A catalogue that has data is first copied beside itself, to `<path>.v<N>.bak`.
 
@@ -110,7 +110,7 @@ def migrate(database: Database) -> None:
         ResourceError: The file is another program's, newer than this library, or older and opened read-only.
     """
     version = _version(database)
-    if version == len(migrations()) and (database.is_read_only or _views(database) == rule_views()):
+    if version == len(migrations()) and (database.is_read_only or _stored_views(database) == views()):
         return
     if database.is_read_only:
         raise ResourceError(f"catalogue {database.path!r} is of an older version: open it once for writing to update it")
@@ -118,11 +118,12 @@ def migrate(database: Database) -> None:
         _back_up(database, version)
     with database.session(durable=True):
         pending = migrations()[_version(database) :]
+        _drop_views(database)
         for text in pending:
             database.execute(text)
         database.execute(f"PRAGMA user_version = {len(migrations())}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _rebuild_views(database)
+        _create_views(database)
     logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
 
 
@@ -149,16 +150,20 @@ def _version(database: Database) -> int:
     return version
 
 
-def _views(database: Database) -> dict[str, str]:
+def _stored_views(database: Database) -> dict[str, str]:
     rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
     stored = {str(name): str(sql) for name, sql in rows}
-    return {name: sql for name, sql in stored.items() if name in rule_views()}
+    return {name: sql for name, sql in stored.items() if name in views()}
 
 
-def _rebuild_views(database: Database) -> None:
-    for name in _views(database):
+def _drop_views(database: Database) -> None:
+    """Out of the way of the migrations: SQLite refuses to rename or drop what a view still names."""
+    for name in _stored_views(database):
         database.execute(f"DROP VIEW {name}")
-    for statement in rule_views().values():
+
+
+def _create_views(database: Database) -> None:
+    for statement in views().values():
         database.execute(statement)
 
 

@@ -152,15 +152,56 @@ def test_an_older_catalogue_is_not_migrated_read_only(tmp_path: Path, monkeypatc
         Catalog(path, read_only=True)
 
 
-def test_a_rule_view_that_was_tampered_with_is_rebuilt(tmp_path: Path) -> None:
+def views(path: Path) -> dict[str, str]:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").fetchall()
+    connection.close()
+    return {str(name): str(sql) for name, sql in rows}
+
+
+@pytest.mark.parametrize("name", ["violation", "asset_without_movie", "asset_listing", "schedulable_asset"])
+@pytest.mark.parametrize("tampering", ["DROP VIEW {0}", "DROP VIEW {0}; CREATE VIEW {0} AS SELECT 1 AS id"])
+def test_a_view_that_was_tampered_with_is_rebuilt(tmp_path: Path, name: str, tampering: str) -> None:
     path = tmp_path / "catalog.db"
     Catalog(path).close()
+    before = views(path)
     connection = apsw.Connection(str(path))
-    connection.execute("DROP VIEW violation; CREATE VIEW violation AS SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail")
+    connection.execute(tampering.format(name)).fetchall()
     connection.close()
 
     with Catalog(path) as catalog:
         assert catalog.check().is_sound
+
+    assert views(path) == before
+
+
+def test_a_view_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE VIEW mine AS SELECT file FROM asset_listing; DROP VIEW asset_listing").fetchall()
+    connection.close()
+
+    with Catalog(path) as catalog:
+        assert catalog.database.execute("SELECT file FROM mine") == []
+
+
+def test_the_views_survive_a_migration_of_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    before = views(path)
+    rebuilding = """
+        CREATE TABLE new_operation (id INTEGER PRIMARY KEY, unit_id TEXT NOT NULL, name TEXT NOT NULL) STRICT;
+        DROP TABLE operation;
+        ALTER TABLE new_operation RENAME TO operation
+        """
+    newer = (*migrations.migrations(), rebuilding)
+    monkeypatch.setattr(migrations, "migrations", lambda: newer)
+
+    with Catalog(path) as catalog:
+        assert catalog.database.execute("SELECT operations FROM unit_listing") == []
+
+    assert views(path) == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])
