@@ -129,7 +129,7 @@ def migrate(database: Database) -> None:
 
 def require_current(database: Database) -> None:
     """Raise `ResourceError` unless the open catalogue still has the schema and the rules of this library."""
-    if _version(database) != len(migrations()) or _views(database) != rule_views():
+    if _version(database) != len(migrations()) or _stored_views(database) != views():
         raise ResourceError(
             f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
             "restores the rules"

@@ -28,7 +28,7 @@ def wrong_schema(db: Database) -> Iterator[Violation]:
     """Tables, indexes, triggers and rules that are not as the migrations made them, and triggers that are somebody else's."""
     rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
-    ours = {**_migrated(), **{("view", name): sql for name, sql in migrations.rule_views().items()}}
+    ours = {**_migrated(), **{("view", name): sql for name, sql in migrations.views().items()}}
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
