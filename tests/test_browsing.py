@@ -169,7 +169,7 @@ def test_what_is_not_known_of_an_asset_is_left_empty(station: Catalog, select: S
 def test_several_episodes_are_told_as_a_span_or_one_by_one(
     station: Catalog, select: Select, shows: FakeImporter, numbers: tuple[int, ...], text: str
 ) -> None:
-    shows.drafts = [attrs.evolve(DOUBLE, source_path="/media/more.mkv", episode_numbers=numbers, title="More")]
+    shows.drafts = [attrs.evolve(DOUBLE, source_path="/media/more.mkv", mtime_ns=5, episode_numbers=numbers, title="More")]
 
     station.ingest_collection("Shows")
 
