@@ -11,14 +11,14 @@ from retrovue_uow.errors import OperationError, ResourceError, ValidationError
 from retrovue_uow.media import registry
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import (
-    ASSET_KINDS,
-    ASSET_STATES,
     Asset,
     AssetKind,
+    AssetSelector,
     AssetState,
     Changes,
     CheckReport,
     Collection,
+    Explanation,
     JournalUnit,
     Json,
     Marker,
@@ -26,8 +26,9 @@ from retrovue_uow.model import (
     Title,
     TitleKind,
 )
-from retrovue_uow.operations import configure, forget, ingest, process, undo, wipe
-from retrovue_uow.rules import integrity, preflight, undoing
+from retrovue_uow.operations import configure, correct, decide, forget, ingest, process, selecting, undo, wipe
+from retrovue_uow.rules import explaining, integrity, preflight, undoing
+from retrovue_uow.rules.curation import Protection
 from retrovue_uow.store import (
     journal,
     migrations,
@@ -43,7 +44,6 @@ from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
-from retrovue_uow.store.queries_assets import AssetQuery
 from retrovue_uow.store.unit import Unit
 
 
@@ -59,6 +59,8 @@ class Catalog:
         undo_bytes: How many bytes their compressed changesets may take in the file, at most.
         importers: Importer types by name, besides the built-in ones and those found by entry point.
         enrichers: Enricher types by name, likewise.
+        production: Refuse to wipe, forget, retire or undo the ingest of what is protected; nothing overrides that.
+        protects: Says whether an asset is protected, such as by having been on the air; those found by entry point do, too.
 
     Raises:
         ResourceError: The file is missing, unreadable, unwritable, damaged, locked, another program's or too new; it is
@@ -76,6 +78,8 @@ class Catalog:
         undo_bytes: int = 2**30,
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
+        production: bool = False,
+        protects: Protection | None = None,
     ) -> None:
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
@@ -86,8 +90,17 @@ class Catalog:
             raise
         self.importers = registry.importer_factories(importers)
         self.enrichers = registry.enricher_factories(enrichers)
+        self.protections = self._protections(protects) if production else ()
         self._claims = Claims(self.database.path)
         self._journal = Journal(self.database, integrity.validate_database_consistency, Retention(undo_units, undo_bytes))
+
+    def _protections(self, protects: Protection | None) -> tuple[Protection, ...]:
+        try:
+            found = registry.protections()
+        except BaseException:
+            self.database.close()
+            raise
+        return (*found, protects) if protects is not None else tuple(found)
 
     def __enter__(self) -> Catalog:
         return self
@@ -155,6 +168,13 @@ class Catalog:
     wipe_collection = wipe.wipe_collection
     forget_missing = forget.forget_missing
     undo = undo.undo
+    approve = decide.approve
+    withdraw_approval = decide.withdraw_approval
+    retire = decide.retire
+    reinstate = decide.reinstate
+    assign = correct.assign
+    rename_title = correct.rename_title
+    merge_titles = correct.merge_titles
 
     def sources(self) -> list[Source]:
         """Every source, by name."""
@@ -191,12 +211,30 @@ class Catalog:
             missing: True: only those that the last full ingest did not see; False: only the others.
             title: Name of a show or movie, whole and case-insensitive.
         """
-        if kind not in (None, *ASSET_KINDS) or state not in (None, *ASSET_STATES):
-            raise ValidationError(f"kind is one of {ASSET_KINDS}, state one of {ASSET_STATES}; not {kind!r}, {state!r}")
-        if title is not None and not isinstance(title, str):
-            raise ValidationError(f"the title must be text, not {title!r}")
-        collection_id = None if collection is None else self.collection(collection).id
-        return queries_assets.assets(self.database, AssetQuery(collection_id, kind, state, missing, title))
+        return self.select(AssetSelector(collection=collection, kind=kind, state=state, missing=missing, title=title))
+
+    def select(self, selector: AssetSelector) -> list[Asset]:
+        """The assets that a selector describes, by collection and path; every verb takes the same selectors.
+
+        Raises:
+            ValidationError: The selector makes no sense.
+        """
+        return selecting.matching(self.database, selector)
+
+    def schedulable_assets(self, collection: str | None = None) -> list[Asset]:
+        """The assets that may go on the air, of a collection or of all: ready, approved, not missing.
+
+        The view `schedulable_asset` in the file itself has the same, for a scheduler that reads SQL.
+        """
+        return self.select(AssetSelector(collection=collection, state="ready", approved=True, missing=False))
+
+    def explain(self, asset: str) -> Explanation:
+        """Why an asset is what it is: what happened to it, and what keeps it off the air.
+
+        Raises:
+            ValidationError: There is no such asset.
+        """
+        return explaining.explanation(self.database, self.asset(asset))
 
     def asset(self, uuid: str) -> Asset:
         """The asset with this identifier. Raises `ValidationError` if there is none."""

@@ -81,6 +81,10 @@ class ForgetError(OperationError):
     """Forgetting missing assets failed."""
 
 
+class CurationError(OperationError):
+    """A decision or correction of the operator's failed."""
+
+
 class UndoError(OperationError):
     """Undoing a unit of work failed."""
 

@@ -258,6 +258,35 @@ class IngestFilters:
         return self.title is None
 
 
+@attrs.frozen(kw_only=True)
+class AssetSelector:
+    """Which assets; None: whatever it is. All that is given must hold.
+
+    Attributes:
+        collection: Identifier, external id or name of a collection.
+        path: A glob pattern for the path of the file; from the root on, or of its last parts (`Season 01/*`).
+        kind: Kind of the assets.
+        state: State of the assets.
+        missing: True: only those that are missing; False: only those that are not.
+        approved: True: only those that are approved; False: only those that are not.
+        unclassified: True: only those of kind `other`.
+        title: Name of a show or movie, whole, case-insensitive.
+        season: Needs `title`.
+        episode: Needs `season`.
+    """
+
+    collection: str | None = None
+    path: str | None = None
+    kind: AssetKind | None = None
+    state: AssetState | None = None
+    missing: bool | None = None
+    approved: bool | None = None
+    unclassified: bool | None = None
+    title: str | None = None
+    season: int | None = None
+    episode: int | None = None
+
+
 @attrs.frozen
 class WipeOptions:
     """How to wipe. `expect_assets=N` refuses if the collection does not hold exactly N assets."""
@@ -431,6 +460,40 @@ class ForgetResult(Result):
     kept: int = 0
     deleted: Mapping[str, int] = attrs.field(factory=dict)
     paths: tuple[str, ...] = attrs.field(default=(), metadata={LISTS: True})
+
+
+@attrs.frozen(kw_only=True)
+class CurationResult(Result):
+    """What became of selected assets: how many were selected, changed, or so already, and the paths of the changed ones."""
+
+    selected: int
+    changed: int
+    unchanged: int
+    paths: tuple[str, ...] = attrs.field(default=(), metadata={LISTS: True})
+
+
+@attrs.frozen(kw_only=True)
+class TitleResult(Result):
+    """A title as it is now, and the one that was merged into it, as it was."""
+
+    title: Title
+    merged: Title | None = None
+
+
+@attrs.frozen
+class Explanation:
+    """Why an asset is what it is, in sentences.
+
+    Attributes:
+        is_schedulable: Whether it may go on the air.
+        reasons: What keeps it off the air; empty where nothing does.
+        history: What happened to it, the oldest first.
+    """
+
+    asset: Asset
+    is_schedulable: bool
+    reasons: tuple[str, ...]
+    history: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
-from retrovue_uow.model import AttachedEnricher, Json
+from retrovue_uow.model import Asset, AttachedEnricher, Json
 
 IMPORTER_GROUP = "retrovue_uow.importers"
 ENRICHER_GROUP = "retrovue_uow.enrichers"
+PROTECTION_GROUP = "retrovue_uow.protections"
 DEFAULT_TIMEOUT_S = 60.0
 
 _BUILT_IN = (
@@ -36,6 +37,11 @@ def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, Imp
 def enricher_factories(extra: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
     """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
     return {**_found(ENRICHER_GROUP), **extra}
+
+
+def protections() -> list[Callable[[Asset], bool]]:
+    """What other distributions protect: each entry point names a function that says whether an asset is protected."""
+    return [_loaded(each) for each in sorted(entry_points(group=PROTECTION_GROUP), key=_distribution)]
 
 
 def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word
@@ -91,16 +97,20 @@ def _found(group: str) -> dict[str, Callable[[Json], Any]]:
 
 def _lazy(entry_point: EntryPoint) -> Callable[[Json], Any]:
     def make(config: Json) -> Any:  # what an entry point names is known once it is loaded
-        try:
-            factory = entry_point.load()
-        except Exception as error:  # importing runs whatever the other distribution wrote
-            raise ResourceError(
-                f"type {entry_point.name!r} of distribution {_distribution(entry_point)!r} cannot be imported"
-                f" ({error}): reinstall that distribution or take the type out of use"
-            ) from error
-        return factory(config)
+        return _loaded(entry_point)(config)
 
     return make
+
+
+def _loaded(entry_point: EntryPoint) -> Callable[[Any], Any]:
+    try:
+        found: Callable[[Any], Any] = entry_point.load()
+    except Exception as error:  # importing runs whatever the other distribution wrote
+        raise ResourceError(
+            f"type {entry_point.name!r} of distribution {_distribution(entry_point)!r} cannot be imported"
+            f" ({error}): reinstall that distribution or take the type out of use"
+        ) from error
+    return found
 
 
 def _distribution(entry_point: EntryPoint) -> str:

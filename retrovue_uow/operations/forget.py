@@ -8,8 +8,8 @@ from retrovue_uow.errors import ForgetError
 from retrovue_uow.model import ForgetResult
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import queries_assets
+from retrovue_uow.rules import curation, integrity, preflight
+from retrovue_uow.store import queries_assets, queries_decisions
 from retrovue_uow.store.identity import utc_ago
 
 
@@ -26,11 +26,12 @@ def forget_missing(
 
     Pre-conditions:
         - The collection exists and nobody else is working on it.
-        - What is to go is at most `max_fraction` of its assets, and exactly `expect_assets` of them, if that is given.
+        - What is to go is at most `max_fraction` of its assets, and exactly `expect_assets` of them, if that is given; in
+          production none of them is protected.
 
     Post-conditions:
-        - Its assets that have been missing for longer than `older_than` are gone, with their links, markers and metadata, and
-          the titles, seasons and episodes that only they held up.
+        - Its assets that have been missing for longer than `older_than` are gone, with their links, markers and metadata, what
+          the operator had said of their files, and the titles, seasons and episodes that only they held up.
         - Every other asset, and the collection itself with its mappings and enrichers, are as they were.
 
     Atomicity: All of them go, or none. No media file is touched.
@@ -63,7 +64,12 @@ def forget_missing(
             until = utc_ago(older_than or timedelta(0))
             doomed = [each for each in missing if each.missing_since <= until]
             preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)
+            if catalog.protections:
+                curation.validate_not_protected(
+                    catalog.protections, queries_assets.assets_by_id(db, [each.id for each in doomed])
+                )
         with op.execution() as db:
+            queries_decisions.remove_assignments(db, found.id, [each.key for each in doomed])
             went = queries_assets.delete_assets(db, [each.id for each in doomed])
             deleted = process.remove_with_what_they_held(db, went)
         with op.postvalidation() as db:

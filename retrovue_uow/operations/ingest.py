@@ -21,9 +21,17 @@ from retrovue_uow.model import (
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.moves import find_moves
-from retrovue_uow.operations.preparation import PreparedAsset, PreparedIngest, Request, keys_to_look_for, prepare, validate
+from retrovue_uow.operations.preparation import (
+    PreparedAsset,
+    PreparedIngest,
+    Request,
+    keys_to_look_for,
+    prepare,
+    settled,
+    validate,
+)
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import queries_assets, queries_config
+from retrovue_uow.store import queries_assets, queries_config, queries_decisions
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.operation import Operation
@@ -173,12 +181,15 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
             "wipe it first, in the same unit"
         )
+    decisions = queries_decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
     moves = find_moves(unseen, [each for each in prepared.assets if each.is_enriched and each.key not in known])
     tally = _Tally()
-    for each in prepared.assets:
+    for found in prepared.assets:
+        origin = moves.origins.get(found.key)
+        each = settled(found, decisions, known_as=found.key if origin is None else origin.key)
         op.working_on = each.key
-        tally.count(_write(db, prepared, each, known.get(each.key), moves.origins.get(each.key)), each, known)
+        tally.count(_write(db, prepared, each, known.get(each.key), origin), each, known)
     op.working_on = None
     moved = {origin.key for origin in moves.origins.values()}
     missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)

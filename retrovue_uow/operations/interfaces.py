@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from retrovue_uow.errors import OperationError
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+from retrovue_uow.rules.curation import Protection
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.operation import Operation
 
@@ -25,6 +26,10 @@ class OpenCatalog(Protocol):
     @property
     def enrichers(self) -> Mapping[str, EnricherFactory]:
         """Enricher types by name."""
+
+    @property
+    def protections(self) -> Sequence[Protection]:
+        """What must not be taken off the air, in production; nothing elsewhere."""
 
     def operation(
         self,

@@ -18,11 +18,12 @@ from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets
+from retrovue_uow.store import queries_assets, queries_decisions
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset
+from retrovue_uow.store.queries_decisions import Decisions
 
 _NAMED = 20
 E = TypeVar("E")
@@ -105,6 +106,7 @@ class Validated:
     fingerprint: str
     known: Mapping[str, KnownAsset]
     assets: Mapping[str, Asset]
+    decisions: Decisions
 
 
 def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: str, request: Request) -> Validated:
@@ -127,6 +129,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         fingerprint=registry.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
         known=queries_assets.known_assets(db, collection.id),
         assets=_assets_to_match(db, collection, request),
+        decisions=queries_decisions.decisions(db, collection.id),
     )
 
 
@@ -218,11 +221,20 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
     for each in chosen:
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
-    keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, draft)
+    keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, _settled(draft, seen.decisions))
     enriched = enrich_all(drafts, seen.enrichers, keep=keep, progress=request.progress)
-    finished = [None if draft is None else process.classified(draft) for draft in enriched]
+    finished = [None if draft is None else _settled(process.classified(draft), seen.decisions) for draft in enriched]
     _refuse_unsound([draft for draft in finished if draft is not None], seen.collection)
     return finished
+
+
+def _settled(draft: AssetDraft, decisions: Decisions) -> AssetDraft:
+    return decisions.settle(paths.canonical_key(draft.source_path), draft)
+
+
+def settled(each: PreparedAsset, decisions: Decisions, *, known_as: str) -> PreparedAsset:
+    """What was prepared, as the operator would have it now; `known_as` is the path that was decided about."""
+    return attrs.evolve(each, draft=decisions.settle(known_as, each.draft)) if each.is_enriched else each
 
 
 def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> None:

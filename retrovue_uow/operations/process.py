@@ -14,7 +14,7 @@ from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Marker,
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets, queries_titles
+from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
 from retrovue_uow.store.queries_assets import Deleted, KnownAsset
@@ -71,6 +71,8 @@ def process_asset(
                 validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
+            if is_enriched:
+                draft = queries_decisions.decisions_about(db, found.id, key).settle(key, draft)
             with db.session():
                 written = write_asset(db, AssetWrite(found.id, key, mapping.id, draft, fingerprint, known, is_enriched))
         with op.postvalidation() as db:
@@ -215,7 +217,7 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
         enrichers=write.enrichers,
         now=now,
     )
-    _link_again(db, before[0], write.draft, written, now=now)
+    link_again(db, before[0], write.draft, written, now=now)
     if set(before[1]) != set(write.draft.markers):
         queries_assets.remove_markers(db, known.id)
         queries_assets.add_markers(db, known.id, write.draft.markers)
@@ -226,9 +228,9 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
     return written
 
 
-def _link_again(db: Database, before: Asset, draft: AssetDraft, written: Written, *, now: str) -> None:
+def link_again(db: Database, before: Asset, draft: AssetDraft, written: Written, *, now: str) -> None:
     """Let the asset show what the draft says, and remove what nothing shows any more; links that are right stay."""
-    if _identity(before) == _identity(draft):
+    if identity(before) == identity(draft):
         _name_episodes(db, draft, written.asset_id)
         return
     episodes, movies = queries_assets.unlink(db, written.asset_id)
@@ -237,8 +239,8 @@ def _link_again(db: Database, before: Asset, draft: AssetDraft, written: Written
     remove_what_nothing_holds(db, episodes, movies)
 
 
-def _identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
-    """What an asset shows, as far as its kind shows anything."""
+def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
+    """What an asset is and shows, as far as its kind shows anything."""
     shown = {"movie": (asset.title, asset.year), "episode": (asset.title, asset.year, asset.season_number)}
     numbers = tuple(sorted(asset.episode_numbers)) if asset.kind == "episode" else ()
     return asset.kind, shown.get(asset.kind or "", ()), numbers
@@ -311,6 +313,7 @@ def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: b
 
     Where the new name tells something else, the asset counts as changed, and is read anew by the next refresh, or by this one.
     """
+    queries_decisions.move_assignment(db, known.id, write.key)
     queries_assets.move_asset(
         db,
         known.id,
@@ -318,7 +321,7 @@ def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: b
         key=write.key,
         path_mapping_id=write.mapping_id,
         sidecars=sidecar_fingerprint(write.draft),
-        is_changed=_identity(existing_asset(db, known.id)) != _identity(write.draft),
+        is_changed=identity(existing_asset(db, known.id)) != identity(write.draft),
         now=utc_now(),
     )
     written = _refresh(db, write, known) if refresh else Written(known.id, "moved")

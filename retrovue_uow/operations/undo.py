@@ -5,8 +5,8 @@ from __future__ import annotations
 from retrovue_uow.errors import UndoError
 from retrovue_uow.model import UndoResult
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.rules import integrity, preflight, undoing
-from retrovue_uow.store import queries_config, touched
+from retrovue_uow.rules import curation, integrity, preflight, undoing
+from retrovue_uow.store import queries_assets, queries_config, touched
 from retrovue_uow.store.queries_journal import UNDO
 
 
@@ -16,7 +16,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
     Pre-conditions:
         - The unit is in the journal, changed something, and is not undone already.
         - Its record has not expired, is what was written, and is of the schema that the catalogue has now.
-        - Nobody else is working on a collection that it touched.
+        - Nobody else is working on a collection that it touched; in production no asset that would go is protected.
 
     Post-conditions:
         - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included.
@@ -40,6 +40,9 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             for collection in queries_config.collections(db):
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
+            if catalog.protections:
+                added = [str(key) for key in changeset.glance.changed["asset"]["INSERT"]]
+                curation.validate_not_protected(catalog.protections, queries_assets.assets_by_id(db, added))
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(changeset.inverted()))
         with op.postvalidation() as db:

@@ -6,8 +6,9 @@ from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import queries_assets
+from retrovue_uow.store.queries_assets import AssetQuery
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -16,12 +17,13 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
     Pre-conditions:
         - The collection exists; it need not be enabled, nor its source be reachable.
         - Nobody else is working on it.
-        - It holds exactly `options.expect_assets` assets, if that is given.
+        - It holds exactly `options.expect_assets` assets, if that is given; in production none of them is protected.
 
     Post-conditions:
         - Its assets are gone, with their links, markers and metadata, and the titles, seasons and episodes that only they
           held up.
         - The collection, its path mappings and its enrichers are as they were, and so is every other collection.
+        - What the operator said of its files stays, in case they come back.
         - The result counts exactly the rows that went, per table.
 
     Atomicity: All of it goes, or nothing. No media file is touched.
@@ -46,6 +48,9 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             collection = preflight.validate_collection_exists(db, collection_id)
             preflight.validate_no_conflicting_operations(op, collection)
             preflight.validate_wipe_prerequisites(db, collection, options)
+            if catalog.protections:
+                doomed = queries_assets.assets(db, AssetQuery(collection_id=collection.id))
+                curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
             deleted = process.remove_with_what_they_held(db, queries_assets.delete_assets_of(db, collection.id))
         with op.postvalidation() as db:

@@ -11,13 +11,14 @@ from retrovue_uow.media import paths
 from retrovue_uow.media.asking import require
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, WipeOptions
+from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, WipeOptions
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import queries_assets, queries_config
+from retrovue_uow.store import queries_assets, queries_config, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.operation import Operation
 
-Named = TypeVar("Named", Source, Collection)
+Named = TypeVar("Named", Source, Collection, Title)
+_LAST_YEAR = 9999
 _LONGEST_AGE = timedelta(days=365_000)
 
 
@@ -44,15 +45,40 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     if len(found) == 1:
         return found[0]
     if found:
-        listed = ", ".join(f"{each.name!r} ({each.id})" for each in found)
+        listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
         raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
-    known = ", ".join(repr(each.name) for each in candidates[:10]) or "none yet"
+    known = ", ".join(map(_called, candidates[:10])) or "none yet"
     raise ValidationError(f"there is no {noun} {selector!r}: the catalogue has {known}")
 
 
-def _is_named(each: Source | Collection, selector: str) -> bool:
+def _called(each: Source | Collection | Title) -> str:
+    return f"{each.kind} '{each.name} ({each.year})'" if isinstance(each, Title) and each.year else repr(each.name)
+
+
+def _is_named(each: Source | Collection | Title, selector: str) -> bool:
     external_id = each.external_id if isinstance(each, Collection) else None
-    return selector == external_id or each.name.casefold() == selector.casefold()
+    with_year = f"{each.name} ({each.year})" if isinstance(each, Title) and each.year else each.name
+    return selector == external_id or selector.casefold() in {each.name.casefold(), with_year.casefold()}
+
+
+@rule
+def validate_title_exists(db: Database, selector: str) -> Title:
+    """The show or movie that `selector` names: its identifier, its name, or its name with the year in parentheses."""
+    return _only_one("title", selector, queries_titles.titles(db))
+
+
+@rule
+def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
+    """The new name and year can be had, differ from the old ones, and belong to no other title of the kind."""
+    if not isinstance(renamed.name, str) or not renamed.name.strip() or not paths.is_utf8(renamed.name) or "\0" in renamed.name:
+        raise ValidationError(f"a title needs a readable name, not {renamed.name!r}")
+    if renamed.year is not None and (not isinstance(renamed.year, int) or not 0 < renamed.year <= _LAST_YEAR):
+        raise ValidationError(f"the year must be a whole number from 1 to {_LAST_YEAR}, or 0 for none, not {renamed.year!r}")
+    if renamed == found:
+        raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
+    for other in queries_titles.titles(db, found.kind):
+        if other.id != found.id and (other.name, other.year) == (renamed.name, renamed.year):
+            raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")
 
 
 @rule
@@ -67,25 +93,30 @@ def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
     if not isinstance(filters, IngestFilters):
         _refuse_filters(f"they must be IngestFilters, not {filters!r}")
-    _validate_filter_types(filters)
-    if filters.season is not None and filters.title is None:
-        _refuse_filters("a season needs a title")
-    if filters.episode is not None and filters.season is None:
-        _refuse_filters("an episode needs a season")
-    if filters.title is not None and not filters.title.strip():
-        _refuse_filters("the title is blank")
-    if (filters.season or 0) < 0 or (filters.episode or 0) < 0:
-        _refuse_filters("season and episode count from 0")
+    problem = _season_problem(filters.title, filters.season, filters.episode)
+    if problem is not None:
+        _refuse_filters(problem)
     if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
         _refuse_filters(f"exclude must be a tuple of glob patterns, not {filters.exclude!r}")
 
 
-def _validate_filter_types(filters: IngestFilters) -> None:
-    if filters.title is not None and not isinstance(filters.title, str):
-        _refuse_filters(f"the title must be text, not {filters.title!r}")
-    for number in (filters.season, filters.episode):
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
-            _refuse_filters(f"season and episode must be whole numbers, not {number!r}")
+@rule
+def validate_season_and_episode(title: object, season: object, episode: object) -> None:
+    """A season is one of a title, an episode one of a season, and both count from 0."""
+    problem = _season_problem(title, season, episode)
+    if problem is not None:
+        raise ValidationError(f"this selection makes no sense: {problem}")
+
+
+def _season_problem(title: object, season: object, episode: object) -> str | None:
+    if title is not None and (not isinstance(title, str) or not title.strip()):
+        return f"the title must be text that is not blank, not {title!r}"
+    for number in (season, episode):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+            return f"season and episode must be whole numbers from 0, not {number!r}"
+    if season is not None and title is None:
+        return "a season needs a title"
+    return "an episode needs a season" if episode is not None and season is None else None
 
 
 def _refuse_filters(reason: str) -> None:

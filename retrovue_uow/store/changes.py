@@ -123,6 +123,14 @@ class Changeset:
         for change in self.raw():
             yield self._row(change)
 
+    def find(self, table: str, key: Key) -> RowChange | None:
+        """What it changes in one row."""
+        position = self.shape.columns[table].index(self.shape.keys[table])
+        for change in self.raw():
+            if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one
+                return self._row(change)
+        return None
+
     def _row(self, change: apsw.TableChange) -> RowChange:
         columns = self.shape.columns[change.name]
         position = columns.index(self.shape.keys[change.name])

@@ -12,7 +12,7 @@ import attrs
 from loguru import logger
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
-from retrovue_uow.model import Changes, JournalUnit
+from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import migrations, touched
 from retrovue_uow.store import queries_journal as queries
 from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Recording, decompressed
@@ -226,8 +226,13 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
 
 def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: JournalUnit) -> JournalUnit | None:
     """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
-    for unit_id in queries.recorded_units_after(db, after.id):
-        unit = queries.unit(db, unit_id)
-        if unit is not None and any((row.table, row.key) == (table, key) for row in recorded(db, unit).rows()):
-            return unit
-    return None
+    units = queries.recorded_units(db, after=after.id, table=table)
+    return next((unit for unit in reversed(units) if recorded(db, unit).find(table, key) is not None), None)
+
+
+def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:
+    """What the recorded units changed in a row, the oldest first."""
+    for unit in queries.recorded_units(db, after=None, table=table):
+        row = recorded(db, unit).find(table, key)
+        if row is not None:
+            yield unit, row

@@ -9,6 +9,7 @@ import attrs
 
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
 from retrovue_uow.store.database import Database, Row
+from retrovue_uow.store.identity import utc_now
 
 _FIND = """
 SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
@@ -38,13 +39,19 @@ class AssetQuery:
 
     Attributes:
         missing: True: only those that are missing; False: only those that are not.
+        approved: Likewise.
+        path: A glob pattern for the whole path, or for its last parts.
     """
 
     collection_id: str | None = None
     kind: AssetKind | None = None
     state: AssetState | None = None
     missing: bool | None = None
+    approved: bool | None = None
+    path: str | None = None
     title: str | None = None
+    season: int | None = None
+    episode: int | None = None
 
 
 @attrs.frozen
@@ -74,12 +81,24 @@ class MissingAsset:
 def assets(db: Database, query: AssetQuery) -> list[Asset]:
     """The assets that `query` describes, by collection and key; titles are compared as `str.casefold` does."""
     rows = db.execute(
-        _FIND
+        _FIND  # noqa: S608  both texts are ours
         + """
  WHERE (:collection_id IS NULL OR asset.collection_id = :collection_id)
    AND (:kind IS NULL OR asset.kind = :kind)
    AND (:state IS NULL OR asset.state = :state)
    AND (:missing IS NULL OR (asset.missing_since IS NOT NULL) = :missing)
+   AND (:approved IS NULL OR asset.approved = :approved)
+   AND (:path IS NULL
+        OR asset.file_path GLOB :path
+        OR asset.file_path GLOB '*/' || :path
+        OR asset.canonical_key GLOB :path)
+   AND (:season IS NULL OR season.number = :season)
+   AND (:episode IS NULL
+        OR EXISTS (SELECT 1
+                     FROM episode_asset AS other_link
+                     JOIN episode AS other_episode ON other_episode.id = other_link.episode_id
+                    WHERE other_link.asset_id = asset.id
+                      AND other_episode.number = :episode))
  ORDER BY asset.collection_id, asset.canonical_key
 """,
         {
@@ -87,6 +106,10 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
             "kind": query.kind,
             "state": query.state,
             "missing": None if query.missing is None else int(query.missing),
+            "approved": None if query.approved is None else int(query.approved),
+            "path": query.path,
+            "season": query.season,
+            "episode": query.episode,
         },
     )
     found = map(_asset, rows)
@@ -100,6 +123,19 @@ def asset(db: Database, asset_id: str) -> Asset | None:
     """The asset with this identifier."""
     rows = db.execute(_FIND + " WHERE asset.id = ?", (asset_id,))
     return _asset(rows[0]) if rows else None
+
+
+def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
+    """Those of the assets that are there, by collection and key."""
+    rows = db.execute(
+        _FIND  # noqa: S608  both texts are ours
+        + """
+ WHERE asset.id IN (SELECT value FROM json_each(?))
+ ORDER BY asset.collection_id, asset.canonical_key
+""",
+        (json.dumps(list(asset_ids)),),
+    )
+    return [_asset(row) for row in rows]
 
 
 def _asset(row: Row) -> Asset:
@@ -133,6 +169,12 @@ def metadata(db: Database, asset_id: str) -> dict[str, Json]:
         (asset_id,),
     )
     return {str(domain): json.loads(str(document)) for domain, document in rows}
+
+
+def created_at(db: Database, asset_id: str) -> str:
+    """When an asset was created (UTC text)."""
+    ((created,),) = db.execute("SELECT created_at FROM asset WHERE id = ?", (asset_id,))
+    return str(created)
 
 
 def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
@@ -267,6 +309,38 @@ def update_asset(
 def withdraw_approval(db: Database, asset_id: str) -> None:
     """Take the operator's approval from an asset, if it has it."""
     db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
+
+
+def approve(db: Database, asset_ids: list[str]) -> None:
+    """Approve assets, which are ready."""
+    _update(db, "approved = 1", asset_ids)
+
+
+def withdraw_approvals(db: Database, asset_ids: list[str]) -> None:
+    """Take the operator's approval from assets."""
+    _update(db, "approved = 0", asset_ids)
+
+
+def retire(db: Database, asset_ids: list[str]) -> None:
+    """Take assets out of use."""
+    _update(db, "state = 'retired', approved = 0", asset_ids)
+
+
+def reinstate(db: Database, asset_ids: list[str]) -> None:
+    """Take assets back into use."""
+    _update(db, "state = iif(duration_ms IS NULL, 'new', 'ready')", asset_ids)
+
+
+def _update(db: Database, change: str, asset_ids: list[str]) -> None:
+    db.execute(
+        f"UPDATE asset SET {change}, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  as above
+        (utc_now(), json.dumps(asset_ids)),
+    )
+
+
+def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:
+    """Let an asset be of another kind."""
+    db.execute("UPDATE asset SET kind = ?, updated_at = ? WHERE id = ?", (kind, now, asset_id))
 
 
 def link_episode(db: Database, episode_id: int, asset_id: str) -> None:

@@ -151,19 +151,19 @@ def changeset(db: Database, unit_id: str) -> tuple[bytes, str] | None:
     return (bytes(rows[0][0]), str(rows[0][1])) if rows else None
 
 
-def recorded_units_after(db: Database, unit_id: str) -> list[str]:
-    """The units committed after one, the newest first, as far as their changesets are there."""
+def recorded_units(db: Database, *, after: str | None, table: str) -> list[JournalUnit]:
+    """The units whose changesets are there and speak of a table, the oldest first; only those after one, if that is given."""
     rows = db.execute(
-        """
-        SELECT id
-          FROM unit_of_work
-         WHERE changeset IS NOT NULL
-           AND rowid > (SELECT rowid FROM unit_of_work WHERE id = ?)
-         ORDER BY rowid DESC
-        """,
-        (unit_id,),
+        _FIND  # noqa: S608  both texts are ours
+        + """
+ WHERE changeset IS NOT NULL
+   AND json_extract(counts, '$."' || ?1 || '"') IS NOT NULL
+   AND (?2 IS NULL OR rowid > (SELECT rowid FROM unit_of_work WHERE id = ?2))
+ ORDER BY rowid
+""",
+        (table, after),
     )
-    return [str(row[0]) for row in rows]
+    return _units(db, rows)
 
 
 def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:

@@ -154,3 +154,50 @@ def remove_empty_titles(db: Database, title_ids: Collection[str]) -> int:
         (json.dumps(list(title_ids)),),
     )
     return len(rows)
+
+
+def rename_title(db: Database, title_id: str, name: str, year: int | None) -> None:
+    """Give a title another name and year."""
+    db.execute("UPDATE title SET name = ?, year = ? WHERE id = ?", (name, year, title_id))
+
+
+def merge_titles(db: Database, title_id: str, *, into: str) -> None:
+    """Let all that belongs to a title belong to another one, and remove it. Equal seasons and episodes become one."""
+    db.execute("UPDATE movie_asset SET title_id = ? WHERE title_id = ?", (into, title_id))
+    seasons = db.execute(
+        """
+        SELECT goes.id, stays.id
+          FROM season AS goes
+          LEFT JOIN season AS stays ON stays.title_id = ?
+                                   AND stays.number = goes.number
+         WHERE goes.title_id = ?
+        """,
+        (into, title_id),
+    )
+    for season_id, twin_id in seasons:
+        if twin_id is None:
+            db.execute("UPDATE season SET title_id = ? WHERE id = ?", (into, season_id))
+        else:
+            _merge_seasons(db, season_id, into=twin_id)
+    db.execute("DELETE FROM title WHERE id = ?", (title_id,))
+
+
+def _merge_seasons(db: Database, season_id: int, *, into: int) -> None:
+    episodes = db.execute(
+        """
+        SELECT goes.id, goes.name, stays.id
+          FROM episode AS goes
+          LEFT JOIN episode AS stays ON stays.season_id = ?
+                                    AND stays.number = goes.number
+         WHERE goes.season_id = ?
+        """,
+        (into, season_id),
+    )
+    for episode_id, name, twin_id in episodes:
+        if twin_id is None:
+            db.execute("UPDATE episode SET season_id = ? WHERE id = ?", (into, episode_id))
+        else:
+            db.execute("UPDATE episode_asset SET episode_id = ? WHERE episode_id = ?", (twin_id, episode_id))
+            db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, twin_id))
+            db.execute("DELETE FROM episode WHERE id = ?", (episode_id,))
+    db.execute("DELETE FROM season WHERE id = ?", (season_id,))

@@ -23,6 +23,7 @@ from retrovue_uow import (
     AfterCommitError,
     AssetDraft,
     AssetProcessingError,
+    AssetSelector,
     BusinessRuleError,
     Catalog,
     Collection,
@@ -30,6 +31,7 @@ from retrovue_uow import (
     ConflictError,
     ConstraintError,
     ContractError,
+    CurationError,
     Database,
     ForgetError,
     IngestError,
@@ -76,6 +78,13 @@ FAILURES: dict[str, tuple[type[OperationError], type[Exception], Callable[[Catal
     "wipe_collection": (WipeError, ValidationError, lambda c: c.wipe_collection("Shows", WipeOptions(expect_assets=1))),
     "forget_missing": (ForgetError, ValidationError, lambda c: c.forget_missing("Shows", expect_assets=1)),
     "undo": (UndoError, ValidationError, lambda c: c.undo("nothing")),
+    "approve": (CurationError, ValidationError, lambda c: c.approve("nothing")),
+    "withdraw_approval": (CurationError, ValidationError, lambda c: c.withdraw_approval([])),
+    "retire": (CurationError, ValidationError, lambda c: c.retire(AssetSelector(), expect_assets=1)),
+    "reinstate": (CurationError, ValidationError, lambda c: c.reinstate(AssetSelector())),
+    "assign": (CurationError, ValidationError, lambda c: c.assign(AssetSelector(kind="movie"), season_number=1)),
+    "rename_title": (CurationError, ValidationError, lambda c: c.rename_title("Tron", name="Tron")),
+    "merge_titles": (CurationError, ValidationError, lambda c: c.merge_titles("Tron", into="Space: 1999")),
 }
 SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "add_source": lambda c: c.add_source("another", "fake"),
@@ -96,12 +105,23 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "wipe_collection": lambda c: c.wipe_collection("Shows"),
     "forget_missing": lambda c: c.forget_missing("Shows"),
     "undo": lambda c: c.undo(c.history(1)[0].id),
+    "approve": lambda c: c.approve(c.assets()),
+    "withdraw_approval": lambda c: c.withdraw_approval(AssetSelector(title="tron")),
+    "retire": lambda c: c.retire(c.assets()[0].id),
+    "reinstate": lambda c: c.retire(c.assets()[0]) and c.reinstate(c.assets()[0]),
+    "assign": lambda c: c.assign(AssetSelector(kind="movie"), kind="trailer"),
+    "rename_title": lambda c: c.rename_title("Tron", name="TRON", year=0),
+    "merge_titles": lambda c: c.process_asset(another_tron(c), "Shows") and c.merge_titles("Tron (1999)", into="Tron (1982)"),
 }
 
 
 def a_file(catalog: Catalog) -> AssetDraft:
     path = Path(catalog.collection("Shows").path_mappings[0].local_path) / "mounted.txt"
     return AssetDraft(str(path), "/media/mounted.txt", kind="bumper")
+
+
+def another_tron(catalog: Catalog) -> AssetDraft:
+    return attrs.evolve(a_file(catalog), kind="movie", title="Tron", year=1999)
 
 
 @pytest.fixture
@@ -194,6 +214,7 @@ def test_error_classes_are_the_design_s_tree() -> None:
         AssetProcessingError: OperationError,
         WipeError: OperationError,
         ForgetError: OperationError,
+        CurationError: OperationError,
         UndoError: OperationError,
         ConfigurationError: OperationError,
         AfterCommitError: RetroVueError,
@@ -228,6 +249,17 @@ SIGNATURES = {
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
     "undo": "(unit_id, *, dry_run=False)",
+    "approve": "(assets, *, expect_assets=None, dry_run=False)",
+    "withdraw_approval": "(assets, *, expect_assets=None, dry_run=False)",
+    "retire": "(assets, *, expect_assets=None, dry_run=False)",
+    "reinstate": "(assets, *, expect_assets=None, dry_run=False)",
+    "assign": "(assets, *, kind=None, title=None, year=None, season_number=None, episode_numbers=None, episode_title=None, "
+    "expect_assets=None, dry_run=False)",
+    "rename_title": "(title, *, name=None, year=None, dry_run=False)",
+    "merge_titles": "(merged, *, into, dry_run=False)",
+    "select": "(selector)",
+    "schedulable_assets": "(collection=None)",
+    "explain": "(asset)",
     "history": "(limit=50)",
     "changes": "(unit_id)",
     "last_ingest": "(collection)",
@@ -258,7 +290,7 @@ def test_public_signatures_are_the_design_s(name: str) -> None:
 
 def test_catalog_opens_with_the_design_s_parameters() -> None:
     limits = "busy_timeout_ms=5000, write_wait_s=60, undo_units=200, undo_bytes=1073741824"
-    expected = f"(path, *, read_only=False, {limits}, importers={{}}, enrichers={{}})"
+    expected = f"(path, *, read_only=False, {limits}, importers={{}}, enrichers={{}}, production=False, protects=None)"
 
     assert plain_signature(Catalog.__init__) == expected
 

@@ -15,7 +15,7 @@ from harness import FakeImporter, draft, dump, episode, movie
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrovue_uow import Catalog, Collection, Marker, ValidationError, Violation, WipeOptions
+from retrovue_uow import AssetSelector, Catalog, Collection, Marker, ValidationError, Violation, WipeOptions
 from retrovue_uow.errors import ConstraintError
 from retrovue_uow.model import Result
 from retrovue_uow.store import queries_integrity, touched
@@ -140,6 +140,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         opened.ingest_collection("Shows")
         importer.drafts = [episode("Both", 1, 1), movie("Alien", 1979), draft("promo.mkv", kind="promo", duration_ms=10)]
         opened.ingest_collection("More")
+        opened.assign(AssetSelector(path="bumper.mkv"), kind="psa")
+        opened.rename_title("Alien", name="Alien!")
         assert opened.check().is_sound
         yield opened
 

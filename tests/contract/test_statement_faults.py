@@ -19,8 +19,10 @@ from harness import FakeEnricher, FakeImporter, dump, episode, mounted, movie, o
 from retrovue_uow import (
     AssetDraft,
     AssetProcessingError,
+    AssetSelector,
     Catalog,
     ConfigurationError,
+    CurationError,
     ForgetError,
     FoundCollection,
     IngestError,
@@ -79,6 +81,19 @@ def undone_in_a_session(catalog: Catalog) -> object:
         return [catalog.undo(unit_id), catalog.disable_collection("Shows")]
 
 
+def retired_and_reinstated(catalog: Catalog) -> object:
+    with catalog.session():
+        return [catalog.retire(AssetSelector(kind="movie")), catalog.reinstate(AssetSelector(kind="movie"))]
+
+
+def assigned_and_merged(catalog: Catalog) -> object:
+    with catalog.session():
+        return [
+            catalog.assign(AssetSelector(path="*S01E02.mkv"), title="Space 1999"),
+            catalog.merge_titles("Space 1999", into="Space: 1999"),
+        ]
+
+
 def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
     return mounted(found, str(Path(catalog.database.path).with_name("media")))
 
@@ -113,6 +128,19 @@ CASES = {
     "undo": Case(lambda catalog: catalog.undo(last_unit(catalog)), UndoError),
     "undo, dry": Case(lambda catalog: catalog.undo(last_unit(catalog), dry_run=True), UndoError),
     "undo in a session": Case(undone_in_a_session, OperationError, outside=True),
+    "approve": Case(lambda catalog: catalog.approve(AssetSelector(state="ready")), CurationError),
+    "approve, dry": Case(lambda catalog: catalog.approve(AssetSelector(), dry_run=True), CurationError),
+    "withdraw_approval": Case(lambda catalog: catalog.withdraw_approval(AssetSelector()), CurationError),
+    "retire": Case(lambda catalog: catalog.retire(AssetSelector(kind="movie")), CurationError),
+    "reinstate": Case(retired_and_reinstated, CurationError, outside=True),
+    "assign": Case(
+        lambda catalog: catalog.assign(
+            AssetSelector(kind="movie"), kind="episode", title="Dark", season_number=1, episode_numbers=(1, 2)
+        ),
+        CurationError,
+    ),
+    "rename_title": Case(lambda catalog: catalog.rename_title("Tron", name="TRON"), CurationError),
+    "merge_titles": Case(assigned_and_merged, CurationError, outside=True),
     "wipe and ingest in one session": Case(wiped_and_ingested_anew, OperationError, outside=True),
     "session of operations and SQL": Case(session_of_operations_and_sql, OperationError, outside=True),
 }

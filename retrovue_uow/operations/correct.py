@@ -1,0 +1,213 @@
+"""What the operator corrects: what a file is, what a title is called, and which two titles are one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import attrs
+
+from retrovue_uow.errors import CurationError, ValidationError
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, CurationResult, Title, TitleResult
+from retrovue_uow.operations import process
+from retrovue_uow.operations.decide import curation_result
+from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.selecting import Assets, described, selected
+from retrovue_uow.rules import curation, integrity, preflight
+from retrovue_uow.rules.drafts import validate_asset_draft
+from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.queries_decisions import Identity, title_kind_of
+
+T = TypeVar("T")
+
+
+def assign(
+    catalog: OpenCatalog,
+    assets: Assets,
+    *,
+    kind: AssetKind | None = None,
+    title: str | None = None,
+    year: int | None = None,
+    season_number: int | None = None,
+    episode_numbers: Sequence[int] | None = None,
+    episode_title: str | None = None,
+    expect_assets: int | None = None,
+    dry_run: bool = False,
+) -> CurationResult:
+    """Say what assets are and show, where that was read wrongly or not at all. The operator's word outranks the file's.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+        - What comes out fits together: an episode has a title, a season and numbers, a movie a title, others have neither.
+
+    Post-conditions:
+        - Each of them is and shows what was said; what was not said is as it was, as far as its kind has it.
+        - It stays so in later refreshes, when the file moves, and when the collection is wiped and ingested anew.
+        - What nothing shows any more is gone. Approval and everything else about the assets are as they were.
+
+    Atomicity: All of them are assigned, or none.
+
+    Args:
+        assets: Identifiers or assets, or an `AssetSelector`.
+        title: Name of the show or movie, which is added if there is none.
+        year: First year of the show or movie.
+        season_number: From 0; season 0 holds the specials.
+        episode_numbers: The episodes that the file holds.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    said = _Said(kind, title, year, season_number, _as_tuple(episode_numbers), episode_title)
+    with catalog.operation(
+        "asset_assign",
+        CurationError,
+        dry_run=dry_run,
+        assets=described(assets),
+        expect_assets=expect_assets,
+        said={name: value for name, value in attrs.asdict(said).items() if value is not None},
+    ) as op:
+        with op.preflight() as db:
+            if said == _Said():
+                raise ValidationError("nothing was said: give a kind, a title, a season, …")
+            found = selected(db, assets, expect_assets=expect_assets)
+            identities = [_identity_of(db, asset, said) for asset in found]
+        with op.execution() as db:
+            changed = [asset for asset, identity in zip(found, identities, strict=True) if _assign(db, asset, identity)]
+        with op.postvalidation() as db:
+            integrity.validate_hierarchy_integrity(db)
+            integrity.validate_all_relationships(db)
+        return op.finish(curation_result(found, changed))
+
+
+@attrs.frozen
+class _Said:
+    """What the operator said; None: nothing about that."""
+
+    kind: AssetKind | None = None
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] | None = None
+    episode_title: str | None = None
+
+
+def _as_tuple(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
+    """The numbers as a draft has them; what is no sequence is left for the rules to refuse."""
+    return tuple(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, str) else numbers
+
+
+def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
+    """What the asset is to be: what was said, and what it was as far as its kind, which may be another, has that."""
+    kind = said.kind or asset.kind
+    is_of_a_title = title_kind_of(kind) is not None and title_kind_of(kind) == title_kind_of(asset.kind)
+    is_an_episode = is_of_a_title and kind == "episode"
+    identity = Identity(
+        kind=kind,
+        title=_said_or(said.title, asset.title, keeps=is_of_a_title),
+        year=_said_or(said.year, asset.year, keeps=is_of_a_title and said.title is None),
+        season_number=_said_or(said.season_number, asset.season_number, keeps=is_an_episode),
+        episode_numbers=_said_or(said.episode_numbers, asset.episode_numbers, keeps=is_an_episode) or (),
+        episode_title=_said_or(said.episode_title, asset.episode_title, keeps=is_an_episode and not said.episode_numbers),
+    )
+    collection = preflight.validate_collection_exists(db, asset.collection_id)
+    validate_asset_draft(_draft(asset, identity), collection)
+    curation.validate_identity(identity)
+    return identity
+
+
+def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:
+    """What was said; where nothing was, what it was, if that still applies."""
+    return was if said is None and keeps else said
+
+
+def _draft(asset: Asset, identity: Identity) -> AssetDraft:
+    return AssetDraft(asset.file_path, asset.canonical_key, **attrs.asdict(identity))
+
+
+def _assign(db: Database, asset: Asset, identity: Identity) -> bool:
+    """Whether the asset is something else now than before."""
+    now = utc_now()
+    queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=now)
+    decisions = queries_decisions.decisions_about(db, asset.collection_id, asset.canonical_key)
+    draft = decisions.settle(asset.canonical_key, _draft(asset, identity))
+    if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
+        return False
+    queries_assets.set_kind(db, asset.id, identity.kind, now=now)
+    process.link_again(db, asset, draft, process.Written(asset.id, "changed"), now=now)
+    return True
+
+
+def rename_title(
+    catalog: OpenCatalog, title: str, *, name: str | None = None, year: int | None = None, dry_run: bool = False
+) -> TitleResult:
+    """Call a show or movie otherwise. Files that name it as before are still its own.
+
+    Pre-conditions:
+        - The title exists, and no other one of its kind has the new name and year.
+
+    Post-conditions:
+        - The title has the new name and year; its seasons, episodes and assets are as they were.
+        - What later ingests find under the old name belongs to it, also after a wipe.
+
+    Atomicity: The title is renamed, or all is as before.
+
+    Args:
+        title: Its identifier, its name, or its name with the year: `Space: 1999 (1975)`.
+        name: The new name; None leaves it.
+        year: The first year; None leaves it, 0 says that it is not known.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    with catalog.operation("title_rename", CurationError, dry_run=dry_run, title=title, name=name, year=year) as op:
+        with op.preflight() as db:
+            found = preflight.validate_title_exists(db, title)
+            renamed = attrs.evolve(found, name=found.name if name is None else name, year=_year(found, year))
+            preflight.validate_title_is_free(db, found, renamed)
+        with op.execution() as db:
+            queries_titles.rename_title(db, found.id, renamed.name, renamed.year)
+            queries_decisions.spell(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
+        with op.postvalidation() as db:
+            integrity.validate_database_consistency(db)
+        return op.finish(TitleResult(title=renamed))
+
+
+def _year(found: Title, year: int | None) -> int | None:
+    return found.year if year is None else year or None
+
+
+def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool = False) -> TitleResult:
+    """Let two spellings of one show or movie be one: seasons and episodes are joined.
+
+    Pre-conditions:
+        - Both titles exist, are of one kind, and are not one and the same.
+
+    Post-conditions:
+        - All that belonged to `merged` belongs to `into`; equal seasons and episodes are one, and `merged` is gone.
+        - No asset was changed or lost. What later ingests find under the merged name belongs to `into`, also after a wipe.
+
+    Atomicity: All of it is joined, or all is as before.
+
+    Args:
+        merged: The title that goes: its identifier, its name, or its name with the year.
+        into: The title that stays, likewise.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    with catalog.operation("title_merge", CurationError, dry_run=dry_run, merged=merged, into=into) as op:
+        with op.preflight() as db:
+            goes, stays = preflight.validate_title_exists(db, merged), preflight.validate_title_exists(db, into)
+            curation.validate_titles_can_merge(stays, goes)
+        with op.execution() as db:
+            queries_titles.merge_titles(db, goes.id, into=stays.id)
+            queries_decisions.spell(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
+            (joined,) = [each for each in queries_titles.titles(db, stays.kind) if each.id == stays.id]
+        with op.postvalidation() as db:
+            integrity.validate_database_consistency(db)
+        return op.finish(TitleResult(title=joined, merged=goes))

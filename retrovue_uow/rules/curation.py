@@ -1,0 +1,98 @@
+"""What must hold before the operator's decisions: what keeps an asset off the air, and what nobody may take off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
+from retrovue_uow.model import Asset, Title
+from retrovue_uow.rules.verdict import rule
+from retrovue_uow.store.queries_decisions import Identity, title_kind_of
+
+Protection = Callable[[Asset], bool]
+_NAMED = 10
+
+
+def not_ready(asset: Asset) -> str | None:
+    """Why an asset is not ready, in a sentence; None: it is."""
+    if asset.state == "retired":
+        return "it is retired: reinstate it first"
+    if asset.state == "new":
+        return "its length is not known: attach an enricher that measures it (ffprobe), and ingest with refresh"
+    return None
+
+
+def not_schedulable(asset: Asset) -> tuple[str, ...]:
+    """Every reason for which an asset is kept off the air, in sentences; none: it may be scheduled."""
+    reasons = [not_ready(asset)]
+    if asset.missing_since is not None:
+        reasons.append(f"its file is missing since {asset.missing_since}: bring the file back and ingest, or forget it")
+    if not asset.approved:
+        reasons.append("it is not approved: approve it")
+    return tuple(reason for reason in reasons if reason is not None)
+
+
+@rule
+def validate_ready(assets: Sequence[Asset]) -> None:
+    """Each of the assets is ready; those that are not are named, each with its reason."""
+    reasons = [f"{asset.canonical_key!r}: {reason}" for asset in assets if (reason := not_ready(asset)) is not None]
+    if reasons:
+        more = f"\n  and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+        listed = "\n  ".join(reasons[:_NAMED])
+        raise ValidationError(f"{len(reasons)} assets are not ready, so nothing was approved:\n  {listed}{more}")
+
+
+@rule
+def validate_retired(assets: Sequence[Asset]) -> None:
+    """Each of the assets is retired."""
+    others = [asset.canonical_key for asset in assets if asset.state != "retired"]
+    if others:
+        raise ValidationError(f"{len(others)} assets are not retired, so nothing was reinstated: {others[:_NAMED]}")
+
+
+@rule
+def validate_not_protected(protections: Sequence[Protection], assets: Sequence[Asset]) -> None:
+    """None of the assets is protected, such as by having been on the air. Nothing overrides this."""
+    protected = [asset.canonical_key for asset in assets if any(_protects(protection, asset) for protection in protections)]
+    if protected:
+        more = f" and {len(protected) - _NAMED} more" if len(protected) > _NAMED else ""
+        raise BusinessRuleError(
+            f"{len(protected)} assets are protected in production, so nothing was changed: {protected[:_NAMED]}{more}"
+        )
+
+
+def _protects(protection: Protection, asset: Asset) -> bool:
+    try:
+        return bool(protection(asset))
+    except Exception as error:
+        raise ResourceError(
+            f"whether {asset.canonical_key!r} is protected cannot be told ({error!r}): mend the protection"
+        ) from error
+
+
+@rule
+def validate_identity(identity: Identity) -> None:
+    """A kind and what it shows fit together: an episode has a title, a season and numbers, a movie a title, others nothing."""
+    if title_kind_of(identity.kind) is not None and not identity.title:
+        raise ValidationError(f"an asset of kind {identity.kind} needs a title")
+    if identity.kind == "episode" and (identity.season_number is None or not identity.episode_numbers):
+        raise ValidationError("an episode needs a season_number (0 for a special) and episode_numbers")
+    if identity.kind != "episode":
+        _refuse_given(identity, "season_number", "episode_numbers", "episode_title")
+    if title_kind_of(identity.kind) is None:
+        _refuse_given(identity, "title", "year")
+
+
+def _refuse_given(identity: Identity, *names: str) -> None:
+    given = [name for name in names if getattr(identity, name) not in (None, ())]
+    if given:
+        raise ValidationError(f"an asset of kind {identity.kind} has no {', '.join(given)}: leave that out")
+
+
+@rule
+def validate_titles_can_merge(into: Title, merged: Title) -> None:
+    """Two titles of one kind, and not one and the same."""
+    if into.id == merged.id:
+        raise ValidationError(f"title {into.name!r} cannot be merged with itself")
+    if into.kind != merged.kind:
+        raise ValidationError(f"{merged.kind} {merged.name!r} cannot be merged into {into.kind} {into.name!r}")

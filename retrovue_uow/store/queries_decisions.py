@@ -1,0 +1,165 @@
+"""What asks and changes the operator's decisions about what files are, and how titles are spelled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import attrs
+
+from retrovue_uow.model import AssetDraft, AssetKind, TitleKind
+from retrovue_uow.store.database import Database
+
+TitleIdentity = tuple[TitleKind, str, int | None]
+
+
+@attrs.frozen
+class Identity:
+    """What an asset is and shows, as far as its kind shows anything."""
+
+    kind: AssetKind
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] = ()
+    episode_title: str | None = None
+
+
+@attrs.frozen
+class Decisions:
+    """What the operator decided about the files of a collection: by canonical key what they are, and how titles are spelled."""
+
+    assignments: Mapping[str, Identity] = attrs.field(factory=dict)
+    spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
+
+    def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
+        """The draft as the operator would have it."""
+        identity = self.assignments.get(key)
+        if identity is not None:
+            draft = attrs.evolve(draft, **attrs.asdict(identity))
+        title_kind = title_kind_of(draft.kind)
+        if title_kind is None or draft.title is None:
+            return draft
+        name, year = self.spellings.get((title_kind, draft.title, draft.year), (draft.title, draft.year))
+        return attrs.evolve(draft, title=name, year=year)
+
+
+def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
+    """The kind of title that an asset of this kind belongs to; None: to none."""
+    return {"episode": "show", "movie": "movie"}.get(kind or "")  # type: ignore[return-value]  # mypy sees text
+
+
+def decisions(db: Database, collection_id: str) -> Decisions:
+    """All that was decided about the files of a collection."""
+    return Decisions(_assignments(db, collection_id, None), _spellings(db))
+
+
+def decisions_about(db: Database, collection_id: str, key: str) -> Decisions:
+    """All that was decided about one file."""
+    return Decisions(_assignments(db, collection_id, key), _spellings(db))
+
+
+def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
+    rows = db.execute(
+        """
+        SELECT canonical_key, kind, title, year, season_number, episode_numbers, episode_title
+          FROM assignment
+         WHERE collection_id = ?1
+           AND (?2 IS NULL OR canonical_key = ?2)
+        """,
+        (collection_id, key),
+    )
+    return {
+        own_key: Identity(kind, title, year, season, tuple(json.loads(numbers)), episode_title)
+        for own_key, kind, title, year, season, numbers, episode_title in rows
+    }
+
+
+def _spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
+    rows = db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")
+    return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
+
+
+def set_assignment(db: Database, collection_id: str, key: str, identity: Identity, *, now: str) -> None:
+    """Remember what the operator says that a file is, in place of what was said before."""
+    db.execute(
+        """
+        INSERT INTO assignment (collection_id, canonical_key, kind, title, year, season_number, episode_numbers, episode_title,
+                                assigned_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (collection_id, canonical_key) DO UPDATE
+           SET kind = excluded.kind,
+               title = excluded.title,
+               year = excluded.year,
+               season_number = excluded.season_number,
+               episode_numbers = excluded.episode_numbers,
+               episode_title = excluded.episode_title,
+               assigned_at = excluded.assigned_at
+        """,
+        (
+            collection_id,
+            key,
+            identity.kind,
+            identity.title,
+            identity.year,
+            identity.season_number,
+            json.dumps(list(identity.episode_numbers)),
+            identity.episode_title,
+            now,
+        ),
+    )
+
+
+def move_assignment(db: Database, asset_id: str, key: str) -> None:
+    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there."""
+    db.execute(
+        """
+        UPDATE assignment
+           SET canonical_key = ?2
+          FROM asset
+         WHERE asset.id = ?1
+           AND assignment.collection_id = asset.collection_id
+           AND assignment.canonical_key = asset.canonical_key
+        """,
+        (asset_id, key),
+    )
+
+
+def remove_assignments(db: Database, collection_id: str, keys: list[str]) -> int:
+    """Forget what was decided about files: how many of them."""
+    rows = db.execute(
+        """
+        DELETE FROM assignment
+         WHERE collection_id = ?
+           AND canonical_key IN (SELECT value FROM json_each(?))
+        RETURNING id
+        """,
+        (collection_id, json.dumps(keys)),
+    )
+    return len(rows)
+
+
+def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:
+    """From now on, files that name `old` mean `new`; and so do those that meant `old` so far."""
+    db.execute(
+        """
+        UPDATE title_spelling
+           SET name = ?4,
+               year = ?5
+         WHERE kind = ?1
+           AND name = ?2
+           AND year IS ?3
+        """,
+        (kind, *old, *new),
+    )
+    db.execute(
+        """
+        INSERT INTO title_spelling (kind, spelled, spelled_year, name, year)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (kind, spelled, ifnull(spelled_year, 0)) DO UPDATE
+           SET name = excluded.name,
+               year = excluded.year
+        """,
+        (kind, *old, *new),
+    )
+    db.execute("DELETE FROM title_spelling WHERE kind = ? AND spelled = ? AND spelled_year IS ?", (kind, *new))
