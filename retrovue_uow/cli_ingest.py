@@ -224,13 +224,18 @@ def ingest_source(catalog: Catalog, source: str, request: IngestRequest) -> Sour
 
 def asset_page(catalog: Catalog, selector: str) -> AssetPage:
     """The asset with that identifier, key or file, with what hangs on it."""
+    asset = asset_named(catalog, selector)
+    return AssetPage(asset, catalog.markers(asset.id), catalog.metadata(asset.id))
+
+
+def asset_named(catalog: Catalog, selector: str) -> Asset:
+    """The asset with that identifier, key or file."""
     spellings = {selector, absolute(selector)}
     found = [each for each in catalog.assets() if each.id == selector or {each.canonical_key, each.file_path} & spellings]
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")
-    asset = found[0] if found else catalog.asset(selector)
-    return AssetPage(asset, catalog.markers(asset.id), catalog.metadata(asset.id))
+    return found[0] if found else catalog.asset(selector)
 
 
 def wipe(catalog: Catalog, collection: str, *, expect_assets: int | None, force: bool) -> WipeResult | None:

@@ -25,7 +25,7 @@ class RefreshChoice(StrEnum):
 
 
 class KindChoice(StrEnum):
-    """Values of `asset list --kind`."""
+    """Values of `--kind`, where it is an asset's."""
 
     episode = "episode"
     movie = "movie"
@@ -40,7 +40,7 @@ class KindChoice(StrEnum):
 
 
 class StateChoice(StrEnum):
-    """Values of `asset list --state`."""
+    """Values of `--state`."""
 
     new = "new"
     ready = "ready"
@@ -76,6 +76,10 @@ StrictNames = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would.")]
 Force = Annotated[bool, typer.Option("--force", help="Do not ask.")]
+ExpectAssets = Annotated[
+    int | None, typer.Option("--expect-assets", metavar="N", help="Do not ask, and refuse unless exactly N are selected.")
+]
+TitleArgument = Annotated[str, typer.Argument(metavar="TITLE", help="Name, name with (year), or id of a show or movie.")]
 Config = Annotated[str, typer.Option("--config", metavar="JSON", help="Its configuration, a JSON object.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name or id of the source.")]
 CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name or id of the collection.")]

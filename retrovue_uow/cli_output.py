@@ -293,11 +293,12 @@ def assets_table(assets: Sequence[Asset]) -> object:
             long(shown_title(each)),
             clock(each.duration_ms),
             "missing" if each.missing_since else each.state,
+            "yes" if each.approved else "",
             long(each.file_path),
         )
         for each in assets
     ]
-    return grid(("kind", "title", "length", "state", "file"), rows)
+    return grid(("kind", "title", "length", "state", "approved", "file"), rows)
 
 
 def shown_title(asset: Asset) -> str:
