@@ -12,7 +12,7 @@ from retrovue_uow.model import Asset, AssetDraft, AssetKind, CurationResult, Tit
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.selecting import Assets, described, selected
+from retrovue_uow.operations.selecting import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
@@ -60,19 +60,20 @@ def assign(
     Raises:
         CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
     """
+    choice = chosen(assets)
     said = _Said(kind, title, year, season_number, _as_tuple(episode_numbers), episode_title)
     with catalog.operation(
         "asset_assign",
         CurationError,
         dry_run=dry_run,
-        assets=described(assets),
+        assets=described(choice),
         expect_assets=expect_assets,
         said={name: value for name, value in attrs.asdict(said).items() if value is not None},
     ) as op:
         with op.preflight() as db:
             if said == _Said():
                 raise ValidationError("nothing was said: give a kind, a title, a season, …")
-            found = selected(db, assets, expect_assets=expect_assets)
+            found = selected(db, choice, expect_assets=expect_assets)
             identities = [_identity_of(db, asset, said) for asset in found]
         with op.execution() as db:
             changed = [asset for asset, identity in zip(found, identities, strict=True) if _assign(db, asset, identity)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from retrovue_uow.errors import CurationError
 from retrovue_uow.model import Asset, CurationResult
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.selecting import Assets, described, selected
+from retrovue_uow.operations.selecting import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity
 from retrovue_uow.store import queries_assets
 from retrovue_uow.store.database import Database
@@ -155,9 +155,10 @@ def _decide(
     change: Change,
 ) -> CurationResult:
     """What all four decisions have in common."""
-    with catalog.operation(name, CurationError, dry_run=dry_run, assets=described(assets), expect_assets=expect_assets) as op:
+    choice = chosen(assets)
+    with catalog.operation(name, CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets) as op:
         with op.preflight() as db:
-            found = selected(db, assets, expect_assets=expect_assets)
+            found = selected(db, choice, expect_assets=expect_assets)
             require(found)
             to_change = [asset for asset in found if not is_so(asset)]
         with op.execution() as db:

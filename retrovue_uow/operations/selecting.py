@@ -17,20 +17,33 @@ Assets = str | Asset | AssetSelector | Iterable[str | Asset]
 """What every verb takes: an asset or its identifier, several of them, or a selector."""
 
 
-def described(assets: Assets) -> object:
-    """What was selected, as the journal keeps it."""
+Chosen = AssetSelector | tuple[object, ...]
+"""The same, gone through once: what may be a generator is not asked twice."""
+
+
+def chosen(assets: Assets) -> Chosen:
+    """What was given, as it is judged later."""
     if isinstance(assets, AssetSelector):
-        return {name: value for name, value in attrs.asdict(assets).items() if value is not None}
-    return _ids(assets)
+        return assets
+    if isinstance(assets, str | Asset) or not isinstance(assets, Iterable):
+        return (assets,)
+    return tuple(assets)
 
 
-def selected(db: Database, assets: Assets, *, expect_assets: int | None) -> list[Asset]:
+def described(choice: Chosen) -> object:
+    """What was chosen, as the journal keeps it."""
+    if isinstance(choice, AssetSelector):
+        return {name: value for name, value in attrs.asdict(choice).items() if value is not None}
+    return [each.id if isinstance(each, Asset) else str(each) for each in choice]
+
+
+def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list[Asset]:
     """The assets that are meant, by collection and key.
 
     Raises:
         ValidationError: None is meant, one is not there, or their number is not `expect_assets`.
     """
-    found = matching(db, assets) if isinstance(assets, AssetSelector) else _named(db, _ids(assets))
+    found = matching(db, choice) if isinstance(choice, AssetSelector) else _named(db, _ids(choice))
     if not found:
         raise ValidationError("no asset is selected: `asset list` with the same options shows what there is")
     if expect_assets is not None and len(found) != expect_assets:
@@ -71,13 +84,14 @@ def _validate(selector: AssetSelector) -> None:
     preflight.validate_season_and_episode(selector.title, selector.season, selector.episode)
 
 
-def _ids(assets: str | Asset | Iterable[str | Asset]) -> list[str]:
-    each_one = [assets] if isinstance(assets, str | Asset) else list(assets)
-    ids = [each.id if isinstance(each, Asset) else each for each in each_one]
-    for id_ in ids:
+def _ids(choice: tuple[object, ...]) -> list[str]:
+    ids: dict[str, None] = {}
+    for each in choice:
+        id_ = each.id if isinstance(each, Asset) else each
         if not isinstance(id_, str):
             raise ValidationError(f"name assets by their identifiers, not by {id_!r}")
-    return list(dict.fromkeys(ids))
+        ids[id_] = None
+    return list(ids)
 
 
 def _named(db: Database, ids: list[str]) -> list[Asset]:

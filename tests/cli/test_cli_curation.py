@@ -1,0 +1,157 @@
+"""Curation on the command line: one way to select assets, previewed, agreed to, done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commandline import Ask, Run
+from harness import dump
+
+
+@pytest.fixture
+def ready(run: Run, ingested: Path) -> Path:
+    """The folder, ingested, with every asset ready."""
+    from retrovue_uow import Catalog
+
+    with Catalog("catalog.db") as catalog, catalog.session() as db:
+        db.execute("UPDATE asset SET duration_ms = 60000, state = 'ready'")
+    return ingested
+
+
+def listed(run: Run, *options: str) -> list[str]:
+    """Names of the files that `asset list` finds."""
+    return [Path(asset["file_path"]).name for asset in json.loads(run("asset", "list", *options, "--json").stdout)]
+
+
+def test_assets_are_listed_by_what_they_are(run: Run, ready: Path) -> None:
+    assert listed(run, "--unclassified") == ["xyzzy.mkv"]
+    assert listed(run, "shows", "--title", "space 1999", "--season", "1", "--episode", "2") == ["Space 1999 S01E02.mkv"]
+    assert listed(run, "--path", "Movies/*") == ["Tron (1982).mkv"]
+    assert listed(run, "--approved") == []
+    assert len(listed(run, "--unapproved", "--present", "--state", "ready")) == 6
+
+
+def test_assets_are_approved_by_selector_after_a_typed_yes(asked: Ask, run: Run, ready: Path) -> None:
+    result = asked("asset", "approve", "--title", "Space 1999", typed="yes\n")
+
+    assert result.returncode == 0, result.stderr
+    assert "approving changes 3 of the 3 selected assets" in result.stderr
+    assert "3 of 3 assets approved, 0 were so already" in result.stdout
+    assert len(listed(run, "--approved")) == 3
+
+
+def test_a_no_approves_nothing(asked: Ask, ready: Path) -> None:
+    before = dump("catalog.db")
+
+    result = asked("asset", "approve", "--title", "Space 1999", typed="no\n")
+
+    assert (result.returncode, result.stdout) == (0, "cancelled\n")
+    assert dump("catalog.db") == before
+
+
+def test_whoever_knows_the_number_is_not_asked(run: Run, ready: Path) -> None:
+    before = dump("catalog.db")
+    wrong = run("asset", "approve", "--collection", "shows", "--expect-assets", "5")
+    assert wrong.exit_code == 1
+    assert "6 assets are selected, not the expected 5" in wrong.stderr
+    assert dump("catalog.db") == before
+
+    right = run("asset", "approve", "--collection", "shows", "--expect-assets", "6", "--json")
+
+    assert json.loads(right.stdout)["changed"] == 6
+
+
+def test_an_asset_is_named_by_its_file(run: Run, ready: Path) -> None:
+    file = str(ready / "Movies" / "Tron (1982).mkv")
+
+    assert run("asset", "approve", file, "--force").exit_code == 0
+    assert listed(run, "--approved") == ["Tron (1982).mkv"]
+    assert run("asset", "withdraw", file, "--force").exit_code == 0
+    assert run("asset", "retire", file, "--force").exit_code == 0
+    assert listed(run, "--state", "retired") == ["Tron (1982).mkv"]
+    assert run("asset", "reinstate", file, "--force").exit_code == 0
+    assert listed(run, "--state", "retired") == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("a.mkv", "--title", "Tron"), ("nowhere.mkv",), ("--title", "Nothing")], ids=str)
+def test_a_selection_that_is_none_is_one_sentence(run: Run, ready: Path, arguments: tuple[str, ...]) -> None:
+    before = dump("catalog.db")
+
+    result = run("asset", "retire", *arguments, "--force")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert dump("catalog.db") == before
+
+
+def test_what_is_not_ready_is_listed_with_its_reason(run: Run, ingested: Path) -> None:
+    result = run("asset", "approve", "--collection", "shows", "--force")
+
+    assert result.exit_code == 1
+    assert result.stderr.count("its length is not known") == 6
+
+
+def test_a_dry_run_shows_the_change_and_keeps_nothing(run: Run, ready: Path) -> None:
+    before = dump("catalog.db")
+
+    result = run("asset", "approve", "--title", "Tron", "--dry-run", "--verbose")
+
+    assert "1 of 1 assets would be approved" in result.stdout
+    assert "approved: 0 -> 1" in result.stdout
+    assert dump("catalog.db") == before
+
+
+def test_a_file_is_assigned_and_stays_so(run: Run, ready: Path) -> None:
+    result = run(
+        *("asset", "assign", "--unclassified", "--to-kind", "episode", "--to-title", "Dark", "--to-season", "1"),
+        *("--to-episode", "3", "--to-episode", "4", "--to-episode-title", "Past and Present", "--expect-assets", "1"),
+    )
+
+    assert result.exit_code == 0, result.stderr
+    run("ingest", ready, "--refresh", "all")
+    (found,) = json.loads(run("asset", "list", "--title", "Dark", "--json").stdout)
+    assert (found["season_number"], found["episode_numbers"], found["episode_title"]) == (1, [3, 4], "Past and Present")
+
+
+def test_an_asset_is_explained_in_sentences(run: Run, ready: Path) -> None:
+    file = str(ready / "xyzzy.mkv")
+
+    shown = run("asset", "explain", file).stdout
+
+    assert "it is not approved: approve it" in shown
+    assert "created by collection_ingest" in shown
+    told = json.loads(run("asset", "explain", file, "--json").stdout)
+    assert told["reasons"] == ["it is not approved: approve it"]
+    run("asset", "approve", file, "--force")
+    assert "it is ready, approved and there" in run("asset", "explain", file).stdout
+
+
+def test_titles_are_renamed_and_merged(asked: Ask, run: Run, ready: Path) -> None:
+    run("asset", "assign", "--path", "*S01E03.mkv", "--to-title", "Space: 1999", "--force")
+
+    merged = asked("title", "merge", "Space 1999", "--into", "Space: 1999", typed="yes\n")
+    renamed = run("title", "rename", "Tron", "--name", "TRON", "--year", "0")
+
+    assert "merged into Space: 1999: 1 seasons, 3 episodes, 3 files" in merged.stdout
+    assert "is called TRON" in renamed.stdout
+    told = {title["name"]: title["year"] for title in json.loads(run("title", "list", "--json").stdout)}
+    assert told == {"Space: 1999": None, "TRON": None}
+    run("ingest", ready, "--refresh", "all")
+    assert {title["name"] for title in json.loads(run("title", "list", "--json").stdout)} == set(told)
+
+
+def test_the_list_shows_what_is_approved_on_wide_and_narrow_terminals(
+    run: Run, ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("asset", "approve", "--title", "Tron", "--force")
+    for columns in ("70", "250"):
+        monkeypatch.setenv("COLUMNS", columns)
+
+        lines = run("asset", "list").stdout.splitlines()
+
+        assert "approved" in lines[0]
+        assert max(len(line) for line in lines) <= int(columns)
+        assert [line.split()[:2] for line in lines if " yes " in line] == [["movie", "Tron"]]

@@ -1,0 +1,597 @@
+"""What the operator decides and corrects holds: in later refreshes, moves, wipes and rebuilds, and in an undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from harness import Dump, FakeEnricher, FakeImporter, draft, dump, episode, movie
+
+from retrovue_uow import (
+    Asset,
+    AssetSelector,
+    BusinessRuleError,
+    Catalog,
+    Collection,
+    CurationError,
+    ForgetError,
+    IngestFilters,
+    OperationError,
+    ResourceError,
+    UndoError,
+    ValidationError,
+    WipeError,
+)
+from retrovue_uow.media import registry
+
+TAPE = draft("tape 7.mkv")
+FILES = [
+    episode("Space: 1999", 1, 1),
+    episode("Space: 1999", 1, 2),
+    episode("Space 1999", 1, 2, episode_title="War Games"),
+    episode("Space 1999", 2, 1),
+    movie("Tron", 1982),
+    draft("bump.mkv", kind="bumper"),
+    TAPE,
+]
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) -> Catalog:
+    """A catalogue with a show in two spellings, a movie, a bumper, and a tape that nothing could classify."""
+    importer.drafts = list(FILES)
+    catalog.ingest_collection(collection.name)
+    return catalog
+
+
+def rows(catalog: Catalog) -> Dump:
+    return dump(catalog, journal=False)
+
+
+def at(catalog: Catalog, name: str) -> Asset:
+    """The asset whose file has that name."""
+    (found,) = catalog.select(AssetSelector(path=name))
+    return found
+
+
+def refused(catalog: Catalog, act: Callable[[], object], error: type[OperationError] = CurationError) -> str:
+    """Why it is refused; it changes nothing."""
+    before = dump(catalog)
+    with pytest.raises(error) as caught:
+        act()
+    assert dump(catalog) == before
+    assert isinstance(caught.value.cause, ValidationError | BusinessRuleError | ResourceError)
+    return str(caught.value.cause)
+
+
+class TestDecide:
+    def test_what_is_approved_ready_and_there_may_be_scheduled(self, stocked: Catalog) -> None:
+        result = stocked.approve(AssetSelector(title="space: 1999"))
+
+        assert (result.selected, result.changed, result.unchanged) == (2, 2, 0)
+        scheduled = stocked.schedulable_assets()
+        assert [asset.canonical_key for asset in scheduled] == list(result.paths)
+        view = stocked.database.execute("SELECT id FROM schedulable_asset ORDER BY file_path")
+        assert [id_ for (id_,) in view] == [asset.id for asset in scheduled]
+
+    def test_approving_again_changes_nothing(self, stocked: Catalog) -> None:
+        stocked.approve(AssetSelector())
+        before = rows(stocked)
+
+        result = stocked.approve(AssetSelector())
+
+        assert (result.changed, result.unchanged) == (0, 7)
+        assert rows(stocked) == before
+
+    def test_what_is_not_ready_is_not_approved_and_each_says_why(
+        self, stocked: Catalog, importer: FakeImporter, enricher: FakeEnricher
+    ) -> None:
+        enricher.enriching = lambda found: found
+        importer.drafts = [*FILES, movie("Alien", 1979)]
+        stocked.ingest_collection("Shows")
+        stocked.retire(at(stocked, "bump.mkv"))
+
+        reason = refused(stocked, lambda: stocked.approve(AssetSelector()))
+
+        assert "2 assets are not ready" in reason
+        assert "Alien (1979).mkv': its length is not known" in reason
+        assert "bump.mkv': it is retired" in reason
+
+    def test_approval_is_withdrawn(self, stocked: Catalog) -> None:
+        stocked.approve(AssetSelector())
+
+        stocked.withdraw_approval(AssetSelector(kind="episode"))
+
+        assert {asset.kind for asset in stocked.schedulable_assets()} == {"movie", "bumper", "other"}
+
+    def test_what_is_retired_stays_so_until_it_is_reinstated(self, stocked: Catalog) -> None:
+        stocked.approve(AssetSelector(kind="movie"))
+        stocked.retire(AssetSelector(kind="movie"))
+        stocked.ingest_collection("Shows", refresh="all")
+        assert [(each.state, each.approved) for each in stocked.assets(kind="movie")] == [("retired", False)]
+
+        stocked.reinstate(AssetSelector(kind="movie"))
+
+        assert [(each.state, each.approved) for each in stocked.assets(kind="movie")] == [("ready", False)]
+
+    def test_reinstated_without_a_known_length_it_is_new(self, stocked: Catalog) -> None:
+        with stocked.session() as db:
+            db.execute("UPDATE asset SET duration_ms = NULL, state = 'new' WHERE kind = 'movie'")
+        stocked.retire(AssetSelector(kind="movie"))
+
+        stocked.reinstate(AssetSelector(kind="movie"))
+
+        assert [each.state for each in stocked.assets(kind="movie")] == ["new"]
+
+    def test_what_is_not_retired_is_not_reinstated(self, stocked: Catalog) -> None:
+        assert "not retired" in refused(stocked, lambda: stocked.reinstate(AssetSelector(kind="movie")))
+
+    @pytest.mark.parametrize("verb", ["approve", "withdraw_approval", "retire"])
+    def test_every_decision_is_previewed_and_undone(self, stocked: Catalog, verb: str) -> None:
+        stocked.approve(AssetSelector(kind="movie"))
+        before = rows(stocked)
+        decide = getattr(stocked, verb)
+
+        preview = decide(AssetSelector(), dry_run=True)
+        assert rows(stocked) == before
+        real = decide(AssetSelector(), expect_assets=7)
+
+        assert (preview.changed, preview.paths) == (real.changed, real.paths)
+        assert dict(preview.changes.counts) == dict(real.changes.counts) == {"asset": {"update": real.changed}}
+        stocked.undo(real.unit_id)
+        assert rows(stocked) == before
+
+
+class TestSelect:
+    @pytest.mark.parametrize(
+        ("selector", "names"),
+        [
+            (AssetSelector(title="SPACE: 1999", season=1, episode=2), ["Space: 1999/S01E02.mkv"]),
+            (AssetSelector(title="Space 1999", season=2), ["Space 1999/S02E01.mkv"]),
+            (AssetSelector(unclassified=True), ["tape 7.mkv"]),
+            (AssetSelector(kind="other"), ["tape 7.mkv"]),
+            (AssetSelector(path="/media/Space */S01*"), ["Space 1999/S01E02.mkv"]),
+            (AssetSelector(path="bump.mkv"), ["bump.mkv"]),
+            (AssetSelector(path="b[aou]mp.mkv", state="ready", missing=False, approved=False), ["bump.mkv"]),
+            (AssetSelector(collection="shows", kind="movie"), ["Tron (1982).mkv"]),
+            (AssetSelector(path="BUMP.mkv"), []),
+            (AssetSelector(path="ump.mkv"), []),
+            (AssetSelector(approved=True), []),
+            (AssetSelector(missing=True), []),
+            (AssetSelector(title="Tron", season=1), []),
+        ],
+        ids=str,
+    )
+    def test_a_selector_finds_what_it_describes(self, stocked: Catalog, selector: AssetSelector, names: list[str]) -> None:
+        assert [asset.canonical_key for asset in stocked.select(selector)] == [f"/media/{name}" for name in names]
+
+    def test_assets_are_named_by_identifier_by_themselves_or_several_at_once(self, stocked: Catalog) -> None:
+        tape, bump = at(stocked, "tape 7.mkv"), at(stocked, "bump.mkv")
+
+        assert stocked.approve(tape).changed == 1
+        assert stocked.approve(bump.id).changed == 1
+        assert stocked.withdraw_approval([tape, bump.id, bump]).selected == 2
+        assert stocked.approve(each for each in (tape, bump)).changed == 2
+
+    @pytest.mark.parametrize(
+        "assets",
+        [
+            AssetSelector(season=1),
+            AssetSelector(title="Tron", episode=1),
+            AssetSelector(title="Tron", season=-1),
+            AssetSelector(title=" "),
+            AssetSelector(path=""),
+            AssetSelector(kind="film"),  # type: ignore[arg-type]  # what a user may type
+            AssetSelector(state="old"),  # type: ignore[arg-type]  # likewise
+            AssetSelector(kind="movie", unclassified=True),
+            AssetSelector(collection="nowhere"),
+            AssetSelector(title="Nothing"),
+            [],
+            "nothing",
+            ["nothing", 7],
+            7,
+        ],
+        ids=str,
+    )
+    def test_a_selection_that_is_none_changes_nothing(self, stocked: Catalog, assets: Any) -> None:
+        refused(stocked, lambda: stocked.approve(assets))
+
+    def test_another_number_than_expected_changes_nothing(self, stocked: Catalog) -> None:
+        reason = refused(stocked, lambda: stocked.approve(AssetSelector(), expect_assets=6))
+
+        assert "7 assets are selected, not the expected 6" in reason
+
+
+class TestAssign:
+    def test_a_file_that_could_not_be_read_becomes_an_episode(self, stocked: Catalog) -> None:
+        stocked.assign(
+            at(stocked, "tape 7.mkv"),
+            kind="episode",
+            title="Dark",
+            year=2017,
+            season_number=1,
+            episode_numbers=[3, 4],
+            episode_title="Past and Present",
+        )
+
+        found = at(stocked, "tape 7.mkv")
+        assert (found.kind, found.title, found.year, found.season_number) == ("episode", "Dark", 2017, 1)
+        assert (found.episode_numbers, found.episode_title) == ((3, 4), "Past and Present")
+        assert stocked.check().is_sound
+
+    @pytest.mark.parametrize("refresh", [None, "changed", "all"])
+    def test_it_stays_so_in_later_ingests(self, stocked: Catalog, importer: FakeImporter, refresh: Any) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing", year=1951)
+        stocked.approve(at(stocked, "tape 7.mkv"))
+        importer.drafts = [attrs.evolve(each, size=7) for each in FILES]
+
+        result = stocked.ingest_collection("Shows", refresh=refresh)
+
+        assert result.unclassified == 0
+        found = at(stocked, "tape 7.mkv")
+        assert (found.kind, found.title, found.year) == ("movie", "The Thing", 1951)
+
+    def test_a_refresh_that_finds_nothing_new_leaves_the_approval(self, stocked: Catalog) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+        stocked.approve(at(stocked, "tape 7.mkv"))
+
+        stocked.ingest_collection("Shows", refresh="all")
+
+        assert at(stocked, "tape 7.mkv").approved
+
+    def test_it_follows_its_file(self, stocked: Catalog, importer: FakeImporter) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+        moved = attrs.evolve(TAPE, file_path="/media/archive/7.mkv", source_path="/media/archive/7.mkv")
+        importer.drafts = [*FILES[:-1], moved]
+
+        assert stocked.ingest_collection("Shows", refresh="all").moved == 1
+
+        assert at(stocked, "archive/7.mkv").title == "The Thing"
+        stocked.ingest_collection("Shows", refresh="all")
+        assert at(stocked, "archive/7.mkv").title == "The Thing"
+
+    def test_it_is_still_known_after_a_rebuild(self, stocked: Catalog) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+
+        with stocked.prepare_ingest("Shows", as_if_empty=True, strict_names=True) as prepared, stocked.session():
+            stocked.wipe_collection("Shows")
+            stocked.ingest_collection(prepared)
+
+        assert at(stocked, "tape 7.mkv").title == "The Thing"
+        assert stocked.check().is_sound
+
+    def test_it_is_known_to_a_single_file_s_processing_too(self, stocked: Catalog, media: Path) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+        (media / "tape 7.mkv").touch()
+
+        result = stocked.process_asset(attrs.evolve(TAPE, file_path=str(media / "tape 7.mkv")), "Shows", refresh="all")
+
+        assert result.asset.title == "The Thing"
+
+    def test_what_is_forgotten_is_forgotten_with_it(self, stocked: Catalog, importer: FakeImporter) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+        importer.drafts = FILES[:-1]
+        stocked.ingest_collection("Shows")
+        stocked.forget_missing("Shows", max_fraction=1)
+        importer.drafts = list(FILES)
+
+        stocked.ingest_collection("Shows")
+
+        assert at(stocked, "tape 7.mkv").kind == "other"
+
+    def test_what_was_not_said_is_as_it_was(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(title="Space 1999", season=1), season_number=3)
+
+        (found,) = stocked.select(AssetSelector(title="Space 1999", season=3))
+        assert (found.episode_numbers, found.episode_title) == ((2,), "War Games")
+
+    def test_another_kind_keeps_only_what_it_has(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(title="Space 1999", season=2), kind="promo")
+
+        found = at(stocked, "Space 1999/S02E01.mkv")
+        assert (found.kind, found.title, found.season_number, found.episode_numbers) == ("promo", None, None, ())
+        assert stocked.check().is_sound
+
+    def test_an_episode_that_another_file_shows_may_be_assigned_again(self, stocked: Catalog) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="episode", title="Space: 1999", season_number=1, episode_numbers=(1,))
+
+        assert len(stocked.select(AssetSelector(title="Space: 1999", season=1, episode=1))) == 2
+
+    def test_what_nothing_shows_any_more_is_gone(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(kind="movie"), title="TRON")
+
+        assert [title.name for title in stocked.titles("movie")] == ["TRON"]
+
+    def test_the_same_said_again_changes_nothing_about_the_asset(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(kind="movie"), title="TRON")
+
+        assert stocked.assign(AssetSelector(kind="movie"), title="TRON").changed == 0
+
+    def test_it_is_previewed_and_undone(self, stocked: Catalog) -> None:
+        before = rows(stocked)
+        said: dict[str, Any] = {"kind": "movie", "title": "The Thing", "year": 1951}
+
+        preview = stocked.assign(at(stocked, "tape 7.mkv"), **said, dry_run=True)
+        assert rows(stocked) == before
+        real = stocked.assign(at(stocked, "tape 7.mkv"), **said)
+
+        assert dict(preview.changes.counts) == dict(real.changes.counts)  # type: ignore[union-attr]  # they are recorded
+        stocked.undo(real.unit_id or "")
+        assert rows(stocked) == before
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {},
+            {"season_number": 1},
+            {"kind": "movie"},
+            {"kind": "movie", "title": "Tron", "season_number": 1},
+            {"kind": "episode", "title": "Dark"},
+            {"kind": "episode", "title": "Dark", "season_number": 1},
+            {"kind": "episode", "title": "Dark", "season_number": -1, "episode_numbers": (1,)},
+            {"kind": "episode", "title": "Dark", "season_number": 1, "episode_numbers": (1, 1)},
+            {"kind": "episode", "title": "Dark", "season_number": 1, "episode_numbers": "12"},
+            {"kind": "episode", "title": "Dark", "season_number": 1, "episode_numbers": 1},
+            {"kind": "bumper", "title": "Dark"},
+            {"kind": "film", "title": "Dark"},
+            {"kind": "movie", "title": ""},
+            {"kind": "movie", "title": "\udc80"},
+            {"kind": "movie", "title": "Dark", "year": -1},
+            {"episode_title": "Nothing"},
+        ],
+        ids=repr,
+    )
+    def test_what_does_not_fit_together_is_refused(self, stocked: Catalog, said: dict[str, Any]) -> None:
+        refused(stocked, lambda: stocked.assign(at(stocked, "tape 7.mkv"), **said))
+
+
+class TestTitles:
+    def titles(self, catalog: Catalog) -> list[tuple[str, int | None, int, int, int]]:
+        return [(each.name, each.year, each.seasons, each.episodes, each.assets) for each in catalog.titles()]
+
+    def test_two_spellings_are_merged_and_nothing_is_lost(self, stocked: Catalog) -> None:
+        before = {asset.id for asset in stocked.assets()}
+
+        result = stocked.merge_titles("Space 1999", into="Space: 1999")
+
+        assert self.titles(stocked) == [("Space: 1999", None, 2, 3, 4), ("Tron", 1982, 0, 0, 1)]
+        assert (result.title.assets, result.merged and result.merged.name) == (4, "Space 1999")
+        assert {asset.id for asset in stocked.assets()} == before
+        names = {asset.episode_title for asset in stocked.select(AssetSelector(title="Space: 1999", season=1, episode=2))}
+        assert names == {"War Games"}
+        assert stocked.check().is_sound
+
+    def test_movies_are_merged(self, stocked: Catalog, importer: FakeImporter) -> None:
+        importer.drafts = [*FILES, movie("TRON", 1982)]
+        stocked.ingest_collection("Shows")
+
+        stocked.merge_titles(stocked.titles("movie")[0].id, into=stocked.titles("movie")[1].id)
+
+        assert [(title.name, title.assets) for title in stocked.titles("movie")] == [("Tron", 2)]
+
+    @pytest.mark.parametrize("change", ["merge", "rename"])
+    def test_files_with_the_old_name_belong_to_the_title_from_then_on(
+        self, stocked: Catalog, importer: FakeImporter, change: str
+    ) -> None:
+        if change == "merge":
+            stocked.merge_titles("Space 1999", into="Space: 1999")
+        else:
+            stocked.assign(AssetSelector(title="Space: 1999"), kind="filler")
+            stocked.rename_title("Space 1999", name="Space: 1999")
+        importer.drafts = [*FILES, episode("Space 1999", 2, 9)]
+        stocked.ingest_collection("Shows", refresh="all")
+        stocked.wipe_collection("Shows")
+
+        stocked.ingest_collection("Shows", IngestFilters("Space: 1999", 2))
+
+        assert [title.name for title in stocked.titles("show")] == ["Space: 1999"]
+        assert [asset.episode_numbers for asset in stocked.select(AssetSelector(title="Space: 1999", season=2))] == [(1,), (9,)]
+
+    def test_names_may_change_again_and_go_back(self, stocked: Catalog) -> None:
+        for name in ("TRON", "Tron!", "Tron"):
+            stocked.rename_title(stocked.titles("movie")[0].id, name=name)
+            stocked.ingest_collection("Shows", refresh="all")
+            assert [title.name for title in stocked.titles("movie")] == [name]
+
+        assert {row[2:] for row in rows(stocked)["title_spelling"]} == {
+            ("TRON", 1982, "Tron", 1982),
+            ("Tron!", 1982, "Tron", 1982),
+        }
+
+    def test_a_year_is_corrected_or_forgotten(self, stocked: Catalog) -> None:
+        stocked.rename_title("Tron (1982)", year=1983)
+        assert [title.year for title in stocked.titles("movie")] == [1983]
+
+        stocked.rename_title("tron", year=0)
+
+        assert [title.year for title in stocked.titles("movie")] == [None]
+
+    def test_an_assigned_title_is_renamed_with_the_others(self, stocked: Catalog) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="Tron", year=1982)
+        stocked.rename_title("Tron", name="TRON")
+
+        stocked.ingest_collection("Shows", refresh="all")
+
+        assert at(stocked, "tape 7.mkv").title == "TRON"
+        assert len(stocked.titles("movie")) == 1
+
+    @pytest.mark.parametrize("change", ["merge", "rename"])
+    def test_it_is_previewed_and_undone(self, stocked: Catalog, change: str) -> None:
+        before = rows(stocked)
+
+        def act(*, dry_run: bool) -> Any:
+            if change == "merge":
+                return stocked.merge_titles("Space 1999", into="Space: 1999", dry_run=dry_run)
+            return stocked.rename_title("Tron", name="TRON", dry_run=dry_run)
+
+        preview = act(dry_run=True)
+        assert rows(stocked) == before
+        real = act(dry_run=False)
+
+        assert dict(preview.changes.counts) == dict(real.changes.counts)
+        stocked.undo(real.unit_id)
+        assert rows(stocked) == before
+
+    @pytest.mark.parametrize(
+        ("merged", "into"),
+        [("Tron", "Space: 1999"), ("Tron", "tron (1982)"), ("Nothing", "Tron"), ("Tron", "Nothing"), ("", "Tron")],
+    )
+    def test_what_cannot_be_merged_is_refused(self, stocked: Catalog, merged: str, into: str) -> None:
+        refused(stocked, lambda: stocked.merge_titles(merged, into=into))
+
+    @pytest.mark.parametrize(
+        "said",
+        [{}, {"name": "Space 1999"}, {"name": " "}, {"name": 7}, {"name": "a\0b"}, {"year": -1}, {"year": 10**6}],
+        ids=repr,
+    )
+    def test_a_name_that_cannot_be_had_is_refused(self, stocked: Catalog, said: dict[str, Any]) -> None:
+        refused(stocked, lambda: stocked.rename_title("Space: 1999", **said))
+
+    def test_an_ambiguous_title_is_refused_with_its_candidates(self, stocked: Catalog, importer: FakeImporter) -> None:
+        importer.drafts = [*FILES, movie("Tron", 2010)]
+        stocked.ingest_collection("Shows")
+
+        reason = refused(stocked, lambda: stocked.rename_title("Tron", name="TRON"))
+
+        assert "Tron (1982)" in reason
+        assert "Tron (2010)" in reason
+
+
+class TestGuard:
+    @pytest.fixture
+    def on_air(self, stocked: Catalog) -> Iterator[Catalog]:
+        """The catalogue in production, where the movie has been on the air."""
+        with Catalog(
+            stocked.database.path,
+            importers=stocked.importers,
+            enrichers=stocked.enrichers,
+            production=True,
+            protects=lambda asset: asset.kind == "movie",
+        ) as opened:
+            yield opened
+
+    def test_what_has_aired_is_neither_wiped_nor_retired_nor_undone(self, on_air: Catalog) -> None:
+        ingested = on_air.history(1)[0].id
+
+        for act, error in (
+            (lambda: on_air.wipe_collection("Shows"), WipeError),
+            (lambda: on_air.retire(AssetSelector()), CurationError),
+            (lambda: on_air.undo(ingested), UndoError),
+        ):
+            reason = refused(on_air, act, error)
+            assert "protected" in reason
+            assert "Tron (1982).mkv" in reason
+
+    def test_nor_forgotten(self, on_air: Catalog, importer: FakeImporter) -> None:
+        importer.drafts = [each for each in FILES if each.kind != "movie"]
+        on_air.ingest_collection("Shows")
+
+        assert "protected" in refused(on_air, lambda: on_air.forget_missing("Shows", max_fraction=1), ForgetError)
+
+    def test_everything_else_goes_on(self, on_air: Catalog, importer: FakeImporter) -> None:
+        on_air.retire(AssetSelector(kind="episode"))
+        importer.drafts = FILES[:-1]
+        on_air.ingest_collection("Shows")
+        assert on_air.forget_missing("Shows", max_fraction=1).forgotten == 1
+        on_air.undo(on_air.history(1)[0].id)
+
+    def test_outside_production_nothing_is_protected(self, stocked: Catalog) -> None:
+        with Catalog(stocked.database.path, protects=lambda _: True) as developing:
+            assert developing.wipe_collection("Shows").deleted["asset"] == 7
+
+    def test_what_a_protection_cannot_tell_is_protected(self, stocked: Catalog) -> None:
+        def broken(asset: Asset) -> bool:
+            raise OSError("the log of the transmitter cannot be read")
+
+        with Catalog(stocked.database.path, production=True, protects=broken) as opened:
+            assert "cannot be told" in refused(opened, lambda: opened.wipe_collection("Shows"), WipeError)
+
+    def test_protections_are_found_by_entry_point(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = EntryPoint("aired", f"{__name__}:everything_has_aired", registry.PROTECTION_GROUP)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
+
+        with Catalog(stocked.database.path, production=True) as opened:
+            assert "protected" in refused(opened, lambda: opened.wipe_collection("Shows"), WipeError)
+
+    def test_a_protection_that_cannot_be_imported_keeps_production_closed(
+        self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = EntryPoint("aired", "nowhere:nothing", registry.PROTECTION_GROUP)
+        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
+
+        with pytest.raises(ResourceError, match="cannot be imported"):
+            Catalog(stocked.database.path, production=True)
+
+
+def everything_has_aired(asset: Asset) -> bool:
+    return True
+
+
+class TestExplain:
+    def test_what_may_be_scheduled_says_so(self, stocked: Catalog) -> None:
+        tape = at(stocked, "tape 7.mkv")
+        stocked.approve(tape)
+
+        explanation = stocked.explain(tape.id)
+
+        assert (explanation.is_schedulable, explanation.reasons) == (True, ())
+
+    @pytest.mark.parametrize(
+        ("way", "sentence"),
+        [
+            ("new", "its length is not known: attach an enricher that measures it (ffprobe), and ingest with refresh"),
+            ("retired", "it is retired: reinstate it first"),
+            ("missing", "its file is missing since "),
+            ("unapproved", "it is not approved: approve it"),
+        ],
+    )
+    def test_each_way_off_the_air_has_its_sentence(
+        self, stocked: Catalog, importer: FakeImporter, way: str, sentence: str
+    ) -> None:
+        tape = at(stocked, "tape 7.mkv")
+        if way != "unapproved":
+            stocked.approve(tape)
+        if way == "retired":
+            stocked.retire(tape)
+        if way == "missing":
+            importer.drafts = FILES[:-1]
+            stocked.ingest_collection("Shows")
+        if way == "new":
+            with stocked.session() as db:
+                db.execute("UPDATE asset SET duration_ms = NULL, state = 'new', approved = 0 WHERE id = ?", (tape.id,))
+
+        explanation = stocked.explain(tape.id)
+
+        assert not explanation.is_schedulable
+        assert any(reason.startswith(sentence) for reason in explanation.reasons)
+        assert not {asset.id for asset in stocked.schedulable_assets()} & {tape.id}
+
+    def test_its_history_is_told_over_the_units(self, stocked: Catalog) -> None:
+        tape = at(stocked, "tape 7.mkv")
+        created = stocked.history(1)[0]
+        stocked.assign(tape, kind="movie", title="The Thing")
+        approved = stocked.approve(tape)
+
+        history = stocked.explain(tape.id).history
+
+        assert history[0] == f"created by collection_ingest at {created.committed_at} (unit {created.id})"
+        assert "asset_assign" in history[1]
+        assert "kind 'other' -> 'movie'" in history[1]
+        assert str(approved.unit_id) in history[2]
+        assert "approved 0 -> 1" in history[2]
+        assert "assigned by the operator" in history[3]
+
+    def test_what_is_no_longer_recorded_is_told_as_such(self, stocked: Catalog) -> None:
+        tape = at(stocked, "tape 7.mkv")
+        with Catalog(stocked.database.path, undo_units=0) as forgetful:
+            forgetful.add_source("another")
+
+        assert "no longer recorded" in stocked.explain(tape.id).history[0]
+
+    def test_an_unknown_asset_is_refused(self, stocked: Catalog) -> None:
+        with pytest.raises(ValidationError, match="there is no asset"):
+            stocked.explain("nothing")
