@@ -30,6 +30,7 @@ from retrovue_uow.store import migrations, queries_assets, queries_config, queri
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.enrichment_cache import EnrichmentCache, beside
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import AssetQuery
@@ -75,6 +76,7 @@ class Catalog:
             raise
         self.importers = registry.importer_factories(importers)
         self.enrichers = registry.enricher_factories(enrichers)
+        self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)
         self._journal = Journal(self.database, integrity.validate_database_consistency, Retention(undo_units, undo_bytes))
 
@@ -87,6 +89,7 @@ class Catalog:
     def close(self) -> None:
         """Close the file and give back what was claimed. Refused inside a unit of work, which is rolled back."""
         self.database.close()
+        self.enrichment_cache.close()
         self._claims.close()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:

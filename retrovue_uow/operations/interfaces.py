@@ -8,6 +8,7 @@ from typing import Protocol
 from retrovue_uow.errors import OperationError
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.operation import Operation
 
 
@@ -25,6 +26,10 @@ class OpenCatalog(Protocol):
     @property
     def enrichers(self) -> Mapping[str, EnricherFactory]:
         """Enricher types by name."""
+
+    @property
+    def enrichment_cache(self) -> EnrichmentCache:
+        """What enrichers found, beside the catalogue."""
 
     def operation(
         self,
