@@ -42,6 +42,7 @@ from retrovue_uow.store import (
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.enrichment_cache import EnrichmentCache, beside
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.unit import Unit
@@ -91,6 +92,7 @@ class Catalog:
         self.importers = registry.importer_factories(importers)
         self.enrichers = registry.enricher_factories(enrichers)
         self.protections = self._protections(protects) if production else ()
+        self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)
         self._journal = Journal(self.database, integrity.validate_database_consistency, Retention(undo_units, undo_bytes))
 
@@ -111,6 +113,7 @@ class Catalog:
     def close(self) -> None:
         """Close the file and give back what was claimed. Refused inside a unit of work, which is rolled back."""
         self.database.close()
+        self.enrichment_cache.close()
         self._claims.close()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:

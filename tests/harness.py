@@ -97,6 +97,7 @@ class FakeEnricher:
     enriching: Callable[[AssetDraft], Any] = lambda draft: attrs.evolve(draft, duration_ms=60_000)
     unavailable: Exception | None = None
     version: str = "1"
+    cached_by: str | None = None
     timeout_s: float = 60
     seen: list[str] = attrs.field(factory=list)
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 import attrs
@@ -14,7 +14,8 @@ from loguru import logger
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.interfaces import Enricher
-from retrovue_uow.model import AssetDraft, Progress
+from retrovue_uow.media.remembering import Basis, Remembering, Told
+from retrovue_uow.model import AssetDraft, Marker, Progress
 
 DEFAULT_WORKERS = min(max(os.cpu_count() or 2, 2), 8)
 MAX_FAILURES = 20
@@ -31,12 +32,14 @@ class ReadyEnricher:
     Attributes:
         timeout_s: Seconds that one `enrich` may take.
         identifies: Whether it may touch kind, title, year, season or episodes.
+        basis: What its results depend on; None: nobody knows, so that they are not kept.
     """
 
     type: str
     enricher: Enricher
     timeout_s: float
     identifies: bool
+    basis: Basis | None = None
 
 
 def enrich_all(
@@ -44,6 +47,7 @@ def enrich_all(
     enrichers: Sequence[ReadyEnricher],
     *,
     keep: Keep | None = None,
+    remembering: Remembering | None = None,
     workers: int = DEFAULT_WORKERS,
     max_failures: int = MAX_FAILURES,
     progress: Progress | None = None,
@@ -52,7 +56,8 @@ def enrich_all(
 
     `keep` is asked once per draft, as soon as no further enricher identifies. `progress` is called from this thread;
     what it raises passes through untouched, as does Ctrl-C, and no further draft is begun. A call that exceeds its time
-    limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed.
+    limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed. What an
+    enricher tells goes to `remembering` as soon as it is told, whatever becomes of the other drafts.
 
     Raises:
         RetroVueError: the failure, where there is one.
@@ -61,7 +66,7 @@ def enrich_all(
     """
     if not enrichers:
         return [draft if keep is None or keep(draft) else None for draft in drafts]
-    return _Pool(drafts, enrichers, keep, max_failures, progress).run(workers)
+    return _Pool(drafts, enrichers, keep, remembering, max_failures, progress).run(workers)
 
 
 class _Call(NamedTuple):
@@ -86,11 +91,13 @@ class _Pool:
         drafts: Sequence[AssetDraft],
         enrichers: Sequence[ReadyEnricher],
         keep: Keep | None,
+        remembering: Remembering | None,
         max_failures: int,
         progress: Progress | None,
     ) -> None:
         self._drafts = drafts
         self._keep = keep
+        self._remembering = remembering
         self._max_failures = max_failures
         self._progress = progress
         tail = next((n for n in range(len(enrichers), 0, -1) if enrichers[n - 1].identifies), 0)
@@ -153,12 +160,39 @@ class _Pool:
     def _enriched(self, worker: _Worker, index: int) -> AssetDraft | None:
         draft = self._drafts[index]
         for ready in self._identifying:
-            draft = _called(worker, index, ready, draft)
+            draft = self._told(worker, index, ready, draft)
         if self._keep and not self._keep(draft):
             return None
         for ready in self._others:
-            draft = _called(worker, index, ready, draft)
+            draft = self._told(worker, index, ready, draft)
         return draft
+
+    def _told(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
+        """The draft with what the enricher tells of it, or told before."""
+        basis, memory = ready.basis, self._remembering
+        if basis is None:
+            return self._called(worker, index, ready, draft)
+        key = basis.key(draft) if memory else None
+        recalled = memory.recalled(key, draft) if memory and key else None
+        if recalled is not None:
+            return recalled
+        shown = basis.shown(draft)
+        told = Told.between(shown, self._called(worker, index, ready, shown))
+        enriched = told.over(draft)
+        if memory and key:
+            memory.keep(key, told, enriched)
+        return enriched
+
+    def _called(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
+        worker.call = _Call(ready, index, time.monotonic())
+        try:
+            enriched = _enriched_draft(ready, draft)
+        finally:
+            with self._settling:  # from here on nobody calls it late
+                worker.call = None
+        if worker.abandoned:
+            raise _late(ready, draft.file_path)
+        return enriched
 
     def _settle(
         self, worker: _Worker, index: int, *, result: AssetDraft | None = None, failure: RetroVueError | None = None
@@ -201,17 +235,6 @@ class _Pool:
                 self._progress(self._reported, len(self._drafts), self._drafts[index].file_path)
 
 
-def _called(worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
-    worker.call = _Call(ready, index, time.monotonic())
-    try:
-        enriched = _enriched_draft(ready, draft)
-    finally:
-        worker.call = None
-    if worker.abandoned:
-        raise _late(ready, draft.file_path)
-    return enriched
-
-
 def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     try:
         enriched: object = ready.enricher.enrich(draft)
@@ -236,7 +259,23 @@ def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
             f"enricher {ready.type!r} changed size, mtime or sidecars of {draft.file_path!r}:"
             " it must leave what the importer saw as it is"
         )
+    _refuse_odd_shape(ready, enriched)
     return enriched
+
+
+def _refuse_odd_shape(ready: ReadyEnricher, enriched: AssetDraft) -> None:
+    markers: object = enriched.markers
+    metadata: object = enriched.metadata
+    if not isinstance(markers, tuple) or not all(isinstance(marker, Marker) for marker in markers):
+        raise ValidationError(
+            f"enricher {ready.type!r} returned {markers!r} as markers of {enriched.file_path!r},"
+            " not a tuple of Marker: mend the enricher"
+        )
+    if not isinstance(metadata, Mapping):
+        raise ValidationError(
+            f"enricher {ready.type!r} returned a {type(metadata).__name__} as metadata of {enriched.file_path!r},"
+            " not a mapping of domains to JSON objects: mend the enricher"
+        )
 
 
 def _is_named(path: str, error: RetroVueError) -> bool:

@@ -50,6 +50,7 @@ class FfprobeEnricher:
 
     version = "1"
     identifies = False
+    cached_by = "file"
 
     def __init__(self, config: Json) -> None:
         refuse_unknown_keys(config, ("timeout_s", "executable"), "the ffprobe enricher")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
+from retrovue_uow.media.remembering import CACHED_BY, Basis
 from retrovue_uow.model import Asset, AttachedEnricher, Json
 
 IMPORTER_GROUP = "retrovue_uow.importers"
@@ -61,7 +62,7 @@ def make_enricher(type: str, config: Json, factories: Mapping[str, EnricherFacto
 
 def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, EnricherFactory]) -> list[ReadyEnricher]:
     """The attached enrichers, made, in running order."""
-    return [_ready(each.type, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+    return [_ready(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
 
 
 def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher]:
@@ -135,13 +136,31 @@ def _made(
     return made
 
 
-def _ready(type_name: str, enricher: Enricher) -> ReadyEnricher:
+def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
     timeout_s = getattr(enricher, "timeout_s", DEFAULT_TIMEOUT_S)
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
-        raise ResourceError(f"enricher {type_name!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+        raise ResourceError(f"enricher {attached.type!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
     return ReadyEnricher(
-        type=type_name,
+        type=attached.type,
         enricher=enricher,
         timeout_s=float(timeout_s),
         identifies=bool(getattr(enricher, "identifies", True)),
+        basis=_basis(attached, enricher),
     )
+
+
+def _basis(attached: AttachedEnricher, enricher: Enricher) -> Basis | None:
+    cached_by = getattr(enricher, "cached_by", "draft")
+    if cached_by not in CACHED_BY:
+        raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
+    return None if cached_by is None else Basis(cached_by, _identity(attached, enricher))
+
+
+def _identity(attached: AttachedEnricher, enricher: Enricher) -> str:
+    """What equal results ask for besides equal drafts; empty where the enricher does not promise them."""
+    version: object = getattr(enricher, "version", None)
+    if not version or not isinstance(version, str):
+        return ""
+    kind = type(enricher)  # the same type may be somebody else's enricher by now
+    facts = [attached.type, f"{kind.__module__}.{kind.__qualname__}", attached.config, version]
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)

@@ -21,6 +21,7 @@ from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import queries_assets, queries_decisions
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset
 from retrovue_uow.store.queries_decisions import Decisions
@@ -104,6 +105,7 @@ class Validated:
     importer: Importer
     enrichers: Sequence[ReadyEnricher]
     fingerprint: str
+    cache: EnrichmentCache
     known: Mapping[str, KnownAsset]
     assets: Mapping[str, Asset]
     decisions: Decisions
@@ -127,6 +129,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         importer=importer,
         enrichers=enrichers,
         fingerprint=registry.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
+        cache=catalog.enrichment_cache,
         known=queries_assets.known_assets(db, collection.id),
         assets=_assets_to_match(db, collection, request),
         decisions=queries_decisions.decisions(db, collection.id),
@@ -222,7 +225,8 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
     keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, _settled(draft, seen.decisions))
-    enriched = enrich_all(drafts, seen.enrichers, keep=keep, progress=request.progress)
+    with process.remembering(seen.cache, seen.collection, request.refresh) as kept:
+        enriched = enrich_all(drafts, seen.enrichers, keep=keep, remembering=kept, progress=request.progress)
     finished = [None if draft is None else _settled(process.classified(draft), seen.decisions) for draft in enriched]
     _refuse_unsound([draft for draft in finished if draft is not None], seen.collection)
     return finished

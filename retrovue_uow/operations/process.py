@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import attrs
 
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
-from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Marker, Outcome, PathMapping, Refresh
+from retrovue_uow.media.remembering import Remembering
+from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Collection, Marker, Outcome, PathMapping, Refresh
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.identity import new_id, utc_now
 from retrovue_uow.store.queries_assets import Deleted, KnownAsset
 
@@ -67,7 +71,8 @@ def process_asset(
             fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
             if is_enriched:
-                draft = _enriched(draft, enrichers)
+                with remembering(catalog.enrichment_cache, found, refresh) as kept:
+                    draft = _enriched(draft, enrichers, kept)
                 validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
@@ -88,9 +93,21 @@ def process_asset(
         )
 
 
-def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher]) -> AssetDraft:
-    (enriched,) = enrich_all([draft], enrichers)
+def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher], kept: Remembering) -> AssetDraft:
+    (enriched,) = enrich_all([draft], enrichers, remembering=kept)
     return draft if enriched is None else classified(enriched)
+
+
+@contextmanager
+def remembering(cache: EnrichmentCache, collection: Collection, refresh: Refresh | None) -> Iterator[Remembering]:
+    """A block in which the catalogue's cache keeps what enrichers tell; it is on disk afterwards, also where the block fails.
+
+    With `refresh="all"` everything is asked again.
+    """
+    try:
+        yield Remembering(cache, lambda draft: validate_asset_draft(draft, collection), recalls=refresh != "all")
+    finally:
+        cache.flush()
 
 
 def validate_refresh(refresh: object) -> None:

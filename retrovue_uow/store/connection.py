@@ -13,6 +13,7 @@ from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, R
 
 MEMORY = ":memory:"
 SQLITE_HEADER = b"SQLite format 3\x00"
+_HEADER_SIZE = 100  # https://www.sqlite.org/fileformat.html#the_database_header
 
 _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "is locked by another process: wait until it is done, or end it",
@@ -151,13 +152,27 @@ def _judge_absence(path: str, folder: str, *, read_only: bool) -> None:
         raise ResourceError(f"folder {folder!r} may not be written by this user: no catalogue can be created there")
 
 
-def _judge_header(path: str) -> None:
+def read_header(path: str) -> bytes:
+    """The first bytes of a file, as many as it has of SQLite's header.
+
+    Read through SQLite: whoever opens and closes a database in another way drops the locks that this process has on it
+    (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+    """
+    if not os.access(path, os.R_OK):
+        raise ResourceError(f"catalogue {path!r} may not be read by this user")
     try:
-        with open(path, "rb") as file:
-            header = file.read(len(SQLITE_HEADER))
-    except OSError as error:
-        raise ResourceError(f"catalogue {path!r} cannot be read: {error.strerror}") from error
-    if header and header != SQLITE_HEADER:
+        file = apsw.VFSFile("", path, [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+        try:
+            return file.xRead(min(_HEADER_SIZE, file.xFileSize()), 0)
+        finally:
+            file.xClose()
+    except apsw.Error as error:
+        raise translated(error, path) from error
+
+
+def _judge_header(path: str) -> None:
+    header = read_header(path)
+    if header and not header.startswith(SQLITE_HEADER):
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
 
 

@@ -12,7 +12,7 @@ import apsw
 from loguru import logger
 
 from retrovue_uow.errors import ResourceError
-from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, translated
+from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, read_header, translated
 from retrovue_uow.store.database import Database
 
 APPLICATION_ID = 0x52565557
@@ -53,21 +53,13 @@ def refuse_foreign_file(path: str) -> None:
     """Raise `ResourceError` if `path` is somebody else's database, or a newer catalogue; it is not changed in any way."""
     if path == MEMORY or not Path(path).is_file():
         return
-    header = _header(path)
+    header = read_header(path)
     if not header.startswith(SQLITE_HEADER):
         return  # empty files are welcome; what is no database, the connection refuses
     if _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID:
         _refuse_newer(path, _number(header, _USER_VERSION_OFFSET))
     else:
         _judge_content(path)
-
-
-def _header(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(100)
-    except OSError as error:
-        raise ResourceError(f"catalogue {path!r} cannot be read: {error.strerror}") from error
 
 
 def _number(header: bytes, offset: int) -> int:

@@ -185,6 +185,26 @@ def test_a_time_limit_that_is_none_is_refused(timeout_s: object) -> None:
         ready([AttachedEnricher("mine")], {"mine": Timeless})
 
 
+@pytest.mark.parametrize("cached_by", ["path", "", True, "File"])
+def test_a_basis_that_is_none_is_refused(cached_by: object) -> None:
+    class Baseless(Plain):
+        pass
+
+    Baseless.cached_by = cached_by  # type: ignore[attr-defined]  # not declared, as in the wild
+
+    with pytest.raises(ResourceError, match="'mine' has cached_by="):
+        ready([AttachedEnricher("mine")], {"mine": Baseless})
+
+
+def test_the_built_in_enrichers_say_what_their_results_depend_on() -> None:
+    attached = [AttachedEnricher(name, priority=number) for number, name in enumerate(("filename", "nfo", "ffprobe"))]
+
+    made = ready(attached, enricher_factories({}))
+
+    assert [each.basis and each.basis.cached_by for each in made] == [None, "draft", "file"]
+    assert all(each.basis.identity for each in made if each.basis)
+
+
 def marks(*attached: AttachedEnricher, factory: EnricherFactory = Plain) -> str:
     made = ready(attached, {each.type: factory for each in attached})
     return fingerprint(attached, [each.enricher for each in made])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +119,7 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
     path = tmp_path / "catalog.db"
     with Catalog(path) as catalog:
         catalog.add_source("disk")
+    known = len(migrations.migrations())
     newer = (*migrations.migrations(), "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT")
     monkeypatch.setattr(migrations, "migrations", lambda: newer)
 
@@ -124,8 +127,8 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
         assert catalog.database.execute("SELECT count(*) FROM extra") == [(0,)]
         assert [source.name for source in catalog.sources()] == ["disk"]
 
-    copy = apsw.Connection(str(tmp_path / "catalog.db.v2.bak"))
-    assert copy.execute("PRAGMA user_version").fetchall() == [(2,)]
+    copy = apsw.Connection(str(tmp_path / f"catalog.db.v{known}.bak"))
+    assert copy.execute("PRAGMA user_version").fetchall() == [(known,)]
     assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
     copy.close()
 
@@ -146,7 +149,8 @@ def test_a_migration_that_fails_leaves_the_older_catalogue(tmp_path: Path, monke
 def test_an_older_catalogue_is_not_migrated_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "catalog.db"
     Catalog(path).close()
-    monkeypatch.setattr(migrations, "migrations", lambda: ("", "", ""))
+    newer = (*migrations.migrations(), "")
+    monkeypatch.setattr(migrations, "migrations", lambda: newer)
 
     with pytest.raises(ResourceError, match="open it once for writing"):
         Catalog(path, read_only=True)
@@ -229,3 +233,22 @@ def test_nothing_can_be_changed_through_a_read_only_catalogue(tmp_path: Path) ->
 
     with Catalog(tmp_path / "catalog.db", read_only=True) as catalog, pytest.raises(Exception, match="read-only"):
         catalog.add_source("disk")
+
+
+def test_opening_a_catalogue_again_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
+    """Whoever opens and closes a database otherwise than through SQLite drops them; others then think themselves alone."""
+    path = str(tmp_path / "catalog.db")
+    take_everything = (
+        "import fcntl, sys\n"
+        "with open(sys.argv[1], 'r+b') as file:\n"
+        "    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)"  # where SQLite's shared locks lie
+    )
+    with Catalog(path) as first:
+        first.add_source("disk")
+        Catalog(path).close()
+        Catalog(path, read_only=True).close()
+
+        other = subprocess.run([sys.executable, "-c", take_everything, path], capture_output=True, text=True, check=False)
+
+        assert "BlockingIOError" in other.stderr
+    assert subprocess.run([sys.executable, "-c", take_everything, path], check=False).returncode == 0
