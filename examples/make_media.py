@@ -48,26 +48,27 @@ def names() -> Iterator[str]:
 
 def make(folder: Path) -> list[Path]:
     """Write the files below `folder`, and return the media files."""
-    clips = {suffix: [_clip(folder, seconds, suffix) for seconds in SECONDS] for suffix in (".mkv", ".mp4")}
+    clips = {suffix: [clip(folder, seconds, suffix) for seconds in SECONDS] for suffix in (".mkv", ".mp4")}
     made = [folder / name for name in names()]
     for number, path in enumerate(made):
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(clips[path.suffix][number % len(SECONDS)], path)
     for name, text in SIDECARS.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for clip in (clip for same_suffix in clips.values() for clip in same_suffix):
-        clip.unlink()
+    for source in (source for same_suffix in clips.values() for source in same_suffix):
+        source.unlink()
     return made
 
 
-def _clip(folder: Path, seconds: int, suffix: str) -> Path:
+def clip(folder: Path, seconds: int, suffix: str, *, rate: int = 5) -> Path:
+    """A test picture with a tone, written into `folder`, with `rate` pictures per second."""
     folder.mkdir(parents=True, exist_ok=True)
-    clip = folder / f".clip-{seconds}{suffix}"
-    picture = f"testsrc=size=160x120:rate=5:duration={seconds}"
+    made = folder / f".clip-{seconds}{suffix}"
+    picture = f"testsrc=size=160x120:rate={rate}:duration={seconds}"
     sound = f"sine=frequency=440:duration={seconds}"
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, str(clip)]
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, str(made)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    return clip
+    return made
 
 
 if __name__ == "__main__":
