@@ -176,6 +176,7 @@ class Catalog:
     retire = decide.retire
     reinstate = decide.reinstate
     assign = correct.assign
+    unassign = correct.unassign
     rename_title = correct.rename_title
     merge_titles = correct.merge_titles
 

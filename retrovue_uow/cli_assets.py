@@ -132,6 +132,13 @@ _add_decision(
 _add_decision(
     "retire", "retire", doing="retiring", done="retired", sentence="Take assets out of use. They stay in the catalogue."
 )
+_add_decision(
+    "unassign",
+    "unassign",
+    doing="taking back what was assigned",
+    done="no longer assigned",
+    sentence="Let files speak for themselves again, from the next refresh on.",
+)
 _add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
 
 

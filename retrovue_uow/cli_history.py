@@ -17,7 +17,7 @@ from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
 
 _LOOKED_BACK = 1000
-_ARGUMENTS_THAT_NAME = ("name", "collection", "source", "source_path", "unit_id")
+_ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "source_path", "unit_id")
 
 
 def history_table(units: Sequence[JournalUnit]) -> object:
@@ -43,7 +43,14 @@ def _subject(operation: JournalOperation) -> str | None:
     collection = result.get("collection")
     names = [collection.get("name") if isinstance(collection, Mapping) else None, result.get("name")]
     names += [operation.arguments.get(argument) for argument in _ARGUMENTS_THAT_NAME]
-    return next((name for name in names if isinstance(name, str)), None)
+    return next((name for name in names if isinstance(name, str)), None) or _selection(operation.arguments.get("assets"))
+
+
+def _selection(assets: object) -> str | None:
+    """Which assets an operation was about: the options that described them, or how many were named."""
+    if isinstance(assets, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in assets.items())
+    return f"{len(assets)} named" if isinstance(assets, list) else None
 
 
 def _counted(unit: JournalUnit) -> str:

@@ -386,7 +386,9 @@ def violations_table(report: CheckReport) -> object:
 
 def deleted_table(deleted: Mapping[str, int]) -> Table:
     """Rows per table."""
-    return grid(("table", "rows"), [(name.replace("_", " "), count) for name, count in deleted.items()])
+    return grid(
+        ("table", "rows"), [(name.replace("_", " "), count) for name, count in deleted.items() if count or name == "asset"]
+    )
 
 
 def _compact(config: Json) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OPTIONS: dict[str, Any] = {  # Typer reads them as annotations
     "path": Annotated[
         str | None,
-        typer.Option("--path", metavar="GLOB", help="Only those whose path matches, or its last parts: 'Season 01/*'."),
+        typer.Option("--path", metavar="GLOB", help="Only those whose path, or its end, matches (* ? [abc]): 'Season 01/*'."),
     ],
     "kind": Annotated[KindChoice | None, typer.Option("--kind", help="Only those of this kind.")],
     "state": Annotated[StateChoice | None, typer.Option("--state", help="Only those in this state.")],

@@ -52,7 +52,7 @@ def assign(
     Args:
         assets: Identifiers or assets, or an `AssetSelector`.
         title: Name of the show or movie, which is added if there is none.
-        year: First year of the show or movie.
+        year: First year of the show or movie; 0: not known. None: that of the one title that goes by the name, if there is one.
         season_number: From 0; season 0 holds the specials.
         episode_numbers: The episodes that the file holds.
         dry_run: Do the whole work, report it, and roll it back.
@@ -83,6 +83,43 @@ def assign(
         return op.finish(curation_result(found, changed))
 
 
+def unassign(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> CurationResult:
+    """Take back what was assigned: from the next refresh on, assets are again what their files tell.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+
+    Post-conditions:
+        - Nothing is assigned to any of them. Until a refresh they are as they were, and count as changed.
+
+    Atomicity: The assignments of all of them are taken back, or of none.
+
+    Args:
+        assets: Identifiers or assets, or an `AssetSelector`.
+        dry_run: Do the whole work, report it, and roll it back.
+
+    Raises:
+        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    """
+    choice = chosen(assets)
+    with catalog.operation(
+        "asset_unassign", CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets
+    ) as op:
+        with op.preflight() as db:
+            found = selected(db, choice, expect_assets=expect_assets)
+            decided = {asset.collection_id: queries_decisions.decisions(db, asset.collection_id) for asset in found}
+            assigned = [asset for asset in found if asset.canonical_key in decided[asset.collection_id].assignments]
+        with op.execution() as db:
+            ids = [asset.id for asset in assigned]
+            queries_decisions.remove_assignments(db, ids)
+            queries_assets.let_be_read_again(db, ids)
+        with op.postvalidation() as db:
+            integrity.validate_database_consistency(db)
+        return op.finish(curation_result(found, assigned))
+
+
 @attrs.frozen
 class _Said:
     """What the operator said; None: nothing about that."""
@@ -105,10 +142,11 @@ def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
     kind = said.kind or asset.kind
     is_of_a_title = title_kind_of(kind) is not None and title_kind_of(kind) == title_kind_of(asset.kind)
     is_an_episode = is_of_a_title and kind == "episode"
+    title, year = _title_said(db, kind, said)
     identity = Identity(
         kind=kind,
-        title=_said_or(said.title, asset.title, keeps=is_of_a_title),
-        year=_said_or(said.year, asset.year, keeps=is_of_a_title and said.title is None),
+        title=_said_or(title, asset.title, keeps=is_of_a_title),
+        year=_said_or(year, asset.year, keeps=is_of_a_title and said.title is None and said.year is None),
         season_number=_said_or(said.season_number, asset.season_number, keeps=is_an_episode),
         episode_numbers=_said_or(said.episode_numbers, asset.episode_numbers, keeps=is_an_episode) or (),
         episode_title=_said_or(said.episode_title, asset.episode_title, keeps=is_an_episode and not said.episode_numbers),
@@ -117,6 +155,15 @@ def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
     validate_asset_draft(_draft(asset, identity), collection)
     curation.validate_identity(identity)
     return identity
+
+
+def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None, int | None]:
+    """The name and year that were said; without a year, those of the one title that goes by that name, if there is one."""
+    if said.year is not None or not isinstance(said.title, str):
+        return said.title, said.year or None
+    wanted = queries_decisions.spellings_of(db, said.title)
+    alike = [each for each in queries_titles.titles(db) if each.kind == title_kind_of(kind) and each.name.casefold() in wanted]
+    return (alike[0].name, alike[0].year) if len(alike) == 1 else (said.title, None)
 
 
 def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:
@@ -132,7 +179,7 @@ def _assign(db: Database, asset: Asset, identity: Identity) -> bool:
     """Whether the asset is something else now than before."""
     now = utc_now()
     queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=now)
-    decisions = queries_decisions.decisions_about(db, asset.collection_id, asset.canonical_key)
+    decisions = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
     draft = decisions.settle(asset.canonical_key, _draft(asset, identity))
     if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False

@@ -9,8 +9,9 @@ from retrovue_uow.model import Asset, CurationResult
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.selecting import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity
-from retrovue_uow.store import queries_assets
+from retrovue_uow.store import queries_assets, queries_decisions
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import utc_now
 
 Require = Callable[[Sequence[Asset]], None]
 Change = Callable[[Database, list[str]], None]
@@ -80,14 +81,14 @@ def withdraw_approval(
 
 
 def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
-    """Take assets out of use for good; they stay in the catalogue, and later ingests leave them retired.
+    """Take assets out of use for good; they stay in the catalogue, and later ingests and rebuilds leave them retired.
 
     Pre-conditions:
         - At least one asset is selected, and exactly `expect_assets`, if that is given.
         - In production none of them is protected.
 
     Post-conditions:
-        - Each of them is retired and not approved.
+        - Each of them is retired and not approved, and is so again if the collection is wiped and ingested anew.
 
     Atomicity: All of them are retired, or none.
 
@@ -106,7 +107,7 @@ def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = 
         dry_run=dry_run,
         require=lambda found: curation.validate_not_protected(catalog.protections, found),
         is_so=lambda asset: asset.state == "retired",
-        change=queries_assets.retire,
+        change=_retire,
     )
 
 
@@ -139,7 +140,7 @@ def reinstate(
         dry_run=dry_run,
         require=curation.validate_retired,
         is_so=lambda asset: asset.state != "retired",
-        change=queries_assets.reinstate,
+        change=_reinstate,
     )
 
 
@@ -166,6 +167,16 @@ def _decide(
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(curation_result(found, to_change))
+
+
+def _retire(db: Database, asset_ids: list[str]) -> None:
+    queries_assets.retire(db, asset_ids)
+    queries_decisions.retire(db, asset_ids, now=utc_now())
+
+
+def _reinstate(db: Database, asset_ids: list[str]) -> None:
+    queries_assets.reinstate(db, asset_ids)
+    queries_decisions.reinstate(db, asset_ids)
 
 
 def curation_result(found: Sequence[Asset], changed: Sequence[Asset]) -> CurationResult:

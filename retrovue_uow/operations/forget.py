@@ -69,8 +69,10 @@ def forget_missing(
                     catalog.protections, queries_assets.assets_by_id(db, [each.id for each in doomed])
                 )
         with op.execution() as db:
-            queries_decisions.remove_assignments(db, found.id, [each.key for each in doomed])
-            went = queries_assets.delete_assets(db, [each.id for each in doomed])
+            ids = [each.id for each in doomed]
+            queries_decisions.remove_assignments(db, ids)
+            queries_decisions.reinstate(db, ids)
+            went = queries_assets.delete_assets(db, ids)
             deleted = process.remove_with_what_they_held(db, went)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)

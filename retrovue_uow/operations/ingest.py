@@ -189,7 +189,18 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         origin = moves.origins.get(found.key)
         each = settled(found, decisions, known_as=found.key if origin is None else origin.key)
         op.working_on = each.key
-        tally.count(_write(db, prepared, each, known.get(each.key), origin), each, known)
+        existing = known.get(each.key)
+        write = process.AssetWrite(
+            prepared.collection.id,
+            each.key,
+            each.mapping_id,
+            each.draft,
+            prepared.fingerprint,
+            each.seen,
+            each.is_enriched,
+            is_retired=each.key in decisions.retired,
+        )
+        tally.count(_write(db, prepared, write, existing, origin), each, known)
     op.working_on = None
     moved = {origin.key for origin in moves.origins.values()}
     missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
@@ -198,15 +209,16 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
 
 
 def _write(
-    db: Database, prepared: PreparedIngest, each: PreparedAsset, existing: KnownAsset | None, origin: KnownAsset | None
+    db: Database,
+    prepared: PreparedIngest,
+    write: process.AssetWrite,
+    existing: KnownAsset | None,
+    origin: KnownAsset | None,
 ) -> process.Written:
     """Write one asset in a savepoint of its own, or see that there is nothing to write."""
-    if existing is not None and not each.is_enriched and existing.missing_since is None:
-        changed = process.is_changed(existing, each.draft, prepared.fingerprint)
+    if existing is not None and not write.is_enriched and existing.missing_since is None:
+        changed = process.is_changed(existing, write.draft, prepared.fingerprint)
         return process.Written(existing.id, "changed" if changed else "unchanged")
-    write = process.AssetWrite(
-        prepared.collection.id, each.key, each.mapping_id, each.draft, prepared.fingerprint, each.seen, each.is_enriched
-    )
     with db.session():
         if origin is not None:
             return process.move_asset(db, write, origin, refresh=prepared.request.refresh is not None)

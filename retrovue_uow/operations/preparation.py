@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
@@ -206,7 +207,7 @@ def _selected(found: Sequence[PreparedAsset], seen: Validated, request: Request)
     selected: list[PreparedAsset] = []
     for each in found:
         if each.key not in enriched:
-            if request.filters.is_full or _matches_asset(request.filters, seen.assets[each.key]):
+            if request.filters.is_full or _matches_asset(request.filters, seen.assets[each.key], seen.decisions):
                 selected.append(each)
         elif (draft := enriched[each.key]) is not None:
             selected.append(attrs.evolve(each, draft=draft, is_enriched=True))
@@ -224,7 +225,7 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
     for each in chosen:
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
-    keep = None if request.filters.is_full else lambda draft: _matches_draft(request.filters, _settled(draft, seen.decisions))
+    keep = None if request.filters.is_full else partial(_is_wanted, seen.decisions, request.filters)
     with process.remembering(seen.cache, seen.collection, request.refresh) as kept:
         enriched = enrich_all(drafts, seen.enrichers, keep=keep, remembering=kept, progress=request.progress)
     finished = [None if draft is None else _settled(process.classified(draft), seen.decisions) for draft in enriched]
@@ -258,19 +259,22 @@ def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> Non
         raise ValidationError(f"{len(problems)} files cannot become assets; mend or exclude them:\n  {listed}") from problems[0]
 
 
-def _matches_draft(filters: IngestFilters, draft: AssetDraft) -> bool:
-    return _matches(filters, draft.title, draft.season_number, draft.episode_numbers)
+def _is_wanted(decisions: Decisions, filters: IngestFilters, draft: AssetDraft) -> bool:
+    settled_draft = _settled(draft, decisions)
+    return _matches(filters, decisions, settled_draft.title, settled_draft.season_number, settled_draft.episode_numbers)
 
 
-def _matches_asset(filters: IngestFilters, asset: Asset) -> bool:
-    return _matches(filters, asset.title, asset.season_number, asset.episode_numbers)
+def _matches_asset(filters: IngestFilters, asset: Asset, decisions: Decisions) -> bool:
+    return _matches(filters, decisions, asset.title, asset.season_number, asset.episode_numbers)
 
 
-def _matches(filters: IngestFilters, title: str | None, season: int | None, episodes: tuple[int, ...]) -> bool:
+def _matches(
+    filters: IngestFilters, decisions: Decisions, title: str | None, season: int | None, episodes: tuple[int, ...]
+) -> bool:
     return (
         filters.title is not None
         and title is not None
-        and title.casefold() == filters.title.casefold()
+        and title.casefold() in decisions.names_of(filters.title)
         and filters.season in (None, season)
         and (filters.episode is None or filters.episode in episodes)
     )

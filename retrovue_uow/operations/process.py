@@ -76,10 +76,16 @@ def process_asset(
                 validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
+            decisions = queries_decisions.decisions(db, found.id, key)
             if is_enriched:
-                draft = queries_decisions.decisions_about(db, found.id, key).settle(key, draft)
+                draft = decisions.settle(key, draft)
             with db.session():
-                written = write_asset(db, AssetWrite(found.id, key, mapping.id, draft, fingerprint, known, is_enriched))
+                written = write_asset(
+                    db,
+                    AssetWrite(
+                        found.id, key, mapping.id, draft, fingerprint, known, is_enriched, is_retired=key in decisions.retired
+                    ),
+                )
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, written.asset_id)
             integrity.validate_hierarchy_integrity(db)
@@ -161,6 +167,7 @@ class AssetWrite:
         enrichers: Fingerprint of the collection's enrichers.
         seen: What the catalogue knew of the asset when the draft was prepared; None: nothing.
         is_enriched: Whether the enrichers saw the draft; only then may it create or change an asset.
+        is_retired: Whether the operator has taken the file out of use; the asset may not be there.
     """
 
     collection_id: str
@@ -170,6 +177,7 @@ class AssetWrite:
     enrichers: str
     seen: KnownAsset | None
     is_enriched: bool
+    is_retired: bool = False
 
 
 @attrs.define
@@ -213,6 +221,7 @@ def _create(db: Database, write: AssetWrite) -> Written:
         canonical_key=write.key,
         sidecars=sidecar_fingerprint(write.draft),
         enrichers=write.enrichers,
+        is_retired=write.is_retired,
         now=now,
     )
     _link(db, write.draft, written, now=now)
@@ -330,7 +339,7 @@ def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: b
 
     Where the new name tells something else, the asset counts as changed, and is read anew by the next refresh, or by this one.
     """
-    queries_decisions.move_assignment(db, known.id, write.key)
+    queries_decisions.move_decisions(db, known.id, write.key)
     queries_assets.move_asset(
         db,
         known.id,

@@ -45,6 +45,13 @@ def _told(row: RowChange) -> str:
 
 
 def _assignment(db: Database, asset: Asset) -> list[str]:
-    decided = queries_decisions.decisions_about(db, asset.collection_id, asset.canonical_key)
+    decided = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
     identity = decided.assignments.get(asset.canonical_key)
-    return [] if identity is None else [f"what it is was assigned by the operator, and outranks its file: kind {identity.kind}"]
+    if identity is None:
+        return []
+    words: list[str] = [identity.kind]
+    if identity.title is not None:
+        words.append(f"of {identity.title!r}" + (f" ({identity.year})" if identity.year else ""))
+    if identity.season_number is not None:
+        words.append(f"season {identity.season_number}, episodes {', '.join(map(str, identity.episode_numbers))}")
+    return [f"assigned by the operator, whose word outranks the file's: {' '.join(words)}"]

@@ -22,7 +22,7 @@ _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be read or written: look after its disk",
     apsw.CantOpenError: "cannot be opened: does its folder exist, and may this user write there?",
     apsw.ReadOnlyError: "cannot be written: it was opened read-only, or this user may not write it",
-    apsw.CorruptError: "is damaged: restore a backup, or recover it with `sqlite3 FILE .recover`",
+    apsw.CorruptError: "is damaged: restore a backup, or save what can be read (docs/how-to.md)",
     apsw.NotADBError: "is not a SQLite database",
     apsw.PermissionsError: "may not be used by this user",
     apsw.NoMemError: "needs more memory than there is",

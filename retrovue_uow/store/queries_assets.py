@@ -220,15 +220,16 @@ def add_asset(
     canonical_key: str,
     sidecars: str,
     enrichers: str,
+    is_retired: bool,
     now: str,
 ) -> None:
-    """Add an asset; it is ready if its duration is known."""
+    """Add an asset; it is ready if its duration is known, unless it is out of use."""
     db.execute(
         """
         INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
                            size, mtime_ns, sidecars, enrichers, duration_ms, container, video_codec, audio_codec,
                            width, height, created_at, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, 'new', 'ready'), 0,
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?18 THEN 'retired' WHEN ?7 IS NULL THEN 'new' ELSE 'ready' END, 0,
                 ?8, ?9, ?10, ?11, ?7, ?12, ?13, ?14,
                 ?15, ?16, ?17, ?17)
         """,
@@ -250,6 +251,7 @@ def add_asset(
             draft.width,
             draft.height,
             now,
+            is_retired,
         ),
     )
 
@@ -336,6 +338,11 @@ def _update(db: Database, change: str, asset_ids: list[str]) -> None:
         f"UPDATE asset SET {change}, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  as above
         (utc_now(), json.dumps(asset_ids)),
     )
+
+
+def let_be_read_again(db: Database, asset_ids: list[str]) -> None:
+    """Let assets count as changed, until a refresh reads their files again."""
+    _update(db, "enrichers = ''", asset_ids)
 
 
 def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:

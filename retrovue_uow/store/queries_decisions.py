@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import attrs
 
@@ -27,9 +27,16 @@ class Identity:
 
 @attrs.frozen
 class Decisions:
-    """What the operator decided about the files of a collection: by canonical key what they are, and how titles are spelled."""
+    """What the operator decided about the files of a collection.
+
+    Attributes:
+        assignments: By canonical key, what they are.
+        retired: Canonical keys of those that are out of use.
+        spellings: What files call a title, and what the station calls it.
+    """
 
     assignments: Mapping[str, Identity] = attrs.field(factory=dict)
+    retired: Set[str] = frozenset()
     spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
 
     def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
@@ -43,20 +50,21 @@ class Decisions:
         name, year = self.spellings.get((title_kind, draft.title, draft.year), (draft.title, draft.year))
         return attrs.evolve(draft, title=name, year=year)
 
+    def names_of(self, title: str) -> set[str]:
+        """What a title may be called, given one of its names: folded for comparison."""
+        wanted = title.casefold()
+        meant = {name.casefold() for (_, spelled, _), (name, _) in self.spellings.items() if spelled.casefold() == wanted}
+        return {wanted, *meant}
+
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
     """The kind of title that an asset of this kind belongs to; None: to none."""
     return {"episode": "show", "movie": "movie"}.get(kind or "")  # type: ignore[return-value]  # mypy sees text
 
 
-def decisions(db: Database, collection_id: str) -> Decisions:
-    """All that was decided about the files of a collection."""
-    return Decisions(_assignments(db, collection_id, None), _spellings(db))
-
-
-def decisions_about(db: Database, collection_id: str, key: str) -> Decisions:
-    """All that was decided about one file."""
-    return Decisions(_assignments(db, collection_id, key), _spellings(db))
+def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
+    """All that was decided about the files of a collection, or about one of them."""
+    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), _spellings(db))
 
 
 def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
@@ -75,9 +83,27 @@ def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str,
     }
 
 
+def _retired(db: Database, collection_id: str, key: str | None) -> set[str]:
+    rows = db.execute(
+        """
+        SELECT canonical_key
+          FROM retirement
+         WHERE collection_id = ?1
+           AND (?2 IS NULL OR canonical_key = ?2)
+        """,
+        (collection_id, key),
+    )
+    return {str(own_key) for (own_key,) in rows}
+
+
 def _spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
     rows = db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")
     return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
+
+
+def spellings_of(db: Database, title: str) -> set[str]:
+    """What a title may be called, given one of its names: folded for comparison."""
+    return Decisions(spellings=_spellings(db)).names_of(title)
 
 
 def set_assignment(db: Database, collection_id: str, key: str, identity: Identity, *, now: str) -> None:
@@ -95,6 +121,9 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
                episode_numbers = excluded.episode_numbers,
                episode_title = excluded.episode_title,
                assigned_at = excluded.assigned_at
+         WHERE (kind, title, year, season_number, episode_numbers, episode_title)
+               IS NOT (excluded.kind, excluded.title, excluded.year, excluded.season_number, excluded.episode_numbers,
+                       excluded.episode_title)
         """,
         (
             collection_id,
@@ -110,33 +139,56 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
     )
 
 
-def move_assignment(db: Database, asset_id: str, key: str) -> None:
-    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there."""
+def retire(db: Database, asset_ids: list[str], *, now: str) -> None:
+    """Remember that assets are out of use, for the day when they are wiped and come back."""
     db.execute(
         """
-        UPDATE assignment
-           SET canonical_key = ?2
+        INSERT INTO retirement (collection_id, canonical_key, retired_at)
+        SELECT collection_id, canonical_key, ?
           FROM asset
-         WHERE asset.id = ?1
-           AND assignment.collection_id = asset.collection_id
-           AND assignment.canonical_key = asset.canonical_key
+         WHERE id IN (SELECT value FROM json_each(?))
+            ON CONFLICT (collection_id, canonical_key) DO NOTHING
         """,
-        (asset_id, key),
+        (now, json.dumps(asset_ids)),
     )
 
 
-def remove_assignments(db: Database, collection_id: str, keys: list[str]) -> int:
-    """Forget what was decided about files: how many of them."""
-    rows = db.execute(
-        """
-        DELETE FROM assignment
-         WHERE collection_id = ?
-           AND canonical_key IN (SELECT value FROM json_each(?))
-        RETURNING id
-        """,
-        (collection_id, json.dumps(keys)),
+def reinstate(db: Database, asset_ids: list[str]) -> None:
+    """Forget that assets were out of use."""
+    _remove(db, "retirement", asset_ids)
+
+
+def remove_assignments(db: Database, asset_ids: list[str]) -> None:
+    """Forget what was said that assets are."""
+    _remove(db, "assignment", asset_ids)
+
+
+def _remove(db: Database, table: str, asset_ids: list[str]) -> None:
+    db.execute(
+        f"""
+        DELETE FROM {table}
+         WHERE (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
+                                                    FROM asset
+                                                   WHERE asset.id IN (SELECT value FROM json_each(?)))
+        """,  # noqa: S608  the names are those above
+        (json.dumps(asset_ids),),
     )
-    return len(rows)
+
+
+def move_decisions(db: Database, asset_id: str, key: str) -> None:
+    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there."""
+    for table in ("assignment", "retirement"):
+        db.execute(
+            f"""
+            UPDATE {table}
+               SET canonical_key = ?2
+              FROM asset
+             WHERE asset.id = ?1
+               AND {table}.collection_id = asset.collection_id
+               AND {table}.canonical_key = asset.canonical_key
+            """,  # noqa: S608  the names are those above
+            (asset_id, key),
+        )
 
 
 def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:

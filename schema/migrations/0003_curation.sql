@@ -18,6 +18,14 @@ CREATE TABLE assignment (
     CHECK ((kind = 'episode') = (season_number IS NOT NULL))
 ) STRICT;
 
+CREATE TABLE retirement (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id TEXT NOT NULL REFERENCES collection (id) ON DELETE CASCADE,
+    canonical_key TEXT NOT NULL CHECK (canonical_key <> ''),        -- of the asset, which need not be there
+    retired_at    TEXT NOT NULL,                                    -- UTC
+    UNIQUE (collection_id, canonical_key)
+) STRICT;
+
 CREATE TABLE title_spelling (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     kind         TEXT NOT NULL CHECK (kind IN ('show', 'movie')),

@@ -141,6 +141,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         importer.drafts = [episode("Both", 1, 1), movie("Alien", 1979), draft("promo.mkv", kind="promo", duration_ms=10)]
         opened.ingest_collection("More")
         opened.assign(AssetSelector(path="bumper.mkv"), kind="psa")
+        opened.retire(AssetSelector(path="promo.mkv"))
         opened.rename_title("Alien", name="Alien!")
         assert opened.check().is_sound
         yield opened

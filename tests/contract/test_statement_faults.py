@@ -86,6 +86,11 @@ def retired_and_reinstated(catalog: Catalog) -> object:
         return [catalog.retire(AssetSelector(kind="movie")), catalog.reinstate(AssetSelector(kind="movie"))]
 
 
+def assigned_and_unassigned(catalog: Catalog) -> object:
+    with catalog.session():
+        return [catalog.assign(AssetSelector(kind="movie"), title="TRON"), catalog.unassign(AssetSelector(kind="movie"))]
+
+
 def assigned_and_merged(catalog: Catalog) -> object:
     with catalog.session():
         return [
@@ -139,6 +144,7 @@ CASES = {
         ),
         CurationError,
     ),
+    "unassign": Case(assigned_and_unassigned, CurationError, outside=True),
     "rename_title": Case(lambda catalog: catalog.rename_title("Tron", name="TRON"), CurationError),
     "merge_titles": Case(assigned_and_merged, CurationError, outside=True),
     "wipe and ingest in one session": Case(wiped_and_ingested_anew, OperationError, outside=True),

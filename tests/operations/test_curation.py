@@ -118,6 +118,17 @@ class TestDecide:
 
         assert [(each.state, each.approved) for each in stocked.assets(kind="movie")] == [("ready", False)]
 
+    @pytest.mark.parametrize("again", [False, True])
+    def test_what_is_retired_is_so_after_a_wipe_unless_it_was_reinstated(self, stocked: Catalog, again: bool) -> None:
+        stocked.retire(AssetSelector(kind="movie"))
+        if again:
+            stocked.reinstate(AssetSelector(kind="movie"))
+
+        stocked.wipe_collection("Shows")
+        stocked.ingest_collection("Shows")
+
+        assert [each.state for each in stocked.assets(kind="movie")] == ["ready" if again else "retired"]
+
     def test_reinstated_without_a_known_length_it_is_new(self, stocked: Catalog) -> None:
         with stocked.session() as db:
             db.execute("UPDATE asset SET duration_ms = NULL, state = 'new' WHERE kind = 'movie'")
@@ -141,7 +152,8 @@ class TestDecide:
         real = decide(AssetSelector(), expect_assets=7)
 
         assert (preview.changed, preview.paths) == (real.changed, real.paths)
-        assert dict(preview.changes.counts) == dict(real.changes.counts) == {"asset": {"update": real.changed}}
+        expected = {"asset": {"update": real.changed}, **({"retirement": {"insert": real.changed}} if verb == "retire" else {})}
+        assert dict(preview.changes.counts) == dict(real.changes.counts) == expected
         stocked.undo(real.unit_id)
         assert rows(stocked) == before
 
@@ -283,6 +295,33 @@ class TestAssign:
 
         assert at(stocked, "tape 7.mkv").kind == "other"
 
+    def test_taken_back_the_file_speaks_again_from_the_next_refresh_on(self, stocked: Catalog) -> None:
+        before = at(stocked, "Tron (1982).mkv")
+        stocked.assign(before, title="The Thing", year=1951)
+
+        assert stocked.unassign(AssetSelector()).changed == 1
+
+        assert at(stocked, "Tron (1982).mkv").title == "The Thing"
+        assert stocked.ingest_collection("Shows", refresh="changed").refreshed == 1
+        assert at(stocked, "Tron (1982).mkv") == before
+        assert stocked.unassign(AssetSelector()).changed == 0
+
+    @pytest.mark.parametrize("name", ["tron", "TRON"])
+    def test_without_a_year_the_one_title_of_that_name_is_meant(self, stocked: Catalog, name: str) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title=name)
+        assert (at(stocked, "tape 7.mkv").title, at(stocked, "tape 7.mkv").year) == ("Tron", 1982)
+
+        stocked.assign(at(stocked, "tape 7.mkv"), title=name, year=0)
+
+        assert (at(stocked, "tape 7.mkv").title, at(stocked, "tape 7.mkv").year) == (name, None)
+
+    def test_a_title_is_known_by_the_name_that_was_merged_away(self, stocked: Catalog) -> None:
+        stocked.merge_titles("Space 1999", into="Space: 1999")
+
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="episode", title="SPACE 1999", season_number=1, episode_numbers=(7,))
+
+        assert at(stocked, "tape 7.mkv").title == "Space: 1999"
+
     def test_what_was_not_said_is_as_it_was(self, stocked: Catalog) -> None:
         stocked.assign(AssetSelector(title="Space 1999", season=1), season_number=3)
 
@@ -302,14 +341,18 @@ class TestAssign:
         assert len(stocked.select(AssetSelector(title="Space: 1999", season=1, episode=1))) == 2
 
     def test_what_nothing_shows_any_more_is_gone(self, stocked: Catalog) -> None:
-        stocked.assign(AssetSelector(kind="movie"), title="TRON")
+        stocked.assign(AssetSelector(kind="movie"), title="TRON!")
 
-        assert [title.name for title in stocked.titles("movie")] == ["TRON"]
+        assert [title.name for title in stocked.titles("movie")] == ["TRON!"]
 
     def test_the_same_said_again_changes_nothing_about_the_asset(self, stocked: Catalog) -> None:
         stocked.assign(AssetSelector(kind="movie"), title="TRON")
 
-        assert stocked.assign(AssetSelector(kind="movie"), title="TRON").changed == 0
+        again = stocked.assign(AssetSelector(kind="movie"), title="TRON")
+
+        assert again.changed == 0
+        assert again.changes is not None
+        assert not again.changes.counts
 
     def test_it_is_previewed_and_undone(self, stocked: Catalog) -> None:
         before = rows(stocked)
@@ -386,7 +429,8 @@ class TestTitles:
         stocked.ingest_collection("Shows", refresh="all")
         stocked.wipe_collection("Shows")
 
-        stocked.ingest_collection("Shows", IngestFilters("Space: 1999", 2))
+        stocked.ingest_collection("Shows", IngestFilters("Space 1999", 2, 1))
+        stocked.ingest_collection("Shows", IngestFilters("Space: 1999", 2, 9))
 
         assert [title.name for title in stocked.titles("show")] == ["Space: 1999"]
         assert [asset.episode_numbers for asset in stocked.select(AssetSelector(title="Space: 1999", season=2))] == [(1,), (9,)]
@@ -583,7 +627,7 @@ class TestExplain:
         assert "kind 'other' -> 'movie'" in history[1]
         assert str(approved.unit_id) in history[2]
         assert "approved 0 -> 1" in history[2]
-        assert "assigned by the operator" in history[3]
+        assert history[3] == "assigned by the operator, whose word outranks the file's: movie of 'The Thing'"
 
     def test_what_is_no_longer_recorded_is_told_as_such(self, stocked: Catalog) -> None:
         tape = at(stocked, "tape 7.mkv")
