@@ -38,9 +38,9 @@ INTRODUCTION = """\
 
 # Reference
 
-Every public name of `retrovue_uow`: what can be imported from the package itself, and the methods of what that gives. The
-guarantees are in [unit-of-work.md](unit-of-work.md). What an open `Catalog` does not do itself, such as running SQL, its
-`catalog.database` does, a [`Database`](#database).
+Every public name of `retrovue_uow`: what can be imported from the package itself, and the methods of what that gives.
+Recipes are in [how-to.md](how-to.md), the guarantees in [unit-of-work.md](unit-of-work.md). What an open `Catalog` does not do
+itself, such as running SQL, its `catalog.database` does, a [`Database`](#database).
 """
 
 Function: TypeAlias = ast.FunctionDef
