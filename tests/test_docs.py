@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+from harness import operations_of_catalog
+
+import retrovue_uow
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -44,3 +48,27 @@ def test_every_code_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
 
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         exec(block, namespace)  # noqa: S102
+
+
+def test_the_reference_is_what_its_generator_makes() -> None:
+    generator = runpy.run_path(str(ROOT / "docs" / "generate_reference.py"))
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+    assert page == generator["reference"](), "run `python docs/generate_reference.py`"
+
+
+def test_the_reference_has_every_public_name_and_operation() -> None:
+    headings = re.findall(r"^###+ `(\w+)`$", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    methods = [name for name in vars(retrovue_uow.Catalog) if not name.startswith("_")]
+
+    wanted = {*retrovue_uow.__all__, *methods, *operations_of_catalog()}
+
+    assert sorted(wanted - set(headings)) == []
+
+
+def test_an_example_in_a_docstring_is_shown_and_not_run() -> None:
+    described = runpy.run_path(str(ROOT / "docs" / "generate_reference.py"))["described"]
+
+    page = described("What it gives.\n\n```python\nraise SystemExit\n```\n\n>>> 1 + 1\n2\n\nIn the end.")
+
+    assert page == "What it gives.\n\n```py\nraise SystemExit\n```\n\n```pycon\n>>> 1 + 1\n2\n```\n\nIn the end.\n"

@@ -102,10 +102,11 @@ def test_approvals_and_retirements_survive_a_refresh(walked: Walk) -> None:
     assert [each.kind for each in after if each.state == "ready" and not each.approved].count("trailer") == 2
 
 
-def test_a_rebuild_withdraws_every_approval(walked: Walk) -> None:
+def test_a_rebuild_withdraws_every_approval_and_leaves_the_retired_retired(walked: Walk) -> None:
     assets = assets_in(walked.states[REBUILT])
 
-    assert {(asset.state, asset.approved) for asset in assets} == {("ready", False)}
+    assert not approved(walked.states[REBUILT])
+    assert [each.canonical_key.rpartition("/")[2] for each in assets if each.state == "retired"] == ["recording_2019-03-11.ts"]
     assert {asset.id for asset in assets}.isdisjoint(asset.id for asset in assets_in(walked.states[REFRESHED]))
 
 
