@@ -179,8 +179,7 @@ def _assign(db: Database, asset: Asset, identity: Identity) -> bool:
     """Whether the asset is something else now than before."""
     now = utc_now()
     queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=now)
-    decisions = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
-    draft = decisions.settle(asset.canonical_key, _draft(asset, identity))
+    draft = _draft(asset, identity)
     if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False
     queries_assets.set_kind(db, asset.id, identity.kind, now=now)

@@ -163,7 +163,7 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     assets = _selected(list(found.values()), seen, request)
     _refuse_no_match(assets, request.filters)
     if request.strict_names:
-        _refuse_unclassified(assets)
+        _refuse_unclassified([settled(each, seen.decisions, known_as=each.key) for each in assets])
     return PreparedIngest(collection, request, assets, frozenset(found), duplicates, seen.fingerprint)
 
 
@@ -228,8 +228,8 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
     keep = None if request.filters.is_full else partial(_is_wanted, seen.decisions, request.filters)
     with process.remembering(seen.cache, seen.collection, request.refresh) as kept:
         enriched = enrich_all(drafts, seen.enrichers, keep=keep, remembering=kept, progress=request.progress)
-    finished = [None if draft is None else _settled(process.classified(draft), seen.decisions) for draft in enriched]
-    _refuse_unsound([draft for draft in finished if draft is not None], seen.collection)
+    finished = [None if draft is None else process.classified(draft) for draft in enriched]
+    _refuse_unsound([_settled(draft, seen.decisions) for draft in finished if draft is not None], seen.collection)
     return finished
 
 

@@ -40,10 +40,10 @@ class Decisions:
     spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
 
     def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
-        """The draft as the operator would have it."""
+        """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
         identity = self.assignments.get(key)
         if identity is not None:
-            draft = attrs.evolve(draft, **attrs.asdict(identity))
+            return attrs.evolve(draft, **attrs.asdict(identity))
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
@@ -176,8 +176,19 @@ def _remove(db: Database, table: str, asset_ids: list[str]) -> None:
 
 
 def move_decisions(db: Database, asset_id: str, key: str) -> None:
-    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there."""
+    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there.
+
+    What had been decided about another file that once lay there is over.
+    """
     for table in ("assignment", "retirement"):
+        db.execute(
+            f"""
+            DELETE FROM {table}
+             WHERE canonical_key = ?2
+               AND collection_id = (SELECT collection_id FROM asset WHERE id = ?1)
+            """,  # noqa: S608  the names are those above
+            (asset_id, key),
+        )
         db.execute(
             f"""
             UPDATE {table}
@@ -192,7 +203,7 @@ def move_decisions(db: Database, asset_id: str, key: str) -> None:
 
 
 def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:
-    """From now on, files that name `old` mean `new`; and so do those that meant `old` so far."""
+    """From now on, files that name `old` mean `new`; and so do those that meant `old` so far, and what was assigned to it."""
     db.execute(
         """
         UPDATE title_spelling
@@ -208,10 +219,19 @@ def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple
         """
         INSERT INTO title_spelling (kind, spelled, spelled_year, name, year)
         VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (kind, spelled, ifnull(spelled_year, 0)) DO UPDATE
-           SET name = excluded.name,
-               year = excluded.year
+            ON CONFLICT (kind, spelled, ifnull(spelled_year, 0)) DO NOTHING
         """,
         (kind, *old, *new),
     )
-    db.execute("DELETE FROM title_spelling WHERE kind = ? AND spelled = ? AND spelled_year IS ?", (kind, *new))
+    db.execute("DELETE FROM title_spelling WHERE kind = ? AND spelled = name AND spelled_year IS year", (kind,))
+    db.execute(
+        """
+        UPDATE assignment
+           SET title = ?4,
+               year = ?5
+         WHERE kind = ?1
+           AND title = ?2
+           AND year IS ?3
+        """,
+        ({"show": "episode", "movie": "movie"}[kind], *old, *new),
+    )

@@ -266,6 +266,22 @@ class TestAssign:
         stocked.ingest_collection("Shows", refresh="all")
         assert at(stocked, "archive/7.mkv").title == "The Thing"
 
+    def test_what_was_said_of_a_file_that_once_lay_there_is_over(self, stocked: Catalog, importer: FakeImporter) -> None:
+        """A wipe keeps what was said of files; another file that comes to lie under such a path brings its own."""
+        stocked.assign(at(stocked, "bump.mkv"), kind="movie", title="Alien")
+        stocked.retire(at(stocked, "bump.mkv"))
+        stocked.wipe_collection("Shows")
+        importer.drafts = [*FILES[:-2], TAPE]
+        stocked.ingest_collection("Shows")
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
+        moved = attrs.evolve(TAPE, file_path="/media/bump.mkv", source_path="/media/bump.mkv")
+        importer.drafts = [*FILES[:-2], moved]
+
+        assert stocked.ingest_collection("Shows").moved == 1
+        stocked.ingest_collection("Shows", refresh="all")
+
+        assert (at(stocked, "bump.mkv").title, at(stocked, "bump.mkv").state) == ("The Thing", "ready")
+
     def test_it_is_still_known_after_a_rebuild(self, stocked: Catalog) -> None:
         stocked.assign(at(stocked, "tape 7.mkv"), kind="movie", title="The Thing")
 
@@ -445,6 +461,19 @@ class TestTitles:
             ("TRON", 1982, "Tron", 1982),
             ("Tron!", 1982, "Tron", 1982),
         }
+
+    def test_two_titles_may_swap_their_names(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(title="Space 1999"), title="Dark")
+        stocked.unassign(AssetSelector(title="Dark"))
+        stocked.rename_title("Dark", name="Space 1999")
+        ids = {title.id: title.name for title in stocked.titles("show")}
+        for title, name in (("Space 1999", "swapping"), ("Space: 1999", "Space 1999"), ("swapping", "Space: 1999")):
+            stocked.rename_title(title, name=name)
+        swapped = {"Space 1999": "Space: 1999", "Space: 1999": "Space 1999"}
+
+        stocked.ingest_collection("Shows", refresh="all")
+
+        assert {title.id: title.name for title in stocked.titles("show")} == {id_: swapped[name] for id_, name in ids.items()}
 
     def test_a_year_is_corrected_or_forgotten(self, stocked: Catalog) -> None:
         stocked.rename_title("Tron (1982)", year=1983)
