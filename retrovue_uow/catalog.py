@@ -253,7 +253,9 @@ class Catalog:
         return queries_assets.metadata(self.database, self.asset(asset_id).id)
 
     def titles(self, kind: TitleKind | None = None) -> list[Title]:
-        """Every show and movie, or those of one kind, by name."""
+        """Every show and movie, or those of one kind, by name. Raises `ValidationError` for another kind."""
+        if kind not in (None, "show", "movie"):
+            raise ValidationError(f"the kind of a title is 'show' or 'movie', not {kind!r}")
         return queries_titles.titles(self.database, kind)
 
     def history(self, limit: int = 50) -> list[JournalUnit]:

@@ -33,6 +33,7 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.operations.preparation import PreparedIngest
 from retrovue_uow.rules import preflight
+from retrovue_uow.store import queries_assets
 
 SOURCE_NAME = "filesystem"
 R = TypeVar("R", bound=Result)
@@ -230,8 +231,7 @@ def asset_page(catalog: Catalog, selector: str) -> AssetPage:
 
 def asset_named(catalog: Catalog, selector: str) -> Asset:
     """The asset with that identifier, key or file."""
-    spellings = {selector, absolute(selector)}
-    found = [each for each in catalog.assets() if each.id == selector or {each.canonical_key, each.file_path} & spellings]
+    found = queries_assets.assets_named(catalog.database, [selector, absolute(selector)])
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from unittest import mock
 
 import attrs
 from typer.testing import CliRunner
@@ -70,7 +71,8 @@ def scratch_folder() -> Iterator[Path]:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        yield folder
+        with mock.patch.dict(sys.modules, {"guessit": None}):  # the page is for those who install the command line alone
+            yield folder
     finally:
         os.chdir(before)
         shutil.rmtree(folder)

@@ -321,7 +321,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
         - The collection exists, nobody else is working on it, and it has no assets.
 
     Post-conditions:
-        - The collection, its path mappings and its attached enrichers are gone, and nothing else.
+        - The collection, its path mappings, its attached enrichers and what the operator had said of its files are gone.
 
     Atomicity: All of it goes, or nothing.
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import attrs
 
 from retrovue_uow.errors import CurationError, ValidationError
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, CurationResult, Title, TitleResult
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, Collection, CurationResult, Title, TitleResult
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.selecting import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
+from retrovue_uow.store import queries_assets, queries_config, queries_decisions, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.queries_decisions import Identity, title_kind_of
@@ -74,7 +74,9 @@ def assign(
             if said == _Said():
                 raise ValidationError("nothing was said: give a kind, a title, a season, …")
             found = selected(db, choice, expect_assets=expect_assets)
-            identities = [_identity_of(db, asset, said) for asset in found]
+            collections = {collection.id: collection for collection in queries_config.collections(db)}
+            titles = {kind: _title_said(db, kind, said) for kind in {said.kind or asset.kind for asset in found}}
+            identities = [_identity_of(asset, said, titles, collections[asset.collection_id]) for asset in found]
         with op.execution() as db:
             changed = [asset for asset, identity in zip(found, identities, strict=True) if _assign(db, asset, identity)]
         with op.postvalidation() as db:
@@ -109,7 +111,7 @@ def unassign(
     ) as op:
         with op.preflight() as db:
             found = selected(db, choice, expect_assets=expect_assets)
-            decided = {asset.collection_id: queries_decisions.decisions(db, asset.collection_id) for asset in found}
+            decided = {id_: queries_decisions.decisions(db, id_) for id_ in {asset.collection_id for asset in found}}
             assigned = [asset for asset in found if asset.canonical_key in decided[asset.collection_id].assignments]
         with op.execution() as db:
             ids = [asset.id for asset in assigned]
@@ -137,12 +139,14 @@ def _as_tuple(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
     return tuple(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, str) else numbers
 
 
-def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
+def _identity_of(
+    asset: Asset, said: _Said, titles: Mapping[AssetKind, tuple[str | None, int | None]], collection: Collection
+) -> Identity:
     """What the asset is to be: what was said, and what it was as far as its kind, which may be another, has that."""
     kind = said.kind or asset.kind
     is_of_a_title = title_kind_of(kind) is not None and title_kind_of(kind) == title_kind_of(asset.kind)
     is_an_episode = is_of_a_title and kind == "episode"
-    title, year = _title_said(db, kind, said)
+    title, year = titles[kind]
     identity = Identity(
         kind=kind,
         title=_said_or(title, asset.title, keeps=is_of_a_title),
@@ -151,7 +155,6 @@ def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
         episode_numbers=_said_or(said.episode_numbers, asset.episode_numbers, keeps=is_an_episode) or (),
         episode_title=_said_or(said.episode_title, asset.episode_title, keeps=is_an_episode and not said.episode_numbers),
     )
-    collection = preflight.validate_collection_exists(db, asset.collection_id)
     validate_asset_draft(_draft(asset, identity), collection)
     curation.validate_identity(identity)
     return identity
@@ -160,10 +163,10 @@ def _identity_of(db: Database, asset: Asset, said: _Said) -> Identity:
 def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None, int | None]:
     """The name and year that were said; without a year, those of the one title that goes by that name, if there is one."""
     if said.year is not None or not isinstance(said.title, str):
-        return said.title, said.year or None
-    wanted = queries_decisions.spellings_of(db, said.title)
-    alike = [each for each in queries_titles.titles(db) if each.kind == title_kind_of(kind) and each.name.casefold() in wanted]
-    return (alike[0].name, alike[0].year) if len(alike) == 1 else (said.title, None)
+        return said.title, None if said.year == 0 else said.year
+    called = queries_titles.titles_called(db, queries_decisions.meant_by(db, said.title))
+    alike = [(name, year) for title_kind, name, year in called if title_kind == title_kind_of(kind)]
+    return alike[0] if len(alike) == 1 else (said.title, None)
 
 
 def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:

@@ -54,7 +54,7 @@ def forget_missing(
         collection=collection,
         older_than_s=seconds,
         expect_assets=expect_assets,
-        max_fraction=max_fraction,
+        max_fraction=max_fraction if max_fraction == max_fraction else str(max_fraction),  # JSON has no NaN
     ) as op:
         with op.preflight() as db:
             found = preflight.validate_collection_exists(db, collection)

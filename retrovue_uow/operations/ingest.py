@@ -20,13 +20,14 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.moves import find_moves
+from retrovue_uow.operations.moves import Moves, find_moves
 from retrovue_uow.operations.preparation import (
     PreparedAsset,
     PreparedIngest,
     Request,
     keys_to_look_for,
     prepare,
+    refuse_unclassified,
     settled,
     validate,
 )
@@ -183,11 +184,12 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         )
     decisions = queries_decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
-    moves = find_moves(unseen, [each for each in prepared.assets if each.is_enriched and each.key not in known])
+    moves = find_moves(unseen, prepared.assets, known) if prepared.request.filters.is_full else Moves()
+    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in prepared.assets]
+    if prepared.request.strict_names:
+        refuse_unclassified(assets)
     tally = _Tally()
-    for found in prepared.assets:
-        origin = moves.origins.get(found.key)
-        each = settled(found, decisions, known_as=found.key if origin is None else origin.key)
+    for each in assets:
         op.working_on = each.key
         existing = known.get(each.key)
         write = process.AssetWrite(
@@ -200,7 +202,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             each.is_enriched,
             is_retired=each.key in decisions.retired,
         )
-        tally.count(_write(db, prepared, write, existing, origin), each, known)
+        tally.count(_write(db, prepared, write, existing, moves.origins.get(each.key)), each, known)
     op.working_on = None
     moved = {origin.key for origin in moves.origins.values()}
     missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)

@@ -19,32 +19,62 @@ class Moves:
 
     Attributes:
         origins: By the key of a new file, the asset that it was.
-        ambiguous: Keys of missing assets and new files that look the same, but are not one of each.
+        ambiguous: Keys of assets and files that may be moves, but more than one of them looks the same, or the place of one
+            is taken by another.
     """
 
-    origins: Mapping[str, KnownAsset]
-    ambiguous: tuple[str, ...]
+    origins: Mapping[str, KnownAsset] = attrs.field(factory=dict)
+    ambiguous: tuple[str, ...] = ()
+
+    def key_before(self, key: str) -> str:
+        """The key by which the file of `key` was known, as far as it has moved."""
+        origin = self.origins.get(key)
+        return key if origin is None else origin.key
 
 
-def find_moves(missing: Iterable[KnownAsset], new: Iterable[PreparedAsset]) -> Moves:
-    """Pair missing assets and new files of equal size, mtime and duration, as far as all three are known."""
-    gone: defaultdict[Facts, list[KnownAsset]] = defaultdict(list)
+@attrs.define
+class _Alike:
+    """What is of the same size, mtime and duration: assets that are missing or replaced, files that are new or replaced one."""
+
+    missing: list[KnownAsset] = attrs.field(factory=list)
+    replaced: list[KnownAsset] = attrs.field(factory=list)
+    new: list[PreparedAsset] = attrs.field(factory=list)
+    replacing: list[PreparedAsset] = attrs.field(factory=list)
+
+    @property
+    def is_a_move(self) -> bool:
+        return (len(self.missing), len(self.replaced), len(self.new), len(self.replacing)) == (1, 0, 1, 0)
+
+    @property
+    def may_be_moves(self) -> bool:
+        return bool(self.missing or self.replaced) and bool(self.new or self.replacing) and not self.is_a_move
+
+    @property
+    def keys(self) -> set[str]:
+        return {each.key for each in (*self.missing, *self.replaced)} | {each.key for each in (*self.new, *self.replacing)}
+
+
+def find_moves(missing: Iterable[KnownAsset], found: Iterable[PreparedAsset], known: Mapping[str, KnownAsset]) -> Moves:
+    """Pair missing assets and new files of equal size, mtime and duration, as far as all three are known.
+
+    Files that took each other's places (a swap, a chain) are not followed, but listed.
+    """
+    alike: defaultdict[Facts | None, _Alike] = defaultdict(_Alike)
     for asset in missing:
-        if (facts := _facts(asset.size, asset.mtime_ns, asset.duration_ms)) is not None:
-            gone[facts].append(asset)
-    come: defaultdict[Facts, list[PreparedAsset]] = defaultdict(list)
-    for each in new:
-        if (facts := _facts(each.draft.size, each.draft.mtime_ns, each.draft.duration_ms)) is not None:
-            come[facts].append(each)
-    alike = [(gone[facts], come[facts]) for facts in gone if facts in come]
+        alike[_facts(asset.size, asset.mtime_ns, asset.duration_ms)].missing.append(asset)
+    for each in found:
+        asset_there = known.get(each.key)
+        facts = _facts(each.draft.size, each.draft.mtime_ns, each.draft.duration_ms) if each.is_enriched else None
+        if asset_there is None:
+            alike[facts].new.append(each)
+        elif (asset_there.size, asset_there.mtime_ns) != (each.draft.size, each.draft.mtime_ns):
+            alike[facts].replacing.append(each)
+            alike[_facts(asset_there.size, asset_there.mtime_ns, asset_there.duration_ms)].replaced.append(asset_there)
+    alike.pop(None, None)
     return Moves(
-        origins={new[0].key: old[0] for old, new in alike if len(old) == len(new) == 1},
-        ambiguous=tuple(sorted(key for old, new in alike if len(old) + len(new) > 2 for key in _keys(old, new))),
+        origins={each.new[0].key: each.missing[0] for each in alike.values() if each.is_a_move},
+        ambiguous=tuple(sorted(set[str]().union(*(each.keys for each in alike.values() if each.may_be_moves)))),
     )
-
-
-def _keys(old: Iterable[KnownAsset], new: Iterable[PreparedAsset]) -> list[str]:
-    return [*(each.key for each in old), *(each.key for each in new)]
 
 
 def _facts(size: int | None, mtime_ns: int | None, duration_ms: int | None) -> Facts | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
@@ -110,6 +110,7 @@ class Validated:
     known: Mapping[str, KnownAsset]
     assets: Mapping[str, Asset]
     decisions: Decisions
+    wanted_titles: Set[str]
 
 
 def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: str, request: Request) -> Validated:
@@ -134,6 +135,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         known=queries_assets.known_assets(db, collection.id),
         assets=_assets_to_match(db, collection, request),
         decisions=queries_decisions.decisions(db, collection.id),
+        wanted_titles=set() if request.filters.title is None else queries_decisions.meant_by(db, request.filters.title),
     )
 
 
@@ -162,8 +164,6 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     _refuse_silent_mappings(found, seen, request)
     assets = _selected(list(found.values()), seen, request)
     _refuse_no_match(assets, request.filters)
-    if request.strict_names:
-        _refuse_unclassified([settled(each, seen.decisions, known_as=each.key) for each in assets])
     return PreparedIngest(collection, request, assets, frozenset(found), duplicates, seen.fingerprint)
 
 
@@ -207,7 +207,7 @@ def _selected(found: Sequence[PreparedAsset], seen: Validated, request: Request)
     selected: list[PreparedAsset] = []
     for each in found:
         if each.key not in enriched:
-            if request.filters.is_full or _matches_asset(request.filters, seen.assets[each.key], seen.decisions):
+            if request.filters.is_full or _matches_asset(request.filters, seen.assets[each.key], seen.wanted_titles):
                 selected.append(each)
         elif (draft := enriched[each.key]) is not None:
             selected.append(attrs.evolve(each, draft=draft, is_enriched=True))
@@ -225,7 +225,7 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
     for each in chosen:
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
-    keep = None if request.filters.is_full else partial(_is_wanted, seen.decisions, request.filters)
+    keep = None if request.filters.is_full else partial(_is_wanted, seen, request.filters)
     with process.remembering(seen.cache, seen.collection, request.refresh) as kept:
         enriched = enrich_all(drafts, seen.enrichers, keep=keep, remembering=kept, progress=request.progress)
     finished = [None if draft is None else process.classified(draft) for draft in enriched]
@@ -259,22 +259,21 @@ def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> Non
         raise ValidationError(f"{len(problems)} files cannot become assets; mend or exclude them:\n  {listed}") from problems[0]
 
 
-def _is_wanted(decisions: Decisions, filters: IngestFilters, draft: AssetDraft) -> bool:
-    settled_draft = _settled(draft, decisions)
-    return _matches(filters, decisions, settled_draft.title, settled_draft.season_number, settled_draft.episode_numbers)
+def _is_wanted(seen: Validated, filters: IngestFilters, draft: AssetDraft) -> bool:
+    found = _settled(draft, seen.decisions)
+    return _matches(filters, seen.wanted_titles, found.title, found.season_number, found.episode_numbers)
 
 
-def _matches_asset(filters: IngestFilters, asset: Asset, decisions: Decisions) -> bool:
-    return _matches(filters, decisions, asset.title, asset.season_number, asset.episode_numbers)
+def _matches_asset(filters: IngestFilters, asset: Asset, titles: Set[str]) -> bool:
+    return _matches(filters, titles, asset.title, asset.season_number, asset.episode_numbers)
 
 
 def _matches(
-    filters: IngestFilters, decisions: Decisions, title: str | None, season: int | None, episodes: tuple[int, ...]
+    filters: IngestFilters, titles: Set[str], title: str | None, season: int | None, episodes: tuple[int, ...]
 ) -> bool:
     return (
-        filters.title is not None
-        and title is not None
-        and title.casefold() in decisions.names_of(filters.title)
+        title is not None
+        and title.casefold() in titles
         and filters.season in (None, season)
         and (filters.episode is None or filters.episode in episodes)
     )
@@ -291,7 +290,8 @@ def _refuse_no_match(assets: Sequence[PreparedAsset], filters: IngestFilters) ->
     raise ValidationError(f"no file matches {wanted}: is it spelt as the file names have it?")
 
 
-def _refuse_unclassified(assets: Sequence[PreparedAsset]) -> None:
+def refuse_unclassified(assets: Sequence[PreparedAsset]) -> None:
+    """Refuse an ingest of files that nothing could classify, naming them."""
     unknown = [each.key for each in assets if each.is_enriched and each.draft.kind == "other"]
     if unknown:
         shown = "\n  ".join(unknown[:_NAMED])

@@ -202,6 +202,8 @@ def write_asset(db: Database, write: AssetWrite) -> Written:
         return _create(db, write)
     if known.missing_since is not None:
         queries_assets.mark_returned(db, known.id)
+        if (known.size, known.mtime_ns) != (write.draft.size, write.draft.mtime_ns):
+            queries_assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
     if not write.is_enriched or write.seen is None:
         return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
     if attrs.evolve(known, missing_since=None) != attrs.evolve(write.seen, missing_since=None):

@@ -7,6 +7,7 @@ from retrovue_uow.model import UndoResult
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight, undoing
 from retrovue_uow.store import queries_assets, queries_config, touched
+from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.queries_journal import UNDO
 
 
@@ -16,12 +17,13 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
     Pre-conditions:
         - The unit is in the journal, changed something, and is not undone already.
         - Its record has not expired, is what was written, and is of the schema that the catalogue has now.
-        - Nobody else is working on a collection that it touched; in production no asset that would go is protected.
+        - Nobody else is working on a collection that it touched; in production no asset that would go or be
+          retired is protected.
 
     Post-conditions:
         - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included.
-        - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
-          what it had added, the undo is refused, naming the row and the unit that changed it last.
+        - What others changed meanwhile is as it was. If they changed the same columns of a row, deleted it, took its place, or
+          something hangs on what the unit had added, the undo is refused, naming the row and the unit that changed it last.
 
     Atomicity: All of the unit is undone, or nothing. No media file is touched.
 
@@ -41,11 +43,19 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
             if catalog.protections:
-                added = [str(key) for key in changeset.glance.changed["asset"]["INSERT"]]
-                curation.validate_not_protected(catalog.protections, queries_assets.assets_by_id(db, added))
+                losing = queries_assets.assets_by_id(db, _deleted_or_retired_by(changeset.inverted()))
+                curation.validate_not_protected(catalog.protections, losing)
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(changeset.inverted()))
         with op.postvalidation() as db:
-            undoing.validate_nothing_added_since(db, unit)
+            undoing.validate_nothing_hangs_loose(db, unit, changeset)
             integrity.validate_database_consistency(db)
         return op.finish(UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations)))
+
+
+def _deleted_or_retired_by(changeset: Changeset) -> list[str]:
+    return [
+        str(row.key)
+        for row in changeset.rows()
+        if row.table == "asset" and (row.new is None or row.new.get("state") == "retired")
+    ]

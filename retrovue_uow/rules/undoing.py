@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import JournalUnit
+from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import journal, migrations, queries_integrity, queries_journal, queries_rows
 from retrovue_uow.store.changes import Changeset, Obstacle
@@ -57,18 +59,26 @@ def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obsta
 
 
 @rule
-def validate_nothing_added_since(db: Database, unit: JournalUnit) -> None:
-    """No row that is to go has got children since."""
+def validate_nothing_hangs_loose(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
+    """No row that goes has got children since, and every row that comes back finds what it refers to."""
     broken = queries_integrity.broken_references(db)
     if not broken:
         return
-    rows = [queries_rows.named(db, each.subject, each.id) for each in broken[:_SHOWN]]
-    listed = "; ".join(f"{row}{_since(db, unit, row)}" for row in rows)
+    reasons = list(dict.fromkeys(reason for each in broken[:_SHOWN] for reason in _loose(db, unit, changeset, each)))
     more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
     raise ValidationError(
-        f"unit {unit.id!r} cannot be undone, and nothing was changed: below what it added there is more now: {listed}{more}",
-        violations=broken,
+        f"unit {unit.id!r} cannot be undone, and nothing was changed: {'; '.join(reasons)}{more}", violations=broken
     )
+
+
+def _loose(db: Database, unit: JournalUnit, changeset: Changeset, broken: Violation) -> Iterator[str]:
+    row = queries_rows.named(db, broken.subject, broken.id)
+    if row.key not in changeset.glance.changed[row.table]["DELETE"]:
+        yield f"below what it added there is more now, {row}{_since(db, unit, row)}"
+        return
+    for table, key in queries_integrity.missing_parents(db, broken.subject, broken.id):
+        parent = RowName(table, key)
+        yield f"{row} would come back below {parent}, which is gone{_since(db, unit, parent)}"
 
 
 def _since(db: Database, unit: JournalUnit, row: RowName) -> str:

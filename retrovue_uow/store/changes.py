@@ -125,6 +125,8 @@ class Changeset:
 
     def find(self, table: str, key: Key) -> RowChange | None:
         """What it changes in one row."""
+        if isinstance(key, str) and key.encode() not in self.content:
+            return None
         position = self.shape.columns[table].index(self.shape.keys[table])
         for change in self.raw():
             if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one
@@ -147,6 +149,10 @@ class Changeset:
     def inverted(self) -> Changeset:
         """The changeset that undoes this one."""
         return attrs.evolve(self, content=apsw.Changeset.invert(self.content))
+
+    def followed_by(self, other: Changeset) -> Changeset:
+        """Both, one after the other, as one."""
+        return attrs.evolve(self, content=apsw.Changeset.concat(self.content, other.content))
 
     def compressed(self) -> bytes:
         """The content as the journal keeps it."""
@@ -258,20 +264,27 @@ class Recording:
             self._session.attach(table)
 
     def apply(self, changeset: Changeset) -> Obstacle | None:
-        """Apply `changeset`, which from then on stands for all that was changed, instead of a second recording of it."""
+        """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it."""
+        if not self._session.is_empty:
+            return changeset.apply(self._db)
         self._session.enabled = False
-        obstacle = changeset.apply(self._db)
-        self._known = changeset
+        try:
+            obstacle = changeset.apply(self._db)
+        finally:
+            self._session.enabled = True
+        if obstacle is None:
+            self._known = changeset
         return obstacle
 
     def changeset(self) -> Changeset:
         """What has changed so far. Not to be asked for in a read-only block: SQLite sets a savepoint for it."""
-        if self._known is not None:
-            return self._known
         try:
-            return Changeset(self._session.changeset(), self._shape)
+            recorded = Changeset(self._session.changeset(), self._shape)
         except apsw.Error as error:
             raise translated(error, self._db.path) from error
+        if self._known is None:
+            return recorded
+        return self._known.followed_by(recorded) if recorded else self._known
 
     def close(self) -> None:
         """Stop recording."""

@@ -43,10 +43,14 @@ _CONTRACT_ERRORS: dict[type[apsw.Error], str] = {
 }
 
 
-def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueError:
+Untranslated = apsw.Error | UnicodeEncodeError | OverflowError | TypeError
+"""What APSW raises: its own errors, and Python's where a value cannot be bound."""
+
+
+def translated(error: Untranslated, name: str) -> RetroVueError:
     """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
-    if isinstance(error, UnicodeEncodeError):
-        return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    if not isinstance(error, apsw.Error):
+        return _unbindable(error)
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
     if _is_our_own_statement(error):
@@ -58,6 +62,14 @@ def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueErr
         if isinstance(error, kind):
             return ResourceError(f"database {name!r} {advice} ({error})")
     return ResourceError(f"database {name!r} failed: {error}")
+
+
+def _unbindable(error: UnicodeEncodeError | OverflowError | TypeError) -> RetroVueError:
+    if isinstance(error, UnicodeEncodeError):
+        return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    if isinstance(error, OverflowError):
+        return ValidationError(f"a number is too large for SQLite, which has 64 bits ({error})")
+    return ContractError(f"SQLite cannot take this value: {error}")
 
 
 def _is_our_own_statement(error: apsw.Error) -> bool:

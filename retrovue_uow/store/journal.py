@@ -13,7 +13,7 @@ from loguru import logger
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.model import Changes, JournalUnit, RowChange
-from retrovue_uow.store import migrations, touched
+from retrovue_uow.store import migrations, queries_integrity, touched
 from retrovue_uow.store import queries_journal as queries
 from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Recording, decompressed
 from retrovue_uow.store.database import Database
@@ -130,15 +130,15 @@ class Journal:
 
     @contextmanager
     def narrowed(self, watch: Watch) -> Iterator[None]:
-        """Within the block the rules look at what is watched; after it, that counts as seen by them."""
+        """Within the block the rules look at what is watched; what all of them have looked at need not be judged again."""
         if watch.recording is None:
             yield
-        else:
-            watch.changeset = watch.recording.changeset()
-            self._whole = watch.changeset if watch is self._unit and self._database.depth == 1 else None
-            with touched.narrowed(self._database, watch.changeset):
-                yield
-        if watch.starts_validated:
+            return
+        watch.changeset = watch.recording.changeset()
+        self._whole = watch.changeset if watch is self._unit and self._database.depth == 1 else None
+        with touched.narrowed(self._database, watch.changeset) as narrowing:
+            yield
+        if watch.starts_validated and queries_integrity.has_judged_all(narrowing.judged):
             self._note_validated()
 
     def _note_validated(self) -> None:

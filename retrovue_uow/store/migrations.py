@@ -27,6 +27,12 @@ def migrations() -> tuple[str, ...]:
 
 
 @cache
+def rule_names() -> frozenset[str]:
+    """The views that judge, one for each rule."""
+    return frozenset(_texts("rules"))
+
+
+@cache
 def views() -> dict[str, str]:
     """`CREATE VIEW` statements by name: one for each rule, `violation`, which unites those, and the ones made for people."""
     rules = _texts("rules")

@@ -138,6 +138,21 @@ def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
     return [_asset(row) for row in rows]
 
 
+def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
+    """The assets that have one of the names as identifier, canonical key or path."""
+    rows = db.execute(
+        """
+        SELECT id
+          FROM asset
+         WHERE id IN (SELECT value FROM json_each(?1))
+            OR canonical_key IN (SELECT value FROM json_each(?1))
+            OR file_path IN (SELECT value FROM json_each(?1))
+        """,
+        (json.dumps(list(names)),),
+    )
+    return assets_by_id(db, [id_ for (id_,) in rows])
+
+
 def _asset(row: Row) -> Asset:
     before, (approved,), after, (episode_numbers, episode_name) = row[:6], row[6:7], row[7:-2], row[-2:]
     return Asset(*before, bool(approved), *after, tuple(json.loads(episode_numbers)), episode_name)  # type: ignore[call-arg]  # mypy cannot count slices

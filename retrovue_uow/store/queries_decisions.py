@@ -8,6 +8,7 @@ from collections.abc import Mapping, Set
 import attrs
 
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind
+from retrovue_uow.store import queries_titles
 from retrovue_uow.store.database import Database
 
 TitleIdentity = tuple[TitleKind, str, int | None]
@@ -49,12 +50,6 @@ class Decisions:
             return draft
         name, year = self.spellings.get((title_kind, draft.title, draft.year), (draft.title, draft.year))
         return attrs.evolve(draft, title=name, year=year)
-
-    def names_of(self, title: str) -> set[str]:
-        """What a title may be called, given one of its names: folded for comparison."""
-        wanted = title.casefold()
-        meant = {name.casefold() for (_, spelled, _), (name, _) in self.spellings.items() if spelled.casefold() == wanted}
-        return {wanted, *meant}
 
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
@@ -101,9 +96,13 @@ def _spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
     return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
 
 
-def spellings_of(db: Database, title: str) -> set[str]:
-    """What a title may be called, given one of its names: folded for comparison."""
-    return Decisions(spellings=_spellings(db)).names_of(title)
+def meant_by(db: Database, title: str) -> set[str]:
+    """The folded names of the titles that are meant by a name: that name, or what is now called otherwise and once was so."""
+    wanted = title.casefold()
+    if queries_titles.titles_called(db, {wanted}):
+        return {wanted}
+    renamed = {name.casefold() for (_, spelled, _), (name, _) in _spellings(db).items() if spelled.casefold() == wanted}
+    return renamed or {wanted}
 
 
 def set_assignment(db: Database, collection_id: str, key: str, identity: Identity, *, now: str) -> None:

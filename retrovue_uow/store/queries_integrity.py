@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from retrovue_uow.model import Violation
 from retrovue_uow.store import touched
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.store.shape import Shape, read_shape
 
 _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
+REFERENCES = "foreign_key"
+"""The rule, no view, that every reference points at a row."""
+
+
+def has_judged_all(judged: Set[str]) -> bool:
+    """Whether every rule was among those that have looked."""
+    return REFERENCES in judged and ("violation" in judged or judged >= rule_names())
 
 
 def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Violation]:
     """The rows that break one of `rules`, or any rule: those of them that were touched, where the rules are narrowed."""
-    subjects = touched.subjects(db)
-    if subjects is None:
+    narrowing = touched.narrowing(db)
+    if narrowing is None:
         return _violations(db, rules, "")
-    return [violation for subject in subjects for violation in _violations(db, rules, _TOUCHED, subject)]
+    found = [violation for subject in narrowing.subjects for violation in _violations(db, rules, _TOUCHED, subject)]
+    narrowing.judged.update(rules)
+    return found
 
 
 def all_violations(db: Database) -> list[Violation]:
@@ -43,8 +53,10 @@ def broken_references(db: Database) -> list[Violation]:
 
     SQLite's own count of what a unit has broken is no answer: applying a changeset, or `PRAGMA defer_foreign_keys`, resets it.
     """
-    if touched.subjects(db) is None:
+    narrowing = touched.narrowing(db)
+    if narrowing is None:
         return all_broken_references(db)
+    narrowing.judged.add(REFERENCES)
     return _broken_references_of_touched(db, read_shape(db))
 
 
@@ -83,6 +95,27 @@ def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]
     return found
 
 
+def missing_parents(db: Database, table: str, key: str) -> list[tuple[str, str | int]]:
+    """The rows that a row refers to and that are not there: their table and key."""
+    shape = read_shape(db)
+    found: list[tuple[str, str | int]] = []
+    for reference in shape.of_child(table):
+        rows = db.execute(
+            f"""
+            SELECT child.{reference.column}
+              FROM main.{table} AS child
+             WHERE child.{shape.keys[table]} = ?
+               AND child.{reference.column} IS NOT NULL
+               AND NOT EXISTS (SELECT 1
+                                 FROM main.{reference.parent} AS parent
+                                WHERE parent.{shape.keys[reference.parent]} = child.{reference.column})
+            """,  # noqa: S608  the names are the schema's
+            (key,),
+        )
+        found.extend((reference.parent, parent_key) for (parent_key,) in rows)
+    return found
+
+
 def _broken(table: str, key: str | int, parent: str) -> Violation:
     detail = f"row {key} of {table} refers to a row of {parent} that is not there"
-    return Violation("foreign_key", table, str(key), detail)
+    return Violation(REFERENCES, table, str(key), detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from retrovue_uow.model import Title, TitleKind
 from retrovue_uow.store.database import Database
@@ -33,6 +33,12 @@ def titles(db: Database, kind: TitleKind | None = None) -> list[Title]:
         (kind,),
     )
     return [Title(*row) for row in rows]
+
+
+def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, int | None]]:
+    """Kind, name and year of every title that goes by one of the names, which are folded."""
+    rows = db.execute("SELECT kind, name, year FROM title")
+    return [(kind, name, year) for kind, name, year in rows if name.casefold() in names]
 
 
 def ensure_title(db: Database, kind: TitleKind, name: str, year: int | None, *, now: str) -> tuple[str, bool]:
@@ -101,13 +107,21 @@ def name_episode(db: Database, episode_id: int, name: str) -> None:
 
 
 def name_episodes(db: Database, asset_id: str, name: str) -> None:
-    """Give the episodes that an asset shows a name, where they have another."""
+    """Give the episodes that an asset shows a name, where they have another, but for those that the operator has named."""
     db.execute(
         """
         UPDATE episode
            SET name = ?1
          WHERE name IS NOT ?1
            AND id IN (SELECT episode_id FROM episode_asset WHERE asset_id = ?2)
+           AND NOT EXISTS (SELECT 1
+                             FROM episode_asset
+                             JOIN asset ON asset.id = episode_asset.asset_id
+                             JOIN assignment ON assignment.collection_id = asset.collection_id
+                                            AND assignment.canonical_key = asset.canonical_key
+                            WHERE episode_asset.episode_id = episode.id
+                              AND episode_asset.asset_id <> ?2
+                              AND assignment.episode_title IS NOT NULL)
         """,
         (name, asset_id),
     )

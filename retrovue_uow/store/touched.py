@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+import attrs
+
 from retrovue_uow.store.changes import Changeset, Key
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import Reference, Shape
@@ -20,20 +22,35 @@ CREATE TEMP TABLE IF NOT EXISTS touched (
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
-_narrowed: weakref.WeakKeyDictionary[Database, list[str]] = weakref.WeakKeyDictionary()
 
 
-def subjects(db: Database) -> list[str] | None:
-    """The tables of whose rows the rules look at those in `temp.touched` only; None: they look at the whole catalogue."""
+@attrs.frozen
+class Narrowing:
+    """What the rules look at, and which have looked.
+
+    Attributes:
+        subjects: The tables that have rows in `temp.touched`.
+        judged: Names of the rule views that were asked about all of those rows.
+    """
+
+    subjects: list[str]
+    judged: set[str] = attrs.field(factory=set)
+
+
+_narrowed: weakref.WeakKeyDictionary[Database, Narrowing] = weakref.WeakKeyDictionary()
+
+
+def narrowing(db: Database) -> Narrowing | None:
+    """What the rules look at only; None: they look at the whole catalogue."""
     return _narrowed.get(db)
 
 
 @contextmanager
-def narrowed(db: Database, changeset: Changeset) -> Iterator[None]:
+def narrowed(db: Database, changeset: Changeset) -> Iterator[Narrowing]:
     """Within the block the rules look at the rows that `changeset` touches."""
-    _narrowed[db] = fill(db, changeset)
+    _narrowed[db] = Narrowing(fill(db, changeset))
     try:
-        yield
+        yield _narrowed[db]
     finally:
         del _narrowed[db]
 

@@ -14,7 +14,7 @@ import apsw
 from loguru import logger
 
 from retrovue_uow.errors import ConstraintError, ContractError, RetroVueError, TransactionLostError
-from retrovue_uow.store.connection import translated
+from retrovue_uow.store.connection import Untranslated, translated
 from retrovue_uow.store.owner import Owner
 from retrovue_uow.store.queue import WriterQueue
 
@@ -128,7 +128,7 @@ class Transaction:
         else:
             self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
 
-    def refusal(self, error: apsw.Error | UnicodeEncodeError) -> RetroVueError:
+    def refusal(self, error: Untranslated) -> RetroVueError:
         """`error`, raised by a statement, in the library's words."""
         if self._read_only_blocks and isinstance(error, apsw.ReadOnlyError):
             return ContractError("a read-only phase cannot write: write during the execution of the operation")

@@ -201,6 +201,8 @@ class TestSelect:
             AssetSelector(state="old"),  # type: ignore[arg-type]  # likewise
             AssetSelector(kind="movie", unclassified=True),
             AssetSelector(collection="nowhere"),
+            AssetSelector(missing="yes"),  # type: ignore[arg-type]  # likewise
+            AssetSelector(title="Tron", season=2**70),
             AssetSelector(title="Nothing"),
             [],
             "nothing",
@@ -356,6 +358,16 @@ class TestAssign:
 
         assert len(stocked.select(AssetSelector(title="Space: 1999", season=1, episode=1))) == 2
 
+    def test_an_episode_s_name_stays_though_another_file_tells_another(self, stocked: Catalog, importer: FakeImporter) -> None:
+        other = draft("other.mkv", kind="episode", title="Space: 1999", season_number=1, episode_numbers=(1,))
+        importer.drafts = [*FILES, attrs.evolve(other, episode_title="What the file says")]
+        stocked.ingest_collection("Shows")
+        stocked.assign(at(stocked, "Space: 1999/S01E01.mkv"), episode_title="Breakaway")
+
+        stocked.ingest_collection("Shows", refresh="all")
+
+        assert at(stocked, "other.mkv").episode_title == "Breakaway"
+
     def test_what_nothing_shows_any_more_is_gone(self, stocked: Catalog) -> None:
         stocked.assign(AssetSelector(kind="movie"), title="TRON!")
 
@@ -400,6 +412,8 @@ class TestAssign:
             {"kind": "movie", "title": ""},
             {"kind": "movie", "title": "\udc80"},
             {"kind": "movie", "title": "Dark", "year": -1},
+            {"kind": "movie", "title": "Dark", "year": ""},
+            {"kind": "movie", "title": "Dark", "year": 2**70},
             {"episode_title": "Nothing"},
         ],
         ids=repr,
@@ -461,6 +475,15 @@ class TestTitles:
             ("TRON", 1982, "Tron", 1982),
             ("Tron!", 1982, "Tron", 1982),
         }
+
+    def test_a_name_that_was_given_anew_means_the_title_that_has_it_now(self, stocked: Catalog) -> None:
+        stocked.rename_title("Space: 1999", name="Moonbase Alpha")
+        stocked.rename_title("Space 1999", name="Space: 1999")
+
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="episode", title="space: 1999", season_number=9, episode_numbers=(1,))
+
+        assert [title.name for title in stocked.titles("show")] == ["Moonbase Alpha", "Space: 1999"]
+        assert at(stocked, "tape 7.mkv").title == "Space: 1999"
 
     def test_two_titles_may_swap_their_names(self, stocked: Catalog) -> None:
         stocked.assign(AssetSelector(title="Space 1999"), title="Dark")
@@ -558,6 +581,12 @@ class TestGuard:
             reason = refused(on_air, act, error)
             assert "protected" in reason
             assert "Tron (1982).mkv" in reason
+
+    def test_nor_retired_by_an_undo(self, on_air: Catalog, stocked: Catalog) -> None:
+        stocked.retire(AssetSelector(kind="movie"))
+        reinstated = stocked.reinstate(AssetSelector(kind="movie"))
+
+        assert "protected" in refused(on_air, lambda: on_air.undo(reinstated.unit_id or ""), UndoError)
 
     def test_nor_forgotten(self, on_air: Catalog, importer: FakeImporter) -> None:
         importer.drafts = [each for each in FILES if each.kind != "movie"]

@@ -126,6 +126,7 @@ def test_a_collection_in_use_is_left_alone(thinned: Catalog) -> None:
         {"max_fraction": 1.1},
         {"max_fraction": -0.1},
         {"max_fraction": "all"},
+        {"max_fraction": float("nan")},
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
 
-from retrovue_uow import AssetDraft, Catalog, Collection, IngestFilters, Sidecar
+from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection, IngestFilters, Sidecar
 
 TRON = movie("Tron", 1982)
 
@@ -196,3 +196,53 @@ def test_a_move_is_previewed_and_undone(stocked: Catalog, importer: FakeImporter
     assert dict(preview.changes.counts) == dict(real.changes.counts) == {"asset": {"update": 1}}  # type: ignore[union-attr]  # it is recorded
     stocked.undo(real.unit_id or "")
     assert dump(stocked, journal=False) == before
+
+
+def test_what_comes_back_as_another_file_is_no_longer_approved(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer)
+    stocked.ingest_collection("Shows")
+    relocate(importer, attrs.evolve(TRON, size=7))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.returned, result.changed) == (1, 1)
+    assert stocked.schedulable_assets() == []
+
+
+def test_what_comes_back_as_it_was_is_still_approved(stocked: Catalog, importer: FakeImporter) -> None:
+    relocate(importer)
+    stocked.ingest_collection("Shows")
+    relocate(importer, TRON)
+
+    stocked.ingest_collection("Shows")
+
+    assert [asset.title for asset in stocked.schedulable_assets()] == ["Tron"]
+
+
+@pytest.mark.parametrize("refresh", [None, "changed"])
+def test_files_that_took_each_other_s_places_are_listed_and_not_followed(
+    stocked: Catalog, importer: FakeImporter, refresh: Any
+) -> None:
+    """A chain: the second episode lies where the movie lay, and the movie somewhere new."""
+    first, second = episode("Space: 1999", 1, 1), episode("Space: 1999", 1, 2)
+    at_tron = attrs.evolve(TRON, size=second.size, mtime_ns=second.mtime_ns)
+    importer.drafts = [first, at_tron, at("Films/Tron.mkv", TRON)]
+
+    result = stocked.ingest_collection("Shows", refresh=refresh)
+
+    assert result.moved == 0
+    assert {"/media/Tron (1982).mkv", "/media/Films/Tron.mkv"} <= set(result.paths["ambiguous"])
+    assert ("/media/Space: 1999/S01E02.mkv" in result.paths["ambiguous"]) == (refresh == "changed")
+    assert stocked.check().is_sound
+
+
+def test_a_moved_file_that_was_assigned_is_not_unclassified(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    tape = draft("tape 7.mkv")
+    importer.drafts = [tape, TRON]
+    catalog.ingest_collection("Shows")
+    catalog.assign(AssetSelector(unclassified=True), kind="promo")
+    importer.drafts = [at("promos/7.mkv", tape), TRON]
+
+    assert catalog.ingest_collection("Shows", strict_names=True).moved == 1

@@ -18,7 +18,13 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
-from retrovue_uow.rules.integrity import validate_database_consistency
+from retrovue_uow.rules.integrity import (
+    validate_database_consistency,
+    validate_no_duplicates,
+    validate_no_orphaned_records,
+)
+from retrovue_uow.store.database import Database
+from retrovue_uow.store.journal import recorded as read_record
 from retrovue_uow.store.operation import Operation
 
 RETIRE = "UPDATE asset SET state = 'retired'"
@@ -384,3 +390,50 @@ def test_on_commit_runs_after_the_outermost_commit_only(ingested: Catalog) -> No
         assert seen == []
 
     assert seen == [{"retired"}]
+
+
+def no_rule(db: Database) -> None:
+    """What an author forgets."""
+
+
+@pytest.mark.parametrize(
+    "rule", [no_rule, validate_no_duplicates, validate_no_orphaned_records], ids=lambda rule: rule.__name__
+)
+def test_what_its_rules_have_not_looked_at_the_gate_judges(ingested: Catalog, rule: Callable[[Database], None]) -> None:
+    before = dump(ingested)
+
+    with pytest.raises(RetireError) as caught, ingested.operation("break", RetireError) as op:
+        with op.preflight() as db:
+            db.execute("SELECT count(*) FROM asset")
+        with op.execution() as db:
+            db.execute("UPDATE asset SET kind = 'bumper' WHERE kind = 'movie'")
+        with op.postvalidation() as db:
+            rule(db)
+        op.finish(None)
+
+    assert caught.value.phase == "commit"
+    assert isinstance(caught.value.cause, ValidationError)
+    assert dump(ingested) == before
+
+
+def test_what_it_writes_besides_recorded_changes_is_recorded_too(ingested: Catalog) -> None:
+    with ingested.session() as db:
+        db.execute("UPDATE asset SET width = 640")
+    recorded = read_record(ingested.database, ingested.history(1)[0])
+    before = dump(ingested, journal=False)
+
+    with ingested.operation("narrow", RetireError) as op:
+        with op.preflight() as db:
+            db.execute("SELECT count(*) FROM asset")
+        with op.execution() as db:
+            assert op.apply(recorded.inverted()) is None
+            db.execute("UPDATE collection SET enabled = 0")
+            db.execute("UPDATE asset SET height = 480, width = 320 WHERE kind = 'movie'")
+        with op.postvalidation() as db:
+            validate_database_consistency(db)
+        op.finish(None)
+
+    unit = ingested.history(1)[0]
+    assert unit.counts == {"asset": {"update": 4}, "collection": {"update": 1}}
+    ingested.undo(unit.id)
+    assert dump(ingested, journal=False) == before

@@ -223,9 +223,21 @@ class TestRefusing:
 
         reason = refused(stocked, ingested)
 
-        assert "there is more now" in reason
+        assert "below what it added there is more now" in reason
         assert later.unit_id in reason  # type: ignore[operator]  # it was no dry run
         assert "episode 9" in reason
+
+    def test_a_parent_that_is_gone_is_named(self, stocked: Catalog, importer: FakeImporter, media: Path) -> None:
+        stocked.add_collection("station", "More", path_mappings={"/media": str(media)})
+        importer.drafts = [episode("Space: 1999", 1, 1), episode("Space 1999", 1, 1)]
+        stocked.ingest_collection("More")
+        wiped = stocked.wipe_collection("Shows")
+        merged = stocked.merge_titles("Space: 1999", into="Space 1999")
+
+        reason = refused(stocked, wiped.unit_id or "")
+
+        assert "would come back below" in reason
+        assert str(merged.unit_id) in reason
 
     def test_a_row_changed_behind_the_library_s_back_is_named_too(self, stocked: Catalog) -> None:
         other = apsw.Connection(stocked.database.path)
