@@ -123,10 +123,12 @@ class Changeset:
         for change in self.raw():
             yield self._row(change)
 
+    def may_speak_of(self, key: Key) -> bool:
+        """Whether a key that is text stands anywhere in it; of a number that cannot be told so quickly."""
+        return not isinstance(key, str) or key.encode() in self.content
+
     def find(self, table: str, key: Key) -> RowChange | None:
         """What it changes in one row."""
-        if isinstance(key, str) and key.encode() not in self.content:
-            return None
         position = self.shape.columns[table].index(self.shape.keys[table])
         for change in self.raw():
             if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one

@@ -211,6 +211,12 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
         ValidationError: Its record has expired or is damaged, or the tables have another shape now.
         ResourceError: This SQLite cannot read it.
     """
+    changeset = _read(db, unit)
+    changeset.require_fitting()
+    return changeset
+
+
+def _read(db: Database, unit: JournalUnit) -> Changeset:
     if not HAS_SESSIONS:
         raise ResourceError(NOT_HAD)
     found = queries.changeset(db, unit.id)
@@ -219,20 +225,27 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
             f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
             "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
         )
-    changeset = decompressed(*found, read_shape(db))
-    changeset.require_fitting()
-    return changeset
+    return decompressed(*found, read_shape(db))
 
 
 def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: JournalUnit) -> JournalUnit | None:
     """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
     units = queries.recorded_units(db, after=after.id, table=table)
-    return next((unit for unit in reversed(units) if recorded(db, unit).find(table, key) is not None), None)
+    return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
 
 
 def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:
     """What the recorded units changed in a row, the oldest first."""
     for unit in queries.recorded_units(db, after=None, table=table):
-        row = recorded(db, unit).find(table, key)
+        row = _row_of(db, unit, table, key)
         if row is not None:
             yield unit, row
+
+
+def _row_of(db: Database, unit: JournalUnit, table: str, key: str | int) -> RowChange | None:
+    """What a unit changed in one row; that it did not touch the row can most often be told without walking its changes."""
+    changeset = _read(db, unit)
+    if not changeset.may_speak_of(key):
+        return None
+    changeset.require_fitting()
+    return changeset.find(table, key)
