@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
+from retrovue_uow.redaction import redacted
 from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.database import Database, Row
 
@@ -93,7 +94,14 @@ def add_operation(
         INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (unit_id, name, json_text(arguments), json_text(summary(result)), started_at, duration_ms),
+        (
+            unit_id,
+            name,
+            json_text(redacted(as_json(arguments))),
+            json_text(redacted(as_json(summary(result)))),
+            started_at,
+            duration_ms,
+        ),
     )
 
 
