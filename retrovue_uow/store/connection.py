@@ -127,22 +127,30 @@ def _judge_file(path: str, *, read_only: bool) -> None:
     if path == MEMORY:
         return None
     folder = os.path.dirname(os.path.abspath(path))
+    _judge_side_files(path)
     if not Path(folder).is_dir():
         raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first")
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except FileNotFoundError:
         return _judge_absence(path, folder, read_only=read_only)
     except OSError as error:
         raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
-    _judge_header(path)
+    _judge_header(path, found.st_size)
     if not read_only and not os.access(path, os.W_OK):
         raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
     return None
+
+
+def _judge_side_files(path: str) -> None:
+    """SQLite waits for ever for what a FIFO in the place of its journal has to say."""
+    for side_file in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
+        if os.path.exists(side_file) and not os.path.isfile(side_file):
+            raise ResourceError(f"{side_file!r} is no regular file, and SQLite needs that name: move it away")
 
 
 def _judge_absence(path: str, folder: str, *, read_only: bool) -> None:
@@ -170,9 +178,9 @@ def read_header(path: str) -> bytes:
         raise translated(error, path) from error
 
 
-def _judge_header(path: str) -> None:
+def _judge_header(path: str, size: int) -> None:
     header = read_header(path)
-    if header and not header.startswith(SQLITE_HEADER):
+    if (size or header) and not header.startswith(SQLITE_HEADER):
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
 
 
