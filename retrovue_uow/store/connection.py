@@ -15,6 +15,7 @@ MEMORY = ":memory:"
 SQLITE_HEADER = b"SQLite format 3\x00"
 _HEADER_SIZE = 100  # https://www.sqlite.org/fileformat.html#the_database_header
 
+_DAMAGED = "is damaged: restore a backup, or save what can be read (docs/how-to.md)"
 _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "is locked by another process: wait until it is done, or end it",
     apsw.LockedError: "is locked by another connection of this process",
@@ -22,7 +23,7 @@ _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be read or written: look after its disk",
     apsw.CantOpenError: "cannot be opened: does its folder exist, and may this user write there?",
     apsw.ReadOnlyError: "cannot be written: it was opened read-only, or this user may not write it",
-    apsw.CorruptError: "is damaged: restore a backup, or save what can be read (docs/how-to.md)",
+    apsw.CorruptError: _DAMAGED,
     apsw.NotADBError: "is not a SQLite database",
     apsw.PermissionsError: "may not be used by this user",
     apsw.NoMemError: "needs more memory than there is",
@@ -43,10 +44,10 @@ _CONTRACT_ERRORS: dict[type[apsw.Error], str] = {
 }
 
 
-def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueError:
+def translated(error: apsw.Error | UnicodeError, name: str) -> RetroVueError:
     """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
-    if isinstance(error, UnicodeEncodeError):
-        return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    if isinstance(error, UnicodeError):
+        return _not_unicode(error, name)
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
     if _is_our_own_statement(error):
@@ -58,6 +59,12 @@ def translated(error: apsw.Error | UnicodeEncodeError, name: str) -> RetroVueErr
         if isinstance(error, kind):
             return ResourceError(f"database {name!r} {advice} ({error})")
     return ResourceError(f"database {name!r} failed: {error}")
+
+
+def _not_unicode(error: UnicodeError, name: str) -> RetroVueError:
+    if isinstance(error, UnicodeEncodeError):
+        return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    return ResourceError(f"database {name!r} holds text that is not UTF-8, so it {_DAMAGED}")
 
 
 def _is_our_own_statement(error: apsw.Error) -> bool:

@@ -128,7 +128,7 @@ class Transaction:
         else:
             self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
 
-    def refusal(self, error: apsw.Error | UnicodeEncodeError) -> RetroVueError:
+    def refusal(self, error: apsw.Error | UnicodeError) -> RetroVueError:
         """`error`, raised by a statement, in the library's words."""
         if self._read_only_blocks and isinstance(error, apsw.ReadOnlyError):
             return ContractError("a read-only phase cannot write: write during the execution of the operation")
