@@ -152,9 +152,17 @@ def json_object(text: str, option: str) -> dict[str, object]:
     from retrovue_uow.errors import ValidationError
 
     try:
-        value: object = json.loads(text)
-    except ValueError as error:
-        raise ValidationError(f'{option} {text!r} is not JSON ({error}): write it like \'{{"root": "/media"}}\'') from error
+        value: object = json.loads(text, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:  # its text may hold a secret, and is not told
+        raise ValidationError(f'{option} is not JSON ({error}): write it like \'{{"root": "/media"}}\'') from None
     if not isinstance(value, dict):
-        raise ValidationError(f'{option} {text!r} is not a JSON object: write it like \'{{"root": "/media"}}\'')
+        raise ValidationError(f'{option} is not a JSON object: write it like \'{{"root": "/media"}}\'')
     return value
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        doubled = sorted(name for name in found if [each for each, _ in pairs].count(name) > 1)
+        raise ValueError(f"it says {doubled} more than once")
+    return found

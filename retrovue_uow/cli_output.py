@@ -34,6 +34,7 @@ from retrovue_uow.model import (
     Title,
     as_json,
 )
+from retrovue_uow.redaction import redacted
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 100_000
@@ -209,7 +210,7 @@ class CollectionPage:
 
     def document(self) -> dict[str, object]:
         """The collection as JSON, with one more field."""
-        return {**attrs.asdict(self.collection), "last_ingest": as_json(self.last_ingest)}
+        return {**attrs.asdict(self.collection, recurse=False), "last_ingest": self.last_ingest}
 
 
 def collection_page(page: CollectionPage) -> Table:
@@ -261,7 +262,7 @@ def source_facts(source: Source) -> Table:
 def attached_enrichers(collections: Sequence[Collection]) -> list[dict[str, object]]:
     """The enrichers of the collections, each with the name of its collection."""
     return [
-        {"collection": collection.name, "type": each.type, "priority": each.priority, "config": dict(each.config)}
+        {"collection": collection.name, "type": each.type, "priority": each.priority, "config": redacted(each.config)}
         for collection in collections
         for each in sorted(collection.enrichers, key=lambda enricher: (enricher.priority, enricher.type))
     ]
@@ -392,7 +393,7 @@ def deleted_table(deleted: Mapping[str, int]) -> Table:
 
 
 def _compact(config: Json) -> str:
-    return json.dumps(dict(config)) if config else ""
+    return json.dumps(redacted(config)) if config else ""
 
 
 @contextmanager

@@ -7,6 +7,9 @@ from typing import Literal
 
 import attrs
 import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from retrovue_uow.redaction import redacted, shown
 
 Json = Mapping[str, object]
 Progress = Callable[[int, int | None, str], None]
@@ -106,12 +109,17 @@ class AssetDraft:
 
 @attrs.frozen
 class Source:
-    """Where collections come from: a file system, a media server."""
+    """Where collections come from: a file system, a media server.
+
+    Attributes:
+        config: The importer's own configuration, as it is stored: references (`env:NAME`) as such, literal secrets in
+            clear. Shown by `repr` and `as_json` without secrets.
+    """
 
     id: str
     name: str
     type: str
-    config: Json = attrs.field(factory=dict)
+    config: Json = attrs.field(factory=dict, repr=shown)
 
 
 @attrs.frozen
@@ -125,10 +133,14 @@ class PathMapping:
 
 @attrs.frozen
 class AttachedEnricher:
-    """An enricher type that a collection uses. Lower priorities run first."""
+    """An enricher type that a collection uses. Lower priorities run first.
+
+    Attributes:
+        config: The enricher's own configuration; stored and shown as that of a `Source`.
+    """
 
     type: str
-    config: Json = attrs.field(factory=dict)
+    config: Json = attrs.field(factory=dict, repr=shown)
     priority: int = 100
 
 
@@ -302,6 +314,7 @@ class RowChange:
     Attributes:
         key: Its primary key.
         old: Values by column before the change; of an update, only those that changed, and the key. None: it was added.
+            Configurations are without their secrets; undo has its own record, which keeps them.
         new: The same after the change. None: it was deleted.
     """
 
@@ -330,7 +343,7 @@ class JournalOperation:
     """An operation that was committed, as the journal has it.
 
     Attributes:
-        arguments: As it was called with.
+        arguments: As it was called with; secrets in them are masked (as in the result).
         result: What it returned, as JSON: its counts, without the lists behind them.
         started_at: UTC text.
         duration_ms: Milliseconds.
@@ -544,8 +557,12 @@ def summary(result: object) -> object:
 
 
 _converter = cattrs.Converter()
+for _configured in (Source, AttachedEnricher):
+    _converter.register_unstructure_hook(
+        _configured, make_dict_unstructure_fn(_configured, _converter, config=override(unstruct_hook=redacted))
+    )
 
 
 def as_json(value: object) -> object:
-    """`value` as JSON knows it: attrs values become objects by field name, tuples arrays."""
+    """`value` as JSON knows it: attrs values become objects by field name, tuples arrays; configurations show no secret."""
     return _converter.unstructure(value)

@@ -15,7 +15,8 @@ from loguru import logger
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.interfaces import Enricher
 from retrovue_uow.media.remembering import Basis, Remembering, Told
-from retrovue_uow.model import AssetDraft, Marker, Progress
+from retrovue_uow.media.secrets import retold, withheld
+from retrovue_uow.model import AssetDraft, Json, Marker, Progress
 
 DEFAULT_WORKERS = min(max(os.cpu_count() or 2, 2), 8)
 MAX_FAILURES = 20
@@ -33,6 +34,7 @@ class ReadyEnricher:
         timeout_s: Seconds that one `enrich` may take.
         identifies: Whether it may touch kind, title, year, season or episodes.
         basis: What its results depend on; None: nobody knows, so that they are not kept.
+        config: As it is stored; its secrets are kept out of errors.
     """
 
     type: str
@@ -40,6 +42,7 @@ class ReadyEnricher:
     timeout_s: float
     identifies: bool
     basis: Basis | None = None
+    config: Json = attrs.field(factory=dict, repr=False)
 
 
 def enrich_all(
@@ -186,7 +189,8 @@ class _Pool:
     def _called(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
         worker.call = _Call(ready, index, time.monotonic())
         try:
-            enriched = _enriched_draft(ready, draft)
+            with withheld(ready.config):
+                enriched = _enriched_draft(ready, draft)
         finally:
             with self._settling:  # from here on nobody calls it late
                 worker.call = None
@@ -241,7 +245,7 @@ def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     except RetroVueError as error:
         if _is_named(draft.file_path, error):
             raise
-        raise _naming(draft.file_path, error) from error
+        raise retold(error, f"{draft.file_path!r}: {error}") from error
     except BaseException as error:  # an enricher is somebody else's code, and SystemExit must not cost a worker
         raise ResourceError(f"enricher {ready.type!r} failed on {draft.file_path!r}: {error!r}") from error
     if not isinstance(enriched, AssetDraft):
@@ -280,13 +284,6 @@ def _refuse_odd_shape(ready: ReadyEnricher, enriched: AssetDraft) -> None:
 
 def _is_named(path: str, error: RetroVueError) -> bool:
     return path in str(error) or repr(path) in str(error)
-
-
-def _naming(path: str, error: RetroVueError) -> RetroVueError:
-    """The same error, of the same class and with the same attributes, whose text names the path."""
-    named = type(error).__new__(type(error), f"{path!r}: {error}")
-    vars(named).update(vars(error))
-    return named
 
 
 def _late(ready: ReadyEnricher, path: str) -> ResourceError:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import selectors
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import IO
 
 import attrs
 
@@ -20,7 +24,14 @@ from retrovue_uow.model import AssetDraft, Json, Marker
 MAX_INTEGER = 2**53
 """Above it JSON's numbers are not exact."""
 
+MAX_OUTPUT = 64 * 2**20
+"""Bytes that ffprobe may print; a file that makes it print more has no place in memory."""
+MAX_TEXT = 1000
+"""Characters of a text that are kept, as many as the schema takes."""
+MAX_TAGS = 200
+
 CHECK_TIMEOUT_S = 10.0
+_COMPLAINT = 500
 
 
 @attrs.frozen
@@ -151,7 +162,11 @@ def _output(command: Sequence[str], *, subject: str, timeout_s: float) -> str:
     except OSError as error:
         raise ResourceError(f"{command[0]} cannot be started ({reason(error)}): reinstall ffmpeg") from error
     with process:
-        output, complaints = _communicated(process, command[0], subject, timeout_s)
+        try:
+            output, complaints = _communicated(process, command[0], subject, timeout_s)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0:
         complaint = _last_line(complaints) or f"exit code {process.returncode}"
         raise ResourceError(f"{command[0]} cannot read {subject} ({complaint}): replace or exclude it")
@@ -159,20 +174,42 @@ def _output(command: Sequence[str], *, subject: str, timeout_s: float) -> str:
 
 
 def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, timeout_s: float) -> tuple[bytes, bytes]:
+    """What it printed and complained of once it has ended; `Popen.communicate` would take as much as it prints."""
+    deadline = time.monotonic() + timeout_s
+    output, complaints = bytearray(), bytearray()
     try:
-        return process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
+        for pipe, content in _pieces(process, deadline):
+            (output if pipe is process.stdout else complaints).extend(content)
+            if len(output) + len(complaints) > MAX_OUTPUT:
+                raise ResourceError(f"{name} prints more than {MAX_OUTPUT} bytes on {subject}: exclude it")
+        process.wait(max(deadline - time.monotonic(), 0))
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise ResourceError(
             f"{name} gave no answer on {subject} within {timeout_s:g} s: exclude it or raise timeout_s"
         ) from error
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    return bytes(output), bytes(complaints)
+
+
+def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[IO[bytes], bytes]]:
+    """What comes out of its pipes, piece by piece, until both are closed; raises `TimeoutError` after the deadline."""
+    with selectors.DefaultSelector() as selector:
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            selector.register(pipe, selectors.EVENT_READ, pipe)
+        while selector.get_map():
+            ready = selector.select(max(deadline - time.monotonic(), 0))
+            if not ready or time.monotonic() > deadline:
+                raise TimeoutError
+            for key, _ in ready:
+                content = os.read(key.fd, 2**16)
+                if content:
+                    yield key.data, content
+                else:
+                    selector.unregister(key.fileobj)
 
 
 def _last_line(complaints: bytes) -> str:
-    lines = complaints.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
+    return lines[-1][-_COMPLAINT:] if lines else ""
 
 
 def _report(text: str, path: str) -> Json:
@@ -225,10 +262,10 @@ def _count(value: object) -> int | None:
 
 
 def _text(value: object, *, until: str = "\0") -> str | None:
-    """Text that a database takes, up to `until`: no NUL, no lone surrogates, not empty."""
+    """Text that a database takes, up to `until`: no NUL, no lone surrogates, not empty, and no more than MAX_TEXT of it."""
     if not isinstance(value, str):
         return None
-    return value.partition(until)[0].replace("\0", "").encode(errors="replace").decode().strip() or None
+    return value.partition(until)[0].replace("\0", "").encode(errors="replace").decode().strip()[:MAX_TEXT].rstrip() or None
 
 
 def _chapters(chapters: Iterable[Json], duration_ms: int) -> tuple[Marker, ...]:
@@ -244,7 +281,7 @@ def _chapters(chapters: Iterable[Json], duration_ms: int) -> tuple[Marker, ...]:
 
 
 def _facts(container: Json, video: Json) -> Json:
-    tags = {_text(key): _text(value) for key, value in _object(container.get("tags")).items()}
+    tags = {_text(key): _text(value) for key, value in islice(_object(container.get("tags")).items(), MAX_TAGS)}
     facts = {
         "format_name": _text(container.get("format_name")),
         "bit_rate": _count(container.get("bit_rate")),

@@ -13,6 +13,7 @@ from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
 from retrovue_uow.media.remembering import CACHED_BY, Basis
+from retrovue_uow.media.secrets import resolved, withheld
 from retrovue_uow.model import Asset, AttachedEnricher, Json
 
 IMPORTER_GROUP = "retrovue_uow.importers"
@@ -46,11 +47,11 @@ def protections() -> list[Callable[[Asset], bool]]:
 
 
 def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word
-    """The importer of that type, configured.
+    """The importer of that type, configured; with the true values where `config` has references (`env:NAME`).
 
     Raises:
         ValidationError: nobody has such a type, or its configuration is wrong.
-        ResourceError: the type cannot be imported, or what it made is not an importer.
+        ResourceError: the type cannot be imported, what it made is not an importer, or a referred variable is not set.
     """
     return _made("importer", type, config, factories, methods=("check", "collections", "discover"))
 
@@ -72,6 +73,8 @@ def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher
 
 def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enricher]) -> str:
     """16 hexadecimal digits that change with the types, configurations, versions and order of the enrichers.
+
+    A reference in a configuration counts as it stands, not as what it refers to.
 
     `enrichers` are those that `ready(attached, …)` made, in its order.
     """
@@ -124,15 +127,17 @@ def _made(
     factory = factories.get(type_name)
     if factory is None:
         raise ValidationError(f"there is no {noun} type {type_name!r}: choose one of {sorted(factories)}")
-    try:
-        made = factory(config)
-    except RetroVueError:
-        raise
-    except Exception as error:  # a factory is somebody else's code
-        raise ResourceError(f"{noun} type {type_name!r} cannot be made ({error!r}): see its documentation") from error
-    lacking = [method for method in methods if not callable(getattr(made, method, None))]
-    if lacking:
-        raise ResourceError(f"{noun} type {type_name!r} made {made!r}, which lacks {lacking}: mend its factory")
+    true_config = resolved(config, f"{noun} {type_name!r}")
+    with withheld(config):
+        try:
+            made = factory(true_config)
+        except RetroVueError:
+            raise
+        except Exception as error:  # a factory is somebody else's code
+            raise ResourceError(f"{noun} type {type_name!r} cannot be made ({error!r}): see its documentation") from error
+        lacking = [method for method in methods if not callable(getattr(made, method, None))]
+        if lacking:
+            raise ResourceError(f"{noun} type {type_name!r} made {made!r}, which lacks {lacking}: mend its factory")
     return made
 
 
@@ -146,6 +151,7 @@ def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
         timeout_s=float(timeout_s),
         identifies=bool(getattr(enricher, "identifies", True)),
         basis=_basis(attached, enricher),
+        config=attached.config,
     )
 
 

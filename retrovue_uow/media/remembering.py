@@ -44,7 +44,7 @@ class Basis:
     """
 
     cached_by: CachedBy
-    identity: str = ""
+    identity: str = attrs.field(default="", repr=False)
 
     def shown(self, draft: AssetDraft) -> AssetDraft:
         """What the enricher gets to see of the draft: nothing that its results do not depend on."""

@@ -36,6 +36,8 @@ _XML_DECLARATION = re.compile(r"<\?xml\s[^<>]*>", re.IGNORECASE)
 _DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BARE_AMPERSAND = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,6}")
+_QUOTED = 40
+"""Characters of a wrong value that an error quotes."""
 _YEAR = re.compile(r"([0-9]{4})(?![0-9])")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -203,7 +205,7 @@ def _number(children: _Children, tag: str, path: str) -> int | None:
     if text is None:
         return None
     if not _NUMBER.fullmatch(text):
-        raise ValidationError(f"NFO file {path!r} says {tag} {text!r}: write a whole number from 0, or leave it out")
+        raise ValidationError(f"NFO file {path!r} says {tag} {text[:_QUOTED]!r}: write a whole number from 0, or leave it out")
     return int(text)
 
 

@@ -11,6 +11,7 @@ from retrovue_uow.errors import BusinessRuleError, ConfigurationError, Validatio
 from retrovue_uow.media import asking, paths, registry
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source
 from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.redaction import MAX_DEPTH
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import is_json
 from retrovue_uow.store import queries_assets, queries_config
@@ -34,6 +35,9 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
     Args:
         type: An importer type: `filesystem`, one registered by entry point, or one given to `Catalog`.
         config: The importer's own configuration; a JSON object. The filesystem importer takes `root` and `extensions`.
+            Of a text `env:NAME` the catalogue keeps and shows that alone; the importer gets what the environment variable
+            holds whenever it is made, as it is here, to judge the configuration: the variable must be set now, too. A
+            literal under a name that looks secret, or in a URL, is stored, and masked wherever it is shown.
 
     Raises:
         ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
@@ -72,7 +76,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
         with op.preparation():
             importer = registry.make_importer(found_source.type, found_source.config, catalog.importers)
             preflight.validate_source_connectivity(found_source, importer)
-            reported = [_normalised(found) for found in asking.reported_collections(importer, found_source.name)]
+            reported = [_normalised(found) for found in asking.reported_collections(importer, found_source)]
         with op.execution() as db:
             preflight.validate_source_exists(db, found_source.id)
             known = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
@@ -267,6 +271,7 @@ def attach_enricher(
     Atomicity: One row is added, or none.
 
     Args:
+        config: The enricher's own configuration; what `add_source` says of secrets holds here, too.
         priority: Lower ones run first.
 
     Raises:
@@ -407,8 +412,19 @@ def _require_name(noun: str, name: object) -> None:
 
 
 def _require_json(noun: str, name: str, config: object) -> None:
-    if not isinstance(config, Mapping) or not is_json(config):
-        raise ValidationError(f"the configuration of {noun} {name!r} must be a JSON object, not {config!r}")
+    if not isinstance(config, Mapping) or not _is_plain(config, MAX_DEPTH) or not is_json(config):
+        raise ValidationError(
+            f"the configuration of {noun} {name!r} must be a JSON object, its names text, and nested {MAX_DEPTH} deep at most"
+        )
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Whether it holds nothing that JSON would take for something else, such as the name 1 for "1"."""
+    if isinstance(value, Mapping):
+        return depth > 0 and all(isinstance(name, str) and _is_plain(each, depth - 1) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_is_plain(each, depth - 1) for each in value)
+    return value is None or isinstance(value, str | int | float)
 
 
 def _require_free(noun: str, name: str, taken: list[str]) -> None:

@@ -14,7 +14,8 @@ from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh
+from retrovue_uow.media.secrets import withheld
+from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source
 from retrovue_uow.operations import process
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import preflight
@@ -102,6 +103,7 @@ def _release(claims: list[Claim]) -> None:
 class Validated:
     """What pre-flight found: all that is needed to look at the files."""
 
+    source: Source
     collection: Collection
     importer: Importer
     enrichers: Sequence[ReadyEnricher]
@@ -127,6 +129,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_enrichers_available(enrichers)
     preflight.validate_no_conflicting_operations(op, collection)
     return Validated(
+        source=source,
         collection=collection,
         importer=importer,
         enrichers=enrichers,
@@ -150,7 +153,10 @@ def _assets_to_match(db: Database, collection: Collection, request: Request) -> 
 def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     collection = seen.collection
-    drafts = importers.discover(seen.importer, collection, collection.path_mappings, request.filters, progress=request.progress)
+    with withheld(seen.source.config):
+        drafts = importers.discover(
+            seen.importer, collection, collection.path_mappings, request.filters, progress=request.progress
+        )
     found: dict[str, PreparedAsset] = {}
     duplicates: list[str] = []
     for draft in drafts:

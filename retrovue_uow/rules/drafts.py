@@ -156,10 +156,16 @@ def _metadata_problem(draft: AssetDraft) -> str | None:
     return None
 
 
+def _as_object(value: object) -> dict[object, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{type(value).__name__} is not JSON")  # `dict` would take b"" for an empty object
+    return dict(value)
+
+
 def is_json(value: object) -> bool:
     """Whether the catalogue can keep `value` as JSON."""
     try:
-        json.dumps(value, allow_nan=False, default=dict, ensure_ascii=False).encode()
+        json.dumps(value, allow_nan=False, default=_as_object, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
         return False
     return True

@@ -147,7 +147,7 @@ def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
 @rule
 def validate_source_connectivity(source: Source, importer: Importer) -> None:
     """The source can be reached and lets us in: its importer says so."""
-    require(f"source {source.name!r} ({source.type})", importer.check)
+    require(f"source {source.name!r} ({source.type})", importer.check, config=source.config)
 
 
 @rule
@@ -175,7 +175,7 @@ def validate_collection_accessible(collection: Collection, mapping: PathMapping)
 def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
     """Each enricher has what it needs: it says so itself."""
     for each in enrichers:
-        require(f"enricher {each.type!r}", each.enricher.check)
+        require(f"enricher {each.type!r}", each.enricher.check, config=each.config)
 
 
 @rule

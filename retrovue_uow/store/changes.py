@@ -17,6 +17,7 @@ import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import ChangeKind, Changes, RowChange
+from retrovue_uow.redaction import redacted_row
 from retrovue_uow.store.connection import translated
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import Shape
@@ -144,8 +145,8 @@ class Changeset:
             table=change.name,
             kind=_KINDS[change.op],
             key=key,  # type: ignore[arg-type]  # keys are text or integers
-            old=_values(columns, old),
-            new=_values(columns, new),
+            old=_values(change.name, columns, old),
+            new=_values(change.name, columns, new),
         )
 
     def inverted(self) -> Changeset:
@@ -215,10 +216,11 @@ def decompressed(content: bytes, digest: str, shape: Shape) -> Changeset:
     return changeset
 
 
-def _values(columns: Sequence[str], values: tuple[object, ...] | None) -> dict[str, object] | None:
+def _values(table: str, columns: Sequence[str], values: tuple[object, ...] | None) -> Mapping[str, object] | None:
     if values is None:
         return None
-    return {column: value for column, value in zip(columns, values, strict=True) if value is not apsw.no_change}
+    told = {column: value for column, value in zip(columns, values, strict=True) if value is not apsw.no_change}
+    return redacted_row(table, told)
 
 
 class ChangedRows(Sequence[RowChange]):

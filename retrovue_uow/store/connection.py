@@ -15,6 +15,7 @@ MEMORY = ":memory:"
 SQLITE_HEADER = b"SQLite format 3\x00"
 _HEADER_SIZE = 100  # https://www.sqlite.org/fileformat.html#the_database_header
 
+_DAMAGED = "is damaged: restore a backup, or save what can be read (docs/how-to.md)"
 _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "is locked by another process: wait until it is done, or end it",
     apsw.LockedError: "is locked by another connection of this process",
@@ -22,7 +23,7 @@ _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be read or written: look after its disk",
     apsw.CantOpenError: "cannot be opened: does its folder exist, and may this user write there?",
     apsw.ReadOnlyError: "cannot be written: it was opened read-only, or this user may not write it",
-    apsw.CorruptError: "is damaged: restore a backup, or save what can be read (docs/how-to.md)",
+    apsw.CorruptError: _DAMAGED,
     apsw.NotADBError: "is not a SQLite database",
     apsw.PermissionsError: "may not be used by this user",
     apsw.NoMemError: "needs more memory than there is",
@@ -43,14 +44,14 @@ _CONTRACT_ERRORS: dict[type[apsw.Error], str] = {
 }
 
 
-Untranslated = apsw.Error | UnicodeEncodeError | OverflowError | TypeError
-"""What APSW raises: its own errors, and Python's where a value cannot be bound."""
+Untranslated = apsw.Error | UnicodeError | OverflowError | TypeError
+"""What APSW raises: its own errors, and Python's where a value cannot be bound or read."""
 
 
 def translated(error: Untranslated, name: str) -> RetroVueError:
     """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
     if not isinstance(error, apsw.Error):
-        return _unbindable(error)
+        return _unbindable(error, name)
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error)
     if _is_our_own_statement(error):
@@ -64,9 +65,11 @@ def translated(error: Untranslated, name: str) -> RetroVueError:
     return ResourceError(f"database {name!r} failed: {error}")
 
 
-def _unbindable(error: UnicodeEncodeError | OverflowError | TypeError) -> RetroVueError:
+def _unbindable(error: UnicodeError | OverflowError | TypeError, name: str) -> RetroVueError:
     if isinstance(error, UnicodeEncodeError):
         return ValidationError(f"text {error.object!r} cannot be stored: it is not valid Unicode")
+    if isinstance(error, UnicodeError):
+        return ResourceError(f"database {name!r} holds text that is not UTF-8, so it {_DAMAGED}")
     if isinstance(error, OverflowError):
         return ValidationError(f"a number is too large for SQLite, which has 64 bits ({error})")
     return ContractError(f"SQLite cannot take this value: {error}")
@@ -139,22 +142,30 @@ def _judge_file(path: str, *, read_only: bool) -> None:
     if path == MEMORY:
         return None
     folder = os.path.dirname(os.path.abspath(path))
+    _judge_side_files(path)
     if not Path(folder).is_dir():
         raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first")
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except FileNotFoundError:
         return _judge_absence(path, folder, read_only=read_only)
     except OSError as error:
         raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
-    _judge_header(path)
+    _judge_header(path, found.st_size)
     if not read_only and not os.access(path, os.W_OK):
         raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
     return None
+
+
+def _judge_side_files(path: str) -> None:
+    """SQLite waits for ever for what a FIFO in the place of its journal has to say."""
+    for side_file in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
+        if os.path.exists(side_file) and not os.path.isfile(side_file):
+            raise ResourceError(f"{side_file!r} is no regular file, and SQLite needs that name: move it away")
 
 
 def _judge_absence(path: str, folder: str, *, read_only: bool) -> None:
@@ -182,9 +193,9 @@ def read_header(path: str) -> bytes:
         raise translated(error, path) from error
 
 
-def _judge_header(path: str) -> None:
+def _judge_header(path: str, size: int) -> None:
     header = read_header(path)
-    if header and not header.startswith(SQLITE_HEADER):
+    if (size or header) and not header.startswith(SQLITE_HEADER):
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
 
 

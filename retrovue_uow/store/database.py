@@ -76,7 +76,7 @@ class Database:
         self._transaction.admit()
         try:
             return call(sql, params).fetchall()
-        except (apsw.Error, UnicodeEncodeError, OverflowError, TypeError) as error:
+        except (apsw.Error, UnicodeError, OverflowError, TypeError) as error:
             refusal = self._transaction.refusal(error)
             self._transaction.observe(refusal)
             raise refusal from error

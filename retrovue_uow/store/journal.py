@@ -152,7 +152,7 @@ class Journal:
         """Refuse, before the work and not after it, arguments that the journal could not keep."""
         try:
             queries.json_text(arguments)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ContractError(f"the arguments of an operation must be JSON, for the journal: {error}") from error
 
     def add_operation(

@@ -14,6 +14,7 @@ from loguru import logger
 
 from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError
 from retrovue_uow.model import Result
+from retrovue_uow.redaction import redacted
 from retrovue_uow.store.changes import Changeset, Obstacle
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.database import Database
@@ -78,7 +79,7 @@ class Operation:
         self._journal.require_json(self.arguments)
         self._started = time.monotonic()
         self._started_at = utc_now()
-        logger.info("operation_started", operation=self.name, dry_run=self.dry_run, arguments=dict(self.arguments))
+        logger.info("operation_started", operation=self.name, dry_run=self.dry_run, arguments=redacted(self.arguments))
         return self
 
     __exit__ = Exit()
@@ -252,7 +253,7 @@ class Operation:
             working_on=self.working_on,
             error=type(error).__name__,
             message=str(error),
-            arguments=dict(self.arguments),
+            arguments=redacted(self.arguments),
         )
         if isinstance(error, ContractError) or not isinstance(error, Exception):
             return error

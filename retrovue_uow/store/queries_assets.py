@@ -10,6 +10,7 @@ import attrs
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
 from retrovue_uow.store.database import Database, Row
 from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.stored import from_json
 
 _FIND = """
 SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
@@ -155,7 +156,13 @@ def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
 
 def _asset(row: Row) -> Asset:
     before, (approved,), after, (episode_numbers, episode_name) = row[:6], row[6:7], row[7:-2], row[-2:]
-    return Asset(*before, bool(approved), *after, tuple(json.loads(episode_numbers)), episode_name)  # type: ignore[call-arg]  # mypy cannot count slices
+    return Asset(
+        *before,
+        bool(approved),
+        *after,
+        tuple(from_json(episode_numbers, list, column="the episode numbers of an asset")),
+        episode_name,
+    )  # type: ignore[call-arg]  # mypy cannot count slices
 
 
 def markers(db: Database, asset_id: str) -> list[Marker]:
@@ -183,7 +190,7 @@ def metadata(db: Database, asset_id: str) -> dict[str, Json]:
         """,
         (asset_id,),
     )
-    return {str(domain): json.loads(str(document)) for domain, document in rows}
+    return {str(domain): from_json(document, dict, column="asset_metadata.document") for domain, document in rows}
 
 
 def created_at(db: Database, asset_id: str) -> str:

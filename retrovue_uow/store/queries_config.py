@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.stored import from_json
 
 
 def sources(db: Database) -> list[Source]:
@@ -18,7 +19,10 @@ def sources(db: Database) -> list[Source]:
          ORDER BY name
         """
     )
-    return [Source(id=id_, name=name, type=type_, config=json.loads(config)) for id_, name, type_, config in rows]
+    return [
+        Source(id=id_, name=name, type=type_, config=from_json(config, dict, column="source.config"))
+        for id_, name, type_, config in rows
+    ]
 
 
 def add_source(db: Database, source: Source, *, created_at: str) -> None:
@@ -87,7 +91,9 @@ def _enrichers(db: Database) -> dict[str, list[AttachedEnricher]]:
     )
     found: dict[str, list[AttachedEnricher]] = defaultdict(list)
     for collection_id, type_, config, priority in rows:
-        found[collection_id].append(AttachedEnricher(type_, json.loads(config), priority))
+        found[collection_id].append(
+            AttachedEnricher(type_, from_json(config, dict, column="collection_enricher.config"), priority)
+        )
     return found
 
 

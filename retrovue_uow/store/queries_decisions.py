@@ -10,6 +10,7 @@ import attrs
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind
 from retrovue_uow.store import queries_titles
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.stored import from_json
 
 TitleIdentity = tuple[TitleKind, str, int | None]
 
@@ -73,7 +74,14 @@ def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str,
         (collection_id, key),
     )
     return {
-        own_key: Identity(kind, title, year, season, tuple(json.loads(numbers)), episode_title)
+        own_key: Identity(
+            kind,
+            title,
+            year,
+            season,
+            tuple(from_json(numbers, list, column="the episode numbers of a decision")),
+            episode_title,
+        )
         for own_key, kind, title, year, season, numbers, episode_title in rows
     }
 

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
+from retrovue_uow.redaction import redacted
 from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.database import Database, Row
+from retrovue_uow.store.stored import from_json
 
 UNDO = "unit_undo"
 """Name of the operation that undoes a unit; its argument `unit_id` says which."""
@@ -93,7 +95,14 @@ def add_operation(
         INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (unit_id, name, json_text(arguments), json_text(summary(result)), started_at, duration_ms),
+        (
+            unit_id,
+            name,
+            json_text(redacted(as_json(arguments))),
+            json_text(redacted(as_json(summary(result)))),
+            started_at,
+            duration_ms,
+        ),
     )
 
 
@@ -179,7 +188,7 @@ def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:
             library_version=library_version,
             schema_version=schema_version,
             operations=tuple(operations[id_]),
-            counts=None if counts is None else json.loads(counts),
+            counts=None if counts is None else from_json(counts, dict, column="unit_of_work.counts"),
             is_recorded=bool(is_recorded),
             undoes=tuple(target for by, target in undoing if by == id_),
             undone_by=undone.get(id_),
@@ -200,7 +209,15 @@ def _operations(db: Database, unit_ids: Sequence[str]) -> dict[str, list[Journal
     )
     found: dict[str, list[JournalOperation]] = defaultdict(list)
     for unit_id, name, arguments, result, started_at, duration_ms in rows:
-        found[unit_id].append(JournalOperation(name, json.loads(arguments), json.loads(result), started_at, duration_ms))
+        found[unit_id].append(
+            JournalOperation(
+                name,
+                from_json(arguments, dict, column="operation.arguments"),
+                from_json(result, object, column="operation.result"),
+                started_at,
+                duration_ms,
+            )
+        )
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
 
@@ -15,6 +14,7 @@ from retrovue_uow.store.changes import HAS_SESSIONS
 from retrovue_uow.store.connection import wrong_settings
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import read_shape
+from retrovue_uow.store.stored import from_json
 
 
 def damage(db: Database) -> Iterator[Violation]:
@@ -78,7 +78,7 @@ def _wrong_record(db: Database, unit_id: str, counts: str | None) -> Iterator[Vi
     except RetroVueError as error:
         yield _of_unit(unit_id, str(error))
         return
-    if counts is None or told != json.loads(counts):
+    if counts is None or told != from_json(counts, dict, column="unit_of_work.counts"):
         yield _of_unit(unit_id, "does not count the changes that it recorded")
 
 

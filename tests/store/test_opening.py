@@ -44,9 +44,20 @@ def text_file(path: Path) -> None:
     path.write_text("once upon a time there was a file with no database in it, and it was long enough")
 
 
+def one_byte(path: Path) -> None:
+    path.write_text("x")  # SQLite takes that for an empty file
+
+
+def fifo_for_a_journal(path: Path) -> None:
+    Catalog(path).close()
+    os.mkfifo(f"{path}-journal")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (one_byte, "not a SQLite database"),
+        (fifo_for_a_journal, "no regular file, and SQLite needs that name"),
         (foreign_database, "database of another program"),
         (foreign_wal_database, "database of another program"),
         (newer_catalogue, "schema version 999"),

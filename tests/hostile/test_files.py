@@ -1,0 +1,297 @@
+"""Catalogue files that are damaged, forged, or no files at all: an error of the library, in time, and nothing is written."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+from harness import FakeEnricher, FakeImporter, dump, episode, movie
+
+from retrovue_uow import Catalog, ContractError, OperationError, ResourceError, RetroVueError
+from retrovue_uow.store.migrations import APPLICATION_ID, migrations
+
+IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
+ENRICHER = FakeEnricher()
+STEP = 512
+PAGES = 8
+FLIPS = int(os.environ.get("RETROVUE_FLIPS", "40"))
+"""How many damaged files are tried; more by hand."""
+
+
+def opened(path: Path, *, read_only: bool = False) -> Catalog:
+    return Catalog(
+        path,
+        read_only=read_only,
+        busy_timeout_ms=200,
+        write_wait_s=1,
+        importers={"fake": IMPORTER},
+        enrichers={"fake": ENRICHER},
+    )
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The content of a sound catalogue."""
+    folder = tmp_path_factory.mktemp("sound")
+    (folder / "mounted.txt").write_text("media")
+    with opened(folder / "catalog.db") as catalog:
+        catalog.add_source("station", "fake")
+        catalog.add_collection("station", "Shows", path_mappings={"/media": str(folder)})
+        catalog.attach_enricher("Shows", "fake")
+        catalog.ingest_collection("Shows")
+    return (folder / "catalog.db").read_bytes()
+
+
+def read_everything(catalog: Catalog) -> None:
+    for source in catalog.sources():
+        catalog.collections(source.id)
+    for asset in catalog.assets():
+        catalog.explain(asset.id)
+        catalog.metadata(asset.id)
+    for unit in catalog.history(100):
+        if unit.is_recorded:
+            list(catalog.changes(unit.id).rows)
+    catalog.titles()
+    catalog.check()
+
+
+ASKED: list[Callable[[Catalog], object]] = [
+    read_everything,
+    lambda catalog: catalog.sources(),
+    lambda catalog: catalog.titles(),
+    lambda catalog: catalog.assets(),
+    lambda catalog: catalog.history(),
+    lambda catalog: catalog.check(),
+]
+CHANGED: list[Callable[[Catalog], object]] = [
+    lambda catalog: catalog.add_source("another", "fake"),
+    lambda catalog: catalog.wipe_collection("Shows"),
+    lambda catalog: catalog.undo(catalog.history(1)[0].id),
+]
+
+
+def outcomes(path: Path, acts: list[Callable[[Catalog], object]], *, read_only: bool) -> list[str]:
+    """What became of each: an error of the library, or nothing worth telling; any other error goes on to the test."""
+    told = []
+    try:
+        with opened(path, read_only=read_only) as catalog:
+            for act in acts:
+                try:
+                    act(catalog)
+                except RetroVueError as error:
+                    told.append(str(error))
+    except RetroVueError as error:
+        told.append(str(error))
+    return told
+
+
+def judge(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for leftover in (f"{path}-wal", f"{path}-shm"):
+        Path(leftover).unlink(missing_ok=True)
+    told = outcomes(path, ASKED, read_only=True)
+    assert path.read_bytes() == content
+    told += outcomes(path, CHANGED, read_only=False)
+    assert all(len(each) < 3000 for each in told)
+
+
+@pytest.mark.parametrize("page", range(PAGES))
+def test_a_truncated_catalogue_is_read_or_refused(tmp_path: Path, sound: bytes, page: int) -> None:
+    for length in range(page * 4096, (page + 1) * 4096, STEP):
+        judge(tmp_path / "catalog.db", sound[: length or 1])
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 60, 99, 100, 101])
+def test_a_piece_of_a_header_is_no_catalogue(tmp_path: Path, sound: bytes, length: int) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound[:length])
+
+    for read_only in (True, False):
+        with pytest.raises(ResourceError):
+            opened(path, read_only=read_only)
+
+    assert path.read_bytes() == sound[:length]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_catalogue_with_flipped_bits_is_read_or_refused(tmp_path: Path, sound: bytes, seed: int) -> None:
+    chosen = random.Random(seed)  # noqa: S311  a sample, not a secret
+    for _ in range(FLIPS // 4):
+        content = bytearray(sound)
+        within = len(content) if seed % 2 else 200
+        for _ in range(chosen.choice((1, 1, 8))):
+            content[chosen.randrange(within)] ^= 1 << chosen.randrange(8)
+        judge(tmp_path / "catalog.db", bytes(content))
+
+
+def link_to_fifo(path: Path) -> None:
+    os.mkfifo(path.parent / "fifo")
+    path.symlink_to(path.parent / "fifo")
+
+
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "folder": Path.mkdir,
+    "fifo": os.mkfifo,
+    "socket": lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "dangling": lambda path: path.symlink_to(path.parent / "nowhere" / "x"),
+    "loop": lambda path: path.symlink_to(path),
+    "link_to_fifo": link_to_fifo,
+}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object], *, read_only: bool) -> None:
+    make(tmp_path / "catalog.db")
+    before = sorted(os.listdir(tmp_path))
+
+    with pytest.raises(ResourceError):
+        opened(tmp_path / "catalog.db", read_only=read_only)
+
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+BESIDE = ("-wal", "-journal", ".cache.db", ".claims")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: Path(path).write_bytes(b"\xff" * 5000)], ids=["fifo", "folder", "noise"]
+)
+@pytest.mark.parametrize("suffix", BESIDE)
+def test_what_lies_beside_the_catalogue_is_no_obstacle_or_named(
+    tmp_path: Path, sound: bytes, suffix: str, make: Callable[[str], object]
+) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    before = dump(path)
+    for leftover in (f"{path}-wal", f"{path}-shm"):
+        Path(leftover).unlink(missing_ok=True)
+    make(f"{path}{suffix}")
+
+    told = outcomes(
+        path,
+        [read_everything, lambda catalog: catalog.ingest_collection("Shows", refresh="all", dry_run=True)],
+        read_only=False,
+    )
+
+    assert all("Traceback" not in each for each in told)
+    if os.path.isdir(f"{path}{suffix}"):
+        shutil.rmtree(f"{path}{suffix}")
+    else:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    assert dump(path) == before
+
+
+def forged(path: Path, content: bytes, sql: str) -> None:
+    """A catalogue into which somebody has put more, by a connection that lets them."""
+    path.write_bytes(content)
+    connection = apsw.Connection(str(path))
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+    connection.execute(sql).fetchall()
+    connection.close()
+
+
+REACHING_OUT = {
+    "trigger_loads": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN SELECT load_extension('evil'); END",
+    "check_tokenizes": "CREATE TRIGGER evil BEFORE INSERT ON source BEGIN SELECT fts3_tokenizer('simple'); END",
+    "trigger_writes_pages": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN UPDATE sqlite_dbpage SET data = x'00'; END",
+    "trigger_writes_schema": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN DELETE FROM sqlite_schema; END",
+}
+
+
+@pytest.mark.parametrize("sql", REACHING_OUT.values(), ids=REACHING_OUT)
+def test_a_trigger_that_reaches_out_fails_the_unit_and_nothing_is_written(tmp_path: Path, sound: bytes, sql: str) -> None:
+    path = tmp_path / "catalog.db"
+    forged(path, sound, sql)
+    before = dump(path)
+
+    with opened(path) as catalog:
+        with pytest.raises((OperationError, ContractError)):
+            catalog.add_source("another", "fake")
+        told = [each.detail for each in catalog.check().violations]
+
+    assert "trigger 'evil' is not this library's: drop it" in told
+    assert dump(path) == before
+
+
+def test_the_schema_and_the_pages_of_a_catalogue_cannot_be_written(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    before = dump(path)
+
+    with opened(path) as catalog:
+        for sql in (
+            "UPDATE sqlite_schema SET sql = ''",
+            "DELETE FROM sqlite_schema",
+            "PRAGMA writable_schema = 1",
+            "PRAGMA trusted_schema = 1",
+            "PRAGMA journal_mode = delete",
+            "ATTACH 'other.db' AS other",
+            "VACUUM INTO 'other.db'",
+            "SELECT load_extension('evil')",
+            "UPDATE sqlite_dbpage SET data = x'00'",
+        ):
+            with pytest.raises(RetroVueError), catalog.session() as db:
+                db.execute(sql)
+                db.execute("UPDATE sqlite_schema SET sql = ''")
+        assert catalog.check().is_sound
+
+    assert dump(path) == before
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith("other")) == []
+
+
+FORGED = {
+    "negative_version": "PRAGMA user_version = -1",
+    "newest_version": "PRAGMA user_version = 2147483647",
+    "dropped_table": "PRAGMA foreign_keys = off; DROP TABLE asset",
+    "virtual_table": "CREATE VIRTUAL TABLE evil USING fts5(x)",
+    "view_of_itself": "CREATE VIEW evil AS SELECT * FROM evil2; CREATE VIEW evil2 AS SELECT * FROM evil",
+    "view_that_loads": "CREATE VIEW evil AS SELECT load_extension('evil')",
+    "malformed_schema": "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = 'CREATE' || char(0) WHERE name = 'asset'",
+    "schema_of_another_kind": "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET type = 'view' WHERE name = 'asset'",
+    "config_is_no_json": "PRAGMA ignore_check_constraints = 1; UPDATE source SET config = '{'",
+    "config_is_a_list": "PRAGMA ignore_check_constraints = 1; UPDATE source SET config = '[1]'",
+    "config_is_deep": "PRAGMA ignore_check_constraints = 1; UPDATE source SET config = replace(hex(zeroblob(9000)), '00', '[')",
+    "arguments_are_a_list": "PRAGMA ignore_check_constraints = 1; UPDATE operation SET arguments = '[]'",
+    "counts_are_no_json": "PRAGMA ignore_check_constraints = 1; UPDATE unit_of_work SET counts = '{'",
+    "changeset_is_noise": "PRAGMA ignore_check_constraints = 1; UPDATE unit_of_work SET changeset = randomblob(500)",
+    "changeset_is_a_bomb": "PRAGMA ignore_check_constraints = 1; UPDATE unit_of_work SET changeset = zeroblob(10)",
+    "metadata_is_no_json": "PRAGMA ignore_check_constraints = 1; UPDATE asset_metadata SET document = '{'",
+    "text_is_no_utf8": "UPDATE source SET name = cast(x'ff41' AS TEXT)",
+    "time_is_no_time": "PRAGMA ignore_check_constraints = 1; UPDATE unit_of_work SET committed_at = 'soon'",
+}
+
+
+@pytest.mark.parametrize("sql", FORGED.values(), ids=FORGED)
+def test_a_forged_catalogue_ends_in_errors_of_the_library(tmp_path: Path, sound: bytes, sql: str) -> None:
+    path = tmp_path / "catalog.db"
+    forged(path, sound, sql)
+    content = path.read_bytes()
+
+    outcomes(path, ASKED, read_only=True)
+
+    assert path.read_bytes() == content
+    outcomes(path, CHANGED, read_only=False)
+
+
+def test_a_stranger_s_file_that_claims_to_be_ours_is_an_error_of_the_library(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(
+        f"CREATE TABLE recipe (id INTEGER PRIMARY KEY); PRAGMA application_id = {APPLICATION_ID};"
+        f"PRAGMA user_version = {len(migrations())}"
+    ).fetchall()
+    connection.close()
+
+    told = outcomes(path, [*ASKED, *CHANGED], read_only=False)
+
+    assert told
