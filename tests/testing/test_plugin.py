@@ -81,6 +81,25 @@ def test_pytest_shows_the_rows_that_differ(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*<Snapshot of * rows> == <Snapshot of * rows>", "*~ source *: name 'station' → 'other'"])
 
 
+@pytest.mark.parametrize(("arguments", "tells"), [(["-v"], True), (["-s"], True), ([], False)])
+def test_a_long_proof_says_how_far_it_is_to_whom_it_may_concern(
+    pytester: pytest.Pytester, arguments: list[str], tells: bool
+) -> None:
+    result = passes(
+        pytester,
+        """
+        from retrovue_uow.testing import assert_atomic, atomic
+
+        def test_proof(catalog, monkeypatch):
+            monkeypatch.setattr(atomic, "PROGRESS_S", 0)
+            assert_atomic(catalog, lambda catalog: catalog.add_source("disk"), faults=["statement"], sample=3)
+        """,
+        *arguments,
+    )
+
+    assert ("assert_atomic: statement fault 2 of 3, 0 failures" in result.stdout.str()) is tells
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="real media needs ffmpeg")
 def test_media_files_are_real(pytester: pytest.Pytester) -> None:
     passes(
