@@ -107,7 +107,7 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 def pytest_configure(config: pytest.Config) -> None:
     """Let long proofs report to a terminal whose user wants to know (`-v` or `-s`)."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and (config.get_verbosity() > 0 or config.getoption("capture") == "no"):
+    if terminal is not None and (config.getoption("verbose", 0) > 0 or config.getoption("capture", None) == "no"):
         atomic.progress.append(terminal.write_line)
 
 

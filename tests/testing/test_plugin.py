@@ -56,6 +56,13 @@ def test_a_suite_that_does_not_use_the_plugin_is_not_disturbed(pytester: pytest.
     result.stdout.no_fnmatch_line("*SETUP*")
 
 
+@pytest.mark.parametrize("absent", ["terminal", "capture"])
+def test_a_suite_without_a_plugin_of_pytest_s_own_is_not_disturbed(pytester: pytest.Pytester, absent: str) -> None:
+    pytester.makepyfile("def test_nothing():\n    pass")
+
+    assert pytester.runpytest_subprocess("-p", f"no:{absent}", "-p", "no:cacheprovider").ret == 0
+
+
 def test_loading_the_plugin_loads_neither_hypothesis_nor_the_command_line() -> None:
     code = "import sys, retrovue_uow.testing; print(sorted({'hypothesis', 'typer', 'rich', 'guessit'} & set(sys.modules)))"
 
