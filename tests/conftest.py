@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,44 @@ from commandline import asked, command, here, ingested, run, shows  # noqa: F401
 from harness import FakeEnricher, FakeImporter, episode, movie
 
 from retrovue_uow import Catalog, Collection
+from retrovue_uow.testing import Report, assert_atomic
+
+SAMPLE = 2
+"""Faults of each kind that a proof tries unless all are asked for."""
+REPORTS: pytest.StashKey[list[Report]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How thoroughly the library's own operations are proven."""
+    parser.addoption("--proof", choices=("sample", "full"), default="sample", help="faults tried at each operation")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what was proven for the summary."""
+    config.stash[REPORTS] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures of all proofs."""
+    reports = config.stash[REPORTS]
+    if reports:
+        points = sum((Counter(report.points) for report in reports), Counter[str]())
+        faults, seconds = sum(report.faults for report in reports), sum(report.seconds for report in reports)
+        counted = ", ".join(f"{count} {kind}" for kind, count in points.items())
+        terminalreporter.write_line(f"proof: {faults} faults at {counted} points of {len(reports)} actions in {seconds:.0f} s")
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest) -> Callable[..., Report]:
+    """`assert_atomic`, as thorough as `--proof` says."""
+
+    def proven(catalog: Catalog, action: Callable[[Catalog], object]) -> Report:
+        sample = None if request.config.getoption("--proof") == "full" else SAMPLE
+        report = assert_atomic(catalog, action, sample=sample)
+        request.config.stash[REPORTS].append(report)
+        return report
+
+    return proven
 
 
 @pytest.fixture

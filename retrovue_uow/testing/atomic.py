@@ -1,0 +1,255 @@
+"""Proof by fault: an action is whole or has not happened, whatever goes wrong at whichever of its points."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import apsw
+import attrs
+
+from retrovue_uow import AfterCommitError, Catalog, Database, RetroVueError
+from retrovue_uow.testing.bench import Action, Bench, Subject, bench_of, is_side_file
+from retrovue_uow.testing.kinds import Kind, Run, kinds
+from retrovue_uow.testing.snapshots import shortened, snapshot
+from retrovue_uow.testing.strikes import Fault
+
+KINDS = ("statement", "file", "call", "kill")
+PROGRESS_S = 5.0
+_THREADS_S = 5.0
+"""How long an abandoned call that was let go may take to end."""
+
+progress: list[Callable[[str], None]] = []
+"""Where long runs report to."""
+
+
+@attrs.frozen
+class Report:
+    """What `assert_atomic` tried.
+
+    Attributes:
+        points: How many points the action passes, by kind of fault.
+        faults: How many faults were tried.
+        failures: What was wrong, in words.
+        unreached: Faults whose point was not passed again: the action does not do the same each time.
+        seconds: How long it took.
+    """
+
+    points: Mapping[str, int]
+    faults: int
+    failures: tuple[str, ...]
+    unreached: int
+    seconds: float
+
+    def __str__(self) -> str:
+        points = ", ".join(f"{count} {kind}" for kind, count in self.points.items())
+        unreached = f", {self.unreached} not reached" if self.unreached else ""
+        return f"{self.faults} faults at {points} points: {len(self.failures)} failures{unreached}, {self.seconds:.1f} s"
+
+
+def assert_atomic(
+    catalog: Subject,
+    action: Action,
+    *,
+    faults: Sequence[str] = KINDS,
+    sample: int | None = None,
+    seed: int = 0,
+    hang_s: float = 0.5,
+) -> Report:
+    """Prove that an action is all or nothing: run it on copies of a catalogue, with a fault at each of its points.
+
+    The given catalogue is only read. Every run has a fresh copy, opened with the same importers and enrichers. After each
+    fault:
+
+    - The copy holds what it held before, where the action raised an error or was killed before others saw a COMMIT; and what
+      a whole run leaves, but for new identifiers, times and durations, where it raised nothing, or they saw one before the
+      fault struck. After an `AfterCommitError` either may be.
+    - `check()` finds nothing; no transaction, lock, claim, thread or foreign file is left.
+    - Where nothing had happened, the next run of the action succeeds and leaves what a whole run leaves.
+
+    Args:
+        catalog: The catalogue, or what makes one at the path that it is given.
+        action: What is to be proven. It must succeed, do the same each time, and reach the file through its argument.
+        faults: Kinds of faults: `"statement"` (an exception before an SQL statement), `"file"` (the disk fails or is full, once
+            or from then on), `"call"` (an importer or enricher raises, returns garbage or hangs), `"kill"` (SIGKILL).
+        sample: How many faults of each kind to try; None: all.
+        seed: Which ones.
+        hang_s: How long `enrich` may take where it hangs.
+
+    Raises:
+        AssertionError: Names every fault after which something was wrong, and what; or the action fails without any fault.
+    """
+    started = time.monotonic()
+    known = kinds(hang_s)
+    unknown = set(faults) - set(KINDS)
+    if unknown:
+        raise ValueError(f"there are no faults of kind {sorted(unknown)}: choose from {KINDS}")
+    with bench_of(catalog) as bench:
+        proof = _Proof(bench, action)
+        for name in faults:
+            if name in known:
+                proof.try_all(name, known[name], sample, random.Random(seed))  # noqa: S311  it draws samples
+    report = Report(proof.points, proof.faults, tuple(proof.failures), proof.unreached, time.monotonic() - started)
+    if report.failures:
+        raise AssertionError("\n".join([f"the action is not atomic: {report}", *shortened(list(report.failures))]))
+    return report
+
+
+class _Proof:
+    """One proof under way."""
+
+    def __init__(self, bench: Bench, action: Action) -> None:
+        self.points: dict[str, int] = {}
+        self.faults = 0
+        self.unreached = 0
+        self.failures: list[str] = []
+        self._bench = bench
+        self._action = action
+        self._reported_at = time.monotonic()
+        with bench.copy() as path, bench.open(path) as catalog:
+            _require_sound(catalog)
+            self._before = snapshot(path)
+            self._known = self._before.identifiers()
+            _require_success(action, catalog)
+            self._whole = snapshot(path)
+
+    def try_all(self, name: str, kind: Kind, sample: int | None, chance: random.Random) -> None:
+        """Try the faults of one kind, or a sample of them."""
+        points = self._learned(kind)
+        self.points[name] = len(points)
+        faults = [
+            Fault(name, number, point, variety) for number, point in enumerate(points, 1) for variety in kind.varieties(point)
+        ]
+        chosen = faults if sample is None or sample >= len(faults) else chance.sample(faults, sample)
+        for number, fault in enumerate(chosen, 1):
+            self.faults += 1
+            self._report_progress(f"{name} fault {number} of {len(chosen)}, {len(self.failures)} failures")
+            self.failures += [f"{fault}: {reason}" for reason in self._reasons(kind, fault)]
+
+    def _learned(self, kind: Kind) -> list[str]:
+        """The points of a run without a fault, which must be as whole and clean as any."""
+        threads = set(threading.enumerate())
+        with self._bench.copy() as path:
+            with kind.run(self._bench, path, self._action, None) as run:
+                if run.error is not None:
+                    raise AssertionError("the action fails without any fault") from run.error
+                unlike = self._unlike_whole(path)
+                reasons = [] if unlike is None else [f"the action does not do the same each time: {unlike}"]
+                reasons += [*_what_is_held(run.catalog), *_unsound(run.catalog)]
+            reasons += [*_foreign_files(path), *_threads_left(threads)]
+        if reasons:
+            raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons)]))
+        return run.points
+
+    def _reasons(self, kind: Kind, fault: Fault) -> list[str]:
+        """What is wrong after a fault."""
+        threads = set(threading.enumerate())
+        with self._bench.copy() as path:
+            with kind.run(self._bench, path, self._action, fault) as run:
+                self.unreached += not run.has_struck
+                reasons = [*self._wrong_rows(run, path), *_what_is_held(run.catalog), *_unsound(run.catalog)]
+                reasons += [] if reasons else self._wrong_next_run(run.catalog, path)
+            return [*reasons, *_foreign_files(path), *_threads_left(threads)]
+
+    def _wrong_rows(self, run: Run, path: str) -> Iterator[str]:
+        found = snapshot(path)
+        unlike = self._whole.unlikeness(found, known=self._known)
+        is_over = run.error is None and not run.is_killed
+        if isinstance(run.error, AfterCommitError) and (unlike is None or found == self._before):
+            return
+        if run.has_struck and not run.came_after_commit and not is_over:
+            if found != self._before:
+                yield f"{_ending(run)}, but the catalogue has changed: {self._before.differences(found)[0]}"
+        elif unlike is not None and (run.has_struck or is_over):
+            kept = next(iter(self._before.differences(found)), "nothing")
+            yield f"{_ending(run)}, but the catalogue is not as a whole run leaves it: {unlike}; what was kept begins {kept}"
+
+    def _wrong_next_run(self, catalog: Catalog, path: str) -> Iterator[str]:
+        if snapshot(path) != self._before:
+            return
+        try:
+            self._action(catalog)
+        except Exception as error:  # noqa: BLE001  it is reported
+            yield f"the next run of the action fails: {error!r}"
+            return
+        unlike = self._unlike_whole(path)
+        if unlike is not None:
+            yield f"the next run of the action does not do all of its work: {unlike}"
+
+    def _unlike_whole(self, path: str) -> str | None:
+        return self._whole.unlikeness(snapshot(path), known=self._known)
+
+    def _report_progress(self, line: str) -> None:
+        if time.monotonic() >= self._reported_at + PROGRESS_S:
+            self._reported_at = time.monotonic()
+            for report in progress:
+                report(f"assert_atomic: {line}")
+
+
+def _ending(run: Run) -> str:
+    if run.is_killed:
+        return "the process was killed"
+    return "the action ended without an error" if run.error is None else f"the action raised {run.error!r}"
+
+
+def _require_sound(catalog: Catalog) -> None:
+    violations = catalog.check().violations
+    if violations:
+        raise AssertionError(f"the catalogue is not sound to begin with: {violations[0]}")
+
+
+def _require_success(action: Action, catalog: Catalog) -> None:
+    try:
+        action(catalog)
+    except Exception as error:
+        raise AssertionError(f"the action fails without any fault: {error!r}") from error
+
+
+def _what_is_held(catalog: Catalog) -> Iterator[str]:
+    """What an action that has ended still holds: a transaction, a lock, a claim."""
+    if catalog.database.in_unit or catalog.database.connection.in_transaction:
+        yield "a transaction is left open"
+    try:
+        with Database(catalog.database.path, busy_timeout_ms=0, write_wait_s=0) as other, other.session():
+            pass
+    except RetroVueError as error:
+        yield f"a lock is left: {error}"
+    for claim in sorted(Path(f"{catalog.database.path}.claims").glob("*.db")):
+        try:
+            with _locking(str(claim)):
+                pass
+        except apsw.BusyError:
+            yield f"the claim on collection {claim.stem} is left"
+
+
+@contextmanager
+def _locking(path: str) -> Iterator[None]:
+    with closing(apsw.Connection(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE").fetchall()
+        yield
+        connection.execute("ROLLBACK").fetchall()
+
+
+def _unsound(catalog: Catalog) -> Iterator[str]:
+    for violation in catalog.check().violations:
+        yield f"check() finds {violation}"
+
+
+def _foreign_files(path: str) -> Iterator[str]:
+    folder = Path(path).parent
+    for found in sorted(folder.rglob("*")):
+        if not is_side_file(str(found.relative_to(folder))):
+            yield f"file {found.name!r} is left"
+
+
+def _threads_left(before: set[threading.Thread]) -> Iterator[str]:
+    """Threads that the action began and that do not end: a call that was abandoned has been let go by now."""
+    deadline = time.monotonic() + _THREADS_S
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.005)
+    for thread in set(threading.enumerate()) - before:
+        yield f"thread {thread.name!r} is left"

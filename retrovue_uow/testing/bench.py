@@ -1,0 +1,85 @@
+"""Fresh copies of a catalogue, opened as the original was, for actions to be tried on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from retrovue_uow import Asset, Catalog
+from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+
+Action = Callable[[Catalog], object]
+Subject = Catalog | Callable[[Path], Catalog]
+NAME = "catalog.db"
+BUSY_MS = 2000
+WAIT_S = 5.0
+"""How long a run waits for a lock: an action that another one of its own connections locks out must not take for ever."""
+
+
+@attrs.frozen
+class Bench:
+    """A catalogue to make copies of, and with what they are opened."""
+
+    folder: Path
+    importers: Mapping[str, ImporterFactory]
+    enrichers: Mapping[str, EnricherFactory]
+    protections: tuple[Callable[[Asset], bool], ...]
+
+    @contextmanager
+    def copy(self) -> Iterator[str]:
+        """The path of a fresh copy, in a folder of its own that is gone afterwards."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            shutil.copyfile(self.folder / NAME, folder / NAME)
+            yield str(folder / NAME)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def open(
+        self,
+        path: str,
+        *,
+        importers: Mapping[str, ImporterFactory] | None = None,
+        enrichers: Mapping[str, EnricherFactory] | None = None,
+    ) -> Catalog:
+        """A copy, opened with the original's importers and enrichers, or with those given."""
+        return Catalog(
+            path,
+            busy_timeout_ms=BUSY_MS,
+            write_wait_s=WAIT_S,
+            importers=self.importers if importers is None else importers,
+            enrichers=self.enrichers if enrichers is None else enrichers,
+            production=bool(self.protections),
+            protects=lambda asset: any(protects(asset) for protects in self.protections),
+        )
+
+
+@contextmanager
+def bench_of(subject: Subject) -> Iterator[Bench]:
+    """A bench with a copy of the given catalogue, or of the one that a factory makes at the path that it is given."""
+    with tempfile.TemporaryDirectory(prefix="retrovue-proof-") as name:
+        folder = Path(name)
+        if isinstance(subject, Catalog):
+            yield _bench(subject, folder)
+        else:
+            (folder / "made").mkdir()
+            with subject(folder / "made" / NAME) as made:
+                bench = _bench(made, folder)
+            yield bench
+
+
+def _bench(catalog: Catalog, folder: Path) -> Bench:
+    catalog.backup(folder / NAME)
+    return Bench(folder, catalog.importers, catalog.enrichers, catalog.protections)
+
+
+def is_side_file(path: str) -> bool:
+    """Whether `path`, relative to the copy's folder, is one that a catalogue keeps beside itself."""
+    suffixes = ("", "-wal", "-shm", "-next", "-turn", ".claims", ".cache.db", ".cache.db-wal", ".cache.db-shm")
+    is_claim = path.startswith(f"{NAME}.claims/") and path.endswith((".db", ".db-journal"))
+    return is_claim or path in {NAME + suffix for suffix in suffixes}

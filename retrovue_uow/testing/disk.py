@@ -1,0 +1,117 @@
+"""A disk that fails when told to: SQLite's own files, written through a VFS in Python.
+
+It is made the default while a copy is worked on, so that the side files (claims, the cache) are on it too, and the library
+needs no door for it. What is not below the watched folder passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import apsw
+import attrs
+
+from retrovue_uow.testing.strikes import Strike
+
+NAME = "retrovue-proof"
+IO_ERROR, DISK_FULL = "I/O error", "disk full"
+ONCE, FROM_THEN_ON = "once", "from then on"
+NEEDS_ROOM = ("write", "sync")
+
+
+@attrs.define
+class _Watch:
+    """What is watched: nothing while `strike` is None."""
+
+    folder: str = ""
+    strike: Strike | None = None
+
+    def pass_by(self, act: str, path: str) -> None:
+        """Let SQLite do something to a file, or raise."""
+        strike = self.strike
+        if strike is None or not path.startswith(self.folder):
+            return
+        is_full = strike.variety.startswith(DISK_FULL)
+        lasts = strike.has_struck and strike.variety.endswith(FROM_THEN_ON) and (not is_full or act in NEEDS_ROOM)
+        if strike.is_at(f"{act} of {Path(path).name}") or lasts:
+            raise strike.raises(apsw.FullError("the disk is full") if is_full else apsw.IOError("the disk failed"))
+
+
+_watch = _Watch()
+
+
+class _Quiet:
+    """SQLite is told of what a VFS raises, by its code: nobody else needs to be."""
+
+    def excepthook(
+        self, etype: type[BaseException] | None, evalue: BaseException | None, etraceback: TracebackType | None
+    ) -> bool:
+        """Take note of nothing."""
+        return True
+
+
+class _File(_Quiet, apsw.VFSFile):
+    """A file of the real VFS that asks before it changes anything."""
+
+    def __init__(self, base: str, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
+        super().__init__(base, name, flags)
+        self._path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  SQLite's name
+        """Write, unless the disk fails."""
+        _watch.pass_by("write", self._path)
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  likewise
+        """Say that all is on the platters; no test cuts the power."""
+        _watch.pass_by("sync", self._path)
+
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802  likewise
+        """Truncate, unless the disk fails."""
+        _watch.pass_by("truncate", self._path)
+        super().xTruncate(newsize)
+
+
+class _Disk(_Quiet, apsw.VFS):
+    """The real VFS, whose files are those above."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__(NAME, base, makedefault=True)
+        self._base = base
+
+    def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  likewise
+        """Open a file."""
+        return _File(self._base, name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  likewise
+        """Delete a file, unless the disk fails."""
+        _watch.pass_by("delete", filename)
+        super().xDelete(filename, syncdir)
+
+
+_kept: list[_Disk] = []
+"""SQLite goes on pointing at a disk as long as a file on it is open, and a faulty action may leave one open."""
+
+
+@contextmanager
+def failing_disk() -> Iterator[None]:
+    """What is opened within the block lies on the disk."""
+    disk = _Disk(apsw.vfs_names()[0])
+    _kept.append(disk)
+    try:
+        yield
+    finally:
+        disk.unregister()
+
+
+@contextmanager
+def watched(folder: str, strike: Strike) -> Iterator[None]:
+    """Within the block, changing a file below `folder` passes by the strike."""
+    _watch.folder, _watch.strike = folder, strike
+    try:
+        yield
+    finally:
+        _watch.strike = None

@@ -1,0 +1,116 @@
+"""Fixtures and hooks for pytest."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from retrovue_uow import Catalog
+from retrovue_uow.testing import atomic
+from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter, drafts, fake_enricher, fake_importer
+from retrovue_uow.testing.snapshots import Snapshot, shortened
+
+MediaFolder = Callable[..., Path]
+NAMES = (
+    "Captain Comet/Captain Comet - S01E01.mkv",
+    "Captain Comet/Captain Comet - S01E02.mkv",
+    "Movies/Night of the Robots (1955).mkv",
+    "Bumpers/bumper 1.mp4",
+)
+_PICTURE, _SOUND = "testsrc=size=64x48:rate=5:duration=1", "sine=frequency=440:duration=1"
+
+
+@pytest.fixture(name="catalog")
+def catalog_fixture(tmp_path: Path) -> Iterator[Catalog]:
+    """An empty catalogue in a new file; its importer and enricher of type `fake` know twelve drafts, and measure a minute."""
+    importer, enricher = fake_importer(drafts(12)), fake_enricher()
+    with Catalog(tmp_path / "catalog.db", importers={"fake": importer}, enrichers={"fake": enricher}) as opened:
+        yield opened
+
+
+@pytest.fixture(name="fake_importer")
+def fake_importer_fixture() -> Callable[..., FakeImporter]:
+    """The function `fake_importer`."""
+    return fake_importer
+
+
+@pytest.fixture(name="fake_enricher")
+def fake_enricher_fixture() -> Iterator[Callable[..., FakeEnricher]]:
+    """The function `fake_enricher`; what it made is released with the test."""
+    made: list[FakeEnricher] = []
+
+    def make(**arguments: object) -> FakeEnricher:
+        made.append(fake_enricher(**arguments))  # type: ignore[arg-type]  # `fake_enricher` says what they are
+        return made[-1]
+
+    yield make
+    for enricher in made:
+        enricher.release()
+
+
+@pytest.fixture(name="media_folder")
+def media_folder_fixture(tmp_path: Path, _retrovue_clip: Callable[[str], Path | None]) -> MediaFolder:
+    """`media_folder(*names, folder="media")`: a folder with those files, or with a few of a station's.
+
+    With ffmpeg they are a second of picture and sound each; without it, or if it cannot write that format, any bytes.
+    """
+
+    def make(*names: str, folder: str = "media") -> Path:
+        root = tmp_path / folder
+        for name in names or NAMES:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            clip = _retrovue_clip(path.suffix)
+            if clip is None:
+                path.write_bytes(name.encode())
+            else:
+                shutil.copyfile(clip, path)
+        return root
+
+    return make
+
+
+@pytest.fixture(name="_retrovue_clip", scope="session")
+def clip_fixture(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path | None]:
+    """A clip in the format of a suffix, made when it is first asked for; None: it cannot be made."""
+    made: dict[str, Path | None] = {}
+
+    def clip(suffix: str) -> Path | None:
+        if suffix not in made:
+            made[suffix] = _clip(tmp_path_factory.mktemp("retrovue-clip") / f"clip{suffix}")
+        return made[suffix]
+
+    return clip
+
+
+def _clip(path: Path) -> Path | None:
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        return None
+    command = [ffmpeg, "-v", "quiet", "-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", _SOUND, str(path)]
+    outcome = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  our own words
+    return path if outcome.returncode == 0 else None
+
+
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    """Show which rows differ where two snapshots are not equal."""
+    if op != "==" or not isinstance(left, Snapshot) or not isinstance(right, Snapshot):
+        return None
+    return [f"{left!r} == {right!r}", "", *shortened(right.differences(left))]
+
+
+@pytest.hookimpl(trylast=True)  # the terminal must be there
+def pytest_configure(config: pytest.Config) -> None:
+    """Let long proofs report to a terminal whose user wants to know (`-v` or `-s`)."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and (config.getoption("verbose", 0) > 0 or config.getoption("capture", None) == "no"):
+        atomic.progress.append(terminal.write_line)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Report to nobody any more."""
+    atomic.progress.clear()

@@ -1,0 +1,159 @@
+"""Every public operation at work on a catalogue that has something for each of them to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+from harness import FakeImporter, dump, episode, mounted, movie
+
+from retrovue_uow import (
+    AssetDraft,
+    AssetProcessingError,
+    AssetSelector,
+    Catalog,
+    ConfigurationError,
+    CurationError,
+    ForgetError,
+    FoundCollection,
+    IngestError,
+    Marker,
+    OperationError,
+    UndoError,
+    WipeError,
+    WipeOptions,
+)
+
+
+@attrs.frozen
+class Case:
+    """An operation at work on the scene; `outside`: some of its statements belong to none, so their errors come as they are."""
+
+    run: Callable[[Catalog], object]
+    error: type[OperationError] = ConfigurationError
+    outside: bool = False
+
+
+def prepared_ingest(catalog: Catalog) -> object:
+    with catalog.prepare_ingest("Shows", refresh="all") as prepared:
+        return catalog.ingest_collection(prepared)
+
+
+def wiped_and_ingested_anew(catalog: Catalog) -> object:
+    with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, catalog.session():
+        return [catalog.wipe_collection("Shows"), catalog.ingest_collection(prepared)]
+
+
+def session_of_operations_and_sql(catalog: Catalog) -> object:
+    with catalog.session() as db:
+        db.execute("UPDATE asset SET state = 'retired'")
+        with catalog.session(contain=True):
+            return [catalog.disable_collection("Shows"), catalog.wipe_collection("Empty")]
+
+
+def last_unit(catalog: Catalog) -> str:
+    """Read through another connection, whose statements are not counted."""
+    return str(dump(catalog)["unit_of_work"][-1][0])
+
+
+def undone_in_a_session(catalog: Catalog) -> object:
+    unit_id = last_unit(catalog)
+    with catalog.session():
+        return [catalog.undo(unit_id), catalog.disable_collection("Shows")]
+
+
+def retired_and_reinstated(catalog: Catalog) -> object:
+    with catalog.session():
+        return [catalog.retire(AssetSelector(kind="movie")), catalog.reinstate(AssetSelector(kind="movie"))]
+
+
+def assigned_and_unassigned(catalog: Catalog) -> object:
+    with catalog.session():
+        return [catalog.assign(AssetSelector(kind="movie"), title="TRON"), catalog.unassign(AssetSelector(kind="movie"))]
+
+
+def assigned_and_merged(catalog: Catalog) -> object:
+    with catalog.session():
+        return [
+            catalog.assign(AssetSelector(path="*S01E02.mkv"), title="Space 1999"),
+            catalog.merge_titles("Space 1999", into="Space: 1999"),
+        ]
+
+
+def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
+    """The draft below the mapped folder; read through another connection, likewise."""
+    return mounted(found, next(local for _, _, source, local in dump(catalog)["path_mapping"] if source == "/media"))
+
+
+CASES = {
+    "add_source": Case(lambda catalog: catalog.add_source("another", "fake")),
+    "discover_collections": Case(lambda catalog: catalog.discover_collections("station")),
+    "add_collection": Case(lambda catalog: catalog.add_collection("station", "More", path_mappings={"/a": "/b", "/c": "/d"})),
+    "map_path": Case(lambda catalog: catalog.map_path("Empty", "/more", "/srv/more")),
+    "unmap_path": Case(lambda catalog: catalog.unmap_path("Empty", "/empty")),
+    "enable_collection": Case(lambda catalog: catalog.enable_collection("Empty")),
+    "disable_collection": Case(lambda catalog: catalog.disable_collection("Shows")),
+    "attach_enricher": Case(lambda catalog: catalog.attach_enricher("Empty", "fake")),
+    "detach_enricher": Case(lambda catalog: catalog.detach_enricher("Shows", "fake")),
+    "remove_collection": Case(lambda catalog: catalog.remove_collection("Empty")),
+    "remove_source": Case(lambda catalog: catalog.remove_source("bare")),
+    "prepare_ingest": Case(prepared_ingest, IngestError),
+    "ingest_collection": Case(lambda catalog: catalog.ingest_collection("Shows"), IngestError),
+    "ingest_collection, refreshing": Case(lambda catalog: catalog.ingest_collection("Shows", refresh="all"), IngestError),
+    "ingest_collection, dry": Case(lambda catalog: catalog.ingest_collection("Shows", dry_run=True), IngestError),
+    "process_asset": Case(
+        lambda catalog: catalog.process_asset(on_disk(catalog, episode("Dark", 1, 1)), "Shows"), AssetProcessingError
+    ),
+    "process_asset, refreshing": Case(
+        lambda catalog: catalog.process_asset(on_disk(catalog, movie("Tron", 1982, size=7)), "Shows", refresh="changed"),
+        AssetProcessingError,
+    ),
+    "wipe_collection": Case(lambda catalog: catalog.wipe_collection("Shows"), WipeError),
+    "wipe_collection, dry": Case(lambda catalog: catalog.wipe_collection("Shows", WipeOptions(dry_run=True)), WipeError),
+    "forget_missing": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1), ForgetError),
+    "forget_missing, dry": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1, dry_run=True), ForgetError),
+    "undo": Case(lambda catalog: catalog.undo(last_unit(catalog)), UndoError),
+    "undo, dry": Case(lambda catalog: catalog.undo(last_unit(catalog), dry_run=True), UndoError),
+    "undo in a session": Case(undone_in_a_session, OperationError, outside=True),
+    "approve": Case(lambda catalog: catalog.approve(AssetSelector(state="ready")), CurationError),
+    "approve, dry": Case(lambda catalog: catalog.approve(AssetSelector(), dry_run=True), CurationError),
+    "withdraw_approval": Case(lambda catalog: catalog.withdraw_approval(AssetSelector()), CurationError),
+    "retire": Case(lambda catalog: catalog.retire(AssetSelector(kind="movie")), CurationError),
+    "reinstate": Case(retired_and_reinstated, CurationError, outside=True),
+    "assign": Case(
+        lambda catalog: catalog.assign(
+            AssetSelector(kind="movie"), kind="episode", title="Dark", season_number=1, episode_numbers=(1, 2)
+        ),
+        CurationError,
+    ),
+    "unassign": Case(assigned_and_unassigned, CurationError, outside=True),
+    "rename_title": Case(lambda catalog: catalog.rename_title("Tron", name="TRON"), CurationError),
+    "merge_titles": Case(assigned_and_merged, CurationError, outside=True),
+    "wipe and ingest in one session": Case(wiped_and_ingested_anew, OperationError, outside=True),
+    "session of operations and SQL": Case(session_of_operations_and_sql, OperationError, outside=True),
+}
+
+
+def stock(catalog: Catalog, importer: FakeImporter, media: Path) -> None:
+    """Give every operation something to do. `importer` and an enricher are of type `fake`."""
+    for name in ("station", "bare"):
+        catalog.add_source(name, "fake")
+    catalog.add_collection("station", "Empty", path_mappings={"/empty": str(media.parent)}, enabled=False)
+    catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
+    catalog.attach_enricher("Shows", "fake")
+    (media / "Dark").mkdir()
+    (media / "Dark" / "S01E01.mkv").touch()
+    (media / "Tron (1982).mkv").touch()
+    returning, leaving, staying, new = (
+        episode("Space: 1999", 1, 1),
+        episode("Space: 1999", 1, 2),
+        movie("Tron", 1982, markers=(Marker("intro", 0, 500),), metadata={"editorial": {"studio": "Disney"}}),
+        movie("Alien", 1979),
+    )
+    importer.drafts = [returning, leaving, staying]
+    catalog.ingest_collection("Shows")
+    importer.drafts = [leaving, staying]
+    catalog.ingest_collection("Shows")
+    importer.drafts = [returning, staying, new]
+    importer.found = [FoundCollection("Found", "42", {"/found": "/srv/found"})]

@@ -1,0 +1,219 @@
+"""What the plugin brings to a foreign test suite, and that it leaves alone those that do not use it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from harness import FakeImporter as OwnImporter
+
+from retrovue_uow import AssetDraft, Catalog, ContractError, FoundCollection, IngestError, ResourceError
+from retrovue_uow.testing import FakeEnricher, FakeImporter, assert_unchanged, drafts, fake_enricher, fake_importer, snapshot
+
+pytest_plugins = ["pytester"]
+
+
+def passes(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
+    """A foreign suite of one file, run with every warning as an error."""
+    pytester.makepyfile(text)
+    result = pytester.runpytest_inprocess("-W", "error", "-p", "no:cacheprovider", *arguments)
+    assert result.ret == 0
+    return result
+
+
+def test_a_foreign_suite_has_the_fixtures(pytester: pytest.Pytester) -> None:
+    passes(
+        pytester,
+        """
+        def test_fixtures(catalog, media_folder, fake_importer, fake_enricher):
+            folder = media_folder()
+            catalog.add_source("station", "fake")
+            catalog.add_collection("station", "Shows", path_mappings={"/media": str(folder)})
+            catalog.attach_enricher("Shows", "fake")
+            assert catalog.ingest_collection("Shows").created == 12
+            assert {asset.state for asset in catalog.assets()} == {"ready"}
+            assert fake_importer(fail_at=2).fail_at == 2
+            assert fake_enricher(fail_at=2).fail_at == 2
+        """,
+    )
+
+
+def test_the_fixtures_of_a_conftest_win(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest\n\n@pytest.fixture\ndef catalog():\n    return 'their own'\n")
+
+    passes(pytester, "def test_theirs(catalog):\n    assert catalog == 'their own'")
+
+
+def test_a_suite_that_does_not_use_the_plugin_is_not_disturbed(pytester: pytest.Pytester) -> None:
+    result = passes(pytester, "def test_nothing():\n    pass", "-rA", "--setup-show")
+
+    result.stdout.no_fnmatch_line("*retrovue*fixture*")
+    result.stdout.no_fnmatch_line("*SETUP*")
+
+
+@pytest.mark.parametrize("absent", ["terminal", "capture"])
+def test_a_suite_without_a_plugin_of_pytest_s_own_is_not_disturbed(pytester: pytest.Pytester, absent: str) -> None:
+    pytester.makepyfile("def test_nothing():\n    pass")
+
+    assert pytester.runpytest_subprocess("-p", f"no:{absent}", "-p", "no:cacheprovider").ret == 0
+
+
+def test_loading_the_plugin_loads_neither_hypothesis_nor_the_command_line() -> None:
+    code = "import sys, retrovue_uow.testing; print(sorted({'hypothesis', 'typer', 'rich', 'guessit'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_pytest_shows_the_rows_that_differ(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from retrovue_uow.testing import snapshot
+
+        def test_difference(catalog):
+            catalog.add_source("station", "fake")
+            before = snapshot(catalog)
+            with catalog.session() as db:
+                db.execute("UPDATE source SET name = 'other'")
+            assert snapshot(catalog) == before
+        """
+    )
+
+    result = pytester.runpytest_inprocess()
+
+    result.stdout.fnmatch_lines(["*<Snapshot of * rows> == <Snapshot of * rows>", "*~ source *: name 'station' → 'other'"])
+
+
+@pytest.mark.parametrize(("arguments", "tells"), [(["-v"], True), (["-s"], True), ([], False)])
+def test_a_long_proof_says_how_far_it_is_to_whom_it_may_concern(
+    pytester: pytest.Pytester, arguments: list[str], tells: bool
+) -> None:
+    result = passes(
+        pytester,
+        """
+        from retrovue_uow.testing import assert_atomic, atomic
+
+        def test_proof(catalog, monkeypatch):
+            monkeypatch.setattr(atomic, "PROGRESS_S", 0)
+            assert_atomic(catalog, lambda catalog: catalog.add_source("disk"), faults=["statement"], sample=3)
+        """,
+        *arguments,
+    )
+
+    assert ("assert_atomic: statement fault 2 of 3, 0 failures" in result.stdout.str()) is tells
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="real media needs ffmpeg")
+def test_media_files_are_real(pytester: pytest.Pytester) -> None:
+    passes(
+        pytester,
+        """
+        def test_media(catalog, media_folder):
+            folder = str(media_folder("a/Coming Soon.mkv", "b/Dark - S01E01.mp4"))
+            catalog.add_source("disk")
+            catalog.add_collection("disk", "Videos", path_mappings={folder: folder})
+            catalog.attach_enricher("Videos", "ffprobe")
+            catalog.ingest_collection("Videos")
+            assert [round(asset.duration_ms, -3) for asset in catalog.assets()] == [1000, 1000]
+        """,
+    )
+
+
+def test_media_files_are_bytes_without_ffmpeg(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    passes(pytester, "def test_media(media_folder):\n    assert (media_folder('a.mkv') / 'a.mkv').read_bytes() == b'a.mkv'")
+
+
+def test_drafts_are_a_station_s_and_the_same_each_time(catalog: Catalog) -> None:
+    found = drafts(200, seed=7)
+
+    assert found == drafts(200, seed=7) != drafts(200, seed=8)
+    assert len({draft.source_path for draft in found}) == 200
+    assert {"episode", "movie", "bumper", "commercial"} <= {draft.kind for draft in found}
+
+
+def test_the_fixtures_of_this_suite_win(catalog: Catalog) -> None:
+    assert isinstance(catalog.importers["fake"], OwnImporter)
+
+
+@pytest.fixture
+def station(tmp_path: Path, media: Path) -> Iterator[Catalog]:
+    importer = fake_importer(drafts(30), found=[FoundCollection("Found", "42")])
+    with Catalog(tmp_path / "station.db", importers={"mine": importer}, enrichers={"mine": fake_enricher()}) as catalog:
+        catalog.add_source("station", "mine")
+        catalog.add_collection("station", "Shows", path_mappings={"/srv/video": str(media)})
+        catalog.attach_enricher("Shows", "mine")
+        yield catalog
+
+
+@pytest.mark.parametrize(
+    ("enricher", "message"),
+    [
+        (fake_enricher(fail_at=3), "fails at call 3"),
+        (fake_enricher(hang_at=3, timeout_s=0.1), "no answer"),
+        (fake_enricher(returns=lambda draft: None), "returned a NoneType"),
+    ],
+    ids=["fails", "hangs", "garbage"],
+)
+def test_the_fake_enricher_does_what_it_is_told(station: Catalog, enricher: FakeEnricher, message: str) -> None:
+    with (
+        Catalog(station.database.path, importers=station.importers, enrichers={"mine": enricher}) as other,
+        assert_unchanged(other),
+        pytest.raises(IngestError, match=message),
+    ):
+        other.ingest_collection("Shows")
+    enricher.release()
+
+
+@pytest.mark.parametrize(
+    "importer",
+    [fake_importer(drafts(3), fail_at=2), fake_importer([object()]), fake_importer(unreachable=ResourceError("asleep"))],
+    ids=["fails", "garbage", "unreachable"],
+)
+def test_the_fake_importer_does_what_it_is_told(station: Catalog, importer: FakeImporter) -> None:
+    with (
+        Catalog(station.database.path, importers={"mine": importer}, enrichers=station.enrichers) as other,
+        assert_unchanged(other),
+        pytest.raises(IngestError),
+    ):
+        other.ingest_collection("Shows")
+
+
+def test_a_change_is_named(station: Catalog) -> None:
+    with pytest.raises(AssertionError, match=r"\+ asset"), assert_unchanged(station):
+        station.ingest_collection("Shows")
+
+
+def test_snapshots_are_alike_but_for_what_no_two_runs_share(station: Catalog, tmp_path: Path) -> None:
+    before = snapshot(station)
+    known = before.identifiers()
+    runs = []
+    for name in ("one.db", "two.db"):
+        station.backup(f"{tmp_path}/{name}")
+        with Catalog(f"{tmp_path}/{name}", importers=station.importers, enrichers=station.enrichers) as copy:
+            copy.ingest_collection("Shows")
+            runs.append(snapshot(copy))
+
+    assert runs[0] != runs[1]
+    assert runs[0].unlikeness(runs[1], known=known) is None
+    assert runs[0].unlikeness(before, known=known) is not None
+
+
+def test_a_catalogue_in_memory_has_no_snapshot() -> None:
+    with Catalog(":memory:") as catalog, pytest.raises(ContractError, match="in memory"):
+        snapshot(catalog)
+
+
+def test_a_path_of_somebody_else_s_making_stays_as_it_is(station: Catalog) -> None:
+    draft = attrs.evolve(drafts(1)[0], source_path="/elsewhere/a.mkv")
+    collection = station.collection("Shows")
+
+    from_importer = list(fake_importer([draft]).discover(collection, collection.path_mappings, None))  # type: ignore[arg-type]  # unused
+
+    assert from_importer == [draft]
+    assert isinstance(draft, AssetDraft)
