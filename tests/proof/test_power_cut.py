@@ -110,7 +110,7 @@ def allowed(recording: Recording, replay: Replay) -> list[Dump]:
 
 
 def test_after_a_power_cut_every_promise_is_kept(tmp_path: Path, size: Size, figures: Figures) -> None:
-    runs, cuts = size.choose(sample=3, full=40), size.choose(sample=50, full=600)
+    runs, cuts = size.choose(sample=3, full=24), size.choose(sample=50, full=400)
     recordings = [recorded(tmp_path, seed, operations=30) for seed in range(runs)]
 
     found = [each for recording in recordings for each in complaints(recording, cuts, tmp_path)]
