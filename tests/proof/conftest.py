@@ -42,6 +42,8 @@ def pytest_terminal_summary(
 ) -> Iterator[None]:
     yield
     found = config.stash.get(KEY, Figures())
+    for report in terminalreporter.stats.get("xfailed", []):
+        found.expect_failure(report.nodeid, report.wasxfail)
     if found.lines:
         terminalreporter.section(f"proof: {found.size}")
         terminalreporter.write_line(found.as_text())

@@ -150,7 +150,7 @@ def _tear(content: bytearray, event: Event, chance: random.Random) -> None:
     for start, stop in _sectors(event.number, event.number + len(event.content)):
         piece = event.content[start - event.number : stop - event.number]
         fate = chance.random()
-        if fate < 0.1 and start > 0:  # a damaged header is a test of its own
+        if fate < 0.1 and start > 0:  # a header that is nonsense has a test of its own
             piece = chance.randbytes(len(piece))
         if fate < 0.6:
             _do(content, Event("write", event.path, start, piece))

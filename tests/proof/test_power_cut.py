@@ -6,7 +6,7 @@ import contextlib
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,11 @@ class Recording:
     events: list[Event]
     states: list[Dump]
 
+    @property
+    def made_at(self) -> int:
+        """The event after which the empty catalogue had been made."""
+        return 1 + next(number for number, event in enumerate(self.events) if event.act == "promise")
+
 
 def recorded(folder: Path, seed: int, operations: int, settings: Mapping[str, object] = {}) -> Recording:
     """Operations at random, the file closed and opened again now and then, and its log written back every few pages."""
@@ -50,7 +55,7 @@ def recorded(folder: Path, seed: int, operations: int, settings: Mapping[str, ob
         catalog = opened(path)
         done()
         set_up(catalog, folder / "media", done)
-        while len(states) < operations:
+        while len(states) <= operations:
             catalog.database.connection.wal_autocheckpoint(chance.choice((1000, 20)))
             if one_operation(catalog, chance):
                 done()
@@ -88,20 +93,24 @@ def complaint(path: Path, wanted: list[Dump]) -> str | None:
     return None
 
 
-def complaints(recording: Recording, cuts: int, tmp_path: Path) -> list[str]:
-    """Cut the power at so many points of a recording, evenly spread, and say what is wrong afterwards."""
-    found = []
-    points = {len(recording.events) * number // cuts for number in range(cuts)}
-    replay = Replay()
+def complaints(recording: Recording, points: Iterable[int], tmp_path: Path, *, damages: int = 1) -> list[str]:
+    """Cut the power before each of some events, and say what is wrong afterwards."""
+    found, wanted, replay = [], set(points), Replay()
     for position, event in enumerate(recording.events):
-        if position in points:
+        for damage in range(damages if position in wanted else 0):
             with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-                replay.cut(random.Random(f"{recording.seed} {position}"), Path(folder))
+                replay.cut(random.Random(f"{recording.seed} {position} {damage}"), Path(folder))
                 wrong = complaint(Path(folder, "catalog.db"), allowed(recording, replay))
             if wrong is not None:
-                found.append(f"seed {recording.seed}, cut before event {position} of {len(recording.events)}: {wrong}")
+                found.append(f"seed {recording.seed}, cut before event {position}, damage {damage}: {wrong}")
         replay.go_on(event)
     return found
+
+
+def spread(recording: Recording, cuts: int) -> list[int]:
+    """So many points after the catalogue was made, evenly spread."""
+    first = recording.made_at
+    return [first + (len(recording.events) - first) * number // cuts for number in range(cuts)]
 
 
 def allowed(recording: Recording, replay: Replay) -> list[Dump]:
@@ -110,10 +119,10 @@ def allowed(recording: Recording, replay: Replay) -> list[Dump]:
 
 
 def test_after_a_power_cut_every_promise_is_kept(tmp_path: Path, size: Size, figures: Figures) -> None:
-    runs, cuts = size.choose(sample=3, full=24), size.choose(sample=50, full=400)
+    runs, cuts = size.choose(sample=3, full=12), size.choose(sample=40, full=200)
     recordings = [recorded(tmp_path, seed, operations=30) for seed in range(runs)]
 
-    found = [each for recording in recordings for each in complaints(recording, cuts, tmp_path)]
+    found = [each for recording in recordings for each in complaints(recording, spread(recording, cuts), tmp_path)]
 
     assert found == []
     figures.add(
@@ -130,17 +139,17 @@ def test_after_a_power_cut_every_promise_is_kept(tmp_path: Path, size: Size, fig
 def test_with_a_rollback_journal_the_disk_shows_no_loss_either(tmp_path: Path, size: Size) -> None:
     recording = recorded(tmp_path, 0, operations=20, settings=ROLLBACK_JOURNAL)
 
-    assert complaints(recording, size.choose(sample=40, full=1000), tmp_path) == []
+    assert complaints(recording, spread(recording, size.choose(sample=20, full=200)), tmp_path) == []
 
 
 @pytest.mark.parametrize("journal", [{}, ROLLBACK_JOURNAL], ids=["log", "rollback journal"])
 def test_without_syncs_the_same_cuts_find_what_is_lost(
     tmp_path: Path, size: Size, figures: Figures, journal: Mapping[str, object]
 ) -> None:
-    cuts = size.choose(sample=40, full=600)
+    cuts = size.choose(sample=20, full=200)
     recording = recorded(tmp_path, 0, operations=20, settings={**journal, **NO_SYNC})
 
-    found = complaints(recording, cuts, tmp_path)
+    found = complaints(recording, spread(recording, cuts), tmp_path)
 
     assert found
     if not journal:
@@ -151,6 +160,16 @@ def test_without_syncs_the_same_cuts_find_what_is_lost(
             tried=f"{cuts:,} cuts",
             result=f"{len(found):,} of them lost or damaged something, as they should",
         )
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the file is judged before SQLite could roll back: by its header alone, and through a read-only connection",
+)
+def test_a_power_cut_while_the_catalogue_is_made_leaves_one_that_can_be_opened(tmp_path: Path) -> None:
+    recording = recorded(tmp_path, 0, operations=0)
+
+    assert complaints(recording, range(12), tmp_path, damages=8) == []
 
 
 @pytest.mark.xfail(strict=True, reason="the header is judged by the file alone, though SQLite has the page in its log")
