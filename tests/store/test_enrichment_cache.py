@@ -47,7 +47,7 @@ def warnings() -> Iterator[list[str]]:
 
 def random_text(size: int = 500, seed: int = 0) -> str:
     """Text of about that size that cannot be compressed to less than half of it."""
-    return random.Random(seed).randbytes(size // 2).hex()  # noqa: S311  no secret
+    return random.Random(seed).randbytes(size // 2).hex()
 
 
 def filled(path: Path, count: int = 500) -> None:

@@ -1,0 +1,102 @@
+"""Operations at random, by seed: what the proof lets happen to a catalogue while something goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+
+from retrovue_uow import AssetSelector, Catalog, OperationError
+
+NAMES = ("Shows", "More")
+POOL = (
+    *(episode(show, season, number) for show in ("Space: 1999", "Dark") for season in (1, 2) for number in (1, 2, 3)),
+    *(movie(name, 1982, metadata={"editorial": {"plot": f"{name} " * 100}}) for name in ("Tron", "Blade Runner")),
+    draft("bumper.mkv", kind="bumper"),
+)
+Operation = Callable[[Catalog, random.Random], object]
+
+
+def opened(path: Path | str) -> Catalog:
+    """A catalogue with an importer whose drafts can be set, and an enricher whose answers are cached."""
+    return Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": FakeEnricher(cached_by="file")})
+
+
+def set_up(catalog: Catalog, media: Path, done: Callable[[], object] = lambda: None) -> None:
+    """Two collections with nothing in them; `done` is called after each operation."""
+    media.mkdir(exist_ok=True)
+    (media / "mounted.txt").write_text("an empty folder would count as an unplugged disk")
+    catalog.add_source("station", "fake")
+    done()
+    for name in NAMES:
+        catalog.add_collection("station", name, path_mappings={"/media": str(media)})
+        done()
+        catalog.attach_enricher(name, "fake")
+        done()
+
+
+def offer(catalog: Catalog, chance: random.Random) -> None:
+    """Let the source have some of the files."""
+    importer = catalog.importers["fake"]
+    assert isinstance(importer, FakeImporter)
+    importer.drafts = chance.sample(POOL, chance.randint(1, len(POOL)))
+
+
+def ingest(catalog: Catalog, chance: random.Random) -> object:
+    """A full ingest of one collection."""
+    offer(catalog, chance)
+    return catalog.ingest_collection(chance.choice(NAMES), refresh=chance.choice((None, "changed", "all")))
+
+
+def rebuild(catalog: Catalog, chance: random.Random) -> object:
+    """A wipe and an ingest in one unit."""
+    offer(catalog, chance)
+    name = chance.choice(NAMES)
+    with catalog.prepare_ingest(name, as_if_empty=True) as prepared, catalog.session():
+        catalog.wipe_collection(name)
+        return catalog.ingest_collection(prepared)
+
+
+def undo(catalog: Catalog, chance: random.Random) -> object:
+    """The undo of one of the last units."""
+    return catalog.undo(chance.choice(catalog.history(limit=4)).id)
+
+
+def assign(catalog: Catalog, chance: random.Random) -> object:
+    """Everything that a path matches is an episode of one show."""
+    chosen = AssetSelector(path=chance.choice(("*Tron*", "*bumper*", "*E01*")))
+    return catalog.assign(chosen, kind="episode", title="Lost", season_number=1, episode_numbers=(1, 2))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    ingest,
+    ingest,
+    ingest,
+    rebuild,
+    undo,
+    undo,
+    assign,
+    lambda catalog, chance: catalog.wipe_collection(chance.choice(NAMES)),
+    lambda catalog, _: catalog.forget_missing("Shows", max_fraction=1),
+    lambda catalog, _: catalog.approve(AssetSelector(state="ready")),
+    lambda catalog, _: catalog.withdraw_approval(AssetSelector(kind="episode")),
+    lambda catalog, _: catalog.retire(AssetSelector(kind="movie")),
+    lambda catalog, _: catalog.rename_title("Dark", name="Dark (renamed)"),
+)
+
+
+def one_operation(catalog: Catalog, chance: random.Random) -> bool:
+    """Try one of the operations; whether it was done. Refusals that the contract promises are none of our business here."""
+    try:
+        chance.choice(OPERATIONS)(catalog, chance)
+    except OperationError:
+        return False
+    return True
+
+
+def fingerprint(path: Path | str, *, journal: bool = False) -> str:
+    """A short text that changes with any row of a catalogue."""
+    return hashlib.sha256(repr(dump(path, journal=journal)).encode()).hexdigest()[:16]
