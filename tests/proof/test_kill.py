@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import signal
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -63,6 +64,7 @@ def kill_one(path: Path, seed: int) -> tuple[Told, int]:
     finally:
         worker.kill()
         worker.join()
+    assert worker.exitcode == -signal.SIGKILL, "the process failed before it was killed"
     with receiver:
         return last_told(receiver)
 
