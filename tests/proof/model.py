@@ -213,7 +213,7 @@ class Model:
         known = self.assets_of(name)
         decided = Decided.of(self, name)
         unseen = {key: number for key, number in known.items() if key not in {file.key for file in files}}
-        moves = self._moves(name, unseen, [file for file in files if file.key not in known])
+        moves = self._moves(name, unseen, files, refresh=refresh)
         for file in files:
             origin = moves.get(file.key)
             known_as = file.key if origin is None else self.rows["asset", origin].key
@@ -237,18 +237,26 @@ class Model:
     def _measured(self, name: str, file: File) -> int | None:
         return file.size * 1000 if self.enrichers(name) else None
 
-    def _moves(self, name: str, unseen: Mapping[str, int], new: list[File]) -> dict[str, int]:
-        gone, come = defaultdict(list), defaultdict(list)
+    def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], *, refresh: str | None) -> dict[str, int]:
+        """Missing asset and new file, where nothing else that went or came looks the same."""
+        known = self.assets_of(name)
+        gone: defaultdict[Any, list[int | None]] = defaultdict(list)
+        come: defaultdict[Any, list[str | None]] = defaultdict(list)
         for number in unseen.values():
             asset = self.rows["asset", number]
             gone[asset.size, asset.mtime, asset.duration].append(number)
-        for file in new:
-            come[file.size, file.mtime, self._measured(name, file)].append(file.key)
-        return {
-            come[facts][0]: gone[facts][0]
-            for facts in gone
-            if facts[2] is not None and len(gone[facts]) == len(come[facts]) == 1
-        }
+        for file in files:
+            facts = (file.size, file.mtime, self._measured(name, file))
+            if file.key not in known:
+                come[facts].append(file.key)
+                continue
+            asset = self.rows["asset", known[file.key]]
+            if (asset.size, asset.mtime) != facts[:2]:
+                gone[asset.size, asset.mtime, asset.duration].append(None)
+                if refresh is not None:
+                    come[facts].append(None)
+        pairs = [(come[facts], gone[facts]) for facts in gone if facts[2] is not None]
+        return {new[0]: old[0] for new, old in pairs if len(new) == len(old) == 1 and new[0] is not None and old[0] is not None}
 
     def _write(
         self, name: str, number: int | None, file: File, identity: Identity, *, refresh: str | None, retired: bool
@@ -260,7 +268,8 @@ class Model:
             self.link(self.add("asset", asset), identity)
             return
         asset = self.rows["asset", number]
-        self.change(number, missing=False)
+        is_another = asset.missing and (asset.size, asset.mtime) != (file.size, file.mtime)
+        self.change(number, missing=False, approved=asset.approved and not is_another)
         is_changed = (asset.size, asset.mtime, asset.enrichers) != (file.size, file.mtime, enrichers)
         if refresh == "all" or (refresh == "changed" and is_changed):
             self._refresh(number, file, identity)
@@ -285,8 +294,7 @@ class Model:
         asset = self.rows["asset", number]
         for table in ("assignment", "retirement"):
             moving = {key: row for key, row in self.table(table).items() if row[:2] == (asset.collection, asset.key)}
-            if moving:
-                self.remove(table, [key for key, row in self.table(table).items() if row[:2] == (asset.collection, file.key)])
+            self._forget_decision(table, asset.collection, file.key)
             for key, row in moving.items():
                 self.rows[table, key] = (asset.collection, file.key, *row[2:])
         is_changed = self.identity(number) != identity
@@ -364,11 +372,12 @@ class Model:
         found = self.chosen(wanted)
         if isinstance(said, int) and any(each.identity.kind != "episode" for each in found.values()):
             raise RefusedError
+        meant = Identity("episode", season=said) if isinstance(said, int) else self._title_said(said)
         for number, (asset, was) in found.items():
-            identity = was._replace(season=said) if isinstance(said, int) else said
+            identity = was._replace(season=said) if isinstance(said, int) else meant
             self._forget_decision("assignment", asset.collection, asset.key)
             self.add("assignment", (asset.collection, asset.key, identity))
-            self.link_again(number, Decided.of(self, asset.collection).settle(asset.key, identity))
+            self.link_again(number, identity)
 
     def unassign(self, wanted: Callable[[Shown], bool]) -> None:
         """Until the next refresh they are as they were."""
@@ -411,11 +420,24 @@ class Model:
         for spelled, (number, name) in spellings.items():
             if spelled[0] == kind and name == old:
                 self.rows["title_spelling", number] = (*spelled, *new)
-        number, _ = spellings.get((kind, *old), (None, None))
-        if number is None:
-            number = self.add("title_spelling", None)
-        self.rows["title_spelling", number] = (kind, *old, *new)
-        self.remove("title_spelling", [each for each, row in self.table("title_spelling").items() if row[:3] == (kind, *new)])
+        if (kind, *old) not in spellings:
+            self.add("title_spelling", (kind, *old, *new))
+        self.remove("title_spelling", [each for each, row in self.table("title_spelling").items() if row[1:3] == row[3:]])
+        for number, (collection, key, identity) in self.table("assignment").items():
+            if TITLE_KINDS.get(identity.kind) == kind and (identity.title, identity.year) == old:
+                self.rows["assignment", number] = (collection, key, identity._replace(title=new[0], year=new[1]))
+
+    def _title_said(self, said: Identity) -> Identity:
+        """Without a year, the one title that goes by the name is meant, or else the one that went by it."""
+        if said.title is None or said.year is not None:
+            return said
+        titles = list(self.table("title").values())
+        names = {said.title} if any(row[1] == said.title for row in titles) else self._names_now(said.title)
+        alike = [row for row in titles if row[0] == TITLE_KINDS.get(said.kind) and row[1] in names]
+        return said._replace(title=alike[0][1], year=alike[0][2]) if len(alike) == 1 else said
+
+    def _names_now(self, title: str) -> set[str]:
+        return {row[3] for row in self.table("title_spelling").values() if row[1] == title}
 
     # Undoing
 
@@ -471,7 +493,8 @@ class Decided:
 
     def settle(self, key: str, identity: Identity) -> Identity:
         """What a file is, as the operator would have it."""
-        identity = self.assigned.get(key, identity)
+        if key in self.assigned:
+            return self.assigned[key]
         kind = TITLE_KINDS.get(identity.kind)
         title, year = self.spelled.get((kind, identity.title, identity.year), (identity.title, identity.year))
         return identity._replace(title=title, year=year)

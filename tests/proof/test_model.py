@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
-import pytest
 from harness import FakeEnricher, FakeImporter, draft, mounted
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -463,7 +462,6 @@ def test_the_catalogue_is_always_what_the_model_says(size: Size, figures: Figure
     )
 
 
-@pytest.mark.xfail(strict=True, reason="both decisions would be kept under one path, and SQLite refuses the second")
 def test_a_file_that_moved_to_a_path_with_a_decision_of_its_own_keeps_what_was_said_of_it(
     catalog: Catalog, collection: Collection, importer: FakeImporter
 ) -> None:
