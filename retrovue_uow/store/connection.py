@@ -193,7 +193,15 @@ def read_header(path: str) -> bytes:
         raise translated(error, path) from error
 
 
+def has_log(path: str) -> bool:
+    """Whether SQLite has a log beside the file from which it may have to mend it, the header included."""
+    logs = (f"{path}-wal", f"{path}-journal")
+    return any(os.path.isfile(log) and os.path.getsize(log) > 0 for log in logs)
+
+
 def _judge_header(path: str, size: int) -> None:
+    if has_log(path):
+        return  # a power cut may have torn the header: SQLite itself says whether it can be mended
     header = read_header(path)
     if (size or header) and not header.startswith(SQLITE_HEADER):
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,7 @@ import apsw
 from loguru import logger
 
 from retrovue_uow.errors import ResourceError
-from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, read_header, translated
+from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
 from retrovue_uow.store.database import Database
 
 APPLICATION_ID = 0x52565557
@@ -60,35 +61,49 @@ def refuse_foreign_file(path: str) -> None:
     if path == MEMORY or not Path(path).is_file():
         return
     header = read_header(path)
-    if not header.startswith(SQLITE_HEADER):
-        return  # empty files are welcome; what is no database, the connection refuses
-    if _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID:
+    is_known = _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID and header.startswith(SQLITE_HEADER)
+    if is_known and _number(header, _USER_VERSION_OFFSET) <= len(migrations()):
+        return
+    if has_log(path):
+        _judge_content(path, _as_it_will_be)
+    elif is_known:
         _refuse_newer(path, _number(header, _USER_VERSION_OFFSET))
-    else:
-        _judge_content(path)
+    elif header.startswith(SQLITE_HEADER):  # empty files are welcome; what is no database, the connection refuses
+        _judge_content(path, _as_it_lies)
 
 
 def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
 
 
-def _judge_content(path: str) -> None:
-    """Look into a file whose header is not ours: it may be empty, or ours with all its pages still in the WAL."""
-    wal = Path(f"{path}-wal")
-    has_wal = wal.exists() and wal.stat().st_size > 0
-    # Opened `immutable`, SQLite leaves no file beside it; but then it does not see a WAL either.
-    uri = f"file:{quote(os.path.abspath(path))}?mode=ro{'' if has_wal else '&immutable=1'}"
+def _as_it_lies(path: str) -> apsw.Connection:
+    """The file without a log, opened so that SQLite leaves no file beside it."""
+    uri = f"file:{quote(os.path.abspath(path))}?mode=ro&immutable=1"
+    return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _as_it_will_be(path: str) -> apsw.Connection:
+    """The file with its log, from which SQLite mends what a crash left; it would for whoever opens the file next."""
+    flags = apsw.SQLITE_OPEN_READWRITE if os.access(path, os.W_OK) else apsw.SQLITE_OPEN_READONLY
+    return apsw.Connection(path, flags=flags)
+
+
+def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
+    """Look into a file whose header is not ours, or not as we left it."""
     try:
-        connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        connection = opened(path)
         try:
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             application_id = connection.execute("PRAGMA application_id").fetchall()
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
         finally:
             connection.close()
     except apsw.Error as error:
         raise translated(error, path) from error
     if tables != [(0,)] and application_id != [(APPLICATION_ID,)]:
         raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
+    if application_id == [(APPLICATION_ID,)]:
+        _refuse_newer(path, int(str(version)))
 
 
 def _refuse_newer(path: str, version: int) -> None:

@@ -162,17 +162,12 @@ def test_without_syncs_the_same_cuts_find_what_is_lost(
         )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the file is judged before SQLite could roll back: by its header alone, and through a read-only connection",
-)
 def test_a_power_cut_while_the_catalogue_is_made_leaves_one_that_can_be_opened(tmp_path: Path) -> None:
     recording = recorded(tmp_path, 0, operations=0)
 
     assert complaints(recording, range(12), tmp_path, damages=8) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the header is judged by the file alone, though SQLite has the page in its log")
 def test_a_header_damaged_while_it_was_written_is_recovered_from_the_log(tmp_path: Path) -> None:
     """What a torn write may leave of the first sector when the power fails while the log is being written back."""
     path, after_cut = tmp_path / "catalog.db", tmp_path / "after"
