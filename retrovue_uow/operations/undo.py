@@ -22,8 +22,8 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
 
     Post-conditions:
         - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included.
-        - What others changed meanwhile is as it was. If they changed the same columns of a row, deleted it, took its place, or
-          something hangs on what the unit had added, the undo is refused, naming the row and the unit that changed it last.
+        - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
+          what it had added, the undo is refused, naming the row and the unit that changed it last.
 
     Atomicity: All of the unit is undone, or nothing. No media file is touched.
 
@@ -38,6 +38,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         with op.preflight() as db:
             unit = undoing.validate_unit_exists(db, unit_id)
             changeset = undoing.validate_unit_can_be_undone(db, unit)
+            undoing.validate_rows_are_as_left(db, unit, changeset)
             ids = touched.above(db, changeset, "collection")
             for collection in queries_config.collections(db):
                 if collection.id in ids:

@@ -8,7 +8,7 @@ from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import journal, migrations, queries_integrity, queries_journal, queries_rows
-from retrovue_uow.store.changes import Changeset, Obstacle
+from retrovue_uow.store.changes import Changeset, Key, Obstacle
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.queries_rows import RowName
 
@@ -38,6 +38,21 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
     if not changeset:
         raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
     return changeset
+
+
+@rule
+def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
+    """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
+    since = journal.changed_since(db, unit)
+    if since is None:
+        return
+    for table, changed in changeset.glance.changed.items():
+        changed_since = set[Key]().union(*since.glance.changed[table].values())
+        for key in changed["UPDATE"]:
+            if key in changed_since:
+                row = queries_rows.named(db, table, key)
+                reason = f"{row} was changed since{_since(db, unit, row)}"
+                raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {reason}")
 
 
 @rule

@@ -87,12 +87,21 @@ class Changeset:
     @property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
         """Rows by table and kind of change."""
-        changed = self.glance.changed
-        return {table: {_KINDS[op]: len(keys) for op, keys in changed[table].items()} for table in changed if changed[table]}
+        counted = {
+            table: {_KINDS[op]: len(keys) for op, keys in changed.items() if keys}
+            for table, changed in self.glance.changed.items()
+        }
+        return {table: kinds for table, kinds in counted.items() if kinds}
 
     @cached_property
     def glance(self) -> Glance:
         """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
+        try:
+            return self._glance()
+        except UnicodeDecodeError as error:
+            raise ValidationError(f"a record of changes is damaged: {error}") from error
+
+    def _glance(self) -> Glance:
         found = Glance()
         places = {table: self._places(table, found) for table in self.shape.columns}
         for change in self.raw():
@@ -168,10 +177,13 @@ class Changeset:
         (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
         seen: set[str] = set()
-        for change in self.raw():
-            if change.name not in seen and not self._fits(change):
-                raise ValidationError(f"table {change.name!r} has another shape now than when the unit was recorded")
-            seen.add(change.name)
+        try:
+            for change in self.raw():
+                if change.name not in seen and not self._fits(change):
+                    raise ValidationError(f"table {change.name!r} has another shape now than when the unit was recorded")
+                seen.add(change.name)
+        except UnicodeDecodeError as error:
+            raise ValidationError(f"a record of changes is damaged: {error}") from error
 
     def _fits(self, change: apsw.TableChange) -> bool:
         columns = self.shape.columns.get(change.name, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, reduce
 from importlib.metadata import version
 
 import attrs
@@ -232,6 +232,12 @@ def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: J
     """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
     units = queries.recorded_units(db, after=after.id, table=table)
     return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
+
+
+def changed_since(db: Database, unit: JournalUnit) -> Changeset | None:
+    """What has changed on balance since a unit, as far as that is recorded; None: nothing was committed."""
+    later = [recorded(db, each) for each in queries.recorded_units(db, after=unit.id, table=None)]
+    return reduce(Changeset.followed_by, later) if later else None
 
 
 def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:

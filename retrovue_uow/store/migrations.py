@@ -67,7 +67,7 @@ def refuse_foreign_file(path: str) -> None:
     if has_log(path):
         _judge_content(path, _as_it_will_be)
     elif is_known:
-        _refuse_newer(path, _number(header, _USER_VERSION_OFFSET))
+        _refuse_unknown_version(path, _number(header, _USER_VERSION_OFFSET))
     elif header.startswith(SQLITE_HEADER):  # empty files are welcome; what is no database, the connection refuses
         _judge_content(path, _as_it_lies)
 
@@ -103,10 +103,12 @@ def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
     if tables != [(0,)] and application_id != [(APPLICATION_ID,)]:
         raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
     if application_id == [(APPLICATION_ID,)]:
-        _refuse_newer(path, int(str(version)))
+        _refuse_unknown_version(path, int(str(version)))
 
 
-def _refuse_newer(path: str, version: int) -> None:
+def _refuse_unknown_version(path: str, version: int) -> None:
+    if version < 0:
+        raise ResourceError(f"catalogue {path!r} has schema version {version}, which is none: restore a backup")
     if version > len(migrations()):
         raise ResourceError(
             f"catalogue {path!r} has schema version {version}, this library knows {len(migrations())}: "
@@ -159,7 +161,7 @@ def _version(database: Database) -> int:
     if application_id != APPLICATION_ID and tables:
         raise ResourceError(f"{database.path!r} is a database of another program: name another file for the catalogue")
     assert isinstance(version, int)  # noqa: S101  tells mypy what the pragma always is
-    _refuse_newer(database.path, version)
+    _refuse_unknown_version(database.path, version)
     return version
 
 

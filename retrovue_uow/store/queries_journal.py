@@ -160,13 +160,13 @@ def changeset(db: Database, unit_id: str) -> tuple[bytes, str] | None:
     return (bytes(rows[0][0]), str(rows[0][1])) if rows else None
 
 
-def recorded_units(db: Database, *, after: str | None, table: str) -> list[JournalUnit]:
-    """The units whose changesets are there and speak of a table, the oldest first; only those after one, if that is given."""
+def recorded_units(db: Database, *, after: str | None, table: str | None) -> list[JournalUnit]:
+    """The units whose changesets are there, the oldest first; only those after one, and those that speak of a table."""
     rows = db.execute(
         _FIND  # noqa: S608  both texts are ours
         + """
  WHERE changeset IS NOT NULL
-   AND json_extract(counts, '$."' || ?1 || '"') IS NOT NULL
+   AND (?1 IS NULL OR json_extract(counts, '$."' || ?1 || '"') IS NOT NULL)
    AND (?2 IS NULL OR rowid > (SELECT rowid FROM unit_of_work WHERE id = ?2))
  ORDER BY rowid
 """,

@@ -83,6 +83,9 @@ class TestRestoring:
 
         assert rows(stocked) == before
         assert (undone.undone_unit_id, undone.operations) == (wiped.unit_id, ("collection_wipe",))
+        assert stocked.unit(undone.unit_id or "").counts == {
+            table: {"insert": kinds["delete"]} for table, kinds in (stocked.unit(wiped.unit_id or "").counts or {}).items()
+        }
         assert stocked.check().is_sound
 
     def test_an_undo_is_undone(self, stocked: Catalog) -> None:
@@ -195,6 +198,25 @@ class TestRefusing:
         assert asset.canonical_key in reason
         assert newest(stocked) in reason
         assert "(session, " in reason
+
+    def test_a_row_changed_since_in_other_columns_is_named_too(self, stocked: Catalog, importer: FakeImporter) -> None:
+        approved = stocked.approve(AssetSelector(kind="movie"))
+        importer.drafts = [each for each in importer.drafts if each.kind != "movie"]
+        missing = stocked.ingest_collection("Shows")
+
+        reason = refused(stocked, approved.unit_id or "")
+
+        assert "Tron" in reason
+        assert str(missing.unit_id) in reason
+
+    def test_what_was_changed_and_changed_back_is_no_obstacle(self, stocked: Catalog) -> None:
+        before = rows(stocked)
+        approved = stocked.approve(AssetSelector(kind="movie"))
+        stocked.undo(stocked.wipe_collection("Shows").unit_id or "")
+
+        stocked.undo(approved.unit_id or "")
+
+        assert rows(stocked) == before
 
     def test_a_row_that_is_gone_is_named_with_the_unit_that_deleted_it(self, stocked: Catalog) -> None:
         ingested = newest(stocked)
@@ -336,7 +358,10 @@ class TestTampering:
         assert "not what was written" in refused(stocked, newest(stocked))
         assert [each.rule for each in stocked.check().violations] == ["journal"]
 
-    @pytest.mark.parametrize("content", [b"", b"garbage", b"T\x02\x01\x00nowhere\x00\x12\x00\x01\x01", b"T\x63\x01"])
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"garbage", b"T\x02\x01\x00nowhere\x00\x12\x00\x01\x01", b"T\x63\x01", b"T\x01\x01\xff\xfe\x00\x12\x00\x00"],
+    )
     def test_a_record_forged_with_its_digest_is_refused(self, stocked: Catalog, content: bytes) -> None:
         stocked.wipe_collection("Shows")
         forged = changes.Changeset(content, read_shape(stocked.database))

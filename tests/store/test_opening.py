@@ -263,3 +263,14 @@ def test_opening_a_catalogue_again_keeps_the_locks_that_this_process_has_on_it(t
 
         assert "BlockingIOError" in other.stderr
     assert subprocess.run([sys.executable, "-c", take_everything, path], check=False).returncode == 0
+
+
+def test_a_schema_version_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with Catalog(path):
+        other = apsw.Connection(str(path))
+        other.execute("PRAGMA user_version = -1").fetchall()
+
+        with pytest.raises(ResourceError, match="schema version"):
+            Catalog(path)
+        other.close()
