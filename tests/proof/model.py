@@ -5,9 +5,8 @@ Left out is what nobody can predict: identifiers, which are numbers of the model
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import attrs
@@ -67,7 +66,7 @@ class Model:
     """The rows by table and number. Every operation either changes them, or raises `RefusedError`."""
 
     rows: Rows = attrs.field(factory=dict)
-    _numbers: Iterator[int] = attrs.field(factory=itertools.count)
+    _last_number: int = 0
 
     def table(self, name: str) -> dict[Any, Any]:
         """The rows of one table by number."""
@@ -75,9 +74,9 @@ class Model:
 
     def add(self, table: str, row: object) -> int:
         """Add a row under a new number."""
-        number = next(self._numbers)
-        self.rows[table, number] = row
-        return number
+        self._last_number += 1
+        self.rows[table, self._last_number] = row
+        return self._last_number
 
     def find(self, table: str, row: object) -> int | None:
         """The number of a row; None: it is not there."""
