@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from retrovue_uow.cli_output import grid, plain, print_json, show, stdout
+from retrovue_uow.cli_output import grid, plain, show, stdout
 from retrovue_uow.model import Changes, Result, RowChange
+from retrovue_uow.store.queries_rows import word_for
 
 _SIGNS = {"insert": "+", "update": "~", "delete": "-"}
-_NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
 R = TypeVar("R", bound=Result)
 
 
@@ -39,8 +39,8 @@ def _told(row: RowChange) -> str:
     if row.old is not None and row.new is not None:
         old = row.old
         return ", ".join(f"{name}: {_value(old.get(name))} -> {_value(value)}" for name, value in row.new.items())
-    values: Mapping[str, object] = row.new or row.old or {}
-    return str(next((values[name] for name in _NAMING if values.get(name) is not None), ""))
+    word = word_for(row.new or row.old or {})
+    return "" if word is None else str(word)
 
 
 def _value(value: object) -> str:
@@ -68,9 +68,12 @@ def show_result(result: R, report: Callable[[R], object], *, json: bool, verbose
 
 def show_decided(result: R | None, report: Callable[[R], object], *, json: bool, verbose: bool) -> None:
     """Print the result of what the user was asked about; None: the answer was no."""
-    if result is not None:
-        show_result(result, report, json=json, verbose=verbose)
-    elif json:
-        print_json({"cancelled": True})
+    if result is None:
+        cancelled(json=json)
     else:
-        stdout().print("cancelled")
+        show_result(result, report, json=json, verbose=verbose)
+
+
+def cancelled(*, json: bool) -> None:
+    """Say that nothing was done."""
+    show({"cancelled": True}, lambda _: "cancelled", json=json)

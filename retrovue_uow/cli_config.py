@@ -232,7 +232,7 @@ def collection_rebuild(
 ) -> None:
     """Wipe a collection and ingest it anew, in one unit. One undo takes back both."""
     from retrovue_uow import cli_ingest, cli_report
-    from retrovue_uow.cli_consent import cancelled
+    from retrovue_uow.cli_changes import cancelled
 
     asked = request(
         filters(None, None, None, exclude), None, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names

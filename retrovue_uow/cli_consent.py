@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.text import Text
 
 from retrovue_uow.cli_changes import changes_table
-from retrovue_uow.cli_output import plain, show, terminal
+from retrovue_uow.cli_output import plain, terminal
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Result
 
@@ -40,8 +40,3 @@ def _is_confirmed(sentence: str, seen: Result) -> bool:
     ask.print(Text("type yes to go on: "), end="")
     sys.stderr.flush()
     return sys.stdin.readline().removesuffix("\n") == "yes"
-
-
-def cancelled(*, json: bool) -> None:
-    """Say that nothing was done."""
-    show({"cancelled": True}, lambda _: "cancelled", json=json)

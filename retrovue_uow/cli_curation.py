@@ -9,12 +9,11 @@ from rich.text import Text
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
-from retrovue_uow.cli_output import facts, grid, long, plain, shown_title
+from retrovue_uow.cli_output import facts, listed, plain, shown_title, titled
 from retrovue_uow.model import CurationResult, Explanation, TitleResult
 from retrovue_uow.operations.selecting import Assets
 
 Verb = Callable[..., CurationResult]
-_SHOWN = 50
 
 
 def curate(
@@ -36,14 +35,8 @@ def curation_report(done: str) -> Callable[[CurationResult], Group]:
 
     def report(result: CurationResult) -> Group:
         would = "would be " if result.dry_run else ""
-        parts: list[RenderableType] = [
-            Text(f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already")
-        ]
-        if result.paths:
-            parts.append(grid(("",), [(long(path),) for path in result.paths[:_SHOWN]]))
-        if len(result.paths) > _SHOWN:
-            parts.append(Text(f"and {len(result.paths) - _SHOWN} more: --json names all"))
-        return Group(*parts)
+        told = Text(f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already")
+        return Group(told, *listed(result.paths))
 
     return report
 
@@ -51,7 +44,7 @@ def curation_report(done: str) -> Callable[[CurationResult], Group]:
 def title_report(result: TitleResult) -> Text:
     """What a title is called now, and what was merged into it."""
     title = result.title
-    called = f"{title.name} ({title.year})" if title.year else title.name
+    called = titled(title.name, title.year)
     would = "would be" if result.dry_run else "is"
     if result.merged is None:
         return Text(plain(f"the {title.kind} {would} called {called}"))

@@ -14,7 +14,7 @@ import attrs
 from rich import box
 from rich import progress as bars
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -39,6 +39,7 @@ from retrovue_uow.redaction import redacted
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 100_000
 _SHORTEST = 16
+_LISTED = 50
 T = TypeVar("T")
 
 
@@ -302,14 +303,26 @@ def assets_table(assets: Sequence[Asset]) -> object:
     return grid(("kind", "title", "length", "state", "approved", "file"), rows)
 
 
+def listed(paths: Sequence[str]) -> Iterator[RenderableType]:
+    """Paths one below the other, and how many more there are."""
+    if paths:
+        yield grid(("",), [(long(path),) for path in paths[:_LISTED]])
+    if len(paths) > _LISTED:
+        yield Text(f"and {len(paths) - _LISTED} more: --json names all")
+
+
+def titled(name: str, year: int | None) -> str:
+    """A title with its year, where that is known."""
+    return f"{name} ({year})" if year else name
+
+
 def shown_title(asset: Asset) -> str:
     """Title, year, season and episodes, as far as it has them: `Space: 1999 (1975) S01E02-E03`."""
     if asset.title is None:
         return ""
-    year = f" ({asset.year})" if asset.year else ""
     episodes = "-".join(f"E{number:02}" for number in asset.episode_numbers)
     season = f" S{asset.season_number:02}" if asset.season_number is not None else ""
-    return f"{asset.title}{year}{season}{episodes}"
+    return f"{titled(asset.title, asset.year)}{season}{episodes}"
 
 
 def clock(duration_ms: int | None) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import clock, deleted_table, grid, long, plain, print_json, show, stdout
+from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, plain, print_json, show, stdout, titled
 from retrovue_uow.model import (
     INTERSTITIAL_KINDS,
     Asset,
@@ -77,7 +77,7 @@ def _shows(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
             seasons[asset.title or "", asset.year or 0, asset.season_number or 0].append(asset)
     rows = [
         (
-            long(_titled(name, year)),
+            long(titled(name, year)),
             "specials" if season == 0 else season,
             ranges({number for asset in assets for number in asset.episode_numbers}),
             len(assets),
@@ -86,10 +86,6 @@ def _shows(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
     ]
     if rows:
         yield grid(("show", "season", "episodes", "files"), rows)
-
-
-def _titled(name: str, year: int | None) -> str:
-    return f"{name} ({year})" if year else name
 
 
 def ranges(numbers: set[int]) -> str:
@@ -102,7 +98,7 @@ def _movies(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
     movies = sorted(
         (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
     )
-    rows = [(long(_titled(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
+    rows = [(long(titled(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
     if rows:
         yield grid(("movie", "length"), rows)
     if len(movies) > _SHOWN:
@@ -118,11 +114,8 @@ def _interstitials(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
 
 def _named(result: IngestResult) -> Iterator[RenderableType]:
     for name, heading in _NAMED.items():
-        found = result.paths[name]
-        if found:
-            rows = [(long(path),) for path in found[:_SHOWN]]
-            more = [Text(f"and {len(found) - _SHOWN} more: --json names all")] if len(found) > _SHOWN else []
-            yield Group(Text(heading), grid(("",), rows), *more)
+        if result.paths[name]:
+            yield Group(Text(heading), *listed(result.paths[name]))
 
 
 def source_report(outcome: SourceIngestResult) -> Group:
@@ -182,9 +175,5 @@ def forget_report(result: ForgetResult) -> Group:
     """Which missing assets were forgotten, or would be."""
     verb = "would be forgotten" if result.dry_run else "forgotten"
     name = plain(repr(result.collection.name))
-    parts: list[RenderableType] = [Text(f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept")]
-    if result.paths:
-        parts.append(grid(("",), [(long(path),) for path in result.paths[:_SHOWN]]))
-    if len(result.paths) > _SHOWN:
-        parts.append(Text(f"and {len(result.paths) - _SHOWN} more: --json names all"))
-    return Group(*parts)
+    told = Text(f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept")
+    return Group(told, *listed(result.paths))

@@ -39,15 +39,16 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             unit = undoing.validate_unit_exists(db, unit_id)
             changeset = undoing.validate_unit_can_be_undone(db, unit)
             undoing.validate_rows_are_as_left(db, unit, changeset)
+            inverse = changeset.inverted()
             ids = touched.above(db, changeset, "collection")
             for collection in queries_config.collections(db):
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
             if catalog.protections:
-                losing = queries_assets.assets_by_id(db, _deleted_or_retired_by(changeset.inverted()))
+                losing = queries_assets.assets_by_id(db, _deleted_or_retired_by(inverse))
                 curation.validate_not_protected(catalog.protections, losing)
         with op.execution() as db:
-            undoing.validate_nothing_in_the_way(db, unit, op.apply(changeset.inverted()))
+            undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, changeset)
             integrity.validate_database_consistency(db)

@@ -43,12 +43,13 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 @rule
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
     """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
-    since = journal.changed_since(db, unit)
+    updated = {table: changed["UPDATE"] for table, changed in changeset.glance.changed.items() if "UPDATE" in changed}
+    since = journal.changed_since(db, unit) if updated else None
     if since is None:
         return
-    for table, changed in changeset.glance.changed.items():
+    for table, keys in updated.items():
         changed_since = set[Key]().union(*since.glance.changed[table].values())
-        for key in changed["UPDATE"]:
+        for key in keys:
             if key in changed_since:
                 row = queries_rows.named(db, table, key)
                 reason = f"{row} was changed since{_since(db, unit, row)}"

@@ -9,6 +9,7 @@ import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Literal, overload
 
@@ -30,8 +31,6 @@ Key = str | int
 ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
-
-
 _NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
 _REASONS: Mapping[int, ObstacleKind] = {
     apsw.SQLITE_CHANGESET_DATA: "changed",
@@ -79,10 +78,8 @@ class Changeset:
 
     def raw(self) -> Iterator[apsw.TableChange]:
         """Each change as SQLite tells it, good until the next one is asked for."""
-        try:
+        with _damage_is_told():
             yield from apsw.Changeset.iter(self.content)
-        except apsw.Error as error:
-            raise ValidationError(f"a record of changes is damaged: {error}") from error
 
     @property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
@@ -96,10 +93,8 @@ class Changeset:
     @cached_property
     def glance(self) -> Glance:
         """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
-        try:
+        with _damage_is_told():
             return self._glance()
-        except UnicodeDecodeError as error:
-            raise ValidationError(f"a record of changes is damaged: {error}") from error
 
     def _glance(self) -> Glance:
         found = Glance()
@@ -177,13 +172,11 @@ class Changeset:
         (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
         seen: set[str] = set()
-        try:
+        with _damage_is_told():
             for change in self.raw():
                 if change.name not in seen and not self._fits(change):
                     raise ValidationError(f"table {change.name!r} has another shape now than when the unit was recorded")
                 seen.add(change.name)
-        except UnicodeDecodeError as error:
-            raise ValidationError(f"a record of changes is damaged: {error}") from error
 
     def _fits(self, change: apsw.TableChange) -> bool:
         columns = self.shape.columns.get(change.name, ())
@@ -215,6 +208,15 @@ class Changeset:
         except apsw.Error as error:
             raise translated(error, db.path) from error
         return None
+
+
+@contextmanager
+def _damage_is_told() -> Iterator[None]:
+    """SQLite finds damage as it walks on, APSW finds text that is none as a change is read."""
+    try:
+        yield
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise ValidationError(f"a record of changes is damaged: {error}") from error
 
 
 def decompressed(content: bytes, digest: str, shape: Shape) -> Changeset:

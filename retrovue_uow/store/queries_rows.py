@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from retrovue_uow.model import RowChange
@@ -81,7 +83,11 @@ def _row(db: Database, shape: Shape, table: str, key: str | int) -> dict[str, ob
     return dict(zip(columns, rows[0], strict=True)) if rows else None
 
 
-def _named(table: str, key: str | int, values: dict[str, object]) -> RowName:
+def _named(table: str, key: str | int, values: Mapping[str, object]) -> RowName:
+    return RowName(table, key, word_for(values))
+
+
+def word_for(values: Mapping[str, object]) -> str | int | None:
+    """What people call a row with these values by column; None where nothing in it is a name."""
     words = (values.get(column) for column in _NAMING)
-    word = next((word for word in words if isinstance(word, str | int)), None)
-    return RowName(table, key, word)
+    return next((word for word in words if isinstance(word, str | int)), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -84,9 +83,8 @@ def _add(db: Database, table: str, change: str, keys: Collection[Key]) -> None:
 def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
     """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
     shape = changeset.shape
-    keys: dict[str, set[Key]] = defaultdict(set)
-    for subject in shape.keys:
-        keys[subject] = changeset.glance.parents[subject].union(*changeset.glance.changed[subject].values())
+    glance = changeset.glance
+    keys = {subject: glance.parents[subject].union(*glance.changed[subject].values()) for subject in shape.keys}
     for child in shape.keys:  # children come before their parents
         for reference in shape.of_child(child):
             if keys[child] and table in shape.ancestors(reference.parent):
