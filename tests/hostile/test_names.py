@@ -156,7 +156,7 @@ def test_any_bytes_as_names_are_ingested_or_refused(
     folder = tmp_path_factory.mktemp("any")
     for name in names:
         path = os.fsencode(folder) + b"/" + name + b".mkv"
-        assume(os.path.basename(path) not in (b".", b".."))
+        assume(not name.startswith(b"."))  # what is hidden is never looked at
         Path(os.fsdecode(path)).write_bytes(b"media")
 
     with Catalog(":memory:") as catalog:

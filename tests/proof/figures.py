@@ -18,7 +18,6 @@ import hypothesis
 import pytest
 
 T = TypeVar("T")
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 _SHOWN = 4
 """How many tests of one promise the page links to by name; of more, it links to the files."""
 

@@ -12,11 +12,12 @@ from collections.abc import Generator
 
 import hypothesis
 import pytest
-from proof.figures import PAGE, Effort, Figures, Proof, Size
+from proof.figures import Effort, Figures, Proof, Size
 
 from retrovue_uow.testing.bench import in_memory
 
 MARK = "proof"
+PAGE = "docs/reliability.md"
 EXAMPLES = {Effort.SAMPLE: 100, Effort.FULL: 1000}
 FEW = {Effort.SAMPLE: 30, Effort.FULL: 300}
 """Of tests whose examples take long: `@settings(settings.get_profile("few"))`."""
@@ -30,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proof")
     group.addoption("--proof", choices=tuple(Effort), default=Effort.SAMPLE, help="how much is tried: a seeded sample, or all")
     group.addoption("--proof-seed", type=int, default=0, help="which sample")
-    group.addoption("--write-reliability", action="store_true", help=f"write what a full run tried into docs/{PAGE.name}")
+    group.addoption("--write-reliability", action="store_true", help=f"write what a full run tried into {PAGE}")
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
@@ -39,13 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
     effort = Effort(config.getoption("--proof"))
     config.stash[FIGURES] = Figures(effort, config.getoption("--proof-seed"))
     config.stash[STARTED] = time.monotonic()
-    config.addinivalue_line("markers", f"{MARK}(promise, how): proves a promise of the library; has a line in docs/{PAGE.name}")
+    config.addinivalue_line("markers", f"{MARK}(promise, how): proves a promise of the library; has a line in {PAGE}")
     if config.getoption("--write-reliability") and (effort is Effort.SAMPLE or not _is_whole(config)):
         raise pytest.UsageError("--write-reliability tells of a whole run: give it --proof=full, and no paths, -k, -m or -x")
     folder = in_memory(ROOM)
     if folder is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)  # temporary files lie there: a sync costs only time
-    config.option.hypothesis_seed = config.getoption("--proof-seed")
+    config.option.hypothesis_seed = str(config.getoption("--proof-seed"))  # the number 0 would count as none
     hypothesis.settings.register_profile(
         effort,
         max_examples=EXAMPLES[effort],
@@ -108,8 +109,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if not config.getoption("--write-reliability"):
         return
     if exitstatus != pytest.ExitCode.OK:
-        terminalreporter.write_line(f"docs/{PAGE.name} is not written: something failed")
+        terminalreporter.write_line(f"{PAGE} is not written: something failed")
         return
     passed = len(terminalreporter.stats.get("passed", ()))
-    PAGE.write_text(figures.as_markdown(tests=passed, seconds=seconds), encoding="utf-8")
-    terminalreporter.write_line(f"docs/{PAGE.name} is written")
+    (config.rootpath / PAGE).write_text(figures.as_markdown(tests=passed, seconds=seconds), encoding="utf-8")
+    terminalreporter.write_line(f"{PAGE} is written")
