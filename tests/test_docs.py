@@ -61,7 +61,9 @@ def proven_in(file: Path) -> set[str]:
     return {str(ast.literal_eval(promise)) for promise in promises}
 
 
-def test_the_page_of_proofs_has_a_line_for_every_promise_and_no_other() -> None:
+def test_the_page_of_proofs_has_a_line_for_every_promise_and_no_other(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--write-reliability"):
+        return  # the lines that are missing are those that this run will write
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| (.+?) \|", page.partition("|---|")[2], re.MULTILINE)
 
