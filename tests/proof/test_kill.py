@@ -37,7 +37,7 @@ def last_told(pipe: Connection) -> tuple[Told, int]:
 def test_after_kill_9_every_acknowledged_operation_is_there_and_nothing_is_held(
     tmp_path: Path, size: Size, figures: Proof
 ) -> None:
-    path, seeds = tmp_path / "catalog.db", size.seeds(sample=12, full=200)
+    path, seeds = tmp_path / "catalog.db", size.seeds(sample=10, full=200)
     with opened(path) as catalog:
         set_up(catalog, tmp_path / "media")
     acknowledged = in_flight = 0

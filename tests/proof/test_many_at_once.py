@@ -99,7 +99,7 @@ def work_in_threads(path: Path, number: int, seconds: float, pipe: Connection) -
     "every rule",
 )
 def test_many_at_once_lose_nothing_and_see_nothing_half_done(tmp_path: Path, size: Size, figures: Proof) -> None:
-    path, seconds = tmp_path / "catalog.db", size.choose(sample=3, full=60)
+    path, seconds = tmp_path / "catalog.db", size.choose(sample=2, full=60)
     with opened(path) as catalog:
         set_up(catalog, tmp_path / "media")
 

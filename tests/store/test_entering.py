@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from proof.figures import Size
 
 from retrovue_uow import ContractError, Database, ResourceError
 
@@ -179,11 +180,14 @@ print(units, longest, flush=True)
 """
 
 
-def test_saturating_writers_are_served_in_turn(db: Database, path: Path) -> None:
+def test_saturating_writers_are_served_in_turn(db: Database, path: Path, size: Size) -> None:
     """Jain's index (1: all got the same) over eight processes, and no lock error. The figures are in the benchmarks."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITING, str(path), "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITING, str(path), str(size.choose(sample=1, full=3))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(8)
     ]

@@ -11,9 +11,10 @@ from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, IngestError
 from retrovue_uow.testing import assert_atomic
+from retrovue_uow.testing.atomic import KINDS
 
 SAMPLE = 2
-"""Faults of each kind that are tried at each operation unless all are asked for."""
+"""Faults of a kind, and kinds of faults, that are tried at each operation unless all are asked for."""
 
 
 def ingested_source(catalog: Catalog) -> object:
@@ -50,7 +51,7 @@ def test_every_operation_is_atomic(
     stock(catalog, importer, media)
     enricher.seen.clear()
 
-    report = assert_atomic(catalog, ALL[name].run, sample=size.most(SAMPLE), seed=size.seed)
+    report = assert_atomic(catalog, ALL[name].run, faults=size.some(KINDS, SAMPLE), sample=size.most(SAMPLE), seed=size.seed)
 
     assert report.unreached == 0
     figures.add({"faults": report.faults, **{f"points of kind {kind}": count for kind, count in report.points.items()}})
