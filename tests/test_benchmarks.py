@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fairness, nesting_cost, recording, semantics
+from benchmarks import fairness, nesting_cost, recording, semantics, stations
 from benchmarks.contenders import CONTENDERS, Apsw, Contender, Ours, Sqlite3
 from benchmarks.semantics import SCENARIOS, Scenario
 
@@ -100,6 +100,6 @@ def test_what_recording_costs_is_measured_and_nothing_stays_switched_off(tmp_pat
     assert min(found.ingest, found.bare_ingest, found.files, found.bare_files, found.wipe, found.undo) > 0
     assert found.small.keys() == found.large.keys()
     assert "among 40" in recording.as_text(found)
-    with recording.station("Shows") as station:
+    with stations.station("Shows") as station:
         station.ingest("Shows", range(3))
         assert [unit.counts is not None for unit in station.catalog.history(1)] == [True]
