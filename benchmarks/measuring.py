@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import attrs
@@ -112,24 +112,28 @@ class Sizes:
     starts: int = 30
 
     def scaled(self, factor: float) -> Sizes:
-        """The same, smaller or larger."""
+        """As many rounds, with smaller or larger work."""
 
         def scale(size: int) -> int:
             return max(20, round(size * factor))
 
-        sizes: Mapping[str, int | tuple[int, ...]] = attrs.asdict(self)
-        return Sizes(
-            **{  # type: ignore[arg-type]  # each is what it was
-                name: tuple(map(scale, size)) if isinstance(size, tuple) else scale(size) for name, size in sizes.items()
-            }
-        )
+        sizes = {name: scale(getattr(self, name)) for name in _SCALABLE}
+        return attrs.evolve(self, **sizes, catalogues=tuple(map(scale, self.catalogues)))
+
+
+_SCALABLE = ("ingest", "peers", "wipe", "rescan", "memory", "probe", "names", "guesses", "one_step", "few")
 
 
 def by_turns(other: Measure, ours: Measure, *, rounds: int, warm_ups: int = 1) -> tuple[list[float], list[float]]:
     """Seconds of ours and the other, alternating, so that whatever else the machine does falls on both."""
     seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(warm_ups + rounds):
-        for side, measure in ((1, other), (0, ours)):
-            gc.collect()
-            seconds[side].append(measure())
+    gc.collect()
+    gc.freeze()  # what was there before is no part of either side
+    try:
+        for _ in range(warm_ups + rounds):
+            for side, measure in ((1, other), (0, ours)):
+                gc.collect()
+                seconds[side].append(measure())
+    finally:
+        gc.unfreeze()
     return seconds[0][warm_ups:], seconds[1][warm_ups:]

@@ -46,7 +46,7 @@ class Report:
     date: str
     machine: Mapping[str, str]
     versions: Mapping[str, str]
-    seconds: float
+    seconds: int
     comparisons: Sequence[Comparison]
     curves: Sequence[Curve]
 

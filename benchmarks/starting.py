@@ -23,7 +23,6 @@ def importing(sizes: Sizes) -> list[Comparison]:
         partial(import_seconds, "apsw, attrs, cattrs, loguru"),
         partial(import_seconds, "retrovue_uow"),
         rounds=sizes.starts,
-        warm_ups=2,
     )
     note = "the import alone, without the start of Python"
     return [Comparison("`import retrovue_uow`", "importing its four dependencies", Goal("slower", 1.3), *seconds, note=note)]
@@ -35,7 +34,6 @@ def command_line(sizes: Sizes) -> list[Comparison]:
         lambda: timed(lambda: _run("-c", "import typer, rich")),
         lambda: timed(lambda: _run("-m", "retrovue_uow", "--help")),
         rounds=sizes.starts,
-        warm_ups=2,
     )
     against = '`python -c "import typer, rich"`'
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,7 +36,8 @@ def ingest(path: str, work: Work) -> float:
     """Seconds that the writing took."""
     engine = engine_on(path)
     metadata = sa.MetaData()
-    metadata.reflect(engine, only=["title", "season", "episode", "asset", "episode_asset", "asset_metadata"])
+    with warnings.catch_warnings(action="ignore", category=sa.exc.SAWarning):  # of an index over an expression
+        metadata.reflect(engine, only=["title", "season", "episode", "asset", "episode_asset", "asset_metadata"])
     with engine.connect() as connection:
         started = time.perf_counter()
         with connection.begin():
