@@ -41,23 +41,26 @@ class Report:
         machine: Cores, processor, memory, system.
         versions: By what they are of.
         seconds: That all of it took.
+        load: How many processes wanted a core before it began (an average of a minute); figures of a busy machine scatter.
     """
 
     date: str
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     seconds: int
+    load: float
     comparisons: Sequence[Comparison]
     curves: Sequence[Curve]
 
 
-def report_of(found: Sequence[Comparison | Curve], *, seconds: float) -> Report:
+def report_of(found: Sequence[Comparison | Curve], *, seconds: float, load: float) -> Report:
     """What was found, with when, where and with what."""
     return Report(
         datetime.now(UTC).date().isoformat(),
         machine(),
         versions(),
         round(seconds),
+        round(load, 1),
         [each for each in found if isinstance(each, Comparison)],
         [each for each in found if isinstance(each, Curve)],
     )
@@ -124,7 +127,7 @@ def as_markdown(report: Report) -> str:
     cores, processor, memory = (report.machine[name] for name in ("cores", "processor", "memory"))
     summary = (
         f"{met} of {asked} goals are met. Measured on {report.date}, {cores} cores ({processor}), {memory}, "
-        f"{report.machine['system']}, in {report.seconds / 60:.0f} minutes:"
+        f"{report.machine['system']}, in {report.seconds / 60:.0f} minutes, load {report.load:.1f} before:"
     )
     lines = [
         summary,
@@ -206,7 +209,9 @@ def draw(curves: Sequence[Curve], axis: str, path: str) -> None:
         for curve in curves:
             sizes, values = zip(*curve.points, strict=True)
             axes.plot(sizes, values, marker="o", label=curve.name)
-        axes.set(xscale="log", yscale="log", xlabel="assets in the catalogue", ylabel=axis)
+        axes.set(xscale="log", xlabel="assets in the catalogue", ylabel=axis)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(visible=True, which="major", alpha=0.3)
         axes.legend()
         Path(path).parent.mkdir(parents=True, exist_ok=True)
