@@ -8,7 +8,6 @@ python -m benchmarks nesting_cost …           another report, with options of 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = Sizes().scaled(options.scale)
     sizes = attrs.evolve(sizes, rounds=options.rounds or sizes.rounds, starts=options.starts or sizes.starts)
     folder = options.write or (DOCS if not options.names and options.scale == 1 else None)
-    load, started = os.getloadavg()[0], time.monotonic()
+    started = time.monotonic()
     found = measured(options.names or list(BENCHMARKS), sizes)
     if folder is not None:
-        report.write(report.report_of(found, seconds=time.monotonic() - started, load=load), folder)
+        report.write(report.report_of(found, seconds=time.monotonic() - started), folder)
 
 
 def _parser() -> argparse.ArgumentParser:

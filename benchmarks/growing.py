@@ -103,7 +103,7 @@ def growth(sizes: Sizes) -> list[Comparison | Curve]:
 
 def _bytes(all_sizes: Sequence[Grown]) -> list[Curve]:
     return [
-        Curve("size", "database file without it", "bytes", _points(all_sizes, _catalogue_bytes)),
+        Curve("size", "database file without the undo store", "bytes", _points(all_sizes, _catalogue_bytes)),
         Curve("size", "undo store", "bytes", _points(all_sizes, lambda each: each.undo_bytes / each.assets)),
     ]
 

@@ -41,7 +41,7 @@ class Report:
         machine: Cores, processor, memory, system.
         versions: By what they are of.
         seconds: That all of it took.
-        load: How many processes wanted a core before it began (an average of a minute); figures of a busy machine scatter.
+        load: How many processes wanted a core, its own included, on average over its last 15 minutes.
     """
 
     date: str
@@ -53,14 +53,14 @@ class Report:
     curves: Sequence[Curve]
 
 
-def report_of(found: Sequence[Comparison | Curve], *, seconds: float, load: float) -> Report:
+def report_of(found: Sequence[Comparison | Curve], *, seconds: float) -> Report:
     """What was found, with when, where and with what."""
     return Report(
         datetime.now(UTC).date().isoformat(),
         machine(),
         versions(),
         round(seconds),
-        round(load, 1),
+        round(os.getloadavg()[2], 1),
         [each for each in found if isinstance(each, Comparison)],
         [each for each in found if isinstance(each, Curve)],
     )
@@ -127,7 +127,7 @@ def as_markdown(report: Report) -> str:
     cores, processor, memory = (report.machine[name] for name in ("cores", "processor", "memory"))
     summary = (
         f"{met} of {asked} goals are met. Measured on {report.date}, {cores} cores ({processor}), {memory}, "
-        f"{report.machine['system']}, in {report.seconds / 60:.0f} minutes, load {report.load:.1f} before:"
+        f"{report.machine['system']}, in {report.seconds / 60:.0f} minutes with a load of {report.load:.1f}:"
     )
     lines = [
         summary,

@@ -189,7 +189,6 @@ def some_report() -> report.Report:
             Curve("size", "undo store", "bytes", [(10, 10.0), (100, 11.0)]),
         ],
         seconds=60,
-        load=0.5,
     )
 
 
