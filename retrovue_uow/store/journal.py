@@ -9,9 +9,9 @@ from functools import cache, reduce
 from importlib.metadata import version
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import migrations, queries_integrity, touched
 from retrovue_uow.store import queries_journal as queries

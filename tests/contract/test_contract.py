@@ -413,7 +413,7 @@ LAYERS = (
     ("operations",),
     ("rules",),
     ("media", "store"),
-    ("model", "errors", "redaction"),  # `redaction`: the very values are shown without their secrets
+    ("model", "errors", "log", "redaction"),  # `redaction`: the very values are shown without their secrets
 )
 
 
@@ -485,6 +485,17 @@ def test_no_function_imports_but_the_command_line_s() -> None:
     ]
 
     assert guilty == []
+
+
+def test_only_one_module_knows_the_log() -> None:
+    guilty = [
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "loguru"
+    ]
+
+    assert guilty == ["log"]
 
 
 @pytest.mark.parametrize("name", ["utils", "base", "manager", "helpers"])

@@ -1,0 +1,70 @@
+"""Who starts the library or its command line waits for what is used, and for nothing else."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import retrovue_uow
+
+HEAVY = ("loguru", "apsw", "attr", "cattrs", "asyncio", "importlib.metadata", "xml", "subprocess", "typer", "rich")
+
+
+def told_by(code: str) -> str:
+    """What a new process prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a statement loads in a new process."""
+    return set(told_by(f"import sys; {statement}; sys.stdout.write(' '.join(sys.modules))").split())
+
+
+def test_importing_the_library_loads_nothing_heavy() -> None:
+    assert loaded_by("import retrovue_uow").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", retrovue_uow.__all__)
+def test_every_public_name_is_where_type_checkers_see_it(name: str) -> None:
+    tree = ast.parse(Path(retrovue_uow.__file__).read_text(encoding="utf-8"))
+    (module,) = [
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]
+    ]
+
+    value = getattr(retrovue_uow, name)
+
+    assert value is getattr(sys.modules[str(module)], name)
+    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  our own
+
+
+def test_a_star_import_has_every_public_name_and_a_misspelt_one_is_an_error() -> None:
+    names = told_by("from retrovue_uow import *; import sys; sys.stdout.write(' '.join(dir()))").split()
+
+    assert set(retrovue_uow.__all__) <= set(names)
+    assert set(retrovue_uow.__all__) <= set(dir(retrovue_uow))
+    with pytest.raises(AttributeError, match="Catalgo"):
+        retrovue_uow.Catalgo  # type: ignore[attr-defined]  # noqa: B018  as a user would find out
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("pass", ""),
+        ("logger.enable('retrovue_uow')", "catalogue_migrated"),
+        ("logger.enable('retrovue_uow'); logger.disable('retrovue_uow.store')", ""),
+        ("logger.enable('retrovue_uow.store.migrations')", "catalogue_migrated"),
+    ],
+)
+def test_what_is_said_of_the_log_before_the_library_is_used_holds(said: str, heard: str) -> None:
+    listening = "logger.remove(); logger.add(lambda message: sys.stdout.write(message.record['message']))"
+
+    code = f"import sys, retrovue_uow; from loguru import logger; {listening}; {said}; retrovue_uow.Catalog(':memory:')"
+
+    assert told_by(code) == heard
