@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import retrovue_uow
+from retrovue_uow.cli import app
 
 HEAVY = ("loguru", "apsw", "attr", "cattrs", "asyncio", "importlib.metadata", "xml", "subprocess", "typer", "rich")
 
@@ -27,6 +29,28 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_library_loads_nothing_heavy() -> None:
     assert loaded_by("import retrovue_uow").isdisjoint(HEAVY)
+
+
+def test_the_help_of_the_command_line_loads_nothing_of_the_library() -> None:
+    loaded = loaded_by("from retrovue_uow.cli import app; app(['--help'], standalone_mode=False)")
+
+    assert loaded.isdisjoint({*HEAVY} - {"subprocess", "typer", "rich"})
+    assert {name for name in loaded if name.startswith("retrovue_uow.")} == {
+        "retrovue_uow.cli",
+        "retrovue_uow.cli_journal",
+        "retrovue_uow.cli_options",
+    }
+
+
+@pytest.mark.parametrize("group", ["source", "collection", "enricher", "asset", "title", "history"])
+def test_each_group_of_commands_says_of_itself_what_the_whole_help_says_of_it(group: str) -> None:
+    runner = CliRunner()
+    (line,) = [line for line in runner.invoke(app, ["--help"]).stdout.splitlines() if line.startswith(f"  {group} ")]
+
+    help_of_group = runner.invoke(app, [group, "--help"]).stdout
+
+    assert line.split(maxsplit=1)[1] in help_of_group
+    assert "Commands:" in help_of_group
 
 
 @pytest.mark.parametrize("name", retrovue_uow.__all__)
