@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, reduce
-from importlib.metadata import version
 
 import attrs
 
@@ -24,6 +23,8 @@ from retrovue_uow.store.shape import Shape, read_shape
 @cache
 def library_version() -> str:
     """The installed version of this library."""
+    from importlib.metadata import version  # slow to import, and only who writes needs it
+
     return version("retrovue_uow")
 
 
