@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import retrovue_uow
+import retrovue_uow.testing
 from retrovue_uow.cli import app
 
 HEAVY = ("loguru", "apsw", "attr", "cattrs", "asyncio", "importlib.metadata", "xml", "subprocess", "typer", "rich")
@@ -40,6 +41,23 @@ def test_the_help_of_the_command_line_loads_nothing_of_the_library() -> None:
         "retrovue_uow.cli_journal",
         "retrovue_uow.cli_options",
     }
+
+
+def test_the_pytest_plugin_loads_nothing_of_the_library_until_it_is_used() -> None:
+    loaded = loaded_by("import pytest; import retrovue_uow.testing")
+
+    assert loaded.isdisjoint({"loguru", "apsw", "cattrs"})
+    assert {name for name in loaded if name.startswith("retrovue_uow.")} == {
+        "retrovue_uow.testing",
+        "retrovue_uow.testing.plugin",
+        "retrovue_uow.testing.reporting",
+    }
+
+
+def test_every_name_of_the_plugin_is_there() -> None:
+    assert [name for name in retrovue_uow.testing.__all__ if getattr(retrovue_uow.testing, name).__name__ != name] == []
+    with pytest.raises(AttributeError, match="assert_atomci"):
+        retrovue_uow.testing.assert_atomci  # type: ignore[attr-defined]  # noqa: B018  as a user would find out
 
 
 @pytest.mark.parametrize("group", ["source", "collection", "enricher", "asset", "title", "history"])
