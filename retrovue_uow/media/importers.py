@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import TypeAlias
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.paths import canonical_key, escapes, excluded, is_below, is_ignored, is_utf8, judge_root, reason
 from retrovue_uow.media.registry import refuse_unknown_keys

@@ -11,9 +11,9 @@ from typing import Literal
 from xml.etree import ElementTree
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.media.filenames import has_episode_marker, parse
 from retrovue_uow.media.folders import place_below
 from retrovue_uow.media.registry import refuse_unknown_keys

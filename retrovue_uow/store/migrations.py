@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import apsw
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError
+from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
 from retrovue_uow.store.database import Database
 
