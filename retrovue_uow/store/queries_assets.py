@@ -12,6 +12,7 @@ from retrovue_uow.store.database import Database, Row
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.stored import from_json
 
+_document = json.JSONEncoder(ensure_ascii=False, default=dict)
 _FIND = """
 SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
        asset.size, asset.mtime_ns, asset.duration_ms, asset.container, asset.video_codec, asset.audio_codec,
@@ -391,13 +392,14 @@ def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
 
 def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
-    db.executemany(
-        """
-        INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
-        VALUES (?, ?, ?, ?, ?)
-        """,
-        [(asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name) for marker in found],
-    )
+    for marker in found:
+        db.execute(
+            """
+            INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
+            VALUES (?, ?, ?, ?, ?)
+            """,
+            (asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name),
+        )
 
 
 def remove_markers(db: Database, asset_id: str) -> None:
@@ -407,16 +409,17 @@ def remove_markers(db: Database, asset_id: str) -> None:
 
 def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> None:
     """Write metadata documents, each in place of an older one of its domain; other domains stay."""
-    db.executemany(
-        """
-        INSERT INTO asset_metadata (asset_id, domain, document)
-        VALUES (?, ?, ?)
-            ON CONFLICT (asset_id, domain) DO UPDATE
-           SET document = excluded.document
-         WHERE document <> excluded.document
-        """,
-        [(asset_id, domain, json.dumps(document, ensure_ascii=False, default=dict)) for domain, document in documents.items()],
-    )
+    for domain, document in documents.items():
+        db.execute(
+            """
+            INSERT INTO asset_metadata (asset_id, domain, document)
+            VALUES (?, ?, ?)
+                ON CONFLICT (asset_id, domain) DO UPDATE
+               SET document = excluded.document
+             WHERE document <> excluded.document
+            """,
+            (asset_id, domain, _document.encode(document)),
+        )
 
 
 def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None:
