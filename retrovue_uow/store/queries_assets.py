@@ -451,28 +451,31 @@ class Deleted:
 
 def delete_assets_of(db: Database, collection_id: str) -> Deleted:
     """Delete every asset of a collection, and what hangs on it."""
-    return _delete(db, "SELECT id FROM asset WHERE collection_id = ?", collection_id)
+    return _delete(db, "collection_id = ?", collection_id)
 
 
 def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
     """Delete assets, and what hangs on them."""
-    return _delete(db, "SELECT value FROM json_each(?)", json.dumps(list(asset_ids)))
+    return _delete(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(asset_ids)))
 
 
-def _delete(db: Database, chosen: str, param: str) -> Deleted:
+def _delete(db: Database, which: str, param: str) -> Deleted:
     deleted = Deleted()
-    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", chosen, param, shown="episode_id")}
-    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", chosen, param, shown="title_id")}
+    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", which, param, shown="episode_id")}
+    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", which, param, shown="title_id")}
     for table in ("marker", "asset_metadata"):
-        _delete_from(db, deleted, table, chosen, param)
-    db.execute(f"DELETE FROM asset WHERE id IN ({chosen})", (param,))  # noqa: S608  the text is one of those above
+        _delete_from(db, deleted, table, which, param)
+    db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
     deleted.rows["asset"] = db.changes()
     return deleted
 
 
-def _delete_from(db: Database, deleted: Deleted, table: str, chosen: str, param: str, *, shown: str | None = None) -> list[Row]:
+def _delete_from(db: Database, deleted: Deleted, table: str, which: str, param: str, *, shown: str | None = None) -> list[Row]:
     returning = "" if shown is None else f"RETURNING {shown}"
-    rows = db.execute(f"DELETE FROM {table} WHERE asset_id IN ({chosen}) {returning}", (param,))  # noqa: S608  as above
+    rows = db.execute(
+        f"DELETE FROM {table} WHERE asset_id IN (SELECT id FROM asset WHERE {which}) {returning}",  # noqa: S608  as above
+        (param,),
+    )
     deleted.rows[table] = db.changes()
     return rows
 
