@@ -245,7 +245,10 @@ def _settled(draft: AssetDraft, decisions: Decisions) -> AssetDraft:
 
 def settled(each: PreparedAsset, decisions: Decisions, *, known_as: str) -> PreparedAsset:
     """What was prepared, as the operator would have it now; `known_as` is the path that was decided about."""
-    return attrs.evolve(each, draft=decisions.settle(known_as, each.draft)) if each.is_enriched else each
+    if not each.is_enriched:
+        return each
+    draft = decisions.settle(known_as, each.draft)
+    return each if draft is each.draft else attrs.evolve(each, draft=draft)
 
 
 def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> None:
