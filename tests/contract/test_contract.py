@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -417,6 +418,7 @@ LAYERS = (
 )
 
 
+@functools.cache
 def modules() -> dict[str, ast.Module]:
     """Syntax trees by dotted name below the package."""
     paths = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}

@@ -47,6 +47,12 @@ SHOWN = {
     "servers": [{"url": "https://guest:***@station.example/?X-Plex-Token=***&page=2"}],
 }
 
+pytestmark = pytest.mark.proof(
+    "A secret reaches who needs it, and is shown nowhere",
+    how="literal and named secrets in every configuration; looked for in results, errors, logs, JSON, `repr`, the journal, the "
+    "cache and the output of every command",
+)
+
 
 @attrs.define
 class Told(FakeImporter):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from names import EPISODES, INTERSTITIALS, MOVIES, UNREADABLE
+from proof.figures import Proof
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.filenames import FilenameEnricher, ParsedName, has_episode_marker, parse
@@ -77,9 +78,13 @@ FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
+@pytest.mark.proof(
+    "Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused",
+    how="Hypothesis draws texts, bytes and reports, and pieces of real ones",
+)
 @given(st.one_of(st.text(), st.lists(st.one_of(FRAGMENTS, st.text(max_size=3)), max_size=14).map("".join)))
-def test_any_text_is_read_consistently_or_not_at_all(path: str) -> None:
+def test_any_text_is_read_consistently_or_not_at_all(figures: Proof, path: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     parsed = parse(path)
 
     if parsed is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proof.figures import Proof
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media.paths import (
@@ -74,8 +75,10 @@ def test_every_path_has_one_spelling(source_path: str, key: str) -> None:
     assert canonical_key(source_path) == key
 
 
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(spelled)
-def test_a_canonical_key_is_its_own_canonical_key(source_path: str) -> None:
+def test_a_canonical_key_is_its_own_canonical_key(figures: Proof, source_path: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     try:
         key = canonical_key(source_path)
     except ValidationError:
@@ -84,8 +87,10 @@ def test_a_canonical_key_is_its_own_canonical_key(source_path: str) -> None:
     assert canonical_key(key) == key
 
 
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(st.text())
-def test_any_text_has_a_key_or_a_validation_error(text: str) -> None:
+def test_any_text_has_a_key_or_a_validation_error(figures: Proof, text: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     for path in (text, f"/{text}", f"file:///{text}", f"\\\\nas\\{text}"):
         try:
             assert canonical_key(canonical_key(path)) == canonical_key(path)
