@@ -387,6 +387,7 @@ class Machine(RuleBasedStateMachine):
         moved = File(f"{ROOTS[0]}/{place}", 0, 0, IDENTITIES[place])
         self.do(0, self.ingesting(0, "Shows", [("go", 0, moved), ("move", 0, moved)], Options()))
         self.do(1, self.ingesting(1, "Shows", [("come", 0, gone)], options))
+        self.do(0, self.ingesting(0, "More", [], Options("all", strict_names=True)))
 
     @rule(who=WHO, name=st.sampled_from(NAMES), what=CONFIGURING, fault_at=FAULT)
     def configure(self, who: int, name: str, what: str, fault_at: int | None) -> None:
