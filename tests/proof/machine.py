@@ -229,7 +229,8 @@ STEPS = st.lists(
 def measured(found: AssetDraft) -> AssetDraft:
     """What the only enricher tells."""
     duration_ms = (found.size or 0) * 1000
-    return attrs.evolve(found, duration_ms=duration_ms, markers=(Marker("intro", duration_ms - 1),))
+    metadata = {**found.metadata, "probed": {"size": duration_ms}}
+    return attrs.evolve(found, duration_ms=duration_ms, markers=(Marker("intro", duration_ms - 1),), metadata=metadata)
 
 
 @attrs.frozen
@@ -368,8 +369,23 @@ class Machine(RuleBasedStateMachine):
 
     # Configuration
 
-    @initialize(shows=FILES, more=FILES, choice=CHOICE, said=st.sampled_from(SAID), options=OPTIONS)
-    def set_up(self, shows: list[File], more: list[File], choice: Choice, said: Identity | int, options: Options) -> None:
+    @initialize(
+        shows=FILES,
+        more=FILES,
+        choice=CHOICE,
+        said=st.sampled_from(SAID),
+        options=OPTIONS,
+        comes_back=st.sampled_from([None, None, 7]),
+    )
+    def set_up(
+        self,
+        shows: list[File],
+        more: list[File],
+        choice: Choice,
+        said: Identity | int,
+        options: Options,
+        comes_back: int | None,
+    ) -> None:
         """A station that is at work: files were ingested, approved and retired, went, moved and came back."""
         self.do(0, self.configuration(SOURCE, "add_source"))
         for name, files in (("Shows", shows), ("More", more)):
@@ -386,7 +402,8 @@ class Machine(RuleBasedStateMachine):
         place = next(name for name in IDENTITIES if f"{ROOTS[0]}/{name}" not in self.there["Shows"])
         moved = File(f"{ROOTS[0]}/{place}", 0, 0, IDENTITIES[place])
         self.do(0, self.ingesting(0, "Shows", [("go", 0, moved), ("move", 0, moved)], Options()))
-        self.do(1, self.ingesting(1, "Shows", [("come", 0, gone)], options))
+        back = gone if comes_back is None else gone._replace(size=comes_back)
+        self.do(1, self.ingesting(1, "Shows", [("come", 0, back)], options if comes_back is None else Options()))
         self.do(0, self.ingesting(0, "More", [], Options("all", strict_names=True)))
 
     @rule(who=WHO, name=st.sampled_from(NAMES), what=CONFIGURING, fault_at=FAULT)
@@ -585,6 +602,12 @@ class Machine(RuleBasedStateMachine):
     def forget(self, who: int, name: str, fraction: float, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, forget(name, fraction, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
 
+    @rule(who=WHO, name=NAME, gone=FILE, fraction=st.sampled_from([1.0, 1.0, 0.1]), dry_run=DRY)
+    def forget_what_went(self, who: int, name: str, gone: File, fraction: float, dry_run: bool) -> None:
+        """All that lay in one place went for good."""
+        self.do(who, self.ingesting(who, name, [("go_all", 0, gone)], Options()))
+        self.do(1 - who, forget(name, fraction, dry_run=dry_run), dry_run=dry_run)
+
     # Decisions
 
     @rule(who=WHO, choice=either(READY), expected=EXPECTED, dry_run=DRY, fault_at=FAULT)
@@ -607,6 +630,12 @@ class Machine(RuleBasedStateMachine):
     @rule(who=WHO, choice=CHOICE, expected=EXPECTED, dry_run=DRY, fault_at=FAULT)
     def unassign(self, who: int, choice: Choice, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, decision("unassign", choice, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+
+    @rule(who=WHO, name=NAME, choice=either(EVERYTHING), refresh=st.sampled_from([None, "changed"]))
+    def read_again(self, who: int, name: str, choice: Choice, refresh: str | None) -> None:
+        """What was assigned is no longer, and the files are as they were."""
+        self.do(who, decision("unassign", choice))
+        self.do(who, self.ingesting(who, name, [], Options(refresh)))
 
     @rule(who=WHO, choice=CHOICE, said=st.sampled_from(SAID), expected=EXPECTED, dry_run=DRY, fault_at=FAULT)
     def assign(

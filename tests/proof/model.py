@@ -459,13 +459,14 @@ class Model:
         return "changed" if self._is_changed(number, file) else "unchanged"
 
     def _describe(self, number: int) -> None:
-        """The one marker and the one document of an asset, which tell its duration and size."""
+        """The marker and the documents of an asset, which tell its duration and size."""
         asset = self.rows["asset", number]
         for table in ("marker", "asset_metadata"):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == number])
         self.add("asset_metadata", (number, asset.size))
         if asset.duration is not None:
             self.add("marker", (number, asset.duration))
+            self.add("asset_metadata", (number, asset.duration))
 
     def _refresh(self, number: int, file: File, identity: Identity) -> None:
         before, was = self.rows["asset", number], self.identity(number)
