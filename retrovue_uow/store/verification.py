@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-
-import apsw
 
 from retrovue_uow.errors import RetroVueError
 from retrovue_uow.model import Violation
@@ -25,33 +22,21 @@ def damage(db: Database) -> Iterator[Violation]:
 
 
 def wrong_schema(db: Database) -> Iterator[Violation]:
-    """Tables, indexes, triggers and rules that are not as the migrations made them, and triggers that are somebody else's."""
+    """Tables, indexes, triggers and rules that are not as the migrations made them, and what others put on our tables."""
     rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
-    ours = {**_migrated(), **{("view", name): sql for name, sql in migrations.views().items()}}
+    version = len(migrations.migrations())
+    ours = {**migrations.made_by_migrations(version), **{("view", name): sql for name, sql in migrations.views().items()}}
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
         elif there[kind, name] != sql:
             yield Violation("schema", kind, name, f"{kind} {name!r} is not as this library made it")
-    for kind, name in there:
-        if kind == "trigger" and (kind, name) not in ours:
-            yield Violation("schema", kind, name, f"trigger {name!r} is not this library's: drop it")
+    for name, table in migrations.foreign_triggers(db, version):
+        if ("trigger", name) not in ours:
+            yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
     for name in read_shape(db).unkeyed:
         yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
-
-
-@cache
-def _migrated() -> dict[tuple[str, str], str]:
-    """Type and name → SQL of everything that the migrations make."""
-    fresh = apsw.Connection(":memory:")
-    try:
-        for text in migrations.migrations():
-            fresh.execute(text).fetchall()
-        rows = fresh.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
-    finally:
-        fresh.close()
-    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
 
 
 def wrong_connection(db: Database) -> Iterator[Violation]:

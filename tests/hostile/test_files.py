@@ -13,7 +13,7 @@ import apsw
 import pytest
 from harness import FakeEnricher, FakeImporter, dump, episode, movie
 
-from retrovue_uow import Catalog, ContractError, OperationError, ResourceError, RetroVueError
+from retrovue_uow import Catalog, OperationError, ResourceError, RetroVueError
 from retrovue_uow.store.migrations import APPLICATION_ID, migrations
 
 IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
@@ -204,23 +204,104 @@ REACHING_OUT = {
     "trigger_loads": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN SELECT load_extension('evil'); END",
     "check_tokenizes": "CREATE TRIGGER evil BEFORE INSERT ON source BEGIN SELECT fts3_tokenizer('simple'); END",
     "trigger_writes_pages": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN UPDATE sqlite_dbpage SET data = x'00'; END",
+    "trigger_never_ends": "CREATE TRIGGER evil AFTER INSERT ON SOURCE BEGIN"
+    " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n; END",
     "trigger_writes_schema": "CREATE TRIGGER evil AFTER INSERT ON source BEGIN DELETE FROM sqlite_schema; END",
 }
 
 
 @pytest.mark.parametrize("sql", REACHING_OUT.values(), ids=REACHING_OUT)
-def test_a_trigger_that_reaches_out_fails_the_unit_and_nothing_is_written(tmp_path: Path, sound: bytes, sql: str) -> None:
+def test_a_trigger_of_somebody_else_s_on_our_tables_stops_every_unit_and_nothing_is_written(
+    tmp_path: Path, sound: bytes, sql: str
+) -> None:
     path = tmp_path / "catalog.db"
     forged(path, sound, sql)
     before = dump(path)
 
     with opened(path) as catalog:
-        with pytest.raises((OperationError, ContractError)):
+        with pytest.raises(OperationError, match=r"'evil' \(on (source|SOURCE)\).* drop them") as caught:
             catalog.add_source("another", "fake")
         told = [each.detail for each in catalog.check().violations]
+        assert [source.name for source in catalog.sources()] == ["station"]
 
-    assert "trigger 'evil' is not this library's: drop it" in told
+    assert isinstance(caught.value.cause, ResourceError)
+    assert [each for each in told if each.startswith("trigger 'evil' on table")]
     assert dump(path) == before
+
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_a_trigger_that_has_the_name_of_ours_and_another_body_stops_every_unit(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    forged(
+        path,
+        sound,
+        f"DROP TRIGGER path_mapping_stays;CREATE TRIGGER path_mapping_stays BEFORE INSERT ON path_mapping BEGIN {ENDLESS}; END",
+    )
+
+    with opened(path) as catalog, pytest.raises(OperationError, match="'path_mapping_stays'"):
+        catalog.map_path("Shows", "/more", "/srv/more")
+
+
+def test_a_trigger_that_came_while_the_catalogue_was_open_stops_the_next_unit(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    with opened(path) as catalog:
+        catalog.add_source("another", "fake")
+        other = apsw.Connection(str(path))
+        other.execute(f"CREATE TRIGGER evil AFTER INSERT ON source BEGIN {ENDLESS}; END").fetchall()
+
+        with pytest.raises(OperationError, match="'evil'"):
+            catalog.add_source("a third", "fake")
+        other.execute("DROP TRIGGER evil").fetchall()
+        other.close()
+        catalog.add_source("a third", "fake")
+
+
+def test_tables_and_views_of_one_s_own_may_have_triggers(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    forged(
+        path,
+        sound,
+        """
+        CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
+        CREATE TRIGGER note_is_neat AFTER INSERT ON note BEGIN UPDATE note SET text = trim(text) WHERE id = new.id; END;
+        CREATE VIEW ready AS SELECT id FROM asset WHERE state = 'ready';
+        CREATE TRIGGER ready_stays INSTEAD OF DELETE ON ready BEGIN SELECT raise(ABORT, 'no'); END;
+        """,
+    )
+
+    with opened(path) as catalog:
+        with catalog.session() as db:
+            db.execute("INSERT INTO note (text) VALUES (' dusty ')")
+        assert catalog.database.execute("SELECT text FROM note") == [("dusty",)]
+        assert catalog.check().is_sound
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_view_in_the_place_of_a_table_is_refused(tmp_path: Path, sound: bytes, *, read_only: bool) -> None:
+    path = tmp_path / "catalog.db"
+    forged(path, sound, f"PRAGMA foreign_keys = off; DROP TABLE title_spelling; CREATE VIEW Title_Spelling AS {ENDLESS}")
+
+    with pytest.raises(ResourceError, match="'Title_Spelling' is a view instead of a table"):
+        opened(path, read_only=read_only)
+
+
+def test_an_older_catalogue_with_a_trigger_of_somebody_else_s_is_not_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(migrations()[0]).fetchall()
+    connection.execute(
+        f"PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION_ID};"
+        f"CREATE TRIGGER evil AFTER INSERT ON source BEGIN {ENDLESS}; END"
+    ).fetchall()
+    connection.close()
+
+    with pytest.raises(ResourceError, match="'evil'"):
+        opened(path)
+
+    assert sorted(os.listdir(tmp_path)) == ["catalog.db"]
 
 
 def test_the_schema_and_the_pages_of_a_catalogue_cannot_be_written(tmp_path: Path, sound: bytes) -> None:
