@@ -287,19 +287,20 @@ class Catalog:
 
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
-        rules themselves, the settings of the connection, and the journal with what it recorded.
+        rules themselves, the settings of the connection, and the journal with what it recorded. Of CHECK constraints, SQLite
+        judges none where the catalogue was opened read-only; JSON is judged all the same.
         """
         with self.database.read_only() as db:
-            schema = list(verification.wrong_schema(db))
+            schema = list(verification.listed(db, verification.wrong_schema))
             rules_can_judge = not any(each.subject == "view" for each in schema)
             return CheckReport(
                 (
-                    *verification.damage(db),
+                    *verification.listed(db, verification.damage),
                     *schema,
-                    *queries_integrity.all_broken_references(db),
-                    *(queries_integrity.all_violations(db) if rules_can_judge else ()),
+                    *verification.listed(db, queries_integrity.all_broken_references),
+                    *(verification.listed(db, queries_integrity.all_violations) if rules_can_judge else ()),
                     *verification.wrong_connection(db),
-                    *verification.wrong_journal(db),
+                    *verification.listed(db, verification.wrong_journal),
                 )
             )
 

@@ -364,6 +364,59 @@ def test_a_forged_catalogue_ends_in_errors_of_the_library(tmp_path: Path, sound:
     outcomes(path, CHANGED, read_only=False)
 
 
+NO_JSON = {
+    "open": "'{'",
+    "list": "'[]'",
+    "empty": "''",
+    "deep": "replace(hex(zeroblob(9000)), '00', '[')",
+    "no_utf8": "cast(x'ff41' AS TEXT)",
+}
+JSON_COLUMNS = {
+    "source": "config",
+    "collection_enricher": "config",
+    "operation": "arguments",
+    "unit_of_work": "counts",
+    "asset_metadata": "document",
+}
+
+
+@pytest.fixture(scope="module")
+def described(sound: bytes, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The content of a catalogue that has metadata, too."""
+    path = tmp_path_factory.mktemp("described") / "catalog.db"
+    forged(path, sound, "INSERT INTO asset_metadata (asset_id, domain, document) SELECT id, 'probed', '{}' FROM asset")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("value", NO_JSON.values(), ids=NO_JSON)
+@pytest.mark.parametrize("table", JSON_COLUMNS)
+def test_json_that_is_damaged_is_listed_by_the_check(
+    tmp_path: Path, described: bytes, table: str, value: str, *, read_only: bool
+) -> None:
+    path = tmp_path / "catalog.db"
+    damaging = f"UPDATE {table} SET {JSON_COLUMNS[table]} = {value}"  # noqa: S608  all of it is ours
+    forged(path, described, f"PRAGMA ignore_check_constraints = 1; {damaging}")
+
+    with opened(path, read_only=read_only) as catalog:
+        found = [each.detail for each in catalog.check().violations]
+
+    assert any(table in detail for detail in found), found
+
+
+def test_a_damaged_undo_in_the_journal_is_an_error_of_the_library(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    with opened(path) as catalog:
+        catalog.undo(catalog.history(1)[0].id)
+    forged(path, path.read_bytes(), "PRAGMA ignore_check_constraints = 1; UPDATE operation SET arguments = '{' WHERE id = 5")
+
+    with opened(path, read_only=True) as catalog:
+        with pytest.raises(ResourceError, match=r"operation.arguments holds no JSON"):
+            catalog.history()
+        assert not catalog.check().is_sound
+
+
 def test_a_stranger_s_file_that_claims_to_be_ours_is_an_error_of_the_library(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     connection = apsw.Connection(str(path))
