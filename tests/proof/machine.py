@@ -140,7 +140,7 @@ OPTIONS = st.builds(
     strict_names=st.sampled_from([False, False, True]),
 )
 HAPPENINGS = st.lists(
-    st.tuples(st.sampled_from(["come", "go", "go_all", "move", "move", "change", "double"]), st.integers(0, 7), FILE),
+    st.tuples(st.sampled_from(["come", "go", "go_all", "move", "move", "chain", "change", "double"]), st.integers(0, 7), FILE),
     max_size=3,
 )
 CHOICE = st.one_of(
@@ -456,10 +456,13 @@ class Machine(RuleBasedStateMachine):
         there, doubled = self.there[name], []
         for what, number, file in happenings:
             chosen = sorted(there)[number % len(there)] if there else file.key
-            if what in ("go", "move"):
+            if what in ("go", "move", "chain"):
                 gone = there.pop(chosen, file)
-                if what == "move":
+                if what != "go":
                     there[file.key] = file._replace(size=gone.size, mtime=gone.mtime)
+                if what == "chain":
+                    last = max(there)
+                    there[last] = there[last]._replace(size=gone.size, mtime=gone.mtime)
             elif what == "come":
                 there[file.key] = file
             elif what == "go_all":
@@ -601,6 +604,20 @@ class Machine(RuleBasedStateMachine):
     @rule(who=WHO, name=NAME, fraction=st.sampled_from([1.0, 0.3]), dry_run=DRY, fault_at=FAULT)
     def forget(self, who: int, name: str, fraction: float, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, forget(name, fraction, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+
+    @rule(who=WHO, name=NAME, what=st.sampled_from(["attach", "detach"]), refresh=REFRESH)
+    def refresh_with_other_enrichers(self, who: int, name: str, what: str, refresh: str | None) -> None:
+        self.do(who, self.configuration(name, what))
+        self.do(1 - who, self.ingesting(1 - who, name, [], Options(refresh)))
+
+    @rule(who=WHO, name=NAME, number=st.integers(0, 7))
+    def begin_again(self, who: int, name: str, number: int) -> None:
+        """What was decided about a file outlasts its asset."""
+        files = [file for key, file in sorted(self.there[name].items()) if root_of(key) in self.model.roots(name)]
+        self.do(who, decision("retire", of_name(files[number % len(files)].key.rpartition("/")[2])) if files else wipe(name))
+        self.do(who, wipe(name))
+        for file in files[:2]:
+            self.process(who, name, file, None, None)
 
     @rule(who=WHO, name=NAME, gone=FILE, fraction=st.sampled_from([1.0, 1.0, 0.1]), dry_run=DRY)
     def forget_what_went(self, who: int, name: str, gone: File, fraction: float, dry_run: bool) -> None:
