@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import apsw
 import pytest
 from harness import FakeEnricher, FakeImporter, dump, episode, movie
 
-from retrovue_uow import Catalog, OperationError, ResourceError, RetroVueError
+from retrovue_uow import Catalog, OperationError, ResourceError, RetroVueError, WipeOptions
 from retrovue_uow.store.migrations import APPLICATION_ID, migrations
 
 IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
@@ -138,7 +138,7 @@ def link_to_fifo(path: Path) -> None:
 NO_FILES: dict[str, Callable[[Path], object]] = {
     "folder": Path.mkdir,
     "fifo": os.mkfifo,
-    "socket": lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+    "socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o600),
     "device": lambda path: path.symlink_to("/dev/zero"),
     "dangling": lambda path: path.symlink_to(path.parent / "nowhere" / "x"),
     "loop": lambda path: path.symlink_to(path),
@@ -146,7 +146,6 @@ NO_FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object], *, read_only: bool) -> None:
@@ -159,34 +158,65 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path
     assert sorted(os.listdir(tmp_path)) == before
 
 
-BESIDE = ("-wal", "-journal", ".cache.db", ".claims")
-
-
-@pytest.mark.parametrize(
-    "make", [os.mkfifo, os.mkdir, lambda path: Path(path).write_bytes(b"\xff" * 5000)], ids=["fifo", "folder", "noise"]
+BESIDE = (
+    "-wal",
+    "-shm",
+    "-journal",
+    "-next",
+    "-turn",
+    ".cache.db",
+    ".cache.db-wal",
+    ".claims",
+    ".claims/{}.db",
+    ".claims/{}.db-journal",
 )
+
+
+def link_to_precious(path: Path) -> None:
+    (path.parent / "precious").write_text("somebody else's")
+    path.symlink_to(path.parent / "precious")
+
+
+NO_SIDE_FILES: dict[str, Callable[[Path], object]] = {
+    **{name: NO_FILES[name] for name in ("folder", "fifo", "link_to_fifo", "loop", "dangling", "socket")},
+    "noise": lambda path: path.write_bytes(b"\xff" * 5000),
+    "link": link_to_precious,
+}
+
+
+@pytest.mark.parametrize("make", NO_SIDE_FILES.values(), ids=NO_SIDE_FILES)
 @pytest.mark.parametrize("suffix", BESIDE)
 def test_what_lies_beside_the_catalogue_is_no_obstacle_or_named(
-    tmp_path: Path, sound: bytes, suffix: str, make: Callable[[str], object]
+    tmp_path: Path, sound: bytes, suffix: str, make: Callable[[Path], object]
 ) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(sound)
     before = dump(path)
     for leftover in (f"{path}-wal", f"{path}-shm"):
         Path(leftover).unlink(missing_ok=True)
-    make(f"{path}{suffix}")
+    with opened(path, read_only=True) as catalog:
+        beside = Path(f"{path}{suffix.format(catalog.collection('Shows').id)}")
+    beside.parent.mkdir(exist_ok=True)
+    beside.unlink(missing_ok=True)  # a reader leaves the log behind
+    make(beside)
 
     told = outcomes(
         path,
-        [read_everything, lambda catalog: catalog.ingest_collection("Shows", refresh="all", dry_run=True)],
+        [
+            read_everything,
+            lambda catalog: catalog.ingest_collection("Shows", refresh="all", dry_run=True),
+            lambda catalog: catalog.wipe_collection("Shows", WipeOptions(dry_run=True)),
+        ],
         read_only=False,
     )
 
-    assert all("Traceback" not in each for each in told)
-    if os.path.isdir(f"{path}{suffix}"):
-        shutil.rmtree(f"{path}{suffix}")
+    assert all(str(path) in each for each in told)
+    if (tmp_path / "precious").exists():
+        assert (tmp_path / "precious").read_text() == "somebody else's"
+    if beside.is_dir() and not beside.is_symlink():
+        shutil.rmtree(beside)
     else:
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     assert dump(path) == before
 
 
