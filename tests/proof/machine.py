@@ -619,10 +619,22 @@ class Machine(RuleBasedStateMachine):
         for file in files[:2]:
             self.process(who, name, file, None, None)
 
-    @rule(who=WHO, name=NAME, gone=FILE, fraction=st.sampled_from([1.0, 1.0, 0.1]), dry_run=DRY)
-    def forget_what_went(self, who: int, name: str, gone: File, fraction: float, dry_run: bool) -> None:
+    @rule(who=WHO, name=NAME, number=st.integers(0, 7), file=FILE, refresh=REFRESH)
+    def chain(self, who: int, name: str, number: int, file: File, refresh: str | None) -> None:
+        """A file moved, and another one looks the same now: which is which cannot be told."""
+        self.do(who, self.ingesting(who, name, [("chain", number, file)], Options(refresh)))
+
+    @rule(
+        who=WHO,
+        name=NAME,
+        gone=FILE,
+        allow_empty=st.booleans(),
+        fraction=st.sampled_from([1.0, 1.0, 0.1]),
+        dry_run=DRY,
+    )
+    def forget_what_went(self, who: int, name: str, gone: File, allow_empty: bool, fraction: float, dry_run: bool) -> None:
         """All that lay in one place went for good."""
-        self.do(who, self.ingesting(who, name, [("go_all", 0, gone)], Options()))
+        self.do(who, self.ingesting(who, name, [("go_all", 0, gone)], Options(allow_empty=allow_empty)))
         self.do(1 - who, forget(name, fraction, dry_run=dry_run), dry_run=dry_run)
 
     # Decisions
