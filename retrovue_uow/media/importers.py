@@ -16,7 +16,17 @@ import attrs
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.media.paths import canonical_key, escapes, excluded, is_below, is_ignored, is_utf8, judge_root, reason
+from retrovue_uow.media.paths import (
+    canonical_key,
+    escapes,
+    excluded,
+    is_below,
+    is_ignored,
+    is_utf8,
+    judge_root,
+    reason,
+    without_password,
+)
 from retrovue_uow.media.registry import refuse_unknown_keys
 from retrovue_uow.media.sidecars import SHOW_SIDECAR, own_sidecars
 from retrovue_uow.model import (
@@ -140,12 +150,19 @@ def _yielded(
     try:
         for draft in importer.discover(collection, mappings, filters):
             _require_draft(draft, collection, last)
-            yield draft
+            yield masked_draft(draft)
             count, last = count + 1, repr(draft.file_path)
     except RetroVueError:
         raise
     except Exception as error:  # an importer is somebody else's code
         raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+
+
+def masked_draft(draft: AssetDraft) -> AssetDraft:
+    """The draft without a password in the path that the source reports, so that nothing that shows the path shows it."""
+    path = draft.source_path
+    shown = without_password(path) if isinstance(path, str) else path
+    return draft if shown == path else attrs.evolve(draft, source_path=shown)
 
 
 def _require_draft(yielded: object, collection: Collection, last: str) -> None:

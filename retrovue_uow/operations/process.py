@@ -53,6 +53,8 @@ def process_asset(
         AssetProcessingError: A pre-condition does not hold, an enricher failed, or SQLite or a rule refused the result.
         ContractError: A unit of work is open: prepare an ingest in front of it instead.
     """
+    if isinstance(asset_draft, AssetDraft):
+        asset_draft = importers.masked_draft(asset_draft)
     path = getattr(asset_draft, "source_path", None)
     with catalog.operation(
         "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh

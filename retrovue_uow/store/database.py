@@ -180,7 +180,10 @@ class Database:
         if self._transaction.units:
             self._transaction.end()
             raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
-        self.connection.close()
+        try:
+            self.connection.close()
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
 
     def backup(self, target: str, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Copy the whole database into the file `target` with SQLite's backup API, writers going on meanwhile.

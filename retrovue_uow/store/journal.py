@@ -101,6 +101,7 @@ class Journal:
         version = self._read_schema_version()
         if version != self._schema_version:
             migrations.require_current(self._database)
+            migrations.require_own_triggers(self._database, len(migrations.migrations()))
             self._shape = read_shape(self._database)
             self._require_keys()
             self._schema_version = version
