@@ -26,6 +26,7 @@ from retrovue_uow.operations.preparation import (
     PreparedIngest,
     Request,
     keys_to_look_for,
+    outdated,
     prepare,
     refuse_unclassified,
     settled,
@@ -176,7 +177,8 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
-    known = queries_assets.known_assets(db, prepared.collection.id)
+    is_as_seen = db.moment() == prepared.known_at
+    known = prepared.known if is_as_seen else queries_assets.known_assets(db, prepared.collection.id)
     if prepared.request.as_if_empty and known:
         raise ValidationError(
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
@@ -184,11 +186,13 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         )
     decisions = queries_decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
-    moves = find_moves(unseen, prepared.assets, known) if prepared.request.filters.is_full else Moves()
-    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in prepared.assets]
+    no_longer_unchanged = outdated(prepared, known)
+    found = [*prepared.assets, *no_longer_unchanged]
+    moves = find_moves(unseen, found, known) if prepared.request.filters.is_full else Moves()
+    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in found]
     if prepared.request.strict_names:
         refuse_unclassified(assets)
-    tally = _Tally()
+    tally = _Tally(unchanged=len(prepared.unchanged) - len(no_longer_unchanged))
     for each in assets:
         op.working_on = each.key
         existing = known.get(each.key)
@@ -244,8 +248,9 @@ def _validate(op: Operation) -> None:
 
 @attrs.define
 class _Tally:
-    """What an ingest did, as it goes."""
+    """What an ingest did, as it goes; `unchanged` counts what needs no look."""
 
+    unchanged: int
     paths: defaultdict[str, list[str]] = attrs.field(factory=lambda: defaultdict(list))
     created_entities: Counter[str] = attrs.field(factory=Counter)
 
@@ -265,9 +270,9 @@ class _Tally:
         counts = {name: len(found) for name, found in self.paths.items()}
         return IngestResult(
             collection=prepared.collection,
-            discovered=len(prepared.assets) + len(prepared.duplicates),
+            discovered=len(prepared.assets) + len(prepared.unchanged) + len(prepared.duplicates),
             created=counts.get("created", 0),
-            unchanged=counts.get("unchanged", 0),
+            unchanged=self.unchanged + counts.get("unchanged", 0),
             changed=counts.get("changed", 0),
             refreshed=counts.get("refreshed", 0),
             missing=counts.get("missing", 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -55,19 +56,23 @@ class AssetQuery:
     episode: int | None = None
 
 
-@attrs.frozen
-class KnownAsset:
-    """What an ingest compares a draft with."""
+class KnownAsset(NamedTuple):
+    """What an ingest compares a draft with. A tuple, for a rescan makes one of every asset, and most often nothing else."""
 
     id: str
     key: str
-    file_path: str
+    missing_since: str | None
+    duration_ms: int | None
+    file_path: str  # the facts begin here
     size: int | None
     mtime_ns: int | None
     sidecars: str
     enrichers: str
-    missing_since: str | None
-    duration_ms: int | None
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What differs where a file, its sidecars or the enrichers have changed: from the path to the enrichers."""
+        return self[4:]
 
 
 @attrs.frozen
@@ -203,20 +208,20 @@ def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
     """Every asset of a collection by its canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, missing_since, duration_ms, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
         """,
         (collection_id,),
     )
-    return {str(row[1]): KnownAsset(*row) for row in rows}
+    return {asset.key: asset for asset in map(KnownAsset._make, rows)}
 
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, missing_since, duration_ms, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
            AND canonical_key = ?
