@@ -299,7 +299,8 @@ class _Walk:
         self._links: deque[Run | _Subfolder] = deque()
 
     def runs(self) -> Iterator[Run]:
-        pending = self._listed(self._root, _folder_identity(self._root), ())
+        key = canonical_key(self._mapping.source_path)
+        pending = self._listed(self._root, key, _folder_identity(self._root), ())
         while pending or self._links:
             # Links wait until all else is walked: what is there by its own path keeps that path.
             found = pending.pop() if pending else self._links.popleft()
@@ -315,15 +316,15 @@ class _Walk:
         if identity in self._walked:
             return []
         self._walked.add(identity)
-        return self._listed(entry.path, identity, parent.shows)
+        return self._listed(entry.path, key_below(parent.key, entry.name), identity, parent.shows)
 
-    def _listed(self, path: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
+    def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
         """What to look at in a folder, last name first."""
         entries = _listing(path)
         nfos = _nfos(entries)
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, self._root), *shows)
         source_path = _with_slash(f"{self._source_root}{self._relative(path)}")
-        folder = _Folder(path, self._root, source_path, _with_slash(canonical_key(source_path)), identity, nfos, shows)
+        folder = _Folder(path, self._root, source_path, _with_slash(key), identity, nfos, shows)
         listed: list[Run | _Subfolder] = []
         for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
             if are_folders:
@@ -429,10 +430,9 @@ def _refuse_odd_names(paths: Sequence[str]) -> None:
         raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
 
 
-def _nfos(entries: Iterable[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
-    """The NFO files among `entries`, by their casefolded names."""
-    named = [(entry.name.casefold(), entry) for entry in entries]
-    return {name: entry for name, entry in reversed(named) if name.endswith(".nfo")}
+def _nfos(entries: Sequence[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
+    """The NFO files among `entries`, by their casefolded names; of several, the first."""
+    return {name: entry for entry in reversed(entries) if (name := entry.name.casefold()).endswith(".nfo")}
 
 
 def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: str) -> tuple[Sidecar, ...]:

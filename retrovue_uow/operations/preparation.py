@@ -17,7 +17,7 @@ from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
 from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source
 from retrovue_uow.operations import process
-from retrovue_uow.operations.discovery import Known, Sidecars, discover
+from retrovue_uow.operations.discovery import Sidecars, discover
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -26,7 +26,7 @@ from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.operation import Operation
-from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset
+from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset, KnownAssets
 from retrovue_uow.store.queries_decisions import Decisions
 
 _NAMED = 20
@@ -76,7 +76,7 @@ class PreparedIngest:
     found: frozenset[str] = attrs.field(repr=False)
     duplicates: Sequence[str]
     fingerprint: str
-    known: Mapping[str, KnownAsset] = attrs.field(repr=False)
+    known: KnownAssets = attrs.field(repr=False)
     known_at: tuple[object, ...] = attrs.field(repr=False)
     claims: list[Claim] = attrs.field(factory=list)
     _is_used: bool = attrs.field(default=False, init=False)
@@ -117,7 +117,7 @@ class Validated:
     enrichers: Sequence[ReadyEnricher]
     fingerprint: str
     cache: EnrichmentCache
-    known: Mapping[str, KnownAsset]
+    known: KnownAssets
     known_at: tuple[object, ...]
     assets: Mapping[str, Asset]
     decisions: Decisions
@@ -163,9 +163,9 @@ def _assets_to_match(db: Database, collection: Collection, request: Request) -> 
 def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     collection = seen.collection
-    known = Known({} if request.as_if_empty or request.refresh == "all" else seen.known, seen.fingerprint)
+    known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     with withheld(seen.source.config):
-        discovered = discover(seen.importer, collection, request.filters, known, progress=request.progress)
+        discovered = discover(seen.importer, collection, request.filters, known, seen.fingerprint, progress=request.progress)
     found: dict[str, PreparedAsset] = {}
     unchanged, heard = discovered.unchanged, discovered.heard
     duplicates: list[str] = []
@@ -176,7 +176,8 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
             duplicates.append(key)
         elif not _is_excluded(key, mapping, request.filters):
             heard.add(mapping.id)
-            if known.has(key, draft.file_path, draft.size, draft.mtime_ns, process.sidecar_fingerprint(draft)):
+            sidecars = process.sidecar_fingerprint(draft)
+            if known.has_unchanged(key, draft.file_path, draft.size, draft.mtime_ns, sidecars, seen.fingerprint):
                 unchanged[key] = draft.sidecars
             else:
                 found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
@@ -198,11 +199,11 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     )
 
 
-def outdated(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[PreparedAsset]:
+def outdated(prepared: PreparedIngest, known: KnownAssets) -> list[PreparedAsset]:
     """The files that were as the catalogue knew them, of which it knows something else by now."""
     if known is prepared.known:
         return []
-    return [_as_known(prepared, key) for key in prepared.unchanged if known.get(key) != prepared.known[key]]
+    return [_as_known(prepared, key) for key in prepared.known.differing(known, prepared.unchanged)]
 
 
 def _as_known(prepared: PreparedIngest, key: str) -> PreparedAsset:

@@ -160,7 +160,13 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
 
 def is_changed(known: KnownAsset, draft: AssetDraft, fingerprint: str) -> bool:
     """Whether the file, its sidecars or the enrichers differ from what the catalogue recorded."""
-    return known.facts != (draft.file_path, draft.size, draft.mtime_ns, sidecar_fingerprint(draft), fingerprint)
+    return (known.file_path, known.size, known.mtime_ns, known.sidecars, known.enrichers) != (
+        draft.file_path,
+        draft.size,
+        draft.mtime_ns,
+        sidecar_fingerprint(draft),
+        fingerprint,
+    )
 
 
 def wants_refresh(known: KnownAsset, draft: AssetDraft, fingerprint: str, refresh: Refresh | None) -> bool:
