@@ -375,9 +375,10 @@ def _listing(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             seen = [entry for entry in entries if not is_ignored(entry.name)]
+        # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
+        return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
     except OSError as error:
         raise ResourceError(f"folder {folder!r} cannot be read ({reason(error)}): mend or exclude it") from error
-    return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
