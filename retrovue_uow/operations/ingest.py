@@ -235,8 +235,8 @@ def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[K
     """The assets that a full ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
         return []
-    looked_for = keys_to_look_for(prepared.collection, prepared.request.filters, known)
-    return [known[key] for key in looked_for if key not in prepared.found]
+    not_found = [key for key in known if key not in prepared.found]
+    return [known[key] for key in keys_to_look_for(prepared.collection, prepared.request.filters, not_found)]
 
 
 def _validate(op: Operation) -> None:

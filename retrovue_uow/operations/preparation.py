@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 from types import TracebackType
-from typing import TypeVar
 
 import attrs
 
@@ -30,7 +29,6 @@ from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset, KnownAsset
 from retrovue_uow.store.queries_decisions import Decisions
 
 _NAMED = 20
-E = TypeVar("E")
 
 
 @attrs.frozen
@@ -239,7 +237,7 @@ def relative_key(key: str, mapping: PathMapping) -> str:
     return key.removeprefix(mapping.source_path).lstrip("/")
 
 
-def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Mapping[str, E]) -> list[str]:
+def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Iterable[str]) -> list[str]:
     """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
     if not filters.exclude:
         return list(known)
