@@ -16,7 +16,7 @@ from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
 from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source
 from retrovue_uow.operations import process
-from retrovue_uow.operations.discovery import Sidecars, discover
+from retrovue_uow.operations.discovery import Discovered, Sidecars, discover
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -164,37 +164,44 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     with withheld(seen.source.config):
         discovered = discover(seen.importer, collection, request.filters, known, seen.fingerprint, progress=request.progress)
-    found: dict[str, PreparedAsset] = {}
-    unchanged, heard = discovered.unchanged, discovered.heard
-    duplicates: list[str] = []
-    for draft in discovered.drafts:
-        op.working_on = draft.source_path
-        key, mapping = validate_asset_draft(draft, collection)
-        if key in found or key in unchanged:
-            duplicates.append(key)
-        elif not _is_excluded(key, mapping, request.filters):
-            heard.add(mapping.id)
-            sidecars = process.sidecar_fingerprint(draft)
-            if known.has_unchanged(key, draft.file_path, draft.size, draft.mtime_ns, sidecars, seen.fingerprint):
-                unchanged[key] = draft.sidecars
-            else:
-                found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
-    op.working_on = None
-    _refuse_silent_mappings(heard, seen, request)
+    found, duplicates = _told_apart(op, discovered, known, seen, request)
+    _refuse_silent_mappings(discovered.heard, seen, request)
     assets = _selected(list(found.values()), seen, request)
-    wanted = unchanged if request.filters.is_full else _matching(unchanged, seen, request.filters)
-    _refuse_no_match(assets or wanted, request.filters)
+    unchanged = discovered.unchanged if request.filters.is_full else _matching(discovered.unchanged, seen, request.filters)
+    _refuse_no_match(assets or unchanged, request.filters)
     return PreparedIngest(
         collection,
         request,
         assets,
-        unchanged=wanted,
-        found=frozenset((*unchanged, *found)),
+        unchanged=unchanged,
+        found=frozenset((*discovered.unchanged, *found)),
         duplicates=duplicates,
         fingerprint=seen.fingerprint,
         known=seen.known,
         known_at=seen.known_at,
     )
+
+
+def _told_apart(
+    op: Operation, discovered: Discovered, known: KnownAssets, seen: Validated, request: Request
+) -> tuple[dict[str, PreparedAsset], list[str]]:
+    """What is new or differs, by key, and the keys that were met again; what is as it is known joins the unchanged."""
+    found: dict[str, PreparedAsset] = {}
+    duplicates: list[str] = []
+    for draft in discovered.drafts:
+        op.working_on = draft.source_path
+        key, mapping = validate_asset_draft(draft, seen.collection)
+        if key in found or key in discovered.unchanged:
+            duplicates.append(key)
+        elif not _is_excluded(key, mapping, request.filters):
+            discovered.heard.add(mapping.id)
+            sidecars = process.sidecar_fingerprint(draft)
+            if known.has_unchanged(key, draft.file_path, draft.size, draft.mtime_ns, sidecars, seen.fingerprint):
+                discovered.unchanged[key] = draft.sidecars
+            else:
+                found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
+    op.working_on = None
+    return found, duplicates
 
 
 def outdated(prepared: PreparedIngest, known: KnownAssets) -> list[PreparedAsset]:
