@@ -250,12 +250,12 @@ class Run:
 
     def sidecars(self, name: str) -> tuple[Sidecar, ...]:
         """The sidecars of one of the files; `shows` itself where it has none of its own."""
-        nfos = self._folder.nfos
-        if not nfos:
-            return self.shows
-        names = own_sidecars(name) if MOVIE_SIDECAR in nfos else (own_sidecar(name),)
-        own = _sidecars(names, nfos, self._folder.root)
-        return (*own, *self.shows) if own else self.shows
+        folder = self._folder
+        if not folder.nfos:
+            return folder.shows
+        names = own_sidecars(name) if MOVIE_SIDECAR in folder.nfos else (own_sidecar(name),)
+        own = _sidecars(names, folder.nfos, folder.root)
+        return (*own, *folder.shows) if own else folder.shows
 
     def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
         """What an importer tells of an examined file."""
