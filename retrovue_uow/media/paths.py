@@ -50,6 +50,13 @@ def without_password(source_path: str) -> str:
     return without_passwords(source_path) if is_url else source_path
 
 
+def key_below(folder_key: str, name: str) -> str:
+    """The canonical key of `name` in the folder of that key, which ends with a slash."""
+    path = folder_key + name
+    # What is spelled alike in every form needs no second look; a walk asks this of every file.
+    return path if name.isascii() and "\\" not in name else canonical_key(path)
+
+
 def is_below(path: str, root: str) -> bool:
     """Whether `path` is `root` or below it, by whole segments. Both are taken as they are spelled."""
     if path.startswith("//") != root.startswith("//"):

@@ -27,6 +27,7 @@ from retrovue_uow.operations.preparation import (
     PreparedIngest,
     Request,
     keys_to_look_for,
+    outdated,
     prepare,
     refuse_unclassified,
     settled,
@@ -179,7 +180,8 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
-    known = queries_assets.known_assets(db, prepared.collection.id)
+    is_as_seen = db.moment() == prepared.known_at
+    known = prepared.known if is_as_seen else queries_assets.known_assets(db, prepared.collection.id)
     if prepared.request.as_if_empty and known:
         raise ValidationError(
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
@@ -187,11 +189,14 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         )
     decisions = queries_decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
-    moves = find_moves(unseen, prepared.assets, known) if prepared.request.filters.is_full else Moves()
-    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in prepared.assets]
+    no_longer_unchanged = outdated(prepared, known)
+    found = [*prepared.assets, *no_longer_unchanged]
+    moves = find_moves(unseen, found, known) if prepared.request.filters.is_full else Moves()
+    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in found]
     if prepared.request.strict_names:
         refuse_unclassified(assets)
-    writing, tally = _Writing(db, prepared, decisions, moves), _Tally()
+    writing = _Writing(db, prepared, decisions, moves)
+    tally = _Tally(unchanged=len(prepared.unchanged) - len(no_longer_unchanged))
     for each in assets:
         op.working_on = each.key
         existing = known.get(each.key)
@@ -240,8 +245,8 @@ def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[K
     """The assets that a full ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
         return []
-    looked_for = keys_to_look_for(prepared.collection, prepared.request.filters, known)
-    return [known[key] for key in looked_for if key not in prepared.found]
+    not_found = [key for key in known if key not in prepared.found]
+    return [known[key] for key in keys_to_look_for(prepared.collection, prepared.request.filters, not_found)]
 
 
 def _validate(op: Operation) -> None:
@@ -253,8 +258,9 @@ def _validate(op: Operation) -> None:
 
 @attrs.define
 class _Tally:
-    """What an ingest did, as it goes."""
+    """What an ingest did, as it goes; `unchanged` counts what needs no look."""
 
+    unchanged: int
     paths: defaultdict[str, list[str]] = attrs.field(factory=lambda: defaultdict(list))
 
     def count(self, outcome: Outcome, each: PreparedAsset, existing: KnownAsset | None) -> None:
@@ -278,9 +284,9 @@ class _Tally:
         counts = {name: len(found) for name, found in self.paths.items()}
         return IngestResult(
             collection=prepared.collection,
-            discovered=len(prepared.assets) + len(prepared.duplicates),
+            discovered=len(prepared.assets) + len(prepared.unchanged) + len(prepared.duplicates),
             created=counts.get("created", 0),
-            unchanged=counts.get("unchanged", 0),
+            unchanged=self.unchanged + counts.get("unchanged", 0),
             changed=counts.get("changed", 0),
             refreshed=counts.get("refreshed", 0),
             missing=counts.get("missing", 0),

@@ -13,7 +13,17 @@ from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.remembering import Remembering
-from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Collection, Marker, Outcome, PathMapping, Refresh
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    AssetProcessingResult,
+    Collection,
+    Marker,
+    Outcome,
+    PathMapping,
+    Refresh,
+    Sidecar,
+)
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -138,10 +148,15 @@ def classified(draft: AssetDraft) -> AssetDraft:
 
 
 def sidecar_fingerprint(draft: AssetDraft) -> str:
+    """That of a draft's sidecars; of one that nobody has looked for, as if there were none."""
+    return fingerprint_of(draft.sidecars or ())
+
+
+def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
     """A short text that changes with the names, sizes and mtimes of the sidecars; empty where there are none."""
-    if not draft.sidecars:
+    if not sidecars:
         return ""
-    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in draft.sidecars)
+    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in sidecars)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -205,7 +220,7 @@ def write_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Kn
             queries_assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
     if not write.is_enriched or write.seen is None:
         return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
-    if attrs.evolve(known, missing_since=None) != attrs.evolve(write.seen, missing_since=None):
+    if known._replace(missing_since=None) != write.seen._replace(missing_since=None):
         raise ValidationError(f"{write.key!r} was changed by somebody else while its file was looked at: run it again")
     return _refresh(db, hierarchy, write, known, now=now)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -56,19 +57,49 @@ class AssetQuery:
     episode: int | None = None
 
 
-@attrs.frozen
-class KnownAsset:
+class KnownAsset(NamedTuple):
     """What an ingest compares a draft with."""
 
     id: str
     key: str
+    duration_ms: int | None
+    missing_since: str | None
     file_path: str
     size: int | None
     mtime_ns: int | None
     sidecars: str
     enrichers: str
-    missing_since: str | None
-    duration_ms: int | None
+
+
+class KnownAssets(Mapping[str, KnownAsset]):
+    """Assets by their canonical keys.
+
+    They stay the rows that SQLite gave until somebody wants one: a rescan asks of every file whether it is as it was, and
+    named tuples of all, which the garbage collector looks at again and again, took longer to make than to compare.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows = {row[1]: row for row in rows}
+
+    def __getitem__(self, key: str) -> KnownAsset:
+        return KnownAsset(*self._rows[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def has_unchanged(
+        self, key: str, file_path: str, size: int | None, mtime_ns: int | None, sidecars: str, enrichers: str
+    ) -> bool:
+        """Whether the file of that key was there when it was last looked for, and nothing that tells of a change differs."""
+        row = self._rows.get(key)
+        return row is not None and row[3:] == (None, file_path, size, mtime_ns, sidecars, enrichers)
+
+    def differing(self, other: KnownAssets, keys: Iterable[str]) -> list[str]:
+        """Those of the keys of which something else is known here than there."""
+        return [key for key in keys if self._rows.get(key) != other._rows.get(key)]
 
 
 @attrs.frozen
@@ -200,24 +231,24 @@ def created_at(db: Database, asset_id: str) -> str:
     return str(created)
 
 
-def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
+def known_assets(db: Database, collection_id: str) -> KnownAssets:
     """Every asset of a collection by its canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
         """,
         (collection_id,),
     )
-    return {str(row[1]): KnownAsset(*row) for row in rows}
+    return KnownAssets(rows)
 
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
            AND canonical_key = ?

@@ -74,8 +74,8 @@ def test_the_catalogue_is_always_what_the_model_says(size: Size, figures: Proof,
     assert never_run() == [], "branches of the model that no run has reached"
     figures.add(
         {f"runs of up to {STEPS} steps": len(batches) * RUNS},
-        found="every operation was done, and every line of the model reached; operations, each as done/dry run/refused/failed by "
-        f"a fault: {told(Machine.reached)}; files {told_of_files(Machine.became)}",
+        found="every operation was done, and every line of the model reached; operations, each as done/dry run/refused/failed "
+        f"by a fault: {told(Machine.reached)}; files {told_of_files(Machine.became)}",
     )
 
 
