@@ -212,3 +212,13 @@ def test_whatever_passes_through_rolls_back(
 
     assert names() == ["first"]
     works()
+
+
+def test_what_was_swallowed_inside_a_contained_unit_is_the_cause(db: Database) -> None:
+    failure = ValueError("deep")
+
+    with db.session():
+        with pytest.raises(ContractError, match="swallowed") as caught, db.session(contain=True):
+            with pytest.raises(ValueError, match="deep"), db.session():
+                raise failure
+        assert caught.value.__cause__ is failure

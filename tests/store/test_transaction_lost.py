@@ -288,3 +288,13 @@ def test_an_io_error_loses_nothing_but_the_unit(failing_disk: Callable[[bool], N
         database.execute("INSERT INTO item VALUES (2)")
     assert database.execute("SELECT id FROM item") == [(2,)]
     database.close()
+
+
+def test_what_ended_the_transaction_is_the_cause_and_not_an_earlier_error(db: Database) -> None:
+    with pytest.raises(TransactionLostError) as caught, db.session():
+        with pytest.raises(ConstraintError):
+            db.execute("INSERT INTO item VALUES (1, 'there already')")
+        with pytest.raises(RetroVueError, match="sprung"):
+            db.execute("INSERT INTO trap VALUES (1)")
+
+    assert "sprung" in str(caught.value.__cause__)
