@@ -94,11 +94,11 @@ def answer_ctrl_c() -> None:
     def ran(self: PytestRunner, **keywords: Any) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         forget_what_is_cached()
-        from pytest import PytestUnraisableExceptionWarning  # nothing of pytest's may be loaded before the fork server
+        import pytest  # nothing of pytest's may be loaded before the fork server
 
         try:
             return int(run_tests(self, **keywords))
-        except PytestUnraisableExceptionWarning:
+        except pytest.PytestUnraisableExceptionWarning:
             return 1  # warnings are errors, and this one came when pytest was about to end
 
     PytestRunner.run_tests = ran
