@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from mutmut.__main__ import _run
+import mutmut.__main__
 from mutmut.configuration import config
 from mutmut.mutation import file_mutation
 from mutmut.mutation.data import SourceFileMutationData
@@ -39,6 +39,8 @@ REASONS = Path(__file__).with_name("surviving_mutants.toml")
 BUDGET_S = 8
 """What the tests of one mutant may take at most, at the first time."""
 UNRUNNABLE = 255
+SETUP_S = 0.05
+"""What the fixtures of a test take, about: mutmut times its body alone."""
 TRANSPARENT = {"cache", "cached_property", "contextmanager", "property"}
 """Decorators below which a function can be exchanged while it is called."""
 
@@ -68,23 +70,41 @@ def mutate_decorated_functions() -> None:
 
 
 def ask_quick_tests(budget_s: float) -> None:
-    """Make the fork server ask the quick tests first, of which one that fails is the end of a mutant, and slow ones not at all.
+    """Make the fork server ask the store's own tests first, then others, the quick ones before the slow, within a budget.
 
-    Whom they would have killed then survives, and is asked again by all tests as one of the survivors. Nor is a test asked
-    whose identifier has a backslash: pytest does not find it by that name once it has collected the tests before.
+    The first one that fails is the end of a mutant.
+
+    Whom a test beyond the budget would have killed survives, and is asked again by all tests as one of the survivors. A test
+    with a backslash in its identifier is never asked: pytest does not find it by name once it has collected the tests before.
     """
     submit = ForkServerRunner.submit
 
     def submitted(self: ForkServerRunner, mutant_name: str, tests: list[str], limit: int, estimated_s: float) -> None:
         durations = state().duration_by_test
-        ordered = sorted((test for test in tests if "\\" not in test), key=durations.__getitem__)
-        ends = accumulate(durations[test] for test in ordered)
+        known = [test for test in tests if "\\" not in test]
+        ordered = sorted(known, key=lambda test: (not test.startswith("tests/store/"), durations[test]))
+        ends = accumulate(durations[test] + SETUP_S for test in ordered)
         asked = [test for test, end in zip(ordered, ends, strict=True) if end < budget_s] or ordered[:1]
-        time_s = sum(durations[test] for test in asked)
+        time_s = sum(durations[test] + SETUP_S for test in asked)
         submit(self, mutant_name, asked, ceil((time_s + config().timeout_constant) * config().timeout_multiplier * 2), time_s)
 
     ForkServerRunner.submit = submitted
     ForkServerRunner.run_clean_tests = lambda self, tests: 0  # the run that timed them was clean
+
+
+def ask_about_what_children_run() -> None:
+    """Make mutmut ask the store's tests about functions that no test meets in its own process, but perhaps in one that it forks."""
+    known_mutants = mutmut.__main__.collect_source_file_mutation_data
+
+    def mutants(**keywords: Any) -> Any:
+        tests = {test for test in state().duration_by_test if test.startswith("tests/store/")}
+        found = known_mutants(**keywords)
+        for _, name, _ in found[0]:
+            asked = state().tests_by_mangled_function_name[name.partition("__mutmut_")[0]]
+            asked.update(() if asked else tests)
+        return found
+
+    mutmut.__main__.collect_source_file_mutation_data = mutants
 
 
 def answer_ctrl_c() -> None:
@@ -132,7 +152,7 @@ def results() -> dict[str, str]:
 
 
 def survivors() -> list[str]:
-    """The mutants that no test has killed, those included that no test meets."""
+    """The mutants that no test has killed, those included about which none was asked."""
     return [name for name, status in results().items() if status in {"survived", "no tests"}]
 
 
@@ -170,11 +190,12 @@ def main(asked: list[str]) -> int:
     os.environ["PYTHONPATH"] = sys.path[0]  # what the tests start is mutated, too
     mutate_decorated_functions()
     ask_quick_tests(inf if asked == ["survivors"] else BUDGET_S)
+    ask_about_what_children_run()
     answer_ctrl_c()
     if asked == ["survivors"]:
         asked = survivors()
     if asked != ["verdict"]:
-        _run(asked, max_children=1)
+        mutmut.__main__._run(asked, max_children=1)
     return verdict()
 
 

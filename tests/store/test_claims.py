@@ -39,7 +39,7 @@ def test_a_conflict_names_operation_process_and_start_of_the_holder(claims: Clai
     before = utc_now()
     claim = claims.take("shows", "collection_ingest")
 
-    with pytest.raises(ConflictError, match="collection_ingest") as caught:
+    with pytest.raises(ConflictError, match="'shows' is in use: collection_ingest") as caught:
         others.take("shows", "collection_wipe")
 
     holder = caught.value.holder
@@ -73,5 +73,9 @@ def test_claims_whose_place_is_taken_by_something_else_are_a_resource_error(clai
     (claims.folder / "shows.db").mkdir(parents=True)
     with pytest.raises(ResourceError, match="shows"):
         claims.take("shows", "collection_ingest")
+
+    (claims.folder / "dark.db").write_bytes(b"no database, and no empty file either" * 99)
+    with pytest.raises(ResourceError, match="dark.db' is not a SQLite database"):
+        claims.take("dark", "collection_ingest")
 
     claims.take("movies", "collection_ingest").release()
