@@ -93,7 +93,7 @@ def ask_quick_tests(budget_s: float) -> None:
 
 
 def ask_about_what_children_run() -> None:
-    """Make mutmut ask the store's tests about functions that no test meets in its own process, but perhaps in one that it forks."""
+    """Make mutmut ask the store's tests about functions that no test meets itself, but perhaps in a child that it forks."""
     known_mutants = mutmut.__main__.collect_source_file_mutation_data
 
     def mutants(**keywords: Any) -> Any:

@@ -75,7 +75,7 @@ def test_claims_whose_place_is_taken_by_something_else_are_a_resource_error(clai
         claims.take("shows", "collection_ingest")
 
     (claims.folder / "dark.db").write_bytes(b"no database, and no empty file either" * 99)
-    with pytest.raises(ResourceError, match="dark.db' is not a SQLite database"):
+    with pytest.raises(ResourceError, match=r"dark\.db' is not a SQLite database"):
         claims.take("dark", "collection_ingest")
 
     claims.take("movies", "collection_ingest").release()
