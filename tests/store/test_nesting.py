@@ -226,3 +226,20 @@ def test_what_was_swallowed_inside_a_contained_unit_is_the_cause(db: Database) -
         with pytest.raises(ContractError, match="swallowed") as caught, db.session(contain=True):
             swallowing()
         assert caught.value.__cause__ is failure
+
+
+def test_a_savepoint_that_cannot_be_released_undoes_everything_contained_or_not(db: Database, names: Names) -> None:
+    def fail_at_release(_: object, sql: str, __: object) -> bool:
+        if sql.startswith("RELEASE"):
+            raise LookupError("no release")
+        return True
+
+    with pytest.raises(ContractError) as caught, db.session():
+        add(db, "outer")
+        with suppress(LookupError), db.session(contain=True):
+            add(db, "inner")
+            db.connection.exec_trace = fail_at_release
+        db.connection.exec_trace = None
+
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert names() == ["first"]
