@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -212,3 +213,33 @@ def test_whatever_passes_through_rolls_back(
 
     assert names() == ["first"]
     works()
+
+
+def test_what_was_swallowed_inside_a_contained_unit_is_the_cause(db: Database) -> None:
+    failure = ValueError("deep")
+
+    def swallowing() -> None:
+        with suppress(ValueError), db.session():
+            raise failure
+
+    with db.session():
+        with pytest.raises(ContractError, match="swallowed") as caught, db.session(contain=True):
+            swallowing()
+        assert caught.value.__cause__ is failure
+
+
+def test_a_savepoint_that_cannot_be_released_undoes_everything_contained_or_not(db: Database, names: Names) -> None:
+    def fail_at_release(_: object, sql: str, __: object) -> bool:
+        if sql.startswith("RELEASE"):
+            raise LookupError("no release")
+        return True
+
+    with pytest.raises(ContractError) as caught, db.session():
+        add(db, "outer")
+        with suppress(LookupError), db.session(contain=True):
+            add(db, "inner")
+            db.connection.exec_trace = fail_at_release
+        db.connection.exec_trace = None
+
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert names() == ["first"]
