@@ -37,38 +37,59 @@ def connect(path: str) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    for pragma in ("recursive_triggers = 1", "synchronous = FULL", "temp_store = MEMORY", "journal_mode = WAL"):
+    for pragma in (
+        "cache_size = -65536",
+        "recursive_triggers = 1",
+        "synchronous = FULL",
+        "temp_store = MEMORY",
+        "journal_mode = WAL",
+    ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
 
 
 def ingest(connection: apsw.Connection, work: Work) -> None:
-    """New episodes: rows collected table by table, identifiers and lookups in Python, one prepared statement per table."""
+    """New episodes in a loop: identifiers and lookups in Python, each row by the prepared statement of its table."""
+    connection.execute("BEGIN IMMEDIATE")
+    for table, row in _rows(work):
+        connection.execute(_INSERTS[table], row)
+    connection.execute("COMMIT")
+
+
+def ingest_by_table(connection: apsw.Connection, work: Work) -> None:
+    """The same, the rows collected and written a table at a time: not a loop any more that could stop at an asset."""
+    rows: dict[str, list[Row]] = {table: [] for table in TABLES}
+    for table, row in _rows(work):
+        rows[table].append(row)
+    with_transaction(connection, {_INSERTS[table]: rows[table] for table in TABLES})
+
+
+def _rows(work: Work) -> Iterator[tuple[str, Row]]:
+    """Every row of the work with its table, parents before children."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     ids = _ids()
     titles: dict[tuple[str, int | None], str] = {}
     seasons: dict[tuple[str, int | None], int] = {}
     episodes: dict[tuple[int, int], int] = {}
-    rows: dict[str, list[Row]] = {table: [] for table in TABLES}
     for draft in work.drafts:
         title = titles.get((draft.title or "", draft.year))
         if title is None:
             title = titles[draft.title or "", draft.year] = next(ids)
-            rows["title"].append((title, "show", draft.title, draft.year, now))
+            yield "title", (title, "show", draft.title, draft.year, now)
         season = seasons.get((title, draft.season_number))
         if season is None:
             season = seasons[title, draft.season_number] = len(seasons) + 1
-            rows["season"].append((season, title, draft.season_number))
+            yield "season", (season, title, draft.season_number)
         asset = next(ids)
-        rows["asset"].append(_asset(asset, draft, work, now))
+        yield "asset", _asset(asset, draft, work, now)
         for number in draft.episode_numbers:
             episode = episodes.get((season, number))
             if episode is None:
                 episode = episodes[season, number] = len(episodes) + 1
-                rows["episode"].append((episode, season, number, draft.episode_title))
-            rows["episode_asset"].append((episode, asset))
-        rows["asset_metadata"] += [(asset, domain, json.dumps(document)) for domain, document in draft.metadata.items()]
-    with_transaction(connection, {_INSERTS[table]: rows[table] for table in TABLES})
+                yield "episode", (episode, season, number, draft.episode_title)
+            yield "episode_asset", (episode, asset)
+        for domain, document in draft.metadata.items():
+            yield "asset_metadata", (asset, domain, json.dumps(document))
 
 
 def _ids() -> Iterator[str]:

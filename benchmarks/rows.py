@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import apsw
 
+from retrovue_uow.store.shape import JOURNAL_TABLES
+
 _MEANINGS = {
     "title": "SELECT kind, name, year FROM title",
     "season": "SELECT title.kind, title.name, title.year, season.number FROM season JOIN title ON title.id = season.title_id",
@@ -72,3 +74,17 @@ def _rows(path: str, table: str, meaning: str) -> list[tuple[object, ...]]:
     if len(rows) != count:
         raise DifferentRowsError(f"{table} has rows that belong to nothing")
     return sorted(rows, key=repr)
+
+
+def all_rows(path: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of a catalogue but the journal's, as it stands there."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {
+            str(table): connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  the schema's names
+            for (table,) in tables
+            if table not in JOURNAL_TABLES and table != "sqlite_sequence"
+        }
+    finally:
+        connection.close()
