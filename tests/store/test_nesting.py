@@ -243,3 +243,27 @@ def test_a_savepoint_that_cannot_be_released_undoes_everything_contained_or_not(
 
     assert isinstance(caught.value.__cause__, LookupError)
     assert names() == ["first"]
+
+
+def test_what_a_unit_was_asked_for_holds_where_it_is_entered_inside_another_one(db: Database, names: Names) -> None:
+    durable, contained = db.session(durable=True), db.session(contain=True)  # made while nothing was open
+
+    with db.session():
+        add(db, "outer")
+        with pytest.raises(ContractError, match="outermost"), durable:
+            pytest.fail("the body ran")
+        with suppress(LookupError), contained:
+            add(db, "inner")
+            raise LookupError("mine")
+
+    assert names() == ["first", "outer"]
+
+
+def test_a_dry_run_runs_no_on_commit_hook(db: Database) -> None:
+    called: list[str] = []
+
+    with db.session():
+        db.on_commit(lambda: called.append("hook"))
+        db.set_rollback_only("a dry run")
+
+    assert called == []
