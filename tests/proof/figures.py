@@ -166,6 +166,8 @@ class Figures:
         ]
         gaps = [f"- `{test}`: {reason}" for test, reason in self.gaps.items()]
         return _PAGE.format(
+            effort=self.effort,
+            remark=_REMARKS[self.effort],
             tests=tests,
             minutes=round(seconds / 60),
             cores=os.cpu_count(),
@@ -184,11 +186,15 @@ def _versions() -> str:
     )
 
 
+_REMARKS = {
+    Effort.SAMPLE: "**This is a sample**, drawn by the seed: `--proof=full` tries everything.",
+    Effort.FULL: "A plain `pytest` runs the same tests and tries a sample in each, drawn by `--proof-seed`.",
+}
 _PAGE = """# What the promises are tested with
 
-Written by the tests themselves, at the end of `pytest --proof=full --write-reliability`: {tests:,} tests passed in
+Written by the tests themselves, at the end of `pytest --proof={effort} --write-reliability`: {tests:,} tests passed in
 {minutes} minutes, on one of {cores} cores. {versions}; seed {seed}; {today}.
-A plain `pytest` runs the same tests and tries a sample in each, drawn by `--proof-seed`; it ends with the same figures.
+{remark}
 
 | promise | how it is tested | tried | result | time |
 |---|---|---|---|---|

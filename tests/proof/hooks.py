@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proof")
     group.addoption("--proof", choices=tuple(Effort), default=Effort.SAMPLE, help="how much is tried: a seeded sample, or all")
     group.addoption("--proof-seed", type=int, default=0, help="which sample")
-    group.addoption("--write-reliability", action="store_true", help=f"write what a full run tried into {PAGE}")
+    group.addoption("--write-reliability", action="store_true", help=f"write what a run of the whole suite tried into {PAGE}")
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
@@ -41,8 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures(effort, config.getoption("--proof-seed"))
     config.stash[STARTED] = time.monotonic()
     config.addinivalue_line("markers", f"{MARK}(promise, how): proves a promise of the library; has a line in {PAGE}")
-    if config.getoption("--write-reliability") and (effort is Effort.SAMPLE or not _is_whole(config)):
-        raise pytest.UsageError("--write-reliability tells of a whole run: give it --proof=full, and no paths, -k, -m or -x")
+    if config.getoption("--write-reliability") and not _is_whole(config):
+        raise pytest.UsageError("--write-reliability tells of the whole suite: give it no paths, -k, -m or -x")
     folder = in_memory(ROOM)
     if folder is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)  # temporary files lie there: a sync costs only time

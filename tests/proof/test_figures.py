@@ -49,6 +49,7 @@ def test_a_whole_run_writes_the_page(suite: pytest.Pytester) -> None:
     page = (suite.path / "docs" / "reliability.md").read_text(encoding="utf-8")
     row = "| It holds | by looking ([test](../test_a_whole_run_writes_the_page.py#test_it_holds)) | 2 tests, 2,000 points |"
     assert f"{row} kept; as it should | 0 s |" in page
+    assert "This is a sample" not in page
     assert "- `test_a_whole_run_writes_the_page.py::test_known_gap`: not yet" in page
 
 
@@ -62,10 +63,14 @@ def test_a_broken_promise_is_told_and_no_page_written(suite: pytest.Pytester) ->
     assert not (suite.path / "docs" / "reliability.md").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["--proof=full", "-k", "holds"], ["--proof=full", "-x"], ["--proof=full", "docs"]])
+@pytest.mark.parametrize("arguments", [["-k", "holds"], ["-x"], ["docs"]])
 def test_the_page_is_refused_for_a_part_of_the_run(suite: pytest.Pytester, arguments: list[str]) -> None:
-    with pytest.raises(pytest.UsageError, match="tells of a whole run"):
-        suite.parseconfigure("--write-reliability", *arguments)
+    with pytest.raises(pytest.UsageError, match="tells of the whole suite"):
+        suite.parseconfigure("--proof=full", "--write-reliability", *arguments)
+
+
+def test_a_page_of_a_sample_says_that_it_is_one() -> None:
+    assert "**This is a sample**" in Figures(Effort.SAMPLE).as_markdown(tests=1, seconds=1)
 
 
 def test_a_sample_is_in_order_and_depends_on_seed_and_test_alone() -> None:
