@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media import paths
@@ -43,14 +43,6 @@ def validate_asset_draft(draft: AssetDraft, collection: Collection) -> tuple[str
         if problem is not None:
             raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
     return key, mapping
-
-
-def _problems(draft: AssetDraft) -> Iterator[str | None]:
-    yield _kind_problem(draft)
-    yield _sidecar_problem(draft)
-    yield from _field_problems(draft)
-    yield _marker_problem(draft)
-    yield _metadata_problem(draft)
 
 
 def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:

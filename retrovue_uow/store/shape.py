@@ -43,10 +43,6 @@ class Shape:
         """The references that rows of `table` hold."""
         return [reference for reference in self.references if reference.child == table]
 
-    def of_parent(self, table: str) -> list[Reference]:
-        """The references that point at rows of `table`."""
-        return [reference for reference in self.references if reference.parent == table]
-
     def ancestors(self, table: str) -> set[str]:
         """The table itself, and those that its rows refer to, directly or not."""
         found, left = {table}, [table]

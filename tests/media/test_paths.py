@@ -22,6 +22,7 @@ from retrovue_uow.media.paths import (
     excluded,
     is_below,
     judge_root,
+    key_below,
     local_path_for,
     mapping_for,
 )
@@ -32,6 +33,7 @@ PIECES = (
     *("/", "//", "\\", ".", "..", "a", "é", "e\u0301", "\u212a", "\u0338", " ", "x"),
     *("C:", "file:", "localhost", "smb://", "plex:", "%2F", "%20", "%C3%A9", "%FF", "%00"),
 )
+NAME_PIECES = ("a", "\u00e9", "e\u0301", "\u0338", "\u0301", "=", "\\", " ", "C:", "file:", "%2F", "x.mkv")
 spelled = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 
 
@@ -85,6 +87,17 @@ def test_a_canonical_key_is_its_own_canonical_key(figures: Proof, source_path: s
         return
 
     assert canonical_key(key) == key
+
+
+@given(spelled, st.lists(st.sampled_from(NAME_PIECES), min_size=1, max_size=3).map("".join))
+def test_a_key_below_a_folder_is_the_key_of_the_whole_path(folder: str, name: str) -> None:
+    try:
+        folder_key = canonical_key(folder)
+    except ValidationError:
+        return
+    folder_key = folder_key if folder_key.endswith("/") else f"{folder_key}/"
+
+    assert key_below(folder_key, name) == canonical_key(f"{folder_key}{name}")
 
 
 @pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")

@@ -494,7 +494,9 @@ def test_sidecars_that_are_none_are_refused(catalog: Catalog, collection: Collec
 
 
 class TestNoJson:
-    @pytest.mark.parametrize("config", [{"a": float("nan")}, ["a"], {"a": "\udcff"}, {"a": object()}], ids=repr)
+    @pytest.mark.parametrize(
+        "config", [{"a": float("nan")}, ["a"], {"a": "\udcff"}, {"a": object()}], ids=["NaN", "list", "surrogate", "object"]
+    )
     def test_a_configuration_is_refused_at_preflight(self, catalog: Catalog, collection: Collection, config: Any) -> None:
         catalog.detach_enricher("Shows", "fake")
         before = dump(catalog)
@@ -509,7 +511,7 @@ class TestNoJson:
 
         assert dump(catalog) == before
 
-    @pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan")], ids=repr)
+    @pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan")], ids=["object", "bytes", "set", "NaN"])
     def test_arguments_are_refused_at_entry(self, catalog: Catalog, argument: object) -> None:
         with pytest.raises(ContractError, match="JSON"), catalog.operation("own", argument=argument):
             pytest.fail("entered")

@@ -225,3 +225,24 @@ def test_the_place_in_the_queue_is_freed_with_its_process(db: Database, path: Pa
     with db.session():
         db.execute("INSERT INTO item (name) VALUES ('ours')")
     assert names() == ["first", "ours"]
+
+
+GIVING_UP = """
+import sys
+from retrovue_uow import Database, ResourceError
+db = Database(sys.argv[1], write_wait_s=0.1)
+try:
+    with db.session():
+        pass
+except ResourceError as error:
+    print("gave up" if sys.argv[1] in str(error) else error)
+"""
+
+
+def test_a_process_whose_turn_does_not_come_says_so_and_ends(db: Database, path: Path) -> None:
+    with db.session():
+        done = subprocess.run(
+            [sys.executable, "-c", GIVING_UP, str(path)], capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert (done.returncode, done.stdout) == (0, "gave up\n"), done.stderr

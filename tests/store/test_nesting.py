@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -212,3 +213,57 @@ def test_whatever_passes_through_rolls_back(
 
     assert names() == ["first"]
     works()
+
+
+def test_what_was_swallowed_inside_a_contained_unit_is_the_cause(db: Database) -> None:
+    failure = ValueError("deep")
+
+    def swallowing() -> None:
+        with suppress(ValueError), db.session():
+            raise failure
+
+    with db.session():
+        with pytest.raises(ContractError, match="swallowed") as caught, db.session(contain=True):
+            swallowing()
+        assert caught.value.__cause__ is failure
+
+
+def test_a_savepoint_that_cannot_be_released_undoes_everything_contained_or_not(db: Database, names: Names) -> None:
+    def fail_at_release(_: object, sql: str, __: object) -> bool:
+        if sql.startswith("RELEASE"):
+            raise LookupError("no release")
+        return True
+
+    with pytest.raises(ContractError) as caught, db.session():
+        add(db, "outer")
+        with suppress(LookupError), db.session(contain=True):
+            add(db, "inner")
+            db.connection.exec_trace = fail_at_release
+        db.connection.exec_trace = None
+
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert names() == ["first"]
+
+
+def test_what_a_unit_was_asked_for_holds_where_it_is_entered_inside_another_one(db: Database, names: Names) -> None:
+    durable, contained = db.session(durable=True), db.session(contain=True)  # made while nothing was open
+
+    with db.session():
+        add(db, "outer")
+        with pytest.raises(ContractError, match="outermost"), durable:
+            pytest.fail("the body ran")
+        with suppress(LookupError), contained:
+            add(db, "inner")
+            raise LookupError("mine")
+
+    assert names() == ["first", "outer"]
+
+
+def test_a_dry_run_runs_no_on_commit_hook(db: Database) -> None:
+    called: list[str] = []
+
+    with db.session():
+        db.on_commit(lambda: called.append("hook"))
+        db.set_rollback_only("a dry run")
+
+    assert called == []

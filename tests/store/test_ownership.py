@@ -174,3 +174,25 @@ def test_a_forked_child_can_neither_use_nor_damage_the_parents_unit(
 
     assert ran.returncode == 0, ran.stderr
     assert names() == ["first", "parent", "parent, too", "the next unit"]
+
+
+def test_a_unit_left_in_another_thread_without_an_error_stays_its_owner_s(db: Database, names: Names) -> None:
+    unit = db.session()
+    unit.__enter__()
+    add(db, "kept")
+    refused: list[BaseException] = []
+
+    def leave() -> None:
+        try:
+            unit.leave(None)
+        except ContractError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join()
+
+    assert db.path in str(refused[0])
+    add(db, "kept, too")
+    unit.leave(None)
+    assert names() == ["first", "kept", "kept, too"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,3 +129,24 @@ def test_a_unit_cannot_be_opened_inside_a_snapshot(db: Database, works: Callable
         assert db.execute("SELECT count(*) FROM item") == [(1,)]
 
     works()
+
+
+def test_a_block_that_another_thread_may_not_open_leaves_ours_in_force(db: Database, names: Callable[[], list[str]]) -> None:
+    refused: list[BaseException] = []
+
+    def intrude() -> None:
+        try:
+            with db.read_only():
+                pytest.fail("the block was opened")
+        except ContractError as error:
+            refused.append(error)
+
+    with db.session(), db.read_only():
+        thread = threading.Thread(target=intrude)
+        thread.start()
+        thread.join()
+        with pytest.raises(ContractError, match="read-only phase"):
+            db.execute("INSERT INTO item (name) VALUES ('written')")
+
+    assert len(refused) == 1
+    assert names() == ["first"]

@@ -118,3 +118,23 @@ def test_settings_that_guard_the_file_are_refused(db: Database, pragma: str) -> 
         db.execute(f"PRAGMA {pragma}")
     with db.session(), pytest.raises(ContractError):
         db.execute(f"PRAGMA {pragma}")
+
+
+def test_no_savepoint_of_ours_can_be_named_by_others(db: Database, names: Names) -> None:
+    statements: list[str] = []
+
+    def note(_: object, sql: str, __: object) -> bool:
+        statements.append(sql)
+        return True
+
+    with db.session():
+        db.connection.exec_trace = note
+        with db.session():
+            db.connection.exec_trace = None
+            db.execute("INSERT INTO item (name) VALUES ('kept')")
+            (savepoint,) = [sql.split()[1] for sql in statements if sql.startswith("SAVEPOINT")]
+            for control in ("ROLLBACK TO", "RELEASE", "SAVEPOINT"):
+                with pytest.raises(ContractError):
+                    db.execute(f"{control} {savepoint}")
+
+    assert names() == ["first", "kept"]

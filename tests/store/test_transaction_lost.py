@@ -288,3 +288,37 @@ def test_an_io_error_loses_nothing_but_the_unit(failing_disk: Callable[[bool], N
         database.execute("INSERT INTO item VALUES (2)")
     assert database.execute("SELECT id FROM item") == [(2,)]
     database.close()
+
+
+def test_what_ended_the_transaction_is_the_cause_and_not_an_earlier_error(db: Database) -> None:
+    with pytest.raises(TransactionLostError) as caught, db.session():
+        with pytest.raises(ConstraintError):
+            db.execute("INSERT INTO item VALUES (1, 'there already')")
+        with pytest.raises(RetroVueError, match="sprung"):
+            db.execute("INSERT INTO trap VALUES (1)")
+
+    assert "sprung" in str(caught.value.__cause__)
+
+
+def test_each_loss_on_one_handle_is_noticed_even_where_a_new_transaction_hides_it(
+    db: Database, names: Callable[[], list[str]]
+) -> None:
+    for name in ("once", "again"):
+        with pytest.raises(TransactionLostError), db.session():
+            with pytest.raises(ConstraintError):
+                or_rollback(db)
+            db.connection.authorizer = None
+            db.connection.execute("BEGIN IMMEDIATE")
+            db.connection.execute("INSERT INTO item (name) VALUES (?)", (name,))
+
+    assert names() == ["first"]
+
+
+def test_a_loss_without_an_error_is_not_blamed_on_an_error_that_was_survived(db: Database) -> None:
+    with pytest.raises(TransactionLostError) as caught, db.session():
+        with pytest.raises(ConstraintError):
+            db.execute("INSERT INTO item VALUES (1, 'there already')")
+        db.connection.authorizer = None
+        db.connection.execute("ROLLBACK")
+
+    assert caught.value.__cause__ is None

@@ -1,0 +1,203 @@
+"""Mutation testing of the store: no mutant survives without a written reason. Takes an hour or two; not part of the suite.
+
+    python tests/mutation.py             # every mutant that has no result yet, then the verdict
+    python tests/mutation.py survivors   # those that survived, again
+    python tests/mutation.py verdict     # only the verdict on the results at hand
+    python tests/mutation.py 'retrovue_uow.store.unit.*'
+
+The mutants are mutmut's (extra `proof`, configuration in setup.cfg), and lie in the folder `mutants`. What survived is compared
+with `surviving_mutants.toml`: the verdict names each survivor without a reason there, and each reason whose mutant is no more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from itertools import accumulate
+from math import ceil, inf
+from pathlib import Path
+from typing import Any
+
+import libcst as cst
+import mutmut.__main__
+from mutmut.configuration import config
+from mutmut.mutation import file_mutation
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.file_mutation import MutationVisitor
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
+from mutmut.stats import status_by_exit_code
+from mutmut.utils.file_utils import walk_mutatable_files
+from mutmut.workers.isolation import ForkServerRunner
+
+ROOT = Path(__file__).parents[1]
+REASONS = Path(__file__).with_name("surviving_mutants.toml")
+BUDGET_S = 8
+"""What the tests of one mutant may take at most, at the first time."""
+UNRUNNABLE = 255
+SETUP_S = 0.05
+"""What the fixtures of a test take, about: mutmut times its body alone."""
+TRANSPARENT = {"cache", "cached_property", "contextmanager", "property"}
+"""Decorators below which a function can be exchanged while it is called."""
+
+
+def decorators(function: cst.FunctionDef) -> set[str]:
+    """The names of a function's decorators; those with a dot or arguments have none."""
+    return {each.decorator.value if isinstance(each.decorator, cst.Name) else "" for each in function.decorators}
+
+
+def mutate_decorated_functions() -> None:
+    """Make mutmut, which leaves decorated functions alone, mutate those whose decorators are transparent."""
+    skips, arrange = MutationVisitor._skip_node_and_children, file_mutation.function_trampoline_arrangement
+
+    def skips_but_transparent(self: MutationVisitor, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.FunctionDef) and node.decorators and decorators(node) <= TRANSPARENT:
+            return False
+        return bool(skips(self, node))
+
+    def arranged(function: cst.FunctionDef, *arguments: Any, **keywords: Any) -> Any:
+        before, (trampoline, *variants), after, names = arrange(function, *arguments, **keywords)
+        if decorators(function) <= TRANSPARENT:
+            variants = [variant.with_changes(decorators=[]) for variant in variants]  # all functions
+        return before, [trampoline, *variants], after, names
+
+    MutationVisitor._skip_node_and_children = skips_but_transparent
+    file_mutation.function_trampoline_arrangement = arranged
+
+
+def ask_quick_tests(budget_s: float) -> None:
+    """Make the fork server ask the store's own tests first, then others, the quick ones before the slow, within a budget.
+
+    The first one that fails is the end of a mutant.
+
+    Whom a test beyond the budget would have killed survives, and is asked again by all tests as one of the survivors. A test
+    with a backslash in its identifier is never asked: pytest does not find it by name once it has collected the tests before.
+    """
+    submit = ForkServerRunner.submit
+
+    def submitted(self: ForkServerRunner, mutant_name: str, tests: list[str], limit: int, estimated_s: float) -> None:
+        durations = state().duration_by_test
+        known = [test for test in tests if "\\" not in test]
+        ordered = sorted(known, key=lambda test: (not test.startswith("tests/store/"), durations[test]))
+        ends = accumulate(durations[test] + SETUP_S for test in ordered)
+        asked = [test for test, end in zip(ordered, ends, strict=True) if end < budget_s] or ordered[:1]
+        time_s = sum(durations[test] + SETUP_S for test in asked)
+        submit(self, mutant_name, asked, ceil((time_s + config().timeout_constant) * config().timeout_multiplier * 2), time_s)
+
+    ForkServerRunner.submit = submitted
+    ForkServerRunner.run_clean_tests = lambda self, tests: 0  # the run that timed them was clean
+
+
+def ask_about_what_children_run() -> None:
+    """Make mutmut ask the store's tests about functions that no test meets itself, but perhaps in a child that it forks."""
+    known_mutants = mutmut.__main__.collect_source_file_mutation_data
+
+    def mutants(**keywords: Any) -> Any:
+        tests = {test for test in state().duration_by_test if test.startswith("tests/store/")}
+        found = known_mutants(**keywords)
+        for _, name, _ in found[0]:
+            asked = state().tests_by_mangled_function_name[name.partition("__mutmut_")[0]]
+            asked.update(() if asked else tests)
+        return found
+
+    mutmut.__main__.collect_source_file_mutation_data = mutants
+
+
+def answer_ctrl_c() -> None:
+    """Let the tests be interrupted by SIGINT again, which mutmut's fork server, and a shell's `&`, have ignored."""
+    run_tests = PytestRunner.run_tests
+
+    def ran(self: PytestRunner, **keywords: Any) -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        forget_what_is_cached()
+        import pytest  # nothing of pytest's may be loaded before the fork server
+
+        try:
+            return int(run_tests(self, **keywords))
+        except pytest.PytestUnraisableExceptionWarning:
+            return 1  # warnings are errors, and this one came when pytest was about to end
+
+    PytestRunner.run_tests = ran
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def forget_what_is_cached() -> None:
+    """Let the store compute again what it had cached as the tests were collected, before there was a mutant."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("retrovue_uow.store."):
+            for member in vars(module).values():
+                if hasattr(member, "cache_clear"):
+                    member.cache_clear()
+
+
+def is_case_of_sql(mutant: str) -> bool:
+    """Whether all that it changes is the case of letters in a statement without quoted text: to SQLite that is the same."""
+    before, _, after = mutant.partition(": ")[2].partition(" → ")
+    return "execute(" in before and "'" not in before and before != after and before.casefold() == after.casefold()
+
+
+def results() -> dict[str, str]:
+    """What became of each mutant; one whose tests could not be run (255, which mutmut takes for a timeout) has no result."""
+    found = {}
+    for path in walk_mutatable_files():
+        mutated = SourceFileMutationData(path=path)
+        mutated.load()
+        for name, code in mutated.exit_code_by_key.items():
+            found[name] = status_by_exit_code[None if code == UNRUNNABLE else code]
+    return found
+
+
+def survivors() -> list[str]:
+    """The mutants that no test has killed, those included about which none was asked."""
+    return [name for name, status in results().items() if status in {"survived", "no tests"}]
+
+
+def mutation(name: str) -> str:
+    """A mutant in words that stay the same while the code around it changes: the function, and its lines before and after."""
+    module, _, function = name.partition("__mutmut_")[0].rpartition(".")
+    where = module.removeprefix("retrovue_uow.store.") + ":" + function.removeprefix("xǁ").removeprefix("x_").replace("ǁ", ".")
+    lines = get_diff_for_mutant(name).splitlines()[3:]
+    before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return f"{where}: {before} → {after}"
+
+
+def verdict() -> int:
+    """Print the figures of each module, and what is amiss. Returns the exit status."""
+    became = results()
+    modules: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for name, status in became.items():
+        modules[name.split(".x")[0].removeprefix("retrovue_uow.store.")][status] += 1
+    for module, counts in sorted(modules.items()):
+        print(f"{module:24}{sum(counts.values()):5}  " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
+    survived = {each: name for name in survivors() if not is_case_of_sql(each := mutation(name))}
+    reasons = [mutant for group in tomllib.loads(REASONS.read_text())["reason"] for mutant in group["mutants"]]
+    unexplained = sorted(survived.keys() - set(reasons))
+    for each in unexplained:
+        print(f"survived without a reason: {survived[each]}\n    {each}")
+    for each in sorted(set(reasons) - survived.keys()):
+        print(f"a reason for what has not survived: {each}")
+    return 1 if unexplained else 0
+
+
+def main(asked: list[str]) -> int:
+    """Run the mutants that are asked for, and judge."""
+    os.chdir(ROOT)
+    sys.path[0] = str(ROOT / "mutants")
+    os.environ["PYTHONPATH"] = sys.path[0]  # what the tests start is mutated, too
+    mutate_decorated_functions()
+    ask_quick_tests(inf if asked == ["survivors"] else BUDGET_S)
+    ask_about_what_children_run()
+    answer_ctrl_c()
+    if asked == ["survivors"]:
+        asked = survivors()
+    if asked != ["verdict"]:
+        mutmut.__main__._run(asked, max_children=1)
+    return verdict()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,44 @@
+"""What a draft may not say: each is refused by the name of what is wrong, and nothing is changed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from harness import FakeImporter, draft, dump, episode
+
+from retrovue_uow import Catalog, Collection, IngestError, Marker, Sidecar, ValidationError
+
+IMPOSSIBLE: dict[str, dict[str, Any]] = {
+    "kind 'opera' is not one of": {"kind": "opera"},
+    "an episode needs title, season_number and episode_numbers": {"kind": "episode", "title": "Dark", "season_number": 1},
+    "a movie needs a title": {"kind": "movie"},
+    "sidecars must be a tuple of Sidecar": {"sidecars": [Sidecar("/media/a.nfo", 1, 1)]},
+    "size must be an integer from": {"size": True},
+    "mtime_ns 1.5 is not an integer": {"mtime_ns": 1.5},
+    "episode_numbers must be a tuple of integers": {"episode_numbers": [1]},
+    "episode_numbers (1, 1) names an episode twice": {"episode_numbers": (1, 1)},
+    "episode_title ' ' is not a readable text": {"episode_title": " "},
+    "markers must be a tuple of Marker": {"markers": [Marker("avail", 1)]},
+    "two markers of one kind start at the same time": {"markers": (Marker("avail", 1), Marker("avail", 1, 2))},
+    "marker kind 'opera' is not one of": {"markers": (Marker("opera", 1),)},  # type: ignore[arg-type]  # that is the point
+    "marker start_ms must be an integer from 0": {"markers": (Marker("avail", -1),)},
+    "metadata must map domains to JSON objects": {"metadata": [("editorial", {})]},
+    "metadata of domain 'editorial' is not a JSON object": {"metadata": {"editorial": ["studio"]}},
+}
+
+
+@pytest.mark.parametrize(("said", "facts"), IMPOSSIBLE.items(), ids=IMPOSSIBLE)
+def test_a_draft_that_says_what_cannot_be_is_refused_by_name(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, said: str, facts: dict[str, Any]
+) -> None:
+    importer.drafts = [episode("Dark", 1, 1), draft("odd.mkv", **facts)]
+    before = dump(catalog)
+
+    with pytest.raises(IngestError, match=re.escape(said)) as caught:
+        catalog.ingest_collection("Shows")
+
+    assert isinstance(caught.value.cause, ValidationError)
+    assert "odd.mkv" in str(caught.value)
+    assert dump(catalog) == before
