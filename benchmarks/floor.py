@@ -38,7 +38,7 @@ def connect(path: str) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     for pragma in (
-        "cache_size = -65536",
+        "cache_size = -32768",
         "recursive_triggers = 1",
         "synchronous = FULL",
         "temp_store = MEMORY",

@@ -216,7 +216,7 @@ _OPTIONS = {
 }
 
 
-_CACHE_KIB = 64 * 1024
+_CACHE_KIB = 32 * 1024
 """So that the rows of a large collection, and the indexes that they are found by, fit while they are written and judged."""
 
 
