@@ -267,3 +267,19 @@ def test_a_dry_run_runs_no_on_commit_hook(db: Database) -> None:
         db.set_rollback_only("a dry run")
 
     assert called == []
+
+
+def test_a_nested_unit_interrupted_as_it_begins_undoes_everything_though_swallowed(db: Database, names: Names) -> None:
+    def interrupt_at_savepoint(_: object, sql: str, __: object) -> bool:
+        if sql.startswith("SAVEPOINT"):
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(ContractError), db.session():
+        add(db, "outer")
+        db.connection.exec_trace = interrupt_at_savepoint
+        with suppress(KeyboardInterrupt), db.session(contain=True):
+            pytest.fail("the body ran")
+        db.connection.exec_trace = None
+
+    assert names() == ["first"]
