@@ -1,10 +1,11 @@
-"""Ours and its peers behind one small protocol, each used as its own documentation says."""
+"""Ours and its peers behind one small interface, each used as its own documentation says."""
 
 from __future__ import annotations
 
 import importlib
 import sqlite3
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
@@ -45,7 +46,7 @@ sqlalchemy_orm = _module("sqlalchemy.orm")
 sqlite_utils = _module("sqlite_utils")
 
 
-class Contender:
+class Contender(ABC):
     """A library, with one connection open on one file that nobody else writes.
 
     Attributes:
@@ -55,9 +56,9 @@ class Contender:
     name: ClassVar[str]
 
     @staticmethod
+    @abstractmethod
     def installed() -> str | None:
         """The version of the library; None where it is not installed."""
-        raise NotImplementedError
 
     @staticmethod
     def connect(path: str) -> Any:
@@ -67,29 +68,29 @@ class Contender:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    @abstractmethod
     def unit(self) -> Block:
         """The outermost block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nested(self) -> Block:
         """A block inside another one."""
-        raise NotImplementedError
 
     def survivable(self) -> Block:
         """A nested block whose failure may be survived; most libraries have but one kind."""
         return self.nested()
 
+    @abstractmethod
     def execute(self, sql: str) -> object:
         """Run one statement as users of the library run SQL."""
-        raise NotImplementedError
 
     def on_commit(self, hook: Callable[[], None]) -> bool:
         """Have `hook` called after COMMIT; False where the library knows no such thing."""
         return False
 
+    @abstractmethod
     def raw(self) -> Any:
         """The driver's own connection."""
-        raise NotImplementedError
 
     def in_transaction(self) -> bool:
         """Whether the driver has a transaction open."""

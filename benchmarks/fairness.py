@@ -1,6 +1,6 @@
 """Who waits how long for the one writer's place: many processes, small units, ours in its queue beside `BEGIN IMMEDIATE`.
 
-python -m benchmarks.fairness [--seconds N] [--processes N …] [--ingest]
+python -m benchmarks fairness [--seconds N] [--processes N …] [--ingest]
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def as_text(reports: Sequence[Report]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print how fairly many processes share one file."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks fairness", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="per case")
     parser.add_argument("--processes", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--ingest", action="store_true", help="small ingests through a catalogue, too")

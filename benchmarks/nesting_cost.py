@@ -1,6 +1,6 @@
 """What one nested block with one INSERT costs, inside one open outer unit: ours and its peers, in one process, by turns.
 
-python -m benchmarks.nesting_cost [--rounds N] [--blocks N] [--json FILE]
+python -m benchmarks nesting_cost [--rounds N] [--blocks N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def write_json(found: Costs, path: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what nesting costs."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.nesting_cost", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks nesting_cost", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--blocks", type=int, default=1000, help="nested blocks per round")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")

@@ -1,6 +1,6 @@
 """What recording, narrowed checks and the journal cost, and what they save: with and without, on small and large catalogues.
 
-python -m benchmarks.recording [--assets N] [--large N] [--rounds N] [--json FILE]
+python -m benchmarks recording [--assets N] [--large N] [--rounds N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,95 +17,9 @@ from unittest import mock
 
 import attrs
 
-from retrovue_uow import AssetDraft, Catalog, Collection, FoundCollection, IngestFilters, PathMapping
-from retrovue_uow.model import Json
+from benchmarks.stations import make_files, station, timed
+from retrovue_uow import Catalog
 from retrovue_uow.store import journal, queries_integrity
-
-SEASON = 20
-
-
-@attrs.define
-class Drafts:
-    """An importer of episodes that are already identified and measured, and its own factory."""
-
-    folder: str
-    numbers: range = range(0)
-
-    def __call__(self, config: Json) -> Drafts:
-        return self
-
-    def check(self) -> None:
-        """It can always be reached."""
-
-    def collections(self) -> Sequence[FoundCollection]:
-        """None but those that were added."""
-        return ()
-
-    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
-        """One episode for each number; `SEASON` of them to a season, two seasons to a show."""
-        for number in self.numbers:
-            season, episode = divmod(number, SEASON)
-            path = f"{self.folder}/{collection.name}/{season}/{episode}.mkv"
-            yield AssetDraft(
-                path,
-                path,
-                size=1_000_000 + number,
-                mtime_ns=number,
-                sidecars=(),
-                kind="episode",
-                title=f"Show {season // 2}",
-                season_number=season % 2 + 1,
-                episode_numbers=(episode + 1,),
-                duration_ms=1_500_000,
-                container="matroska",
-                video_codec="h264",
-                audio_codec="aac",
-                width=640,
-                height=480,
-                metadata={"probed": {"bit_rate": 1_500_000, "streams": 2}},
-            )
-
-
-@attrs.frozen
-class Station:
-    """A catalogue in a folder of its own, and what its importer finds."""
-
-    catalog: Catalog
-    importer: Drafts
-
-    def ingest(self, collection: str, numbers: range) -> float:
-        """Seconds that the ingest of so many files takes."""
-        self.importer.numbers = numbers
-        return timed(lambda: self.catalog.ingest_collection(collection))
-
-    def process(self, collection: str, number: int) -> float:
-        """Seconds that processing one more file takes."""
-        self.importer.numbers = range(number, number + 1)
-        found = self.catalog.collection(collection)
-        (draft,) = self.importer.discover(found, found.path_mappings, IngestFilters())
-        Path(draft.file_path).parent.mkdir(parents=True, exist_ok=True)
-        Path(draft.file_path).touch()
-        return timed(lambda: self.catalog.process_asset(draft, collection))
-
-
-@contextmanager
-def station(*collections: str) -> Iterator[Station]:
-    """A new catalogue with these collections, without enrichers."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "mounted.txt").touch()
-        importer = Drafts(folder)
-        with Catalog(Path(folder, "catalog.db"), importers={"drafts": importer}) as catalog:
-            catalog.add_source("drafts", "drafts")
-            for name in collections:
-                catalog.add_collection("drafts", name, path_mappings={folder: folder})
-            yield Station(catalog, importer)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 @contextmanager
@@ -126,15 +39,6 @@ def ingest_seconds(assets: int) -> float:
     """An ingest of so many new files into a new catalogue."""
     with station("Shows") as new:
         return new.ingest("Shows", range(assets))
-
-
-def make_files(folder: str, count: int) -> None:
-    """So many empty files, named as people name episodes."""
-    for number in range(count):
-        season, episode = divmod(number, SEASON)
-        path = Path(folder, f"Show {season // 2}", f"Season {season % 2 + 1:02}")
-        path.mkdir(parents=True, exist_ok=True)
-        (path / f"Show {season // 2} - S{season % 2 + 1:02}E{episode + 1:02} - Part {episode + 1}.mkv").touch()
 
 
 def files_seconds(folder: str) -> float:
@@ -260,15 +164,15 @@ def as_text(found: Costs) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print what recording costs and saves."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks recording", description=main.__doc__)
     parser.add_argument("--assets", type=int, default=20_000)
     parser.add_argument("--few", type=int, default=2_000)
     parser.add_argument("--many", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     found = costs(assets=given.assets, few=given.few, many=given.many, rounds=given.rounds)
     sys.stdout.write(as_text(found) + "\n")
     if given.json:

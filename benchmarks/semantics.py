@@ -1,6 +1,6 @@
 """Who keeps which promise: the same scenarios against ours and its peers, judged by what is in the file afterwards.
 
-    python -m benchmarks.semantics [--markdown]
+    python -m benchmarks semantics [--markdown]
 
 Each scenario asks for something that a careful user does not want to happen. A broken promise is what the unit of work
 promises and the peer does not do; for some peers that is a documented choice, as with a nested failure that is swallowed.
@@ -409,7 +409,7 @@ def _cell(finding: Finding) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print who keeps which promise."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.semantics", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks semantics", description=main.__doc__)
     parser.add_argument("--markdown", action="store_true", help="one table, for the documentation")
     options = parser.parse_args(arguments)
     logger.disable("retrovue_uow")  # it would report what the scenarios provoke

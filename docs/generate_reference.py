@@ -157,7 +157,7 @@ def defined(module: str, name: str) -> Definition:
 
 def looked_up(module: str, name: str) -> Definition | None:
     """The same; None for a name that is not of this library."""
-    body = tree(module).body
+    body = statements(module)
     for node, following in zip(body, [*body[1:], ast.Pass()], strict=True):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return Definition(module, node, ast.get_docstring(node) or "")
@@ -166,6 +166,12 @@ def looked_up(module: str, name: str) -> Definition | None:
         if isinstance(node, ast.ImportFrom) and any((each.asname or each.name) == name for each in node.names):
             return looked_up(node.module, name) if node.module and node.module.startswith(PACKAGE) else None
     return None
+
+
+def statements(module: str) -> list[ast.stmt]:
+    """What a module says at its top level, or only to whoever checks types."""
+    body = tree(module).body
+    return [each for node in body for each in (node.body if isinstance(node, ast.If) else [node])]
 
 
 def text_of(node: ast.stmt) -> str:

@@ -1,63 +1,65 @@
 """A retro-TV station's media catalogue in one SQLite file, changed by whole, validated operations only."""
 
-from loguru import logger
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from retrovue_uow.catalog import Catalog
-from retrovue_uow.errors import (
-    AfterCommitError,
-    AssetProcessingError,
-    BusinessRuleError,
-    ConfigurationError,
-    ConflictError,
-    ConstraintError,
-    ContractError,
-    CurationError,
-    ForgetError,
-    IngestError,
-    OperationError,
-    ResourceError,
-    RetroVueError,
-    TransactionLostError,
-    UndoError,
-    ValidationError,
-    WipeError,
-)
-from retrovue_uow.media.interfaces import Enricher, Importer
-from retrovue_uow.model import (
-    Asset,
-    AssetDraft,
-    AssetProcessingResult,
-    AssetSelector,
-    AttachedEnricher,
-    Changes,
-    CheckReport,
-    Collection,
-    CurationResult,
-    Explanation,
-    ForgetResult,
-    FoundCollection,
-    Holder,
-    IngestFailure,
-    IngestFilters,
-    IngestResult,
-    JournalOperation,
-    JournalUnit,
-    Marker,
-    PathMapping,
-    RowChange,
-    Sidecar,
-    Source,
-    SourceIngestResult,
-    Title,
-    TitleResult,
-    UndoResult,
-    Violation,
-    WipeOptions,
-    WipeResult,
-    as_json,
-)
-from retrovue_uow.operations.preparation import PreparedIngest
-from retrovue_uow.store.database import Database
+if TYPE_CHECKING:
+    from retrovue_uow.catalog import Catalog
+    from retrovue_uow.errors import (
+        AfterCommitError,
+        AssetProcessingError,
+        BusinessRuleError,
+        ConfigurationError,
+        ConflictError,
+        ConstraintError,
+        ContractError,
+        CurationError,
+        ForgetError,
+        IngestError,
+        OperationError,
+        ResourceError,
+        RetroVueError,
+        TransactionLostError,
+        UndoError,
+        ValidationError,
+        WipeError,
+    )
+    from retrovue_uow.media.interfaces import Enricher, Importer
+    from retrovue_uow.model import (
+        Asset,
+        AssetDraft,
+        AssetProcessingResult,
+        AssetSelector,
+        AttachedEnricher,
+        Changes,
+        CheckReport,
+        Collection,
+        CurationResult,
+        Explanation,
+        ForgetResult,
+        FoundCollection,
+        Holder,
+        IngestFailure,
+        IngestFilters,
+        IngestResult,
+        JournalOperation,
+        JournalUnit,
+        Marker,
+        PathMapping,
+        RowChange,
+        Sidecar,
+        Source,
+        SourceIngestResult,
+        Title,
+        TitleResult,
+        UndoResult,
+        Violation,
+        WipeOptions,
+        WipeResult,
+        as_json,
+    )
+    from retrovue_uow.operations.preparation import PreparedIngest
+    from retrovue_uow.store.database import Database
 
 __all__ = [
     "AfterCommitError",
@@ -115,4 +117,26 @@ __all__ = [
     "as_json",
 ]
 
-logger.disable("retrovue_uow")  # a library is silent until its user calls `logger.enable("retrovue_uow")`
+_HOMES = {
+    "Catalog": "catalog",
+    "Database": "store.database",
+    "Enricher": "media.interfaces",
+    "Importer": "media.interfaces",
+    "PreparedIngest": "operations.preparation",
+}
+"""Modules by public name; of errors it is `errors`, of everything else `model`."""
+
+
+if not TYPE_CHECKING:  # which would take every misspelt name for one of these
+
+    def __getattr__(name: str) -> object:
+        """The public name, imported when it is first asked for (PEP 562): nobody waits for what is not used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = _HOMES.get(name, "errors" if name.endswith("Error") else "model")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from retrovue_uow.errors import OperationError, ResourceError, ValidationError
+from retrovue_uow.errors import ContractError, OperationError, ResourceError, ValidationError
 from retrovue_uow.media import registry
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import (
@@ -111,10 +111,20 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
-        """Close the file and give back what was claimed. Refused inside a unit of work, which is rolled back."""
-        self.database.close()
-        self.enrichment_cache.close()
-        self._claims.close()
+        """Close the file and give back what was claimed. Refused inside a unit of work, which is rolled back.
+
+        Where one part cannot be closed, the others are all the same, and the first error is raised.
+        """
+        errors: list[BaseException] = []
+        for part in (self.database, self.enrichment_cache, self._claims):
+            try:
+                part.close()
+            except ContractError:
+                raise  # refused: the catalogue is still open, and its claims may be somebody's
+            except BaseException as error:  # noqa: BLE001  raised once all are closed
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
         """A unit of work around several operations, or around SQL of your own: all of it, or nothing.
@@ -287,19 +297,20 @@ class Catalog:
 
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
-        rules themselves, the settings of the connection, and the journal with what it recorded.
+        rules themselves, the settings of the connection, and the journal with what it recorded. Of CHECK constraints, SQLite
+        judges none where the catalogue was opened read-only; JSON is judged all the same.
         """
         with self.database.read_only() as db:
-            schema = list(verification.wrong_schema(db))
+            schema = list(verification.listed(db, verification.wrong_schema))
             rules_can_judge = not any(each.subject == "view" for each in schema)
             return CheckReport(
                 (
-                    *verification.damage(db),
+                    *verification.listed(db, verification.damage),
                     *schema,
-                    *queries_integrity.all_broken_references(db),
-                    *(queries_integrity.all_violations(db) if rules_can_judge else ()),
+                    *verification.listed(db, queries_integrity.all_broken_references),
+                    *(verification.listed(db, queries_integrity.all_violations) if rules_can_judge else ()),
                     *verification.wrong_connection(db),
-                    *verification.wrong_journal(db),
+                    *verification.listed(db, verification.wrong_journal),
                 )
             )
 

@@ -1,6 +1,7 @@
 """The command line `retrovue-uow`: its commands and options.
 
-Commands import what they need when they run, so that `--help` and a mistyped option answer at once.
+Commands import what they need when they run, and groups of commands are imported when one of theirs is wanted, so that `--help`
+and a mistyped option answer at once.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from retrovue_uow.cli_assets import asset_app, title_app
-from retrovue_uow.cli_config import collection_app, enricher_app, source_app
-from retrovue_uow.cli_journal import history_app, undo
+from retrovue_uow.cli_journal import undo
 from retrovue_uow.cli_options import (
     DEFAULT_CATALOG,
     AllowEmpty,
@@ -94,22 +94,38 @@ def _report(error: Exception, *, debug: bool) -> int:
     return exit_code(error)
 
 
-app = typer.Typer(
-    cls=SentenceGroup,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich takes longer to draw a frame around the help than all the rest takes
-)
-for _name, _commands in (
-    ("source", source_app),
-    ("collection", collection_app),
-    ("enricher", enricher_app),
-    ("asset", asset_app),
-    ("title", title_app),
-    ("history", history_app),
-):
-    app.add_typer(_commands, name=_name)
+_PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,  # rich takes longer to draw a frame around the help than all the rest takes
+}
+_GROUPS = {
+    "source": ("cli_config", "Where collections come from."),
+    "collection": ("cli_config", "The parts of a source that are ingested and wiped as a whole."),
+    "enricher": ("cli_config", "What finds out more about the files of a collection."),
+    "asset": ("cli_assets", "The media files that the catalogue knows."),
+    "title": ("cli_assets", "The shows and movies that the assets belong to."),
+    "history": ("cli_journal", "What was done to the catalogue, the newest first."),
+}
+"""By name: the module that has its commands, as `<name>_app`, and its help."""
+
+
+class LateGroup(TyperGroup):
+    """A group by name and sentence alone; its commands are imported when one of them, or the help of the group, is wanted."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # as Typer has it
+        """The context of the whole group, which thereby takes over."""
+        module, sentence = _GROUPS[str(self.name)]
+        commands = getattr(import_module(f"retrovue_uow.{module}"), f"{self.name}_app")
+        alone = typer.Typer(**_PLAIN)
+        alone.add_typer(commands, name=self.name, help=sentence)
+        root: Any = typer.main.get_command(alone)  # Typer's own class of groups has no public home
+        return root.commands[self.name].make_context(info_name, args, parent=parent, **extra)
+
+
+app = typer.Typer(cls=SentenceGroup, no_args_is_help=True, **_PLAIN)
+for _name, (_, _sentence) in _GROUPS.items():
+    app.add_typer(typer.Typer(cls=LateGroup), name=_name, help=_sentence)
 
 
 @app.callback()

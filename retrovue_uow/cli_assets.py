@@ -25,8 +25,8 @@ from retrovue_uow.cli_selecting import Selection, selecting_by_collection, selec
 if TYPE_CHECKING:
     from retrovue_uow.cli_curation import Verb
 
-asset_app = typer.Typer(no_args_is_help=True, help="The media files that the catalogue knows.")
-title_app = typer.Typer(no_args_is_help=True, help="The shows and movies that the assets belong to.")
+asset_app = typer.Typer(no_args_is_help=True)
+title_app = typer.Typer(no_args_is_help=True)
 AssetArgument = Annotated[str, typer.Argument(metavar="ASSET", help="Its id, or the path of its file.")]
 
 

@@ -34,9 +34,9 @@ from retrovue_uow.cli_options import (
 if TYPE_CHECKING:
     from retrovue_uow.model import ForgetResult, WipeResult
 
-source_app = typer.Typer(no_args_is_help=True, help="Where collections come from.")
-collection_app = typer.Typer(no_args_is_help=True, help="The parts of a source that are ingested and wiped as a whole.")
-enricher_app = typer.Typer(no_args_is_help=True, help="What finds out more about the files of a collection.")
+source_app = typer.Typer(no_args_is_help=True)
+collection_app = typer.Typer(no_args_is_help=True)
+enricher_app = typer.Typer(no_args_is_help=True)
 
 
 @source_app.command("add")

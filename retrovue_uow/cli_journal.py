@@ -11,7 +11,7 @@ from retrovue_uow.cli_options import DEFAULT_CATALOG, AsJson, CatalogFile, DryRu
 if TYPE_CHECKING:
     from retrovue_uow.model import UndoResult
 
-history_app = typer.Typer(invoke_without_command=True, help="What was done to the catalogue, the newest first.")
+history_app = typer.Typer(invoke_without_command=True)
 
 
 @history_app.callback()

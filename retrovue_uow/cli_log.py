@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loguru import logger
-
 from retrovue_uow.errors import ResourceError
+from retrovue_uow.log import logger
 
 
 def log_to(path: str) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -149,6 +148,8 @@ def age(text: str | None) -> timedelta | None:
 
 def json_object(text: str, option: str) -> dict[str, object]:
     """The JSON object that an option was given."""
+    import json
+
     from retrovue_uow.errors import ValidationError
 
     try:

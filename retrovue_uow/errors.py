@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from retrovue_uow.model import Holder, Violation
+if TYPE_CHECKING:
+    from retrovue_uow.model import Holder, Violation
 
 
 class RetroVueError(Exception):

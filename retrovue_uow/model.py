@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_unstructure_fn, override
 
 from retrovue_uow.redaction import redacted, shown
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 Json = Mapping[str, object]
 Progress = Callable[[int, int | None, str], None]
@@ -556,13 +558,19 @@ def summary(result: object) -> object:
     return {field.name: getattr(result, field.name) for field in wanted}
 
 
-_converter = cattrs.Converter()
-for _configured in (Source, AttachedEnricher):
-    _converter.register_unstructure_hook(
-        _configured, make_dict_unstructure_fn(_configured, _converter, config=override(unstruct_hook=redacted))
-    )
+@cache
+def _converter() -> Converter:
+    """Made when the first value is turned into JSON: until then nobody waits for cattrs."""
+    from cattrs import Converter
+    from cattrs.gen import make_dict_unstructure_fn, override
+
+    converter = Converter()
+    for configured in (Source, AttachedEnricher):
+        hook = make_dict_unstructure_fn(configured, converter, config=override(unstruct_hook=redacted))
+        converter.register_unstructure_hook(configured, hook)
+    return converter
 
 
 def as_json(value: object) -> object:
     """`value` as JSON knows it: attrs values become objects by field name, tuples arrays; configurations show no secret."""
-    return _converter.unstructure(value)
+    return _converter().unstructure(value)

@@ -71,7 +71,12 @@ def redacted_text(text: str) -> str:
     """`text` without the passwords and secret parameters of the URLs in it."""
     if "://" not in text:
         return text
-    return _PARAMETER_IN_URL.sub(_without_value, _PASSWORD_IN_URL.sub(rf"\1{MASK}", text))
+    return _PARAMETER_IN_URL.sub(_without_value, without_passwords(text))
+
+
+def without_passwords(text: str) -> str:
+    """`text` with the passwords of the URLs in it masked; done twice it is the same."""
+    return _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
 
 
 def _without_value(parameter: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -39,6 +40,36 @@ def test_every_test_of_the_unit_of_work_is_in_its_table() -> None:
     tests = {name for file in files for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)}
 
     assert sorted(name for name in tests if f"#{name})" not in page) == []
+
+
+def proven_in(file: Path) -> set[str]:
+    """The promises that the file's tests are marked as proofs of."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = [
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.proof" and node.args
+    ]
+    promises = [constants[each.id] if isinstance(each, ast.Name) else each for each in found]
+    return {str(ast.literal_eval(promise)) for promise in promises}
+
+
+def test_the_page_of_proofs_has_a_line_for_every_promise_and_no_other(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--write-reliability"):
+        return  # the lines that are missing are those that this run will write
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (.+?) \|", page.partition("|---|")[2], re.MULTILINE)
+
+    promises = {promise for file in (ROOT / "tests").rglob("test_*.py") for promise in proven_in(file)}
+
+    assert sorted(told) == sorted(promises), "run `pytest --proof=full --write-reliability`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

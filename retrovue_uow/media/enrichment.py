@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Enricher
 from retrovue_uow.media.remembering import Basis, Remembering, Told
 from retrovue_uow.media.secrets import retold, withheld

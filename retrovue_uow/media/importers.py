@@ -7,18 +7,29 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from operator import attrgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.media.paths import canonical_key, escapes, excluded, is_below, is_ignored, is_utf8, judge_root, reason
+from retrovue_uow.media.paths import (
+    canonical_key,
+    escapes,
+    excluded,
+    is_below,
+    is_ignored,
+    is_utf8,
+    judge_root,
+    key_below,
+    reason,
+    without_password,
+)
 from retrovue_uow.media.registry import refuse_unknown_keys
-from retrovue_uow.media.sidecars import SHOW_SIDECAR, own_sidecars
+from retrovue_uow.media.sidecars import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
 from retrovue_uow.model import (
     AssetDraft,
     Collection,
@@ -84,6 +95,12 @@ class FilesystemImporter:
             ValidationError: a link leaves its mapped root; or names are not UTF-8 (up to 20 are named at once).
             ResourceError: a folder or file cannot be read, or a link to a media file is broken.
         """
+        for run in self.runs(mappings, filters):
+            for entry, found in run.examined():
+                yield run.draft(entry, found)
+
+    def runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
+        """The files of which `discover` makes drafts, in its order, not examined yet. Raises what it raises."""
         roots: dict[Identity, PathMapping] = {}
         for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
             roots.setdefault(_folder_identity(mapping.local_path), mapping)
@@ -91,7 +108,7 @@ class FilesystemImporter:
         odd_names: list[str] = []
         for mapping in roots.values():
             elsewhere = frozenset(canonical_key(each.source_path) for each in mappings if each != mapping)
-            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, elsewhere).drafts()
+            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, elsewhere).runs()
         _refuse_odd_names(odd_names)
 
 
@@ -140,12 +157,19 @@ def _yielded(
     try:
         for draft in importer.discover(collection, mappings, filters):
             _require_draft(draft, collection, last)
-            yield draft
+            yield masked_draft(draft)
             count, last = count + 1, repr(draft.file_path)
     except RetroVueError:
         raise
     except Exception as error:  # an importer is somebody else's code
         raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+
+
+def masked_draft(draft: AssetDraft) -> AssetDraft:
+    """The draft without a password in the path that the source reports, so that nothing that shows the path shows it."""
+    path = draft.source_path
+    shown = without_password(path) if isinstance(path, str) else path
+    return draft if shown == path else attrs.evolve(draft, source_path=shown)
 
 
 def _require_draft(yielded: object, collection: Collection, last: str) -> None:
@@ -181,30 +205,86 @@ def _ending(extension: object) -> str:
 
 @attrs.frozen(eq=False)
 class _Folder:
-    """One folder and its one listing, by name.
+    """One folder and its one listing.
 
     Attributes:
-        relative: The path below the mapped root; empty for the root itself.
+        root: Local path of the mapped folder that it is below, or that it is.
+        source_path: The path as the source has it, with a slash at the end.
+        key: The canonical key, with a slash at the end.
+        nfos: The NFO files, by their casefolded names.
         shows: The show's sidecars of this folder and the ones above it, nearest first.
     """
 
     path: str
-    relative: str
+    root: str
+    source_path: str
+    key: str
     identity: Identity
     nfos: Mapping[str, os.DirEntry[str]]
     shows: tuple[Sidecar, ...]
 
-    def relative_path(self, name: str) -> str:
-        return f"{self.relative}/{name}" if self.relative else name
+
+@attrs.frozen(eq=False)
+class Run:
+    """Media files of one folder, in order, with no subfolder between them. They are examined as they are asked for.
+
+    Attributes:
+        mapping: The one that they are found by.
+    """
+
+    mapping: PathMapping
+    _folder: _Folder
+    _entries: Sequence[os.DirEntry[str]]
+
+    @property
+    def shows(self) -> tuple[Sidecar, ...]:
+        """The show's sidecars: all that a file has which has none of its own."""
+        return self._folder.shows
+
+    def examined(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+        """The regular files among them, and what the disk says now; without those that have vanished."""
+        root = self._folder.root
+        for entry in self._entries:
+            found = _entry_stat(entry, root)
+            if found is None:
+                _require_same_folder(self._folder)
+                logger.debug("listed_file_vanished", path=entry.path)
+            elif stat.S_ISREG(found.st_mode):
+                yield entry, found
+
+    def key(self, name: str) -> str:
+        """The canonical key of one of the files."""
+        return key_below(self._folder.key, name)
+
+    def sidecars(self, name: str) -> tuple[Sidecar, ...]:
+        """The sidecars of one of the files; `shows` itself where it has none of its own."""
+        folder = self._folder
+        if not folder.nfos:
+            return folder.shows
+        names = own_sidecars(name) if MOVIE_SIDECAR in folder.nfos else (own_sidecar(name),)
+        own = _sidecars(names, folder.nfos, folder.root)
+        return (*own, *folder.shows) if own else folder.shows
+
+    def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
+        """What an importer tells of an examined file."""
+        return AssetDraft(
+            file_path=entry.path,
+            source_path=f"{self._folder.source_path}{entry.name}",
+            size=found.st_size,
+            mtime_ns=found.st_mtime_ns,
+            sidecars=self.sidecars(entry.name),
+        )
 
 
-_Found: TypeAlias = tuple[_Folder, os.DirEntry[str]]
+class _Subfolder(NamedTuple):
+    parent: _Folder
+    entry: os.DirEntry[str]
 
 
 class _Walk:
     """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings.
 
-    `elsewhere` holds the source paths of those: what the source has there is not looked for below this root.
+    `elsewhere` holds the canonical keys of those: what the source has there is not looked for below this root.
     """
 
     def __init__(
@@ -216,84 +296,86 @@ class _Walk:
         odd_names: list[str],
         elsewhere: frozenset[str],
     ) -> None:
+        self._mapping = mapping
         self._root = mapping.local_path
-        source_root = canonical_key(mapping.source_path)
-        self._source_root = source_root if source_root.endswith("/") else f"{source_root}/"
+        self._source_root = _with_slash(canonical_key(mapping.source_path))
         self._endings = endings
         self._exclude = exclude
         self._walked = walked
         self._odd_names = odd_names
         self._elsewhere = elsewhere
-        self._links: deque[_Found] = deque()
+        self._links: deque[Run | _Subfolder] = deque()
 
-    def drafts(self) -> Iterator[AssetDraft]:
-        pending = self._listed(self._root, "", _folder_identity(self._root), ())
+    def runs(self) -> Iterator[Run]:
+        key = canonical_key(self._mapping.source_path)
+        pending = self._listed(self._root, key, _folder_identity(self._root), ())
         while pending or self._links:
             # Links wait until all else is walked: what is there by its own path keeps that path.
-            folder, entry = pending.pop() if pending else self._links.popleft()
-            if _is_folder(entry):
-                pending += self._entered(folder, entry)
-            elif draft := self._draft(folder, entry):
-                yield draft
+            found = pending.pop() if pending else self._links.popleft()
+            if isinstance(found, Run):
+                yield found
+            else:
+                pending += self._entered(*found)
 
-    def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[_Found]:
+    def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
         if entry.is_symlink():
             _refuse_escape(entry.path, self._root)
         identity = _folder_identity(entry.path)
         if identity in self._walked:
             return []
         self._walked.add(identity)
-        return self._listed(entry.path, parent.relative_path(entry.name), identity, parent.shows)
+        return self._listed(entry.path, key_below(parent.key, entry.name), identity, parent.shows)
 
-    def _listed(self, path: str, relative: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[_Found]:
+    def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
         """What to look at in a folder, last name first."""
         entries = _listing(path)
         nfos = _nfos(entries)
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, self._root), *shows)
-        folder = _Folder(path, relative, identity, nfos, shows)
-        wanted = [(folder, entry) for entry in entries if self._is_wanted(folder, entry)]
-        self._links += [found for found in wanted if _is_folder_link(found[1])]
-        return [found for found in reversed(wanted) if not _is_folder_link(found[1])]
+        source_path = _with_slash(f"{self._source_root}{self._relative(path)}")
+        folder = _Folder(path, self._root, source_path, _with_slash(key), identity, nfos, shows)
+        listed: list[Run | _Subfolder] = []
+        for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
+            if are_folders:
+                listed += [_Subfolder(folder, entry) for entry in wanted]
+            else:
+                listed.append(Run(self._mapping, folder, tuple(wanted)))
+        self._links += [found for found in listed if _is_link(found)]
+        return [found for found in reversed(listed) if not _is_link(found)]
+
+    def _relative(self, path: str) -> str:
+        """What of a path lies below the mapped root."""
+        return path.removeprefix(self._root).lstrip("/")
 
     def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
-        if self._is_mapped_elsewhere(folder, entry):
+        name = entry.name
+        if self._elsewhere and self._is_mapped_elsewhere(folder, name):
             return False
-        if excluded(folder.relative_path(entry.name), self._exclude):
+        if self._exclude and excluded(self._relative(entry.path), self._exclude):
             return False
-        is_media = os.path.splitext(entry.name)[1].casefold() in self._endings
+        is_media = name[name.rfind(".") :].casefold() in self._endings
         if not is_media and not _is_folder(entry):
             return False
-        if not is_utf8(entry.name):
+        if not is_utf8(name):
             self._refuse_later(entry.path)
             return False
         return True
 
-    def _is_mapped_elsewhere(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+    def _is_mapped_elsewhere(self, folder: _Folder, name: str) -> bool:
         """Whether another mapping says where to look for what the source has at this path."""
-        if not self._elsewhere or not is_utf8(entry.name):
-            return False
-        return canonical_key(f"{self._source_root}{folder.relative_path(entry.name)}") in self._elsewhere
+        return is_utf8(name) and key_below(folder.key, name) in self._elsewhere
 
     def _refuse_later(self, path: str) -> None:
         self._odd_names.append(path)
         if len(self._odd_names) >= MAX_NAMED:
             _refuse_odd_names(self._odd_names)
 
-    def _draft(self, folder: _Folder, entry: os.DirEntry[str]) -> AssetDraft | None:
-        found = _entry_stat(entry, self._root)
-        if found is None:
-            _require_same_folder(folder)
-            logger.debug("listed_file_vanished", path=entry.path)
-            return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        return AssetDraft(
-            file_path=entry.path,
-            source_path=f"{self._source_root}{folder.relative_path(entry.name)}",
-            size=found.st_size,
-            mtime_ns=found.st_mtime_ns,
-            sidecars=(*_sidecars(own_sidecars(entry.name), folder.nfos, self._root), *folder.shows),
-        )
+
+def _with_slash(path: str) -> str:
+    return path if path.endswith("/") else f"{path}/"
+
+
+def _is_link(found: Run | _Subfolder) -> bool:
+    return isinstance(found, _Subfolder) and found.entry.is_symlink()
 
 
 def _listing(folder: str) -> list[os.DirEntry[str]]:
@@ -301,9 +383,10 @@ def _listing(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             seen = [entry for entry in entries if not is_ignored(entry.name)]
+        # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
+        return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
     except OSError as error:
         raise ResourceError(f"folder {folder!r} cannot be read ({reason(error)}): mend or exclude it") from error
-    return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -313,10 +396,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         if error.errno == errno.ELOOP:
             return False
         raise ResourceError(f"{entry.path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
-
-
-def _is_folder_link(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and _is_folder(entry)
 
 
 def _folder_identity(path: str) -> Identity:
@@ -360,10 +439,9 @@ def _refuse_odd_names(paths: Sequence[str]) -> None:
         raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
 
 
-def _nfos(entries: Iterable[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
-    """The NFO files among `entries`, by their casefolded names."""
-    named = [(entry.name.casefold(), entry) for entry in entries]
-    return {name: entry for name, entry in reversed(named) if name.endswith(".nfo")}
+def _nfos(entries: Sequence[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
+    """The NFO files among `entries`, by their casefolded names; of several, the first."""
+    return {name: entry for entry in reversed(entries) if (name := entry.name.casefold()).endswith(".nfo")}
 
 
 def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: str) -> tuple[Sidecar, ...]:

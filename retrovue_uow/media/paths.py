@@ -17,6 +17,7 @@ import attrs
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media.time_limit import call_within
 from retrovue_uow.model import PathMapping
+from retrovue_uow.redaction import without_passwords
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 """What file systems and network storage keep among the user's folders; never media."""
@@ -34,12 +35,26 @@ def canonical_key(source_path: str) -> str:
     A backslash separates only where the path starts like Windows (`C:\`, `\\server`): elsewhere it may be part of a
     name. Exactly two leading slashes stay, for they name a server
     (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap04.html, *Pathname Resolution*). After another
-    scheme (`smb://`, `plex://`) the rest stays as it is.
+    scheme (`smb://`, `plex://`) the rest stays as it is, but for a password (`smb://user:password@host`), which is masked:
+    a key is shown everywhere, also by programs that read the file, and a new password does not make other files of the same.
 
     Raises:
         ValidationError: the path is empty, relative, has a `..` segment, a NUL, or what is not UTF-8.
     """
     return unicodedata.normalize("NFC", _unified(source_path))
+
+
+def without_password(source_path: str) -> str:
+    """The path as it is, but for the password of a URL, which is masked."""
+    is_url = _FILE_URI.fullmatch(source_path) or _URL.fullmatch(source_path)
+    return without_passwords(source_path) if is_url else source_path
+
+
+def key_below(folder_key: str, name: str) -> str:
+    """The canonical key of `name` in the folder of that key, which ends with a slash."""
+    path = folder_key + name
+    # What is spelled alike in every form needs no second look; a walk asks this of every file.
+    return path if name.isascii() and "\\" not in name else canonical_key(path)
 
 
 def is_below(path: str, root: str) -> bool:
@@ -64,7 +79,7 @@ def local_path_for(path: str, mapping: PathMapping) -> str:
     root = canonical_key(mapping.source_path)
     key = canonical_key(path)
     if not is_below(key, root):
-        raise ValidationError(f"path {path!r} is not below the mapped {mapping.source_path!r}: map its folder first")
+        raise ValidationError(f"path {key!r} is not below the mapped {root!r}: map its folder first")
     remainder = key[len(root) :].strip("/")
     if not remainder:
         return mapping.local_path
@@ -197,6 +212,7 @@ def _judged(path: str) -> RootVerdict:
 def _unified(source_path: str) -> str:
     """`source_path` in its one spelling, but for the Unicode form of its names."""
     _refuse_unusable_text(source_path)
+    source_path = without_password(source_path)
     if uri := _FILE_URI.fullmatch(source_path):
         return _from_segments(_decoded(uri, source_path), source_path)
     if url := _URL.fullmatch(source_path):
@@ -234,9 +250,9 @@ def _refuse_unusable_text(path: str) -> None:
     if not path:
         raise ValidationError("a path is empty: give the whole path from the root on")
     if "\0" in path:
-        raise ValidationError(f"path {path!r} holds a NUL, which no file system allows: correct it")
+        raise ValidationError(f"path {without_password(path)!r} holds a NUL, which no file system allows: correct it")
     if not is_utf8(path):
-        raise ValidationError(f"path {path!r} is not UTF-8: rename it")
+        raise ValidationError(f"path {without_password(path)!r} is not UTF-8: rename it")
 
 
 def _refuse_parent_segments(path: str, source_path: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.enrichment import ReadyEnricher
@@ -16,29 +17,63 @@ from retrovue_uow.media.remembering import CACHED_BY, Basis
 from retrovue_uow.media.secrets import resolved, withheld
 from retrovue_uow.model import Asset, AttachedEnricher, Json
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 IMPORTER_GROUP = "retrovue_uow.importers"
 ENRICHER_GROUP = "retrovue_uow.enrichers"
 PROTECTION_GROUP = "retrovue_uow.protections"
 DEFAULT_TIMEOUT_S = 60.0
 
-_BUILT_IN = (
-    EntryPoint("filesystem", "retrovue_uow.media.importers:FilesystemImporter", IMPORTER_GROUP),
-    EntryPoint("filename", "retrovue_uow.media.filenames:FilenameEnricher", ENRICHER_GROUP),
-    EntryPoint("nfo", "retrovue_uow.media.sidecars:NfoEnricher", ENRICHER_GROUP),
-    EntryPoint("ffprobe", "retrovue_uow.media.probing:FfprobeEnricher", ENRICHER_GROUP),
-)
+_BUILT_IN = {
+    IMPORTER_GROUP: {"filesystem": "retrovue_uow.media.importers:FilesystemImporter"},
+    ENRICHER_GROUP: {
+        "filename": "retrovue_uow.media.filenames:FilenameEnricher",
+        "nfo": "retrovue_uow.media.sidecars:NfoEnricher",
+        "ffprobe": "retrovue_uow.media.probing:FfprobeEnricher",
+    },
+}
 
 T = TypeVar("T")
 
 
+def entry_points(*, group: str) -> Iterable[EntryPoint]:
+    """What the installed distributions offer in a group."""
+    from importlib import metadata  # slow to import and to ask, and most catalogues use built-in types alone
+
+    return metadata.entry_points(group=group)
+
+
+class Factories(Mapping[str, Callable[[Json], Any]]):
+    """What makes each type of a group, by name; what other distributions offer is looked for once no other type is meant."""
+
+    def __init__(self, group: str, extra: Mapping[str, Callable[[Json], Any]]) -> None:
+        self._group = group
+        self._at_hand = {**{name: _built_in(target) for name, target in _BUILT_IN[group].items()}, **extra}
+
+    @cached_property
+    def _all(self) -> Mapping[str, Callable[[Json], Any]]:
+        foreign = sorted(entry_points(group=self._group), key=_distribution)
+        return {**{each.name: _lazy(each) for each in foreign}, **self._at_hand}
+
+    def __getitem__(self, name: str) -> Callable[[Json], Any]:
+        return self._at_hand[name] if name in self._at_hand else self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
 def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
     """Every importer type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
-    return {**_found(IMPORTER_GROUP), **extra}
+    return Factories(IMPORTER_GROUP, extra)
 
 
 def enricher_factories(extra: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
     """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
-    return {**_found(ENRICHER_GROUP), **extra}
+    return Factories(ENRICHER_GROUP, extra)
 
 
 def protections() -> list[Callable[[Asset], bool]]:
@@ -93,10 +128,12 @@ def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> Non
         raise ValidationError(f"{owner} does not know the configuration {unknown}: it knows {sorted(known)}")
 
 
-def _found(group: str) -> dict[str, Callable[[Json], Any]]:
-    foreign = sorted(entry_points(group=group), key=_distribution)
-    ours = [each for each in _BUILT_IN if each.group == group]
-    return {each.name: _lazy(each) for each in (*foreign, *ours)}
+def _built_in(target: str) -> Callable[[Json], Any]:
+    def make(config: Json) -> Any:
+        module, _, name = target.partition(":")
+        return getattr(import_module(module), name)(config)
+
+    return make
 
 
 def _lazy(entry_point: EntryPoint) -> Callable[[Json], Any]:

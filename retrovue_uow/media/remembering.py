@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.model import AssetDraft, Json, Marker
 
 CachedBy = Literal["file", "draft"]

@@ -11,9 +11,9 @@ from typing import Literal
 from xml.etree import ElementTree
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.media.filenames import has_episode_marker, parse
 from retrovue_uow.media.folders import place_below
 from retrovue_uow.media.registry import refuse_unknown_keys
@@ -87,13 +87,17 @@ class NfoFacts:
     facts: Json = attrs.field(factory=dict)
 
 
+def own_sidecar(file_name: str) -> str:
+    """Name, casefolded, of the NFO file that is called like this one file."""
+    return f"{os.path.splitext(file_name)[0]}.nfo".casefold()
+
+
 def own_sidecars(file_name: str) -> tuple[str, ...]:
     """Names, casefolded, of the NFO files that may stand for this one file in its own folder, the best first.
 
     `movie.nfo` is none for a numbered episode or a trailer; whether it speaks for another file, `NfoEnricher` judges.
     """
-    stem = os.path.splitext(file_name)[0]
-    own = f"{stem}.nfo".casefold()
+    own = own_sidecar(file_name)
     parsed = parse(file_name)
     if has_episode_marker(file_name) or (parsed is not None and parsed.kind == "trailer"):
         return (own,)

@@ -201,12 +201,13 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
         for mapping in found.path_mappings:
             if mapping.source_path == key:
                 return mapping.id
-        raise ValidationError(f"collection {found.name!r} has no mapping for {source_path!r}")
+        raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
 
     def check(db: Database, found: Collection) -> None:
         used = queries_config.assets_of_mapping(db, mapping_id(found))
         if used:
-            raise BusinessRuleError(f"{used} assets came through the mapping of {source_path!r}: wipe the collection first")
+            key = paths.canonical_key(source_path)
+            raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
 
     def change(db: Database, found: Collection) -> None:
         queries_config.remove_path_mapping(db, mapping_id(found))

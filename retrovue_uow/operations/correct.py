@@ -19,6 +19,7 @@ from retrovue_uow.store import queries_assets, queries_config, queries_decisions
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.queries_decisions import Identity, title_kind_of
+from retrovue_uow.store.queries_titles import Hierarchy
 
 T = TypeVar("T")
 
@@ -78,7 +79,10 @@ def assign(
             titles = {kind: _title_said(db, kind, said) for kind in {said.kind or asset.kind for asset in found}}
             identities = [_identity_of(asset, said, titles, collections[asset.collection_id]) for asset in found]
         with op.execution() as db:
-            changed = [asset for asset, identity in zip(found, identities, strict=True) if _assign(db, asset, identity)]
+            hierarchy = Hierarchy(db)
+            changed = [
+                asset for asset, identity in zip(found, identities, strict=True) if _assign(db, hierarchy, asset, identity)
+            ]
         with op.postvalidation() as db:
             integrity.validate_hierarchy_integrity(db)
             integrity.validate_all_relationships(db)
@@ -178,7 +182,7 @@ def _draft(asset: Asset, identity: Identity) -> AssetDraft:
     return AssetDraft(asset.file_path, asset.canonical_key, **attrs.asdict(identity))
 
 
-def _assign(db: Database, asset: Asset, identity: Identity) -> bool:
+def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> bool:
     """Whether the asset is something else now than before."""
     now = utc_now()
     queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=now)
@@ -186,7 +190,7 @@ def _assign(db: Database, asset: Asset, identity: Identity) -> bool:
     if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False
     queries_assets.set_kind(db, asset.id, identity.kind, now=now)
-    process.link_again(db, asset, draft, process.Written(asset.id, "changed"), now=now)
+    process.link_again(db, hierarchy, asset, draft, now=now)
     return True
 
 

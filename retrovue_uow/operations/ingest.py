@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
@@ -13,6 +13,7 @@ from retrovue_uow.model import (
     IngestFailure,
     IngestFilters,
     IngestResult,
+    Outcome,
     Progress,
     Refresh,
     SourceIngestResult,
@@ -26,6 +27,7 @@ from retrovue_uow.operations.preparation import (
     PreparedIngest,
     Request,
     keys_to_look_for,
+    outdated,
     prepare,
     refuse_unclassified,
     settled,
@@ -37,6 +39,8 @@ from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.queries_assets import KnownAsset
+from retrovue_uow.store.queries_decisions import Decisions
+from retrovue_uow.store.queries_titles import Hierarchy
 
 NAME = "collection_ingest"
 
@@ -176,7 +180,8 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
-    known = queries_assets.known_assets(db, prepared.collection.id)
+    is_as_seen = db.moment() == prepared.known_at
+    known = prepared.known if is_as_seen else queries_assets.known_assets(db, prepared.collection.id)
     if prepared.request.as_if_empty and known:
         raise ValidationError(
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
@@ -184,55 +189,64 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         )
     decisions = queries_decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
-    moves = find_moves(unseen, prepared.assets, known) if prepared.request.filters.is_full else Moves()
-    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in prepared.assets]
+    no_longer_unchanged = outdated(prepared, known)
+    found = [*prepared.assets, *no_longer_unchanged]
+    moves = find_moves(unseen, found, known) if prepared.request.filters.is_full else Moves()
+    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in found]
     if prepared.request.strict_names:
         refuse_unclassified(assets)
-    tally = _Tally()
+    writing = _Writing(db, prepared, decisions, moves)
+    tally = _Tally(unchanged=len(prepared.unchanged) - len(no_longer_unchanged))
     for each in assets:
         op.working_on = each.key
         existing = known.get(each.key)
-        write = process.AssetWrite(
-            prepared.collection.id,
-            each.key,
-            each.mapping_id,
-            each.draft,
-            prepared.fingerprint,
-            each.seen,
-            each.is_enriched,
-            is_retired=each.key in decisions.retired,
-        )
-        tally.count(_write(db, prepared, write, existing, moves.origins.get(each.key)), each, known)
+        tally.count(writing.write(each, existing), each, existing)
     op.working_on = None
     moved = {origin.key for origin in moves.origins.values()}
     missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
-    queries_assets.mark_missing(db, [known[key].id for key in missing], since=utc_now())
-    return tally.result(prepared, missing, moves.ambiguous)
+    queries_assets.mark_missing(db, [known[key].id for key in missing], since=writing.now)
+    return tally.result(prepared, missing, moves.ambiguous, created_entities=writing.hierarchy.added)
 
 
-def _write(
-    db: Database,
-    prepared: PreparedIngest,
-    write: process.AssetWrite,
-    existing: KnownAsset | None,
-    origin: KnownAsset | None,
-) -> process.Written:
-    """Write one asset in a savepoint of its own, or see that there is nothing to write."""
-    if existing is not None and not write.is_enriched and existing.missing_since is None:
-        changed = process.is_changed(existing, write.draft, prepared.fingerprint)
-        return process.Written(existing.id, "changed" if changed else "unchanged")
-    with db.session():
-        if origin is not None:
-            return process.move_asset(db, write, origin, refresh=prepared.request.refresh is not None)
-        return process.write_asset(db, write)
+@attrs.frozen
+class _Writing:
+    """What every asset of an ingest is written with."""
+
+    db: Database
+    prepared: PreparedIngest
+    decisions: Decisions
+    moves: Moves
+    now: str = attrs.field(factory=utc_now)
+    hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
+
+    def write(self, each: PreparedAsset, existing: KnownAsset | None) -> Outcome:
+        """Write one asset in a savepoint of its own, or see that there is nothing to write."""
+        if existing is not None and not each.is_enriched and existing.missing_since is None:
+            return "changed" if process.is_changed(existing, each.draft, self.prepared.fingerprint) else "unchanged"
+        write = process.AssetWrite(
+            self.prepared.collection.id,
+            each.key,
+            each.mapping_id,
+            each.draft,
+            self.prepared.fingerprint,
+            each.seen,
+            each.is_enriched,
+            is_retired=each.key in self.decisions.retired,
+        )
+        origin = self.moves.origins.get(each.key)
+        with self.db.session():
+            if origin is None:
+                return process.write_asset(self.db, self.hierarchy, write, existing, now=self.now).outcome
+            refresh = self.prepared.request.refresh is not None
+            return process.move_asset(self.db, self.hierarchy, write, origin, refresh=refresh, now=self.now).outcome
 
 
 def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[KnownAsset]:
     """The assets that a full ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
         return []
-    looked_for = keys_to_look_for(prepared.collection, prepared.request.filters, known)
-    return [known[key] for key in looked_for if key not in prepared.found]
+    not_found = [key for key in known if key not in prepared.found]
+    return [known[key] for key in keys_to_look_for(prepared.collection, prepared.request.filters, not_found)]
 
 
 def _validate(op: Operation) -> None:
@@ -244,30 +258,35 @@ def _validate(op: Operation) -> None:
 
 @attrs.define
 class _Tally:
-    """What an ingest did, as it goes."""
+    """What an ingest did, as it goes; `unchanged` counts what needs no look."""
 
+    unchanged: int
     paths: defaultdict[str, list[str]] = attrs.field(factory=lambda: defaultdict(list))
-    created_entities: Counter[str] = attrs.field(factory=Counter)
 
-    def count(self, written: process.Written, each: PreparedAsset, known: Mapping[str, KnownAsset]) -> None:
-        self.paths[written.outcome].append(each.key)
-        self.created_entities.update(written.created)
-        existing = known.get(each.key)
+    def count(self, outcome: Outcome, each: PreparedAsset, existing: KnownAsset | None) -> None:
+        self.paths[outcome].append(each.key)
         if existing is not None and existing.missing_since is not None:
             self.paths["returned"].append(each.key)
-        if written.outcome in {"created", "refreshed"} and each.draft.kind == "other":
+        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
             self.paths["unclassified"].append(each.key)
 
-    def result(self, prepared: PreparedIngest, missing: Sequence[str], ambiguous: Sequence[str]) -> IngestResult:
+    def result(
+        self,
+        prepared: PreparedIngest,
+        missing: Sequence[str],
+        ambiguous: Sequence[str],
+        *,
+        created_entities: Mapping[str, int],
+    ) -> IngestResult:
         self.paths["missing"].extend(missing)
         self.paths["ambiguous"].extend(ambiguous)
         self.paths["duplicates"].extend(prepared.duplicates)
         counts = {name: len(found) for name, found in self.paths.items()}
         return IngestResult(
             collection=prepared.collection,
-            discovered=len(prepared.assets) + len(prepared.duplicates),
+            discovered=len(prepared.assets) + len(prepared.unchanged) + len(prepared.duplicates),
             created=counts.get("created", 0),
-            unchanged=counts.get("unchanged", 0),
+            unchanged=self.unchanged + counts.get("unchanged", 0),
             changed=counts.get("changed", 0),
             refreshed=counts.get("refreshed", 0),
             missing=counts.get("missing", 0),
@@ -277,7 +296,7 @@ class _Tally:
             unclassified=counts.get("unclassified", 0),
             ambiguous=counts.get("ambiguous", 0),
             paths={name: tuple(self.paths.get(name, ())) for name in _LISTED},
-            created_entities=dict(self.created_entities),
+            created_entities=dict(created_entities),
         )
 
 

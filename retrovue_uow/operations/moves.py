@@ -60,21 +60,29 @@ def find_moves(missing: Iterable[KnownAsset], found: Iterable[PreparedAsset], kn
     Files that took each other's places (a swap, a chain) are not followed, but listed.
     """
     alike: defaultdict[Facts | None, _Alike] = defaultdict(_Alike)
+    new: list[PreparedAsset] = []
     for asset in missing:
         alike[_facts(asset.size, asset.mtime_ns, asset.duration_ms)].missing.append(asset)
     for each in found:
         asset_there = known.get(each.key)
-        facts = _facts(each.draft.size, each.draft.mtime_ns, each.draft.duration_ms) if each.is_enriched else None
         if asset_there is None:
-            alike[facts].new.append(each)
+            new.append(each)
         elif (asset_there.size, asset_there.mtime_ns) != (each.draft.size, each.draft.mtime_ns):
-            alike[facts].replacing.append(each)
+            alike[_facts_of(each)].replacing.append(each)
             alike[_facts(asset_there.size, asset_there.mtime_ns, asset_there.duration_ms)].replaced.append(asset_there)
+    if not alike:
+        return Moves()  # nothing has left its place, so nothing new has come from one
+    for each in new:
+        alike[_facts_of(each)].new.append(each)
     alike.pop(None, None)
     return Moves(
         origins={each.new[0].key: each.missing[0] for each in alike.values() if each.is_a_move},
         ambiguous=tuple(sorted(set[str]().union(*(each.keys for each in alike.values() if each.may_be_moves)))),
     )
+
+
+def _facts_of(each: PreparedAsset) -> Facts | None:
+    return _facts(each.draft.size, each.draft.mtime_ns, each.draft.duration_ms) if each.is_enriched else None
 
 
 def _facts(size: int | None, mtime_ns: int | None, duration_ms: int | None) -> Facts | None:

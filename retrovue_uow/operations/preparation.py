@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 from types import TracebackType
-from typing import TypeVar
 
 import attrs
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
-from retrovue_uow.media import importers, paths, registry
+from retrovue_uow.media import paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
 from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source
 from retrovue_uow.operations import process
+from retrovue_uow.operations.discovery import Discovered, Sidecars, discover
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -25,11 +25,10 @@ from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.operation import Operation
-from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset
+from retrovue_uow.store.queries_assets import AssetQuery, KnownAsset, KnownAssets
 from retrovue_uow.store.queries_decisions import Decisions
 
 _NAMED = 20
-E = TypeVar("E")
 
 
 @attrs.frozen
@@ -60,16 +59,23 @@ class PreparedIngest:
     """An ingest of which only the writing is left. Holds its collection's claim until it is used or closed.
 
     Attributes:
+        assets: What there may be something to write of.
+        unchanged: By canonical key, the sidecars of the files that are as `known` has them.
         found: The canonical key of every file that is there, whether or not the filters let it through.
         fingerprint: Of the enrichers that saw the drafts.
+        known: What the catalogue knew before the files were looked at.
+        known_at: The moment, as the database tells it, when it knew that.
     """
 
     collection: Collection
     request: Request
     assets: Sequence[PreparedAsset]
-    found: frozenset[str]
+    unchanged: Mapping[str, Sidecars] = attrs.field(repr=False)
+    found: frozenset[str] = attrs.field(repr=False)
     duplicates: Sequence[str]
     fingerprint: str
+    known: KnownAssets = attrs.field(repr=False)
+    known_at: tuple[object, ...] = attrs.field(repr=False)
     claims: list[Claim] = attrs.field(factory=list)
     _is_used: bool = attrs.field(default=False, init=False)
 
@@ -109,7 +115,8 @@ class Validated:
     enrichers: Sequence[ReadyEnricher]
     fingerprint: str
     cache: EnrichmentCache
-    known: Mapping[str, KnownAsset]
+    known: KnownAssets
+    known_at: tuple[object, ...]
     assets: Mapping[str, Asset]
     decisions: Decisions
     wanted_titles: Set[str]
@@ -136,6 +143,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         fingerprint=registry.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
         cache=catalog.enrichment_cache,
         known=queries_assets.known_assets(db, collection.id),
+        known_at=db.moment(),
         assets=_assets_to_match(db, collection, request),
         decisions=queries_decisions.decisions(db, collection.id),
         wanted_titles=set() if request.filters.title is None else queries_decisions.meant_by(db, request.filters.title),
@@ -153,35 +161,73 @@ def _assets_to_match(db: Database, collection: Collection, request: Request) -> 
 def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     collection = seen.collection
+    known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     with withheld(seen.source.config):
-        drafts = importers.discover(
-            seen.importer, collection, collection.path_mappings, request.filters, progress=request.progress
-        )
+        discovered = discover(seen.importer, collection, request.filters, known, seen.fingerprint, progress=request.progress)
+    found, duplicates = _told_apart(op, discovered, known, seen, request)
+    _refuse_silent_mappings(discovered.heard, seen, request)
+    assets = _selected(list(found.values()), seen, request)
+    unchanged = discovered.unchanged if request.filters.is_full else _matching(discovered.unchanged, seen, request.filters)
+    _refuse_no_match(assets or unchanged, request.filters)
+    return PreparedIngest(
+        collection,
+        request,
+        assets,
+        unchanged=unchanged,
+        found=frozenset((*discovered.unchanged, *found)),
+        duplicates=duplicates,
+        fingerprint=seen.fingerprint,
+        known=seen.known,
+        known_at=seen.known_at,
+    )
+
+
+def _told_apart(
+    op: Operation, discovered: Discovered, known: KnownAssets, seen: Validated, request: Request
+) -> tuple[dict[str, PreparedAsset], list[str]]:
+    """What is new or differs, by key, and the keys that were met again; what is as it is known joins the unchanged."""
     found: dict[str, PreparedAsset] = {}
     duplicates: list[str] = []
-    for draft in drafts:
+    for draft in discovered.drafts:
         op.working_on = draft.source_path
-        key, mapping = validate_asset_draft(draft, collection)
-        if key in found:
+        key, mapping = validate_asset_draft(draft, seen.collection)
+        if key in found or key in discovered.unchanged:
             duplicates.append(key)
         elif not _is_excluded(key, mapping, request.filters):
-            found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
+            discovered.heard.add(mapping.id)
+            sidecars = process.sidecar_fingerprint(draft)
+            if known.has_unchanged(key, draft.file_path, draft.size, draft.mtime_ns, sidecars, seen.fingerprint):
+                discovered.unchanged[key] = draft.sidecars
+            else:
+                found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
     op.working_on = None
-    _refuse_silent_mappings(found, seen, request)
-    assets = _selected(list(found.values()), seen, request)
-    _refuse_no_match(assets, request.filters)
-    return PreparedIngest(collection, request, assets, frozenset(found), duplicates, seen.fingerprint)
+    return found, duplicates
 
 
-def _refuse_silent_mappings(found: Mapping[str, PreparedAsset], seen: Validated, request: Request) -> None:
+def outdated(prepared: PreparedIngest, known: KnownAssets) -> list[PreparedAsset]:
+    """The files that were as the catalogue knew them, of which it knows something else by now."""
+    if known is prepared.known:
+        return []
+    return [_as_known(prepared, key) for key in prepared.known.differing(known, prepared.unchanged)]
+
+
+def _as_known(prepared: PreparedIngest, key: str) -> PreparedAsset:
+    """An unchanged file: what the catalogue knew of it is what the disk said."""
+    seen = prepared.known[key]
+    draft = AssetDraft(seen.file_path, key, size=seen.size, mtime_ns=seen.mtime_ns, sidecars=prepared.unchanged[key])
+    _, mapping = validate_asset_draft(draft, prepared.collection)
+    return PreparedAsset(key, draft, mapping.id, seen)
+
+
+def _refuse_silent_mappings(heard: Set[int], seen: Validated, request: Request) -> None:
     """A folder may have been unmounted since pre-flight looked at it, or hold a stray file in place of everything else."""
-    if request.allow_empty or not request.filters.is_full:
+    unheard = {mapping for mapping in seen.collection.path_mappings if mapping.id not in heard}
+    if request.allow_empty or not request.filters.is_full or not unheard:
         return
-    heard = {each.mapping_id for each in found.values()}
     expected = keys_to_look_for(seen.collection, request.filters, seen.known)
-    silent = {mapping for key in expected if (mapping := paths.mapping_for(key, seen.collection.path_mappings)) is not None}
-    for mapping in sorted(silent, key=lambda each: each.id):
-        if mapping.id not in heard:
+    lost = {mapping for key in expected if (mapping := paths.mapping_for(key, seen.collection.path_mappings)) in unheard}
+    for mapping in seen.collection.path_mappings:
+        if mapping in lost:
             raise ResourceError(
                 f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "
                 "is its disk mounted? "
@@ -198,7 +244,7 @@ def relative_key(key: str, mapping: PathMapping) -> str:
     return key.removeprefix(mapping.source_path).lstrip("/")
 
 
-def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Mapping[str, E]) -> list[str]:
+def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Iterable[str]) -> list[str]:
     """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
     if not filters.exclude:
         return list(known)
@@ -218,6 +264,13 @@ def _selected(found: Sequence[PreparedAsset], seen: Validated, request: Request)
         elif (draft := enriched[each.key]) is not None:
             selected.append(attrs.evolve(each, draft=draft, is_enriched=True))
     return selected
+
+
+def _matching(unchanged: Mapping[str, Sidecars], seen: Validated, filters: IngestFilters) -> dict[str, Sidecars]:
+    """Those of the unchanged files that the filters let through."""
+    return {
+        key: sidecars for key, sidecars in unchanged.items() if _matches_asset(filters, seen.assets[key], seen.wanted_titles)
+    }
 
 
 def _is_to_be_enriched(each: PreparedAsset, seen: Validated, request: Request) -> bool:
@@ -245,7 +298,10 @@ def _settled(draft: AssetDraft, decisions: Decisions) -> AssetDraft:
 
 def settled(each: PreparedAsset, decisions: Decisions, *, known_as: str) -> PreparedAsset:
     """What was prepared, as the operator would have it now; `known_as` is the path that was decided about."""
-    return attrs.evolve(each, draft=decisions.settle(known_as, each.draft)) if each.is_enriched else each
+    if not each.is_enriched:
+        return each
+    draft = decisions.settle(known_as, each.draft)
+    return each if draft is each.draft else attrs.evolve(each, draft=draft)
 
 
 def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> None:
@@ -285,8 +341,8 @@ def _matches(
     )
 
 
-def _refuse_no_match(assets: Sequence[PreparedAsset], filters: IngestFilters) -> None:
-    if assets or filters.is_full:
+def _refuse_no_match(matching: Sequence[object] | Mapping[str, object], filters: IngestFilters) -> None:
+    if matching or filters.is_full:
         return
     wanted = f"title {filters.title!r}"
     if filters.season is not None:

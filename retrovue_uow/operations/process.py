@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import attrs
 
@@ -13,7 +13,17 @@ from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.remembering import Remembering
-from retrovue_uow.model import Asset, AssetDraft, AssetProcessingResult, Collection, Marker, Outcome, PathMapping, Refresh
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    AssetProcessingResult,
+    Collection,
+    Marker,
+    Outcome,
+    PathMapping,
+    Refresh,
+    Sidecar,
+)
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -22,6 +32,7 @@ from retrovue_uow.store.database import Database
 from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.identity import new_id, utc_now
 from retrovue_uow.store.queries_assets import Deleted, KnownAsset
+from retrovue_uow.store.queries_titles import Hierarchy
 
 _REFRESHES = (None, "changed", "all")
 
@@ -52,6 +63,8 @@ def process_asset(
         AssetProcessingError: A pre-condition does not hold, an enricher failed, or SQLite or a rule refused the result.
         ContractError: A unit of work is open: prepare an ingest in front of it instead.
     """
+    if isinstance(asset_draft, AssetDraft):
+        asset_draft = importers.masked_draft(asset_draft)
     path = getattr(asset_draft, "source_path", None)
     with catalog.operation(
         "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh
@@ -80,12 +93,11 @@ def process_asset(
             if is_enriched:
                 draft = decisions.settle(key, draft)
             with db.session():
-                written = write_asset(
-                    db,
-                    AssetWrite(
-                        found.id, key, mapping.id, draft, fingerprint, known, is_enriched, is_retired=key in decisions.retired
-                    ),
+                write = AssetWrite(
+                    found.id, key, mapping.id, draft, fingerprint, known, is_enriched, is_retired=key in decisions.retired
                 )
+                hierarchy = Hierarchy(db)
+                written = write_asset(db, hierarchy, write, queries_assets.known_asset(db, found.id, key), now=utc_now())
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, written.asset_id)
             integrity.validate_hierarchy_integrity(db)
@@ -94,7 +106,7 @@ def process_asset(
             AssetProcessingResult(
                 asset=existing_asset(catalog.database, written.asset_id),
                 outcome=written.outcome,
-                created_entities=dict(written.created),
+                created_entities=dict(hierarchy.added),
             )
         )
 
@@ -136,10 +148,15 @@ def classified(draft: AssetDraft) -> AssetDraft:
 
 
 def sidecar_fingerprint(draft: AssetDraft) -> str:
+    """That of a draft's sidecars; of one that nobody has looked for, as if there were none."""
+    return fingerprint_of(draft.sidecars or ())
+
+
+def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
     """A short text that changes with the names, sizes and mtimes of the sidecars; empty where there are none."""
-    if not draft.sidecars:
+    if not sidecars:
         return ""
-    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in draft.sidecars)
+    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in sidecars)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -180,39 +197,35 @@ class AssetWrite:
     is_retired: bool = False
 
 
-@attrs.define
-class Written:
-    """What became of a draft; `created` counts the rows added per table above the asset."""
+class Written(NamedTuple):
+    """What became of a draft."""
 
     asset_id: str
     outcome: Outcome
-    created: Counter[str] = attrs.field(factory=Counter)
 
 
-def write_asset(db: Database, write: AssetWrite) -> Written:
-    """Create the asset, refresh it, or leave it.
+def write_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: KnownAsset | None, *, now: str) -> Written:
+    """Create the asset, refresh it, or leave it; `known` is what the open unit knows of it, `now` the time to write.
 
     Raises:
         ValidationError: Somebody changed or removed the asset since the draft was prepared.
     """
-    known = queries_assets.known_asset(db, write.collection_id, write.key)
     if known is None:
         if not write.is_enriched or write.seen is not None:
             raise ValidationError(f"{write.key!r} went from the catalogue while its file was looked at: run it again")
-        return _create(db, write)
+        return _create(db, hierarchy, write, now=now)
     if known.missing_since is not None:
         queries_assets.mark_returned(db, known.id)
         if (known.size, known.mtime_ns) != (write.draft.size, write.draft.mtime_ns):
             queries_assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
     if not write.is_enriched or write.seen is None:
         return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
-    if attrs.evolve(known, missing_since=None) != attrs.evolve(write.seen, missing_since=None):
+    if known._replace(missing_since=None) != write.seen._replace(missing_since=None):
         raise ValidationError(f"{write.key!r} was changed by somebody else while its file was looked at: run it again")
-    return _refresh(db, write, known)
+    return _refresh(db, hierarchy, write, known, now=now)
 
 
-def _create(db: Database, write: AssetWrite) -> Written:
-    now = utc_now()
+def _create(db: Database, hierarchy: Hierarchy, write: AssetWrite, *, now: str) -> Written:
     written = Written(new_id(), "created")
     queries_assets.add_asset(
         db,
@@ -226,15 +239,13 @@ def _create(db: Database, write: AssetWrite) -> Written:
         is_retired=write.is_retired,
         now=now,
     )
-    _link(db, write.draft, written, now=now)
+    _link(db, hierarchy, write.draft, written.asset_id, now=now)
     queries_assets.add_markers(db, written.asset_id, write.draft.markers)
     queries_assets.set_metadata(db, written.asset_id, write.draft.metadata)
     return written
 
 
-def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
-    now = utc_now()
-    written = Written(known.id, "refreshed")
+def _refresh(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: KnownAsset, *, now: str) -> Written:
     before = _facts(db, known.id)
     queries_assets.update_asset(
         db,
@@ -245,7 +256,7 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
         enrichers=write.enrichers,
         now=now,
     )
-    link_again(db, before[0], write.draft, written, now=now)
+    link_again(db, hierarchy, before[0], write.draft, now=now)
     if set(before[1]) != set(write.draft.markers):
         queries_assets.remove_markers(db, known.id)
         queries_assets.add_markers(db, known.id, write.draft.markers)
@@ -253,18 +264,19 @@ def _refresh(db: Database, write: AssetWrite, known: KnownAsset) -> Written:
     queries_assets.set_metadata(db, known.id, write.draft.metadata)
     if _facts(db, known.id) != before:
         queries_assets.withdraw_approval(db, known.id)
-    return written
+    return Written(known.id, "refreshed")
 
 
-def link_again(db: Database, before: Asset, draft: AssetDraft, written: Written, *, now: str) -> None:
-    """Let the asset show what the draft says, and remove what nothing shows any more; links that are right stay."""
-    if identity(before) == identity(draft):
-        _name_episodes(db, draft, written.asset_id)
+def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft, *, now: str) -> None:
+    """Let an asset show what the draft says, and remove what nothing shows any more; links that are right stay."""
+    if identity(asset) == identity(draft):
+        _name_episodes(db, draft, asset.id)
         return
-    episodes, movies = queries_assets.unlink(db, written.asset_id)
-    _link(db, draft, written, now=now)
-    _name_episodes(db, draft, written.asset_id)
+    episodes, movies = queries_assets.unlink(db, asset.id)
+    _link(db, hierarchy, draft, asset.id, now=now)
+    _name_episodes(db, draft, asset.id)
     remove_what_nothing_holds(db, episodes, movies)
+    hierarchy.forget()
 
 
 def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
@@ -294,24 +306,14 @@ def existing_asset(db: Database, asset_id: str) -> Asset:
     return asset
 
 
-def _link(db: Database, draft: AssetDraft, written: Written, *, now: str) -> None:
+def _link(db: Database, hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, *, now: str) -> None:
     if draft.kind == "movie":
-        title_id, is_new = queries_titles.ensure_title(db, "movie", _title(draft), draft.year, now=now)
-        written.created["title"] += is_new
-        queries_assets.link_movie(db, title_id, written.asset_id)
+        queries_assets.link_movie(db, hierarchy.title("movie", _title(draft), draft.year, now=now), asset_id)
     elif draft.kind == "episode":
-        _link_episodes(db, draft, written, now=now)
-
-
-def _link_episodes(db: Database, draft: AssetDraft, written: Written, *, now: str) -> None:
-    title_id, is_new = queries_titles.ensure_title(db, "show", _title(draft), draft.year, now=now)
-    written.created["title"] += is_new
-    season_id, is_new = queries_titles.ensure_season(db, title_id, draft.season_number or 0)
-    written.created["season"] += is_new
-    for number in draft.episode_numbers:
-        episode_id, is_new = queries_titles.ensure_episode(db, season_id, number, draft.episode_title)
-        written.created["episode"] += is_new
-        queries_assets.link_episode(db, episode_id, written.asset_id)
+        title_id = hierarchy.title("show", _title(draft), draft.year, now=now)
+        season_id = hierarchy.season(title_id, draft.season_number or 0)
+        for number in draft.episode_numbers:
+            queries_assets.link_episode(db, hierarchy.episode(season_id, number, draft.episode_title), asset_id)
 
 
 def _title(draft: AssetDraft) -> str:
@@ -336,7 +338,7 @@ def remove_with_what_they_held(db: Database, deleted: Deleted) -> dict[str, int]
     return {**deleted.rows, **remove_what_nothing_holds(db, deleted.episodes, deleted.movies)}
 
 
-def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: bool) -> Written:
+def move_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: KnownAsset, *, refresh: bool, now: str) -> Written:
     """Let an asset follow its file; identity, approval and links stay.
 
     Where the new name tells something else, the asset counts as changed, and is read anew by the next refresh, or by this one.
@@ -350,7 +352,8 @@ def move_asset(db: Database, write: AssetWrite, known: KnownAsset, *, refresh: b
         path_mapping_id=write.mapping_id,
         sidecars=sidecar_fingerprint(write.draft),
         is_changed=identity(existing_asset(db, known.id)) != identity(write.draft),
-        now=utc_now(),
+        now=now,
     )
-    written = _refresh(db, write, known) if refresh else Written(known.id, "moved")
-    return Written(known.id, "moved", written.created)
+    if refresh:
+        _refresh(db, hierarchy, write, known, now=now)
+    return Written(known.id, "moved")

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from loguru import logger
-
 from retrovue_uow.errors import RetroVueError, ValidationError
+from retrovue_uow.log import logger
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Literal, overload
+from typing import Literal, NamedTuple, overload
 
 import apsw
 import attrs
@@ -31,6 +31,7 @@ Key = str | int
 ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+_OPPOSITES: Mapping[str, str] = {"INSERT": "DELETE", "UPDATE": "UPDATE", "DELETE": "INSERT"}
 _NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
 _REASONS: Mapping[int, ObstacleKind] = {
     apsw.SQLITE_CHANGESET_DATA: "changed",
@@ -38,6 +39,14 @@ _REASONS: Mapping[int, ObstacleKind] = {
     apsw.SQLITE_CHANGESET_CONFLICT: "there",
     apsw.SQLITE_CHANGESET_CONSTRAINT: "refused",
 }
+
+
+class _Places(NamedTuple):
+    """Where in the values of a table's changes the key and the references stand, and where they are gathered."""
+
+    key: int
+    changed: defaultdict[str, list[Key]]
+    parents: Sequence[tuple[int, set[Key]]]
 
 
 @attrs.frozen
@@ -55,10 +64,19 @@ class Glance:
     Attributes:
         changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
         parents: By table, the keys that the old and new values of changed rows refer to.
+        misfits: Tables that have another shape now than when it was recorded; of their rows nothing is told.
     """
 
     changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
     parents: defaultdict[str, set[Key]] = attrs.field(factory=lambda: defaultdict(set))
+    misfits: set[str] = attrs.field(factory=set)
+
+    def mirrored(self) -> Glance:
+        """The same of the changeset that undoes this one."""
+        changed = Glance().changed
+        for table, keys in self.changed.items():
+            changed[table].update({_OPPOSITES[op]: of_op for op, of_op in keys.items()})
+        return attrs.evolve(self, changed=changed)
 
 
 @attrs.frozen
@@ -67,6 +85,7 @@ class Changeset:
 
     content: bytes = attrs.field(repr=False)
     shape: Shape = attrs.field(repr=False)
+    _glance: Glance | None = attrs.field(default=None, repr=False, eq=False)
 
     def __bool__(self) -> bool:
         return bool(self.content)
@@ -93,30 +112,42 @@ class Changeset:
     @cached_property
     def glance(self) -> Glance:
         """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
+        if self._glance is not None:
+            return self._glance
         with _damage_is_told():
-            return self._glance()
+            return self._walked()
 
-    def _glance(self) -> Glance:
+    def _walked(self) -> Glance:
         found = Glance()
-        places = {table: self._places(table, found) for table in self.shape.columns}
-        for change in self.raw():
-            key_position, changed, parents = places[change.name]
-            op = change.op
-            old, new = (change.old, change.new) if op == "UPDATE" else (change.old or change.new, None)
+        places = dict[str, _Places]()
+        for change in apsw.Changeset.iter(self.content):
+            table, op = change.name, change.op
+            place = places.get(table)
+            if place is None:
+                place = places[table] = self._places(change, found)
+            key_position, changed, parents = place
+            if op == "UPDATE":
+                old, new = change.old, change.new
+                for position, of_parent in parents:
+                    of_parent.add(new[position])  # type: ignore[index,arg-type]  # references are keys, or one of the two below
+            else:
+                old = change.new if op == "INSERT" else change.old
             changed[op].append(old[key_position])  # type: ignore[index,arg-type]  # a change has its key, text or integer
             for position, of_parent in parents:
-                of_parent.add(old[position])  # type: ignore[index,arg-type]  # references are keys, or one of the two below
-                if new is not None:
-                    of_parent.add(new[position])  # type: ignore[arg-type]  # likewise
+                of_parent.add(old[position])  # type: ignore[index,arg-type]  # likewise
         for keys in found.parents.values():
             keys -= _NO_KEYS
         return found
 
-    def _places(self, table: str, found: Glance) -> tuple[int, dict[str, list[Key]], Sequence[tuple[int, set[Key]]]]:
+    def _places(self, change: apsw.TableChange, found: Glance) -> _Places:
         """Where in the values of a change its key and its references stand, and where `found` gathers them."""
+        table = change.name
+        if not self._fits(change):
+            found.misfits.add(table)
+            return _Places(0, defaultdict(list), ())
         columns = self.shape.columns[table]
         parents = [(columns.index(each.column), found.parents[each.parent]) for each in self.shape.of_child(table)]
-        return columns.index(self.shape.keys[table]), found.changed[table], parents
+        return _Places(columns.index(self.shape.keys[table]), found.changed[table], parents)
 
     def changes(self) -> Changes:
         """The same for users: counts, and the rows as they are asked for."""
@@ -155,11 +186,12 @@ class Changeset:
 
     def inverted(self) -> Changeset:
         """The changeset that undoes this one."""
-        return attrs.evolve(self, content=apsw.Changeset.invert(self.content))
+        with _damage_is_told():
+            return Changeset(apsw.Changeset.invert(self.content), self.shape, self.glance.mirrored())
 
     def followed_by(self, other: Changeset) -> Changeset:
         """Both, one after the other, as one."""
-        return attrs.evolve(self, content=apsw.Changeset.concat(self.content, other.content))
+        return Changeset(apsw.Changeset.concat(self.content, other.content), self.shape)
 
     def compressed(self) -> bytes:
         """The content as the journal keeps it."""
@@ -171,12 +203,8 @@ class Changeset:
         SQLite passes over changes of tables that do not fit, and reports success
         (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
-        seen: set[str] = set()
-        with _damage_is_told():
-            for change in self.raw():
-                if change.name not in seen and not self._fits(change):
-                    raise ValidationError(f"table {change.name!r} has another shape now than when the unit was recorded")
-                seen.add(change.name)
+        for table in self.glance.misfits:
+            raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
 
     def _fits(self, change: apsw.TableChange) -> bool:
         columns = self.shape.columns.get(change.name, ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
@@ -88,8 +89,9 @@ class Claims:
 
     def close(self) -> None:
         """Give every claim back, whoever still holds it."""
-        for claim in list(self._held.values()):
-            claim.drop()
+        with ExitStack() as claims:  # all of them, also where one fails
+            for claim in list(self._held.values()):
+                claims.callback(claim.drop)
 
     def _locked(self, folder: Path, key: str, operation: str) -> apsw.Connection:
         path = folder / f"{key}.db"

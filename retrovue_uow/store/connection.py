@@ -216,8 +216,13 @@ _OPTIONS = {
 }
 
 
+_CACHE_KIB = 64 * 1024
+"""So that the rows of a large collection, and the indexes that they are found by, fit while they are written and judged."""
+
+
 def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
     settings: dict[str, object] = {
+        "cache_size": -_CACHE_KIB,
         "foreign_keys": 1,
         "recursive_triggers": 1,
         "synchronous": 2,

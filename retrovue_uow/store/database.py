@@ -47,6 +47,7 @@ class Database:
         name = usable_path(path)
         self.path = name if name == MEMORY else os.path.abspath(name)
         self.is_read_only = read_only
+        self._own = object()
         self.connection = open_connection(self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
         self._transaction = Transaction(self.connection, self.path, queue)
@@ -71,6 +72,14 @@ class Database:
     def executemany(self, sql: str, rows: Iterable[Params]) -> None:
         """Run `sql` once for each of `rows`. Raises what `execute` raises."""
         self._run(self.connection.executemany, sql, rows)
+
+    def insert(self, sql: str, params: Params = ()) -> int:
+        """Run an INSERT of one row: its integer key. Raises what `execute` raises.
+
+        Half the time of a RETURNING clause, for which SQLite keeps a table of its own.
+        """
+        self.execute(sql, params)
+        return self.connection.last_insert_rowid()
 
     def _run(self, call: Callable[..., apsw.Cursor], sql: str, params: object) -> list[Row]:
         self._transaction.admit()
@@ -105,6 +114,16 @@ class Database:
     def unit_changes(self) -> int:
         """How many rows the open unit has changed, cascades and what was undone since included."""
         return self.connection.total_changes() - self._transaction.changes_at_begin
+
+    def moment(self) -> tuple[object, ...]:
+        """When it is, in terms of writes: between two equal moments nobody has written, here or elsewhere.
+
+        Each is to be asked for inside the unit or read-only block that it speaks of. What was undone again counts as written.
+        SQLite tells what others committed (https://www.sqlite.org/pragma.html#pragma_data_version), and this connection what
+        it changed itself; so moments of two connections are never equal.
+        """
+        ((version,),) = self.execute("PRAGMA data_version")
+        return self._own, version, self.connection.total_changes()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
         """A unit of work: BEGIN IMMEDIATE … COMMIT where none is open, a savepoint inside one.
@@ -172,7 +191,10 @@ class Database:
         if self._transaction.units:
             self._transaction.end()
             raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
-        self.connection.close()
+        try:
+            self.connection.close()
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
 
     def backup(self, target: str, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Copy the whole database into the file `target` with SQLite's backup API, writers going on meanwhile.

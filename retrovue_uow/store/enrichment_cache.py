@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import apsw
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError
+from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY
 
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -24,7 +23,8 @@ def new_id() -> str:
     milliseconds, fraction = divmod(ticks, 4096)
     high = (milliseconds << 16) | (7 << 12) | fraction
     low = (0b10 << 62) | (int.from_bytes(os.urandom(8), "big") >> 2)
-    return str(uuid.UUID(int=(high << 64) | low))
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def utc_now() -> str:

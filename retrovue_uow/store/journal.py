@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, reduce
-from importlib.metadata import version
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import migrations, queries_integrity, touched
 from retrovue_uow.store import queries_journal as queries
@@ -24,6 +23,8 @@ from retrovue_uow.store.shape import Shape, read_shape
 @cache
 def library_version() -> str:
     """The installed version of this library."""
+    from importlib.metadata import version  # slow to import, and only who writes needs it
+
     return version("retrovue_uow")
 
 
@@ -100,6 +101,7 @@ class Journal:
         version = self._read_schema_version()
         if version != self._schema_version:
             migrations.require_current(self._database)
+            migrations.require_own_triggers(self._database, len(migrations.migrations()))
             self._shape = read_shape(self._database)
             self._require_keys()
             self._schema_version = version

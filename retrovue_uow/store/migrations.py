@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import apsw
-from loguru import logger
 
 from retrovue_uow.errors import ResourceError
+from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
 from retrovue_uow.store.database import Database
 
@@ -25,6 +25,19 @@ _USER_VERSION_OFFSET, _APPLICATION_ID_OFFSET = 60, 68  # https://www.sqlite.org/
 def migrations() -> tuple[str, ...]:
     """The SQL of every migration, in order; `PRAGMA user_version` counts those that a file has had."""
     return tuple(_texts("migrations").values())
+
+
+@cache
+def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
+    """Type and name → SQL of all that the first migrations make."""
+    fresh = apsw.Connection(MEMORY)
+    try:
+        for text in migrations()[:count]:
+            fresh.execute(text).fetchall()
+        rows = fresh.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    finally:
+        fresh.close()
+    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
 
 
 @cache
@@ -125,10 +138,12 @@ def migrate(database: Database) -> None:
         ResourceError: The file is another program's, newer than this library, or older and opened read-only.
     """
     version = _version(database)
+    _refuse_impostors(database, version)
     if version == len(migrations()) and (database.is_read_only or _stored_views(database) == views()):
         return
     if database.is_read_only:
         raise ResourceError(f"catalogue {database.path!r} is of an older version: open it once for writing to update it")
+    require_own_triggers(database, version)
     if 0 < version < len(migrations()):
         _back_up(database, version)
     with database.session(durable=True):
@@ -149,6 +164,37 @@ def require_current(database: Database) -> None:
             f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
             "restores the rules"
         )
+
+
+def foreign_triggers(database: Database, version: int) -> list[tuple[str, str]]:
+    """Name and table of the triggers on our tables that are not, word for word, what the migrations so far have made."""
+    ours = made_by_migrations(version)
+    rows = database.execute("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name")
+    return [
+        (str(name), str(table))
+        for name, table, sql in rows
+        if ("table", str(table).lower()) in ours and ours.get(("trigger", name)) != sql
+    ]
+
+
+def require_own_triggers(database: Database, version: int) -> None:
+    """Raise `ResourceError` where a trigger that is somebody else's would run with what we write."""
+    found = foreign_triggers(database, version)
+    if found:
+        listed = ", ".join(f"{name!r} (on {table})" for name, table in found[:10])
+        raise ResourceError(
+            f"catalogue {database.path!r} has triggers on its own tables that are not this library's: {listed}. They could "
+            "change rows behind an operation's back, or never end: drop them (DROP TRIGGER, in the sqlite3 shell). It can be "
+            "read meanwhile, and tables of your own may have triggers"
+        )
+
+
+def _refuse_impostors(database: Database, version: int) -> None:
+    """What has the name of a table, and is a view, would run somebody else's query wherever the catalogue is read."""
+    tables = {name for kind, name in made_by_migrations(version) if kind == "table"}
+    views = database.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")
+    for name in sorted(str(name) for (name,) in views if str(name).lower() in tables):
+        raise ResourceError(f"in catalogue {database.path!r}, {name!r} is a view instead of a table: restore a backup")
 
 
 def _version(database: Database) -> int:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TypeVar
 
 import attrs
-from loguru import logger
 
 from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError
+from retrovue_uow.log import logger
 from retrovue_uow.model import Result
 from retrovue_uow.redaction import redacted
 from retrovue_uow.store.changes import Changeset, Obstacle

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -12,6 +13,7 @@ from retrovue_uow.store.database import Database, Row
 from retrovue_uow.store.identity import utc_now
 from retrovue_uow.store.stored import from_json
 
+_document = json.JSONEncoder(ensure_ascii=False, default=dict)
 _FIND = """
 SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
        asset.size, asset.mtime_ns, asset.duration_ms, asset.container, asset.video_codec, asset.audio_codec,
@@ -55,19 +57,49 @@ class AssetQuery:
     episode: int | None = None
 
 
-@attrs.frozen
-class KnownAsset:
+class KnownAsset(NamedTuple):
     """What an ingest compares a draft with."""
 
     id: str
     key: str
+    duration_ms: int | None
+    missing_since: str | None
     file_path: str
     size: int | None
     mtime_ns: int | None
     sidecars: str
     enrichers: str
-    missing_since: str | None
-    duration_ms: int | None
+
+
+class KnownAssets(Mapping[str, KnownAsset]):
+    """Assets by their canonical keys.
+
+    They stay the rows that SQLite gave until somebody wants one: a rescan asks of every file whether it is as it was, and
+    named tuples of all, which the garbage collector looks at again and again, took longer to make than to compare.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows = {row[1]: row for row in rows}
+
+    def __getitem__(self, key: str) -> KnownAsset:
+        return KnownAsset(*self._rows[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def has_unchanged(
+        self, key: str, file_path: str, size: int | None, mtime_ns: int | None, sidecars: str, enrichers: str
+    ) -> bool:
+        """Whether the file of that key was there when it was last looked for, and nothing that tells of a change differs."""
+        row = self._rows.get(key)
+        return row is not None and row[3:] == (None, file_path, size, mtime_ns, sidecars, enrichers)
+
+    def differing(self, other: KnownAssets, keys: Iterable[str]) -> list[str]:
+        """Those of the keys of which something else is known here than there."""
+        return [key for key in keys if self._rows.get(key) != other._rows.get(key)]
 
 
 @attrs.frozen
@@ -199,24 +231,24 @@ def created_at(db: Database, asset_id: str) -> str:
     return str(created)
 
 
-def known_assets(db: Database, collection_id: str) -> dict[str, KnownAsset]:
+def known_assets(db: Database, collection_id: str) -> KnownAssets:
     """Every asset of a collection by its canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
         """,
         (collection_id,),
     )
-    return {str(row[1]): KnownAsset(*row) for row in rows}
+    return KnownAssets(rows)
 
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
     rows = db.execute(
         """
-        SELECT id, canonical_key, file_path, size, mtime_ns, sidecars, enrichers, missing_since, duration_ms
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
           FROM asset
          WHERE collection_id = ?
            AND canonical_key = ?
@@ -391,13 +423,14 @@ def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
 
 def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
-    db.executemany(
-        """
-        INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
-        VALUES (?, ?, ?, ?, ?)
-        """,
-        [(asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name) for marker in found],
-    )
+    for marker in found:
+        db.execute(
+            """
+            INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
+            VALUES (?, ?, ?, ?, ?)
+            """,
+            (asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name),
+        )
 
 
 def remove_markers(db: Database, asset_id: str) -> None:
@@ -407,16 +440,17 @@ def remove_markers(db: Database, asset_id: str) -> None:
 
 def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> None:
     """Write metadata documents, each in place of an older one of its domain; other domains stay."""
-    db.executemany(
-        """
-        INSERT INTO asset_metadata (asset_id, domain, document)
-        VALUES (?, ?, ?)
-            ON CONFLICT (asset_id, domain) DO UPDATE
-           SET document = excluded.document
-         WHERE document <> excluded.document
-        """,
-        [(asset_id, domain, json.dumps(document, ensure_ascii=False, default=dict)) for domain, document in documents.items()],
-    )
+    for domain, document in documents.items():
+        db.execute(
+            """
+            INSERT INTO asset_metadata (asset_id, domain, document)
+            VALUES (?, ?, ?)
+                ON CONFLICT (asset_id, domain) DO UPDATE
+               SET document = excluded.document
+             WHERE document <> excluded.document
+            """,
+            (asset_id, domain, _document.encode(document)),
+        )
 
 
 def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None:
@@ -448,28 +482,31 @@ class Deleted:
 
 def delete_assets_of(db: Database, collection_id: str) -> Deleted:
     """Delete every asset of a collection, and what hangs on it."""
-    return _delete(db, "SELECT id FROM asset WHERE collection_id = ?", collection_id)
+    return _delete(db, "collection_id = ?", collection_id)
 
 
 def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
     """Delete assets, and what hangs on them."""
-    return _delete(db, "SELECT value FROM json_each(?)", json.dumps(list(asset_ids)))
+    return _delete(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(asset_ids)))
 
 
-def _delete(db: Database, chosen: str, param: str) -> Deleted:
+def _delete(db: Database, which: str, param: str) -> Deleted:
     deleted = Deleted()
-    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", chosen, param, shown="episode_id")}
-    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", chosen, param, shown="title_id")}
+    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", which, param, shown="episode_id")}
+    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", which, param, shown="title_id")}
     for table in ("marker", "asset_metadata"):
-        _delete_from(db, deleted, table, chosen, param)
-    db.execute(f"DELETE FROM asset WHERE id IN ({chosen})", (param,))  # noqa: S608  the text is one of those above
+        _delete_from(db, deleted, table, which, param)
+    db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
     deleted.rows["asset"] = db.changes()
     return deleted
 
 
-def _delete_from(db: Database, deleted: Deleted, table: str, chosen: str, param: str, *, shown: str | None = None) -> list[Row]:
+def _delete_from(db: Database, deleted: Deleted, table: str, which: str, param: str, *, shown: str | None = None) -> list[Row]:
     returning = "" if shown is None else f"RETURNING {shown}"
-    rows = db.execute(f"DELETE FROM {table} WHERE asset_id IN ({chosen}) {returning}", (param,))  # noqa: S608  as above
+    rows = db.execute(
+        f"DELETE FROM {table} WHERE asset_id IN (SELECT id FROM asset WHERE {which}) {returning}",  # noqa: S608  as above
+        (param,),
+    )
     deleted.rows[table] = db.changes()
     return rows
 

@@ -49,8 +49,8 @@ class Decisions:
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
-        name, year = self.spellings.get((title_kind, draft.title, draft.year), (draft.title, draft.year))
-        return attrs.evolve(draft, title=name, year=year)
+        spelling = self.spellings.get((title_kind, draft.title, draft.year))
+        return draft if spelling is None else attrs.evolve(draft, title=spelling[0], year=spelling[1])
 
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:

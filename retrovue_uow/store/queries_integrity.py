@@ -8,7 +8,7 @@ from retrovue_uow.model import Violation
 from retrovue_uow.store import touched
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.migrations import rule_names
-from retrovue_uow.store.shape import Shape, read_shape
+from retrovue_uow.store.shape import Reference, Shape, read_shape
 
 _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
 REFERENCES = "foreign_key"
@@ -77,25 +77,26 @@ def _key(db: Database, shape: Shape, table: str, rowid: int) -> str | int:
 
 def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]:
     found: list[Violation] = []
-    for reference in shape.references:
-        key = shape.keys[reference.child]
+    for table, key in shape.keys.items():
+        references = shape.of_child(table)
+        if not references:
+            continue
+        any_is_broken = " OR ".join(_is_broken(shape, reference) for reference in references)
         rows = db.execute(
             f"""
             SELECT child.{key}
               FROM temp.touched
-              JOIN main.{reference.child} AS child ON child.{key} = touched.id
-             WHERE touched.subject = '{reference.child}'
-               AND child.{reference.column} IS NOT NULL
-               AND NOT EXISTS (SELECT 1
-                                 FROM main.{reference.parent} AS parent
-                                WHERE parent.{shape.keys[reference.parent]} = child.{reference.column})
+              JOIN main.{table} AS child ON child.{key} = touched.id
+             WHERE touched.subject = '{table}'
+               AND ({any_is_broken})
             """  # noqa: S608  the names are the schema's
         )
-        found.extend(_broken(reference.child, child_key, reference.parent) for (child_key,) in rows)
+        for (child_key,) in rows:
+            found.extend(_broken(table, child_key, parent) for parent, _ in missing_parents(db, table, child_key))
     return found
 
 
-def missing_parents(db: Database, table: str, key: str) -> list[tuple[str, str | int]]:
+def missing_parents(db: Database, table: str, key: str | int) -> list[tuple[str, str | int]]:
     """The rows that a row refers to and that are not there: their table and key."""
     shape = read_shape(db)
     found: list[tuple[str, str | int]] = []
@@ -105,15 +106,19 @@ def missing_parents(db: Database, table: str, key: str) -> list[tuple[str, str |
             SELECT child.{reference.column}
               FROM main.{table} AS child
              WHERE child.{shape.keys[table]} = ?
-               AND child.{reference.column} IS NOT NULL
-               AND NOT EXISTS (SELECT 1
-                                 FROM main.{reference.parent} AS parent
-                                WHERE parent.{shape.keys[reference.parent]} = child.{reference.column})
+               AND {_is_broken(shape, reference)}
             """,  # noqa: S608  the names are the schema's
             (key,),
         )
         found.extend((reference.parent, parent_key) for (parent_key,) in rows)
     return found
+
+
+def _is_broken(shape: Shape, reference: Reference) -> str:
+    """Whether the reference of the row `child` points at nothing, in SQL."""
+    parent, key = reference.parent, shape.keys[reference.parent]
+    there = f"SELECT 1 FROM main.{parent} AS parent WHERE parent.{key} = child.{reference.column}"  # noqa: S608  likewise
+    return f"(child.{reference.column} IS NOT NULL AND NOT EXISTS ({there}))"
 
 
 def _broken(table: str, key: str | int, parent: str) -> Violation:

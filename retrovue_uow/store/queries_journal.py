@@ -139,19 +139,18 @@ def last_unit_of(db: Database, operation: str, collection_id: str) -> JournalUni
     return unit(db, str(rows[0][0])) if rows else None
 
 
-def bookkeeping(db: Database) -> list[tuple[str, int, str | None, bool]]:
-    """Of each unit: its identifier, how many operations it has, its counts as JSON, and whether its changes are recorded."""
+def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
+    """Of each unit: its identifier, how many operations it has, and whether its changes are recorded."""
     rows = db.execute(
         """
         SELECT id,
                (SELECT count(*) FROM operation WHERE operation.unit_id = unit_of_work.id),
-               counts,
                changeset IS NOT NULL
           FROM unit_of_work
          ORDER BY rowid
         """
     )
-    return [(id_, operations, counts, bool(is_recorded)) for id_, operations, counts, is_recorded in rows]
+    return [(id_, operations, bool(is_recorded)) for id_, operations, is_recorded in rows]
 
 
 def changeset(db: Database, unit_id: str) -> tuple[bytes, str] | None:
@@ -166,7 +165,7 @@ def recorded_units(db: Database, *, after: str | None, table: str | None) -> lis
         _FIND  # noqa: S608  both texts are ours
         + """
  WHERE changeset IS NOT NULL
-   AND (?1 IS NULL OR json_extract(counts, '$."' || ?1 || '"') IS NOT NULL)
+   AND (?1 IS NULL OR iif(json_valid(counts), json_extract(counts, '$."' || ?1 || '"') IS NOT NULL, true))
    AND (?2 IS NULL OR rowid > (SELECT rowid FROM unit_of_work WHERE id = ?2))
  ORDER BY rowid
 """,
@@ -223,8 +222,9 @@ def _operations(db: Database, unit_ids: Sequence[str]) -> dict[str, list[Journal
 
 def _undoing(db: Database) -> list[tuple[str, str]]:
     """Which unit undid which, as they came."""
-    rows = db.execute("SELECT unit_id, json_extract(arguments, '$.unit_id') FROM operation WHERE name = ? ORDER BY id", (UNDO,))
-    return [(str(by), str(target)) for by, target in rows]
+    rows = db.execute("SELECT unit_id, arguments FROM operation WHERE name = ? ORDER BY id", (UNDO,))
+    undoing = [(str(by), from_json(arguments, dict, column="operation.arguments")) for by, arguments in rows]
+    return [(by, str(arguments.get("unit_id"))) for by, arguments in undoing]
 
 
 def _undone(undoing: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Set
+from typing import NamedTuple
 
 from retrovue_uow.model import Title, TitleKind
 from retrovue_uow.store.database import Database
@@ -41,69 +43,103 @@ def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, i
     return [(kind, name, year) for kind, name, year in rows if name.casefold() in names]
 
 
-def ensure_title(db: Database, kind: TitleKind, name: str, year: int | None, *, now: str) -> tuple[str, bool]:
-    """Identifier of the title with this identity, and whether it had to be added."""
-    found = db.execute(
-        """
-        SELECT id
-          FROM title
-         WHERE kind = ?
-           AND name = ?
-           AND ifnull(year, 0) = ifnull(?, 0)
-        """,
-        (kind, name, year),
-    )
-    if found:
-        return str(found[0][0]), False
-    id_ = new_id()
-    db.execute(
-        """
-        INSERT INTO title (id, kind, name, year, created_at)
-        VALUES (?, ?, ?, ?, ?)
-        """,
-        (id_, kind, name, year, now),
-    )
-    return id_, True
+class _Episode(NamedTuple):
+    """What is known of an episode."""
+
+    id: int
+    is_named: bool
 
 
-def ensure_season(db: Database, title_id: str, number: int) -> tuple[int, bool]:
-    """Identifier of a season, and whether it had to be added."""
-    found = db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
-    if found:
-        return found[0][0], False
-    ((id_,),) = db.execute(
-        """
-        INSERT INTO season (title_id, number)
-        VALUES (?, ?)
-        RETURNING id
-        """,
-        (title_id, number),
-    )
-    return id_, True
+class Hierarchy:
+    """Titles, seasons and episodes as a unit of work comes to know them: each is looked up once, or added.
 
+    It believes what it has seen: let it live no longer than the savepoint in which it was made, and `forget` where something
+    above an asset is removed.
 
-def ensure_episode(db: Database, season_id: int, number: int, name: str | None) -> tuple[int, bool]:
-    """Identifier of an episode, and whether it had to be added. An existing one only gets a name if it had none."""
-    found = db.execute("SELECT id, name FROM episode WHERE season_id = ? AND number = ?", (season_id, number))
-    if not found:
-        ((id_,),) = db.execute(
+    Attributes:
+        added: Rows that had to be added, by table.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self.added: Counter[str] = Counter()
+        self._db = db
+        self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
+        self._seasons: dict[tuple[str, int], int] = {}
+        self._episodes: dict[int, dict[int, _Episode]] = {}
+
+    def forget(self) -> None:
+        """Believe nothing any longer; what was added still counts."""
+        self._titles.clear()
+        self._seasons.clear()
+        self._episodes.clear()
+
+    def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
+        """Identifier of the title with this identity."""
+        known = self._titles.get((kind, name, year))
+        if known is None:
+            known = self._titles[kind, name, year] = self._found_title(kind, name, year) or self._add_title(
+                kind, name, year, now
+            )
+        return known
+
+    def _found_title(self, kind: TitleKind, name: str, year: int | None) -> str | None:
+        rows = self._db.execute(
             """
-            INSERT INTO episode (season_id, number, name)
-            VALUES (?, ?, ?)
-            RETURNING id
+            SELECT id
+              FROM title
+             WHERE kind = ?
+               AND name = ?
+               AND ifnull(year, 0) = ifnull(?, 0)
             """,
-            (season_id, number, name),
+            (kind, name, year),
         )
-        return id_, True
-    id_, known_name = found[0]
-    if known_name is None and name is not None:
-        name_episode(db, id_, name)
-    return id_, False
+        return str(rows[0][0]) if rows else None
 
+    def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
+        id_ = new_id()
+        self._db.execute(
+            """
+            INSERT INTO title (id, kind, name, year, created_at)
+            VALUES (?, ?, ?, ?, ?)
+            """,
+            (id_, kind, name, year, now),
+        )
+        self.added["title"] += 1
+        return id_
 
-def name_episode(db: Database, episode_id: int, name: str) -> None:
-    """Give an episode a name, if it is another one."""
-    db.execute("UPDATE episode SET name = ?1 WHERE id = ?2 AND name IS NOT ?1", (name, episode_id))
+    def season(self, title_id: str, number: int) -> int:
+        """Identifier of a season."""
+        known = self._seasons.get((title_id, number))
+        if known is None:
+            rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
+            known = self._seasons[title_id, number] = rows[0][0] if rows else self._add_season(title_id, number)
+        return known
+
+    def _add_season(self, title_id: str, number: int) -> int:
+        self.added["season"] += 1
+        return self._db.insert("INSERT INTO season (title_id, number) VALUES (?, ?)", (title_id, number))
+
+    def episode(self, season_id: int, number: int, name: str | None) -> int:
+        """Identifier of an episode. An existing one only gets a name if it had none."""
+        of_season = self._episodes.get(season_id)
+        if of_season is None:
+            of_season = self._episodes[season_id] = self._found_episodes(season_id)
+        known = of_season.get(number)
+        if known is None:
+            known = _Episode(self._add_episode(season_id, number, name), name is not None)
+        elif name is not None and not known.is_named:
+            self._db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, known.id))
+            known = _Episode(known.id, is_named=True)
+        of_season[number] = known
+        return known.id
+
+    def _found_episodes(self, season_id: int) -> dict[int, _Episode]:
+        rows = self._db.execute("SELECT number, id, name IS NOT NULL FROM episode WHERE season_id = ?", (season_id,))
+        return {number: _Episode(id_, bool(is_named)) for number, id_, is_named in rows}
+
+    def _add_episode(self, season_id: int, number: int, name: str | None) -> int:
+        self.added["episode"] += 1
+        return self._db.insert("INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)", (season_id, number, name))
 
 
 def name_episodes(db: Database, asset_id: str, name: str) -> None:

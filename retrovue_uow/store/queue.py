@@ -8,6 +8,9 @@ frees both with a dead process. SQLite's busy time-out stays for writers that do
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import threading
 import time
 from io import FileIO
@@ -59,6 +62,15 @@ class WriterQueue:
             lock.close()
 
 
+def _opened(side_file: str, flags: int) -> int:
+    """A descriptor of the side file; what is a FIFO keeps nobody waiting for its reader."""
+    descriptor = os.open(side_file, flags | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file: move it away", side_file)
+    return descriptor
+
+
 class _Lock:
     """A kernel lock on a side file, held while that is open."""
 
@@ -71,7 +83,7 @@ class _Lock:
         """Whether the lock was had before the deadline."""
         self.release()
         try:
-            self._file = FileIO(self._side_file, "a")
+            self._file = FileIO(self._side_file, "a", opener=_opened)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -100,7 +112,7 @@ class _Waiter:
     """Waits for a lock in a thread of its own, since a blocking `flock` knows no deadline."""
 
     def __init__(self, side_file: str) -> None:
-        self.file = FileIO(side_file, "a")
+        self.file = FileIO(side_file, "a", opener=_opened)
         self._mutex = threading.Lock()
         self._answered = threading.Event()
         self._locked_file: FileIO | None = None

@@ -17,7 +17,7 @@ _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (
     subject TEXT NOT NULL,                                          -- table
     id      ANY NOT NULL,                                           -- primary key of the row
-    change  TEXT NOT NULL,                                          -- INSERT, UPDATE, DELETE; '': it is near a changed one
+    change  TEXT NOT NULL,                                          -- INSERT, UPDATE; '': it is near a changed one
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
@@ -55,20 +55,20 @@ def narrowed(db: Database, changeset: Changeset) -> Iterator[Narrowing]:
 
 
 def fill(db: Database, changeset: Changeset) -> list[str]:
-    """Put the rows that `changeset` touches into `temp.touched`, in place of others. The tables that they are of."""
+    """Put the rows that `changeset` touches, and that are there, into `temp.touched`, in place of others. Their tables."""
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
     glance, shape = changeset.glance, changeset.shape
     for table in shape.keys:
         changed = glance.changed[table]
-        for change, keys in changed.items():
-            _add(db, table, change, keys)
+        for change in ("INSERT", "UPDATE"):
+            _add(db, table, change, changed[change])
         _add(db, table, "", glance.parents[table].difference(*changed.values()))
     for reference in shape.references:
-        if "UPDATE" in glance.changed[reference.child]:
+        if glance.changed[reference.child]["UPDATE"]:
             _add_parents_of_updated(db, shape, reference)
-        if "DELETE" in glance.changed[reference.parent]:
-            _add_children_of_deleted(db, shape, reference)
+        if glance.changed[reference.parent]["DELETE"]:
+            _add_children_of_deleted(db, shape, reference, glance.changed[reference.parent]["DELETE"])
     return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
@@ -86,9 +86,11 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
     glance = changeset.glance
     keys = {subject: glance.parents[subject].union(*glance.changed[subject].values()) for subject in shape.keys}
     for child in shape.keys:  # children come before their parents
+        told = glance.changed[child]["INSERT"], glance.changed[child]["DELETE"]  # with all that they refer to
+        asked = keys[child].difference(*told)
         for reference in shape.of_child(child):
-            if keys[child] and table in shape.ancestors(reference.parent):
-                keys[reference.parent] |= _parents(db, shape, reference, keys[child])
+            if asked and table in shape.ancestors(reference.parent):
+                keys[reference.parent] |= _parents(db, shape, reference, asked)
     return keys[table]
 
 
@@ -120,14 +122,13 @@ def _add_parents_of_updated(db: Database, shape: Shape, reference: Reference) ->
     )
 
 
-def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference) -> None:
+def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, deleted: Collection[Key]) -> None:
     db.execute(
         f"""
         INSERT OR IGNORE INTO temp.touched (subject, id, change)
         SELECT '{reference.child}', child.{shape.keys[reference.child]}, ''
-          FROM temp.touched
-          JOIN {reference.child} AS child ON child.{reference.column} = touched.id
-         WHERE touched.subject = '{reference.parent}'
-           AND touched.change = 'DELETE'
-        """  # noqa: S608  the names are the schema's
+          FROM json_each(?) AS deleted
+          JOIN {reference.child} AS child ON child.{reference.column} = deleted.value
+        """,  # noqa: S608  the names are the schema's
+        (json.dumps(list(deleted)),),
     )

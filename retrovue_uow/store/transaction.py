@@ -11,9 +11,9 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 import apsw
-from loguru import logger
 
 from retrovue_uow.errors import ConstraintError, ContractError, RetroVueError, TransactionLostError
+from retrovue_uow.log import logger
 from retrovue_uow.store.connection import Untranslated, translated
 from retrovue_uow.store.owner import Owner
 from retrovue_uow.store.queue import WriterQueue

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 
-from retrovue_uow.errors import RetroVueError
-from retrovue_uow.model import Violation
+from retrovue_uow.errors import ResourceError, RetroVueError
+from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.store import journal, migrations, queries_journal
 from retrovue_uow.store.changes import HAS_SESSIONS
 from retrovue_uow.store.connection import wrong_settings
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import read_shape
-from retrovue_uow.store.stored import from_json
+
+
+def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Iterator[Violation]:
+    """What `find` finds; where damage keeps it from looking on, that is what it found.
+
+    Raises:
+        ResourceError: Something else than damage was in the way: a lock, a disk that is gone.
+    """
+    try:
+        yield from find(db)
+    except ResourceError as error:
+        if isinstance(error.__cause__, apsw.Error) and not isinstance(error.__cause__, apsw.CorruptError):
+            raise
+        yield Violation("damage", "file", db.path, str(error))
 
 
 def damage(db: Database) -> Iterator[Violation]:
@@ -22,36 +34,54 @@ def damage(db: Database) -> Iterator[Violation]:
     for (text,) in db.execute("PRAGMA integrity_check"):
         if text != "ok":
             yield Violation("integrity_check", "file", db.path, str(text))
+    if db.is_read_only:  # where SQLite does not even read what CHECK says
+        yield from _wrong_json(db)
+
+
+_JSON = {
+    ("source", "config"): "object",
+    ("collection_enricher", "config"): "object",
+    ("asset_metadata", "document"): "object",
+    ("assignment", "episode_numbers"): "array",
+    ("operation", "arguments"): "object",
+    ("operation", "result"): None,
+    ("unit_of_work", "counts"): "object",
+}
+"""Which columns hold JSON, and of what type; None: of any."""
+
+
+def _wrong_json(db: Database) -> Iterator[Violation]:
+    for (table, column), kind in _JSON.items():
+        rows = db.execute(
+            f"""
+            SELECT id
+              FROM {table}
+             WHERE {column} IS NOT NULL
+               AND NOT iif(json_valid({column}), json_type({column}) = ifnull(?1, json_type({column})), false)
+            """,  # noqa: S608  the names are those above
+            (kind,),
+        )
+        for (id_,) in rows:
+            detail = f"column {column} of {table} {id_!r} does not hold the JSON that it must: restore a backup"
+            yield Violation("json", table, str(id_), detail)
 
 
 def wrong_schema(db: Database) -> Iterator[Violation]:
-    """Tables, indexes, triggers and rules that are not as the migrations made them, and triggers that are somebody else's."""
+    """Tables, indexes, triggers and rules that are not as the migrations made them, and what others put on our tables."""
     rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
-    ours = {**_migrated(), **{("view", name): sql for name, sql in migrations.views().items()}}
+    version = len(migrations.migrations())
+    ours = {**migrations.made_by_migrations(version), **{("view", name): sql for name, sql in migrations.views().items()}}
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
         elif there[kind, name] != sql:
             yield Violation("schema", kind, name, f"{kind} {name!r} is not as this library made it")
-    for kind, name in there:
-        if kind == "trigger" and (kind, name) not in ours:
-            yield Violation("schema", kind, name, f"trigger {name!r} is not this library's: drop it")
+    for name, table in migrations.foreign_triggers(db, version):
+        if ("trigger", name) not in ours:
+            yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
     for name in read_shape(db).unkeyed:
         yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
-
-
-@cache
-def _migrated() -> dict[tuple[str, str], str]:
-    """Type and name → SQL of everything that the migrations make."""
-    fresh = apsw.Connection(":memory:")
-    try:
-        for text in migrations.migrations():
-            fresh.execute(text).fetchall()
-        rows = fresh.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
-    finally:
-        fresh.close()
-    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
 
 
 def wrong_connection(db: Database) -> Iterator[Violation]:
@@ -62,24 +92,23 @@ def wrong_connection(db: Database) -> Iterator[Violation]:
 
 def wrong_journal(db: Database) -> Iterator[Violation]:
     """Units that name no operation, or whose record of changes is not what was written."""
-    for unit_id, operations, counts, is_recorded in queries_journal.bookkeeping(db):
+    for unit_id, operations, is_recorded in queries_journal.bookkeeping(db):
         if operations == 0:
             yield _of_unit(unit_id, "has no operation")
-        if is_recorded and HAS_SESSIONS:
-            yield from _wrong_record(db, unit_id, counts)
+        try:
+            unit = queries_journal.unit(db, unit_id)
+            is_wrong = unit is not None and is_recorded and HAS_SESSIONS and _counts_wrongly(db, unit)
+        except RetroVueError as error:
+            yield _of_unit(unit_id, f"cannot be read: {error}")
+            continue
+        if is_wrong:
+            yield _of_unit(unit_id, "does not count the changes that it recorded")
 
 
-def _wrong_record(db: Database, unit_id: str, counts: str | None) -> Iterator[Violation]:
-    unit = queries_journal.unit(db, unit_id)
-    if unit is None or unit.schema_version != len(migrations.migrations()):
-        return
-    try:
-        told = journal.recorded(db, unit).counts
-    except RetroVueError as error:
-        yield _of_unit(unit_id, str(error))
-        return
-    if counts is None or told != from_json(counts, dict, column="unit_of_work.counts"):
-        yield _of_unit(unit_id, "does not count the changes that it recorded")
+def _counts_wrongly(db: Database, unit: JournalUnit) -> bool:
+    if unit.schema_version != len(migrations.migrations()):
+        return False
+    return journal.recorded(db, unit).counts != unit.counts
 
 
 def _of_unit(unit_id: str, what: str) -> Violation:

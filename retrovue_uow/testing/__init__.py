@@ -4,8 +4,9 @@ pytest loads it by itself where this library is installed. It brings the fixture
 and `fake_enricher`; a fixture of yours with such a name takes its place. All else is imported from here.
 """
 
-from retrovue_uow.testing.atomic import Report, assert_atomic
-from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter, drafts, fake_enricher, fake_importer
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from retrovue_uow.testing.plugin import catalog_fixture as catalog_fixture
 from retrovue_uow.testing.plugin import clip_fixture as clip_fixture
 from retrovue_uow.testing.plugin import fake_enricher_fixture as fake_enricher_fixture
@@ -14,7 +15,11 @@ from retrovue_uow.testing.plugin import media_folder_fixture as media_folder_fix
 from retrovue_uow.testing.plugin import pytest_assertrepr_compare as pytest_assertrepr_compare
 from retrovue_uow.testing.plugin import pytest_configure as pytest_configure
 from retrovue_uow.testing.plugin import pytest_unconfigure as pytest_unconfigure
-from retrovue_uow.testing.snapshots import Snapshot, assert_unchanged, snapshot
+
+if TYPE_CHECKING:
+    from retrovue_uow.testing.atomic import Report, assert_atomic
+    from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter, drafts, fake_enricher, fake_importer
+    from retrovue_uow.testing.snapshots import Snapshot, assert_unchanged, snapshot
 
 __all__ = [
     "FakeEnricher",
@@ -28,3 +33,26 @@ __all__ = [
     "fake_importer",
     "snapshot",
 ]
+
+_HOMES = {
+    "FakeEnricher": "fakes",
+    "FakeImporter": "fakes",
+    "Report": "atomic",
+    "Snapshot": "snapshots",
+    "assert_atomic": "atomic",
+    "assert_unchanged": "snapshots",
+    "drafts": "fakes",
+    "fake_enricher": "fakes",
+    "fake_importer": "fakes",
+    "snapshot": "snapshots",
+}
+"""Modules by name."""
+
+if not TYPE_CHECKING:  # which would take every misspelt name for one of these
+
+    def __getattr__(name: str) -> object:
+        """The name, imported when it is first asked for: pytest loads this plugin in every project of the environment."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value

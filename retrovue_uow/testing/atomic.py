@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import attrs
 from retrovue_uow import AfterCommitError, Catalog, Database, RetroVueError
 from retrovue_uow.testing.bench import Action, Bench, Subject, bench_of, is_side_file
 from retrovue_uow.testing.kinds import Kind, Run, kinds
+from retrovue_uow.testing.reporting import listeners
 from retrovue_uow.testing.snapshots import shortened, snapshot
 from retrovue_uow.testing.strikes import Fault
 
@@ -22,9 +23,6 @@ KINDS = ("statement", "file", "call", "kill")
 PROGRESS_S = 5.0
 _THREADS_S = 5.0
 """How long an abandoned call that was let go may take to end."""
-
-progress: list[Callable[[str], None]] = []
-"""Where long runs report to."""
 
 
 @attrs.frozen
@@ -186,7 +184,7 @@ class _Proof:
     def _report_progress(self, line: str) -> None:
         if time.monotonic() >= self._reported_at + PROGRESS_S:
             self._reported_at = time.monotonic()
-            for report in progress:
+            for report in listeners:
                 report(f"assert_atomic: {line}")
 
 

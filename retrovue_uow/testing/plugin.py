@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from retrovue_uow import Catalog
-from retrovue_uow.testing import atomic
-from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter, drafts, fake_enricher, fake_importer
-from retrovue_uow.testing.snapshots import Snapshot, shortened
+import retrovue_uow
+from retrovue_uow import testing  # by whose names, as by the library's, the rest is imported when a fixture is used
+from retrovue_uow.testing.reporting import listeners
+
+if TYPE_CHECKING:
+    from retrovue_uow import Catalog
+    from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter
 
 MediaFolder = Callable[..., Path]
 NAMES = (
@@ -27,15 +32,15 @@ _PICTURE, _SOUND = "testsrc=size=64x48:rate=5:duration=1", "sine=frequency=440:d
 @pytest.fixture(name="catalog")
 def catalog_fixture(tmp_path: Path) -> Iterator[Catalog]:
     """An empty catalogue in a new file; its importer and enricher of type `fake` know twelve drafts, and measure a minute."""
-    importer, enricher = fake_importer(drafts(12)), fake_enricher()
-    with Catalog(tmp_path / "catalog.db", importers={"fake": importer}, enrichers={"fake": enricher}) as opened:
+    importer, enricher = testing.fake_importer(testing.drafts(12)), testing.fake_enricher()
+    with retrovue_uow.Catalog(tmp_path / "catalog.db", importers={"fake": importer}, enrichers={"fake": enricher}) as opened:
         yield opened
 
 
 @pytest.fixture(name="fake_importer")
 def fake_importer_fixture() -> Callable[..., FakeImporter]:
     """The function `fake_importer`."""
-    return fake_importer
+    return testing.fake_importer
 
 
 @pytest.fixture(name="fake_enricher")
@@ -44,7 +49,7 @@ def fake_enricher_fixture() -> Iterator[Callable[..., FakeEnricher]]:
     made: list[FakeEnricher] = []
 
     def make(**arguments: object) -> FakeEnricher:
-        made.append(fake_enricher(**arguments))  # type: ignore[arg-type]  # `fake_enricher` says what they are
+        made.append(testing.fake_enricher(**arguments))  # type: ignore[arg-type]  # `fake_enricher` says what they are
         return made[-1]
 
     yield make
@@ -98,9 +103,12 @@ def _clip(path: Path) -> Path | None:
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Show which rows differ where two snapshots are not equal."""
-    if op != "==" or not isinstance(left, Snapshot) or not isinstance(right, Snapshot):
+    snapshots = sys.modules.get(f"{testing.__name__}.snapshots")  # without it there is nothing of ours to compare
+    if op != "==" or snapshots is None:
         return None
-    return [f"{left!r} == {right!r}", "", *shortened(right.differences(left))]
+    if not isinstance(left, testing.Snapshot) or not isinstance(right, testing.Snapshot):
+        return None
+    return [f"{left!r} == {right!r}", "", *snapshots.shortened(right.differences(left))]
 
 
 @pytest.hookimpl(trylast=True)  # the terminal must be there
@@ -108,9 +116,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let long proofs report to a terminal whose user wants to know (`-v` or `-s`)."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and (config.getoption("verbose", 0) > 0 or config.getoption("capture", None) == "no"):
-        atomic.progress.append(terminal.write_line)
+        listeners.append(terminal.write_line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Report to nobody any more."""
-    atomic.progress.clear()
+    listeners.clear()

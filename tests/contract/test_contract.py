@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -413,10 +414,11 @@ LAYERS = (
     ("operations",),
     ("rules",),
     ("media", "store"),
-    ("model", "errors", "redaction"),  # `redaction`: the very values are shown without their secrets
+    ("model", "errors", "log", "redaction"),  # `redaction`: the very values are shown without their secrets
 )
 
 
+@functools.cache
 def modules() -> dict[str, ast.Module]:
     """Syntax trees by dotted name below the package."""
     paths = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
@@ -473,7 +475,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not edges
 
 
-def test_no_function_imports_but_the_command_line_s() -> None:
+def test_no_function_imports_what_is_ours_but_the_command_line_s() -> None:
     guilty = [
         f"{name}.{function.name}"
         for name, tree in modules().items()
@@ -481,10 +483,21 @@ def test_no_function_imports_but_the_command_line_s() -> None:
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        if imported(node)
     ]
 
     assert guilty == []
+
+
+def test_only_one_module_knows_the_log() -> None:
+    guilty = [
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "loguru"
+    ]
+
+    assert guilty == ["log"]
 
 
 @pytest.mark.parametrize("name", ["utils", "base", "manager", "helpers"])

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 from commandline import Run
 from harness import FakeImporter, dump
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from proof.figures import Proof
 
 from retrovue_uow import Catalog, Collection, ConfigurationError, ContractError, RetroVueError, ValidationError
+
+pytestmark = pytest.mark.proof(
+    "Hostile input brings out the library's own errors, in time, and changes nothing",
+    how="names that are no UTF-8, NFO files that bite, reports of ffprobe without sense or end, odd configurations and "
+    "mappings, damaged, forged and strange catalogue files; by Hypothesis, any bytes as names and any JSON as a configuration",
+)
 
 
 def nested(depth: int, *, in_lists: bool = False) -> dict[str, Any]:
@@ -104,11 +111,10 @@ VALUES = st.recursive(
 )
 
 
-@settings(
-    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(settings.get_profile("few"))
 @given(config=st.dictionaries(TEXTS, VALUES, max_size=4))
-def test_any_configuration_is_kept_whole_or_refused(importer: FakeImporter, config: dict[str, Any]) -> None:
+def test_any_configuration_is_kept_whole_or_refused(importer: FakeImporter, figures: Proof, config: dict[str, Any]) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     with Catalog(":memory:", importers={"fake": importer}) as catalog:
         try:
             added = catalog.add_source("odd", "fake", config)

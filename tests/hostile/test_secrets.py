@@ -47,6 +47,12 @@ SHOWN = {
     "servers": [{"url": "https://guest:***@station.example/?X-Plex-Token=***&page=2"}],
 }
 
+pytestmark = pytest.mark.proof(
+    "A secret reaches who needs it, and is shown nowhere",
+    how="literal and named secrets in every configuration; looked for in results, errors, logs, JSON, `repr`, the journal, the "
+    "cache and the output of every command",
+)
+
 
 @attrs.define
 class Told(FakeImporter):
@@ -470,3 +476,58 @@ def test_the_file_itself_keeps_a_literal_secret(station: Station) -> None:
     connection.close()
 
     assert json.loads(str(stored)) == CONFIG
+
+
+SHARE, MASKED_SHARE = f"smb://guest:{IN_URL}@nas/media", "smb://guest:***@nas/media"
+
+
+def test_a_password_in_a_path_is_kept_and_shown_nowhere_and_the_file_is_found(
+    tmp_path: Path, media: Path, log: io.StringIO
+) -> None:
+    (media / "a.mkv").write_bytes(b"media")
+    found = AssetDraft(f"{media}/a.mkv", f"{SHARE}/a.mkv", size=5, mtime_ns=1, sidecars=(), kind="bumper")
+    importer = FakeImporter([found])
+    with Catalog(tmp_path / "catalog.db", importers={"fake": importer}) as catalog:
+        catalog.add_source("station", "fake")
+        catalog.add_collection("station", "Shows", path_mappings={SHARE: str(media)})
+        ingested = catalog.ingest_collection("Shows")
+        processed = catalog.process_asset(found, "Shows")
+        rotated = SHARE.replace(IN_URL, "another-5eCr3t")
+        importer.drafts = [attrs.evolve(found, source_path=f"{rotated}/a.mkv")]
+        again = catalog.ingest_collection("Shows")
+        failing: list[Callable[[], object]] = [
+            lambda: catalog.map_path("Shows", SHARE, str(media)),
+            lambda: catalog.unmap_path("Shows", SHARE),
+            lambda: catalog.unmap_path("Shows", f"{SHARE}/x"),
+            lambda: catalog.map_path("Shows", f"{SHARE}/../x", "/x"),
+            lambda: catalog.map_path("Shows", f"{SHARE}/\0", "/x"),
+            lambda: catalog.map_path("Shows", f"{SHARE}/\udcff", "/x"),
+            lambda: catalog.map_path("Shows", f"file://guest:{IN_URL}@nas/../x", "/x"),
+            lambda: catalog.process_asset(attrs.evolve(found, source_path=f"{SHARE}x/a.mkv"), "Shows"),
+            lambda: catalog.process_asset(attrs.evolve(found, size=-1), "Shows"),
+            lambda: catalog.process_asset(attrs.evolve(found, title="\udcff"), "Shows"),
+        ]
+        for fail in failing:
+            with pytest.raises(RetroVueError) as caught:
+                fail()
+            assert_tells_no_secret("".join(traceback.format_exception(caught.value)))
+        values = [ingested, processed, again, catalog.collections(), catalog.assets(), catalog.history(), all_changes(catalog)]
+
+    assert (ingested.created, again.unchanged, again.missing) == (1, 1, 0)
+    assert processed.asset.canonical_key == f"{MASKED_SHARE}/a.mkv"
+    assert processed.asset.file_path == f"{media}/a.mkv"
+    assert_tells_no_secret("".join(map(shown_forms, values)) + log.getvalue() + repr(dump(tmp_path / "catalog.db")))
+
+
+def test_an_importer_that_reports_paths_with_passwords_shows_none_where_it_fails(
+    tmp_path: Path, media: Path, log: io.StringIO
+) -> None:
+    odd = [AssetDraft(f"{media}/a.mkv", f"{SHARE}/a.mkv", kind="episode"), AssetDraft("/elsewhere/a.mkv", f"{SHARE}x/a.mkv")]
+    for draft in odd:
+        path = tmp_path / f"{len(draft.source_path)}.db"
+        with Catalog(path, importers={"fake": FakeImporter([draft])}) as catalog:
+            catalog.add_source("station", "fake")
+            catalog.add_collection("station", "Shows", path_mappings={SHARE: str(media)})
+            with pytest.raises(RetroVueError, match=r"guest:\*\*\*@nas") as caught:
+                catalog.ingest_collection("Shows")
+        assert_tells_no_secret("".join(traceback.format_exception(caught.value)) + log.getvalue() + repr(dump(path)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import Counter
@@ -293,6 +294,25 @@ def test_a_folder_that_cannot_be_listed_fails_by_name(
     with pytest.raises(ResourceError, match=rf"'{root}/b' cannot be read \(Input/output error\)") as caught:
         found(root)
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_an_entry_that_cannot_be_examined_fails_by_name_of_its_folder(
+    root: Path, files: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files("x.mkv")
+
+    class Untold:
+        """An entry on a file system that says what it is only when asked, and then fails."""
+
+        name = "x.mkv"
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "scandir", lambda path: contextlib.nullcontext([Untold()]))
+
+    with pytest.raises(ResourceError, match=rf"'{root}' cannot be read \(Input/output error\)"):
+        found(root)
 
 
 def test_a_missing_root_fails_by_name(root: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proof.figures import Proof
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media.paths import (
@@ -21,6 +22,7 @@ from retrovue_uow.media.paths import (
     excluded,
     is_below,
     judge_root,
+    key_below,
     local_path_for,
     mapping_for,
 )
@@ -31,6 +33,7 @@ PIECES = (
     *("/", "//", "\\", ".", "..", "a", "é", "e\u0301", "\u212a", "\u0338", " ", "x"),
     *("C:", "file:", "localhost", "smb://", "plex:", "%2F", "%20", "%C3%A9", "%FF", "%00"),
 )
+NAME_PIECES = ("a", "\u00e9", "e\u0301", "\u0338", "\u0301", "=", "\\", " ", "C:", "file:", "%2F", "x.mkv")
 spelled = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 
 
@@ -74,8 +77,10 @@ def test_every_path_has_one_spelling(source_path: str, key: str) -> None:
     assert canonical_key(source_path) == key
 
 
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(spelled)
-def test_a_canonical_key_is_its_own_canonical_key(source_path: str) -> None:
+def test_a_canonical_key_is_its_own_canonical_key(figures: Proof, source_path: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     try:
         key = canonical_key(source_path)
     except ValidationError:
@@ -84,8 +89,21 @@ def test_a_canonical_key_is_its_own_canonical_key(source_path: str) -> None:
     assert canonical_key(key) == key
 
 
+@given(spelled, st.lists(st.sampled_from(NAME_PIECES), min_size=1, max_size=3).map("".join))
+def test_a_key_below_a_folder_is_the_key_of_the_whole_path(folder: str, name: str) -> None:
+    try:
+        folder_key = canonical_key(folder)
+    except ValidationError:
+        return
+    folder_key = folder_key if folder_key.endswith("/") else f"{folder_key}/"
+
+    assert key_below(folder_key, name) == canonical_key(f"{folder_key}{name}")
+
+
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(st.text())
-def test_any_text_has_a_key_or_a_validation_error(text: str) -> None:
+def test_any_text_has_a_key_or_a_validation_error(figures: Proof, text: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     for path in (text, f"/{text}", f"file:///{text}", f"\\\\nas\\{text}"):
         try:
             assert canonical_key(canonical_key(path)) == canonical_key(path)

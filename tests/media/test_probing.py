@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proof.figures import Proof
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.probing import FfprobeEnricher, Probe, read_probe
@@ -333,8 +334,10 @@ objects = st.dictionaries(
 reports = st.fixed_dictionaries({}, optional={"format": objects, "streams": st.lists(objects), "chapters": st.lists(objects)})
 
 
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(reports | anything)
-def test_any_report_gives_a_sane_probe_or_a_resource_error(content: object) -> None:
+def test_any_report_gives_a_sane_probe_or_a_resource_error(figures: Proof, content: object) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     try:
         probe = read_probe(json.dumps(content), "/m/x.mkv")
     except ResourceError:

@@ -76,6 +76,25 @@ def test_built_in_types_are_there_without_the_packages_metadata(monkeypatch: pyt
         make_enricher(name, {}, enricher_factories({}))
 
 
+def test_other_distributions_are_looked_for_only_where_no_type_at_hand_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def nothing(*, group: str) -> list[metadata.EntryPoint]:
+        asked.append(group)
+        return []
+
+    monkeypatch.setattr(registry, "entry_points", nothing)
+
+    factories = importer_factories({"mine": FilesystemImporter})
+    make_importer("filesystem", {}, factories)
+    assert "mine" in factories
+    assert asked == []
+
+    assert "plex" not in factories
+    assert len(factories) == 2
+    assert asked == ["retrovue_uow.importers"]
+
+
 def test_a_configuration_reaches_its_enricher() -> None:
     enricher = make_enricher("ffprobe", {"timeout_s": 7}, enricher_factories({}))
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from proof.figures import Proof
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.sidecars import MAX_BYTES, MAX_DEPTH, NfoEnricher, NfoFacts, own_sidecars, parse_nfo
@@ -411,9 +412,10 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzzed") / "a.nfo"
 
 
-@settings(deadline=None)  # the machine may be busy
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(content=st.one_of(st.binary(), ENCODED))
-def test_any_bytes_are_read_or_refused_by_a_library_error(fuzzed: Path, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_by_a_library_error(fuzzed: Path, figures: Proof, content: bytes) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     fuzzed.write_bytes(content)
     draft = AssetDraft("/a.mkv", "/a.mkv", sidecars=(Sidecar(str(fuzzed), len(content), 0),))
 
@@ -427,9 +429,10 @@ def test_any_bytes_are_read_or_refused_by_a_library_error(fuzzed: Path, content:
     json.dumps(found.metadata["sidecar"] if found.metadata else {})
 
 
-@settings(deadline=None)  # the machine may be busy
+@pytest.mark.proof("Whatever a name, path, NFO file or report holds makes sense when it is read, or is refused")
 @given(text=NFO_TEXT)
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_refused(figures: Proof, text: str) -> None:
+    figures.add({"drawn by Hypothesis": 1})
     try:
         facts = parse_nfo(text)
     except ValidationError:

@@ -15,6 +15,7 @@ import apsw
 import attrs
 import pytest
 from harness import FakeEnricher, FakeImporter, dump, episode
+from proof.figures import Size
 
 from retrovue_uow import AssetDraft, Catalog, Collection, IngestError, ResourceError
 from retrovue_uow.media.probing import FfprobeEnricher
@@ -90,9 +91,7 @@ def reopened(failed: Catalog, importer: FakeImporter, enricher: FakeEnricher) ->
 
 
 class TestRealFiles:
-    """Two hundred files and ffprobe itself."""
-
-    COUNT = 200
+    """Many files and ffprobe itself."""
 
     class Counting(FfprobeEnricher):
         probed: list[str] = []  # noqa: RUF012  shared on purpose: a new one is made for every operation
@@ -102,20 +101,26 @@ class TestRealFiles:
             return super().enrich(draft)
 
     @pytest.fixture
-    def videos(self, tmp_path: Path) -> Path:
+    def count(self, size: Size) -> int:
+        return size.choose(sample=30, full=200)
+
+    @pytest.fixture
+    def videos(self, tmp_path: Path, count: int) -> Path:
         """Copies of one real file, of which the last is empty."""
         folder = tmp_path / "Videos"
         folder.mkdir()
         made = tmp_path / "made.mkv"
         picture = ("-f", "lavfi", "-i", "testsrc=size=32x32:rate=5:duration=1", "-c:v", "mpeg4")
         subprocess.run(["ffmpeg", "-v", "error", *picture, made], check=True, stdin=subprocess.DEVNULL)
-        for number in range(self.COUNT):
+        for number in range(count):
             shutil.copyfile(made, folder / f"bumper {number:03}.mkv")
             os.utime(folder / f"bumper {number:03}.mkv", ns=(number, number))
-        (folder / "bumper 199.mkv").write_bytes(b"")
+        (folder / f"bumper {count - 1:03}.mkv").write_bytes(b"")
         return folder
 
-    def test_the_second_try_probes_the_file_that_failed_and_no_other(self, videos: Path, tmp_path: Path) -> None:
+    def test_the_second_try_probes_the_file_that_failed_and_no_other(self, videos: Path, tmp_path: Path, count: int) -> None:
+        last = videos / f"bumper {count - 1:03}.mkv"
+
         def station() -> Catalog:
             return Catalog(tmp_path / "catalog.db", enrichers={"ffprobe": self.Counting})
 
@@ -124,18 +129,18 @@ class TestRealFiles:
             catalog.add_source("disk")
             catalog.add_collection("disk", "Videos", path_mappings={str(videos): str(videos)})
             catalog.attach_enricher("Videos", "ffprobe")
-            with pytest.raises(IngestError, match=r"bumper 199\.mkv' is empty"):
+            with pytest.raises(IngestError, match=rf"{last.name}' is empty"):
                 catalog.ingest_collection("Videos")
             assert catalog.assets() == []
-        assert len(self.Counting.probed) == self.COUNT
-        shutil.copyfile(videos / "bumper 000.mkv", videos / "bumper 199.mkv")
+        assert len(self.Counting.probed) == count
+        shutil.copyfile(videos / "bumper 000.mkv", last)
 
         self.Counting.probed.clear()
         with station() as catalog:
             result = catalog.ingest_collection("Videos")
 
-            assert self.Counting.probed == [str(videos / "bumper 199.mkv")]
-            assert result.created == self.COUNT
+            assert self.Counting.probed == [str(last)]
+            assert result.created == count
             assert {(asset.state, asset.duration_ms, asset.width) for asset in catalog.assets()} == {("ready", 1000, 32)}
             assert catalog.check().is_sound
 

@@ -12,8 +12,9 @@ import apsw
 import attrs
 import pytest
 from harness import Dump, FakeImporter, draft, dump, episode, movie
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from proof.figures import Proof, Size
 
 from retrovue_uow import (
     AssetDraft,
@@ -118,14 +119,15 @@ class TestRestoring:
         assert (preview.unit_id, preview.dry_run) == (None, True)
         assert preview.changes == stocked.undo(wiped.unit_id or "").changes
 
-    def test_a_wipe_of_twenty_thousand_assets_is_undone(
-        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    def test_a_wipe_of_many_thousand_assets_is_undone(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, size: Size
     ) -> None:
-        importer.drafts = [episode(f"Show {number // 100}", 1, number % 100) for number in range(20_000)]
+        count = size.choose(sample=2_000, full=20_000)
+        importer.drafts = [episode(f"Show {number // 100}", 1, number % 100) for number in range(count)]
         catalog.detach_enricher("Shows", "fake")
         catalog.ingest_collection("Shows")
         before = rows(catalog)
-        wiped = catalog.wipe_collection("Shows", WipeOptions(expect_assets=20_000))
+        wiped = catalog.wipe_collection("Shows", WipeOptions(expect_assets=count))
 
         catalog.undo(wiped.unit_id or "")
 
@@ -619,9 +621,15 @@ def everything(catalog: Catalog) -> Dump:
     return {table: db.execute(f"SELECT * FROM {table} ORDER BY {key}") for table, key in read_shape(db).keys.items()}  # noqa: S608
 
 
-@settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.proof(
+    "What is undone in reverse order comes back bit for bit",
+    how="Hypothesis chooses operations and their arguments; then each unit is undone, and each state is held against the first",
+)
+@settings(settings.get_profile("few"))
 @given(steps=st.lists(STEPS, min_size=1, max_size=7))
-def test_undone_in_reverse_order_every_state_comes_back_bit_for_bit(fresh: Callable[[], Catalog], steps: list[Step]) -> None:
+def test_undone_in_reverse_order_every_state_comes_back_bit_for_bit(
+    fresh: Callable[[], Catalog], figures: Proof, steps: list[Step]
+) -> None:
     catalog = fresh()
     states = [(everything(catalog), len(catalog.history(10_000)))]
     for step in steps:
@@ -635,6 +643,7 @@ def test_undone_in_reverse_order_every_state_comes_back_bit_for_bit(fresh: Calla
                 catalog.undo(unit.id)
         assert everything(catalog) == before
     assert catalog.check().is_sound
+    figures.add({"runs": 1, "units": len(units)})
 
 
 def test_which_units_are_undone_is_told_by_the_undos_that_stand() -> None:

@@ -16,6 +16,17 @@ Rows = dict[Key, Any]
 TITLE_KINDS = {"episode": "show", "movie": "movie"}
 
 
+SOURCE = "station"
+"""The source of every collection."""
+HELD_UP = ("title", "season", "episode")
+OF_ASSETS = ("asset", "episode_asset", "movie_asset", "marker", "asset_metadata", *HELD_UP)
+"""The tables that a wipe counts."""
+UNREAD = "?"
+"""In place of an asset's enrichers: it counts as changed until it is read again."""
+Told = dict[str, Any]
+"""What the result of an operation must say, by the names of its fields."""
+
+
 class RefusedError(Exception):
     """The operation must fail, and change nothing."""
 
@@ -37,6 +48,9 @@ class File(NamedTuple):
     size: int
     mtime: int
     identity: Identity
+
+    def __repr__(self) -> str:
+        return f"File({self.key!r}, {self.size}, {self.mtime})"
 
 
 class Asset(NamedTuple):
@@ -61,12 +75,75 @@ class Shown(NamedTuple):
     identity: Identity
 
 
+Wanted = Callable[[Shown], bool]
+LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified", "ambiguous")
+"""What an ingest lists."""
+READ = ("created", "refreshed", "moved")
+"""What became of files that enrichers saw."""
+
+
+def root_of(key: str) -> str:
+    """The mapped path that a file lies in."""
+    return key.rpartition("/")[0]
+
+
+@attrs.frozen
+class Options:
+    """How to ingest; `exclude` is the name of a file."""
+
+    refresh: str | None = None
+    title: str | None = None
+    exclude: str | None = None
+    allow_empty: bool = True
+    strict_names: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is not seen is missing."""
+        return self.title is None
+
+    def refuse_unclassified(self, key: str) -> None:
+        """Where the names are to tell what a file is."""
+        if self.strict_names:
+            raise RefusedError(f"{key} is unclassified")
+
+    def excludes(self, key: str) -> bool:
+        """Whether a file is left out."""
+        return self.exclude is not None and key.endswith(f"/{self.exclude}")
+
+
+@attrs.frozen
+class Moves:
+    """Which asset is which new file, and the keys of what cannot be told apart."""
+
+    origins: Mapping[str, int]
+    ambiguous: list[str]
+
+    @classmethod
+    def of(cls, alike: list[list[tuple[str, str]]], known: Mapping[str, int]) -> Moves:
+        """Judge what looks the same, for each look."""
+        origins: dict[str, int] = {}
+        ambiguous: set[str] = set()
+        for each in alike:
+            roles = dict(each)
+            if sorted(role for role, _ in each) == ["come", "gone"]:
+                origins[roles["come"]] = known[roles["gone"]]
+            elif roles.keys() & {"gone", "replaced"} and roles.keys() & {"come", "replacing"}:
+                ambiguous |= {key for _, key in each}
+        return cls(origins, sorted(ambiguous))
+
+
 @attrs.define
 class Model:
     """The rows by table and number. Every operation either changes them, or raises `RefusedError`."""
 
     rows: Rows = attrs.field(factory=dict)
+    created: Counter[str] = attrs.field(factory=Counter)
     _last_number: int = 0
+
+    def copied(self) -> Model:
+        """The same rows, to be changed without changing these."""
+        return Model(dict(self.rows), Counter(), self._last_number)
 
     def table(self, name: str) -> dict[Any, Any]:
         """The rows of one table by number."""
@@ -76,6 +153,7 @@ class Model:
         """Add a row under a new number."""
         self._last_number += 1
         self.rows[table, self._last_number] = row
+        self.created[table] += 1
         return self._last_number
 
     def find(self, table: str, row: object) -> int | None:
@@ -92,9 +170,11 @@ class Model:
         for number in list(numbers):
             del self.rows[table, number]
 
-    def change(self, number: int, **values: object) -> None:
+    def change(self, number: int, **values: object) -> Asset:
         """Change an asset."""
-        self.rows["asset", number] = self.rows["asset", number]._replace(**values)
+        asset: Asset = self.rows["asset", number]._replace(**values)
+        self.rows["asset", number] = asset
+        return asset
 
     # What assets show
 
@@ -131,9 +211,12 @@ class Model:
             self.add("episode_asset", (self.ensure("episode", (season, number)), asset))
 
     def unlink(self, assets: set[int]) -> None:
-        """Let assets show nothing; what nothing shows any more is gone."""
+        """Let assets show nothing."""
         for table in ("episode_asset", "movie_asset"):
             self.remove(table, [number for number, (_, asset) in self.table(table).items() if asset in assets])
+
+    def sweep(self) -> None:
+        """What nothing shows any more is gone."""
         self._remove_unless_held("episode", [episode for episode, _ in self.table("episode_asset").values()])
         self._remove_unless_held("season", [season for season, _ in self.table("episode").values()])
         held = [title for table in ("season", "movie_asset") for title, _ in self.table(table).values()]
@@ -148,13 +231,34 @@ class Model:
             self.change(asset, kind=identity.kind)
             self.unlink({asset})
             self.link(asset, identity)
+            self.sweep()
 
-    # Collections
+    # Sources and collections
 
-    def collection(self, name: str) -> bool:
-        """Whether a collection is enabled."""
-        number = self._collection_number(name)
-        return bool(self.rows["collection", number][1])
+    def add_source(self, name: str) -> None:
+        """A name is had once."""
+        if self.find("source", (name,)) is not None:
+            raise RefusedError(name)
+        self.add("source", (name,))
+
+    def remove_source(self, name: str) -> None:
+        """The source that has the collections must have none left."""
+        number = self.find("source", (name,))
+        if number is None or (name == SOURCE and self.table("collection")):
+            raise RefusedError(name)
+        self.remove("source", [number])
+
+    def discover(self, found: Mapping[str, str]) -> None:
+        """What the source reports, name and mapped path, is added if it is not there, and not enabled."""
+        for name, path in found.items():
+            if not any(each == name for each, _ in self.table("collection").values()):
+                self.add("collection", (name, False))
+                self.add("path_mapping", (name, path))
+
+    def require_enabled(self, name: str) -> None:
+        """It must be there, and enabled."""
+        if not self.rows["collection", self._collection_number(name)][1]:
+            raise RefusedError(name)
 
     def _collection_number(self, name: str) -> int:
         for number, (each, _) in self.table("collection").items():
@@ -162,24 +266,44 @@ class Model:
                 return int(number)
         raise RefusedError(name)
 
-    def add_collection(self, name: str) -> None:
+    def add_collection(self, name: str, path: str) -> None:
         """A new one is enabled."""
         if any(each == name for each, _ in self.table("collection").values()):
             raise RefusedError(name)
         self.add("collection", (name, True))
+        self.add("path_mapping", (name, path))
 
     def remove_collection(self, name: str) -> None:
         """What was decided about its files goes with it."""
         number = self._collection_number(name)
         if self.assets_of(name):
             raise RefusedError(name)
-        for table in ("enricher", "assignment", "retirement"):
+        for table in ("path_mapping", "enricher", "assignment", "retirement"):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == name])
         self.remove("collection", [number])
 
     def set_enabled(self, name: str, *, enabled: bool) -> None:
         """Whether it is ingested."""
         self.rows["collection", self._collection_number(name)] = (name, enabled)
+
+    def map_path(self, name: str, path: str) -> None:
+        """A path is mapped once."""
+        self._collection_number(name)
+        if self.find("path_mapping", (name, path)) is not None:
+            raise RefusedError(path)
+        self.add("path_mapping", (name, path))
+
+    def unmap_path(self, name: str, path: str) -> None:
+        """No asset may have come through it."""
+        self._collection_number(name)
+        number = self.find("path_mapping", (name, path))
+        if number is None or any(root_of(key) == path for key in self.assets_of(name)):
+            raise RefusedError(path)
+        self.remove("path_mapping", [number])
+
+    def roots(self, name: str) -> set[str]:
+        """The mapped paths of a collection."""
+        return {path for each, path in self.table("path_mapping").values() if each == name}
 
     def attach(self, name: str) -> None:
         """Attach the one enricher that there is."""
@@ -205,73 +329,144 @@ class Model:
 
     # Ingesting
 
-    def ingest(self, name: str, files: list[File], *, refresh: str | None) -> None:
-        """A full ingest."""
-        if not self.collection(name):
-            raise RefusedError(name)
-        known = self.assets_of(name)
-        decided = Decided.of(self, name)
-        unseen = {key: number for key, number in known.items() if key not in {file.key for file in files}}
-        moves = self._moves(name, unseen, files, refresh=refresh)
+    def ingest(self, name: str, files: list[File], options: Options) -> Told:
+        """All that the source has, or the part of it that is asked for."""
+        self.created.clear()
+        self.require_enabled(name)
+        if not self.roots(name) or any(root_of(file.key) not in self.roots(name) for file in files):
+            raise RefusedError("a file is below no mapping")
+        found: dict[str, File] = {}
+        reported = [file for file in files if not options.excludes(file.key)]
+        duplicates = [file.key for file in reported if found.setdefault(file.key, file) is not file]
+        known, decided = self.assets_of(name), Decided.of(self, name)
+        expected = {key: number for key, number in known.items() if not options.excludes(key)}
+        if options.is_full and not options.allow_empty and {root_of(key) for key in expected} - {root_of(key) for key in found}:
+            raise RefusedError("nothing was found below a mapping")
+        wanted = [file for file in found.values() if options.is_full or self._is_wanted(name, file, options, decided)]
+        if not wanted and not options.is_full:
+            raise RefusedError("nothing matches")
+        unseen = {key: number for key, number in expected.items() if key not in found} if options.is_full else {}
+        tally = self._write_all(name, wanted, unseen, options, decided)
+        tally["duplicates"] = duplicates
+        return {
+            "discovered": len(wanted) + len(duplicates),
+            "created_entities": {table: self.created[table] for table in HELD_UP},
+            "unchanged": len(tally.pop("unchanged", [])),
+            **{outcome: len(tally[outcome]) for outcome in LISTED},
+            "paths": {outcome: sorted(tally[outcome]) for outcome in LISTED},
+        }
+
+    def _write_all(
+        self, name: str, files: list[File], unseen: Mapping[str, int], options: Options, decided: Decided
+    ) -> dict[str, list[str]]:
+        """The keys by what became of them."""
+        known, moves = self.assets_of(name), self._moves(name, unseen, files, options)
+        tally: defaultdict[str, list[str]] = defaultdict(list)
+        tally["ambiguous"] = moves.ambiguous
+        tally["returned"] = [file.key for file in files if file.key in known and self.rows["asset", known[file.key]].missing]
         for file in files:
-            origin = moves.get(file.key)
+            origin = moves.origins.get(file.key)
             known_as = file.key if origin is None else self.rows["asset", origin].key
             identity = decided.settle(known_as, file.identity)
             if origin is not None:
-                self._move(origin, file, identity, refresh=refresh)
+                outcome = self._move(origin, file, identity, options.refresh)
             else:
-                self._write(name, known.get(file.key), file, identity, refresh=refresh, retired=file.key in decided.retired)
-        for number in set(unseen.values()) - set(moves.values()):
-            self.change(number, missing=True)
+                is_retired = file.key in decided.retired
+                outcome = self._write(name, known.get(file.key), file, identity, options.refresh, is_retired=is_retired)
+            tally[outcome].append(file.key)
+            if outcome in READ and identity.kind == "other":
+                options.refuse_unclassified(file.key)
+                tally["unclassified"] += [file.key] if outcome != "moved" else []
+        for key, number in unseen.items():
+            if number not in moves.origins.values():
+                tally["missing"] += [key] if not self.rows["asset", number].missing else []
+                self.change(number, missing=True)
+        return tally
 
-    def process(self, name: str, file: File, *, refresh: str | None) -> None:
+    def enabled(self) -> list[str]:
+        """The collections that are ingested with their source."""
+        return sorted(name for name, is_enabled in self.table("collection").values() if is_enabled)
+
+    def _is_wanted(self, name: str, file: File, options: Options, decided: Decided) -> bool:
+        """By what is known of an asset; of a file that is read anew, by that."""
+        number = self.assets_of(name).get(file.key)
+        if number is None or self._is_read(number, file, options.refresh):
+            title = decided.settle(file.key, file.identity).title
+        else:
+            title = self.identity(number).title
+        return title is not None and title.casefold() in self._meant_by(str(options.title))
+
+    def process(self, name: str, file: File, refresh: str | None) -> Told:
         """One file."""
-        if not self.collection(name):
-            raise RefusedError(name)
+        self.created.clear()
+        self.require_enabled(name)
+        if root_of(file.key) not in self.roots(name):
+            raise RefusedError("below no mapping")
         decided = Decided.of(self, name)
         known = self.assets_of(name).get(file.key)
         identity = decided.settle(file.key, file.identity)
-        self._write(name, known, file, identity, refresh=refresh, retired=file.key in decided.retired)
+        outcome = self._write(name, known, file, identity, refresh, is_retired=file.key in decided.retired)
+        return {"outcome": outcome, "created_entities": {table: self.created[table] for table in HELD_UP}}
 
     def _measured(self, name: str, file: File) -> int | None:
         return file.size * 1000 if self.enrichers(name) else None
 
-    def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], *, refresh: str | None) -> dict[str, int]:
+    def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], options: Options) -> Moves:
         """Missing asset and new file, where nothing else that went or came looks the same."""
+        if not options.is_full:
+            return Moves({}, [])
         known = self.assets_of(name)
-        gone: defaultdict[Any, list[int | None]] = defaultdict(list)
-        come: defaultdict[Any, list[str | None]] = defaultdict(list)
-        for number in unseen.values():
+        alike: defaultdict[Any, list[tuple[str, str]]] = defaultdict(list)
+        for key, number in unseen.items():
             asset = self.rows["asset", number]
-            gone[asset.size, asset.mtime, asset.duration].append(number)
+            alike[asset.size, asset.mtime, asset.duration].append(("gone", key))
         for file in files:
             facts = (file.size, file.mtime, self._measured(name, file))
             if file.key not in known:
-                come[facts].append(file.key)
+                alike[facts].append(("come", file.key))
                 continue
             asset = self.rows["asset", known[file.key]]
             if (asset.size, asset.mtime) != facts[:2]:
-                gone[asset.size, asset.mtime, asset.duration].append(None)
-                if refresh is not None:
-                    come[facts].append(None)
-        pairs = [(come[facts], gone[facts]) for facts in gone if facts[2] is not None]
-        return {new[0]: old[0] for new, old in pairs if len(new) == len(old) == 1 and new[0] is not None and old[0] is not None}
+                alike[asset.size, asset.mtime, asset.duration].append(("replaced", file.key))
+                if options.refresh is not None:
+                    alike[facts].append(("replacing", file.key))
+        return Moves.of([each for facts, each in alike.items() if facts[2] is not None], known)
+
+    def _is_read(self, number: int, file: File, refresh: str | None) -> bool:
+        return refresh == "all" or (refresh == "changed" and self._is_changed(number, file))
+
+    def _is_changed(self, number: int, file: File) -> bool:
+        asset = self.rows["asset", number]
+        return bool((asset.size, asset.mtime, asset.enrichers) != (file.size, file.mtime, self.enrichers(asset.collection)))
 
     def _write(
-        self, name: str, number: int | None, file: File, identity: Identity, *, refresh: str | None, retired: bool
-    ) -> None:
-        duration, enrichers = self._measured(name, file), self.enrichers(name)
+        self, name: str, number: int | None, file: File, identity: Identity, refresh: str | None, *, is_retired: bool
+    ) -> str:
         if number is None:
-            state = "retired" if retired else "ready" if duration else "new"
-            asset = Asset(name, file.key, identity.kind, state, False, False, file.size, file.mtime, duration, enrichers)
-            self.link(self.add("asset", asset), identity)
-            return
+            duration = self._measured(name, file)
+            state = "retired" if is_retired else "ready" if duration else "new"
+            seen = (file.size, file.mtime, duration, self.enrichers(name))
+            number = self.add("asset", Asset(name, file.key, identity.kind, state, False, False, *seen))
+            self.link(number, identity)
+            self._describe(number)
+            return "created"
         asset = self.rows["asset", number]
         is_another = asset.missing and (asset.size, asset.mtime) != (file.size, file.mtime)
         self.change(number, missing=False, approved=asset.approved and not is_another)
-        is_changed = (asset.size, asset.mtime, asset.enrichers) != (file.size, file.mtime, enrichers)
-        if refresh == "all" or (refresh == "changed" and is_changed):
+        if self._is_read(number, file, refresh):
             self._refresh(number, file, identity)
+            return "refreshed"
+        return "changed" if self._is_changed(number, file) else "unchanged"
+
+    def _describe(self, number: int) -> None:
+        """The marker and the documents of an asset, which tell its duration and size."""
+        asset = self.rows["asset", number]
+        for table in ("marker", "asset_metadata"):
+            self.remove(table, [key for key, row in self.table(table).items() if row[0] == number])
+        self.add("asset_metadata", (number, asset.size))
+        if asset.duration is not None:
+            self.add("marker", (number, asset.duration))
+            self.add("asset_metadata", (number, asset.duration))
 
     def _refresh(self, number: int, file: File, identity: Identity) -> None:
         before, was = self.rows["asset", number], self.identity(number)
@@ -288,8 +483,9 @@ class Model:
             enrichers=self.enrichers(before.collection),
             approved=before.approved and facts == (state, file.size, duration, identity),
         )
+        self._describe(number)
 
-    def _move(self, number: int, file: File, identity: Identity, *, refresh: str | None) -> None:
+    def _move(self, number: int, file: File, identity: Identity, refresh: str | None) -> str:
         asset = self.rows["asset", number]
         for table in ("assignment", "retirement"):
             moving = {key: row for key, row in self.table(table).items() if row[:2] == (asset.collection, asset.key)}
@@ -297,31 +493,43 @@ class Model:
             for key, row in moving.items():
                 self.rows[table, key] = (asset.collection, file.key, *row[2:])
         is_changed = self.identity(number) != identity
-        self.change(number, key=file.key, missing=False, enrichers="" if is_changed else asset.enrichers)
+        self.change(number, key=file.key, missing=False, enrichers=UNREAD if is_changed else asset.enrichers)
         if refresh is not None:
             self._refresh(number, file, identity)
+        return "moved"
 
     # Deleting
 
-    def delete(self, assets: Iterable[int]) -> None:
+    def delete(self, assets: Iterable[int]) -> Told:
         """Delete assets, and what only they held up."""
-        doomed = set(assets)
+        doomed, before = set(assets), self._sizes()
         self.unlink(doomed)
+        self.sweep()
         self.remove("asset", doomed)
+        for table in ("marker", "asset_metadata"):
+            self.remove(table, [key for key, row in self.table(table).items() if row[0] in doomed])
+        return {"deleted": dict(before - self._sizes())}
 
-    def wipe(self, name: str) -> None:
+    def _sizes(self) -> Counter[str]:
+        return Counter({table: len(self.table(table)) for table in OF_ASSETS})
+
+    def wipe(self, name: str, expected: int | None = None) -> Told:
         """Delete all assets of a collection; what was decided about its files stays."""
         self._collection_number(name)
-        self.delete(self.assets_of(name).values())
+        if expected not in (None, len(self.assets_of(name))):
+            raise RefusedError("another number")
+        return self.delete(self.assets_of(name).values())
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, max_fraction: float) -> Told:
         """Delete its missing assets, and what was decided about them."""
         self._collection_number(name)
         doomed = {key: number for key, number in self.assets_of(name).items() if self.rows["asset", number].missing}
+        if len(doomed) > max_fraction * len(self.assets_of(name)):
+            raise RefusedError("too many")
         for key in doomed:
             self._forget_decision("assignment", name, key)
             self._forget_decision("retirement", name, key)
-        self.delete(doomed.values())
+        return {"forgotten": len(doomed), "kept": 0, "paths": tuple(sorted(doomed)), **self.delete(doomed.values())}
 
     def _forget_decision(self, table: str, collection: str, key: str) -> bool:
         found = [number for number, row in self.table(table).items() if row[:2] == (collection, key)]
@@ -330,77 +538,103 @@ class Model:
 
     # Deciding
 
-    def chosen(self, wanted: Callable[[Shown], bool]) -> dict[int, Shown]:
+    def chosen(self, wanted: Wanted, expected: int | None) -> dict[int, Shown]:
         """The assets that are meant, which must not be none."""
         found = {number: each for number, each in self.shown().items() if wanted(each)}
-        if not found:
-            raise RefusedError
+        if not found or expected not in (None, len(found)):
+            raise RefusedError("none, or another number")
         return found
 
-    def approve(self, wanted: Callable[[Shown], bool]) -> None:
+    def approve(self, wanted: Wanted, expected: int | None) -> Told:
         """All of them must be ready."""
-        found = self.chosen(wanted)
+        found = self.chosen(wanted, expected)
         if any(each.asset.state != "ready" for each in found.values()):
-            raise RefusedError
-        for number in found:
+            raise RefusedError("not ready")
+        to_change = [number for number, each in found.items() if not each.asset.approved]
+        for number in to_change:
             self.change(number, approved=True)
+        return self._decided(found, to_change)
 
-    def withdraw(self, wanted: Callable[[Shown], bool]) -> None:
+    def withdraw(self, wanted: Wanted, expected: int | None) -> Told:
         """Nothing else changes."""
-        for number in self.chosen(wanted):
+        found = self.chosen(wanted, expected)
+        to_change = [number for number, each in found.items() if each.asset.approved]
+        for number in to_change:
             self.change(number, approved=False)
+        return self._decided(found, to_change)
 
-    def retire(self, wanted: Callable[[Shown], bool]) -> None:
+    def retire(self, wanted: Wanted, expected: int | None) -> Told:
         """It is remembered by path."""
-        for number, (asset, _) in self.chosen(wanted).items():
-            if asset.state != "retired":
-                self.change(number, state="retired", approved=False)
-                self.ensure("retirement", (asset.collection, asset.key))
+        found = self.chosen(wanted, expected)
+        to_change = [number for number, each in found.items() if each.asset.state != "retired"]
+        for number in to_change:
+            asset = self.change(number, state="retired", approved=False)
+            self.ensure("retirement", (asset.collection, asset.key))
+        return self._decided(found, to_change)
 
-    def reinstate(self, wanted: Callable[[Shown], bool]) -> None:
+    def reinstate(self, wanted: Wanted, expected: int | None) -> Told:
         """All of them must be retired."""
-        found = self.chosen(wanted)
+        found = self.chosen(wanted, expected)
         if any(each.asset.state != "retired" for each in found.values()):
-            raise RefusedError
+            raise RefusedError("not retired")
         for number, (asset, _) in found.items():
             self.change(number, state="ready" if asset.duration else "new")
             self._forget_decision("retirement", asset.collection, asset.key)
+        return self._decided(found, list(found))
 
-    def assign(self, wanted: Callable[[Shown], bool], said: Identity | int) -> None:
+    def assign(self, wanted: Wanted, expected: int | None, said: Identity | int) -> Told:
         """Say what assets are; a number alone is another season, which only episodes have."""
-        found = self.chosen(wanted)
+        found = self.chosen(wanted, expected)
         if isinstance(said, int) and any(each.identity.kind != "episode" for each in found.values()):
-            raise RefusedError
+            raise RefusedError("only episodes have a season")
         meant = Identity("episode", season=said) if isinstance(said, int) else self._title_said(said)
+        changed = []
         for number, (asset, was) in found.items():
             identity = was._replace(season=said) if isinstance(said, int) else meant
             self._forget_decision("assignment", asset.collection, asset.key)
             self.add("assignment", (asset.collection, asset.key, identity))
             self.link_again(number, identity)
+            if was != identity:
+                changed.append(number)
+        return self._decided(found, changed)
 
-    def unassign(self, wanted: Callable[[Shown], bool]) -> None:
+    def unassign(self, wanted: Wanted, expected: int | None) -> Told:
         """Until the next refresh they are as they were."""
-        for number, (asset, _) in self.chosen(wanted).items():
+        found = self.chosen(wanted, expected)
+        changed = []
+        for number, (asset, _) in found.items():
             if self._forget_decision("assignment", asset.collection, asset.key):
-                self.change(number, enrichers="")
+                self.change(number, enrichers=UNREAD)
+                changed.append(number)
+        return self._decided(found, changed)
 
-    def rename(self, number: int, name: str, year: int | None) -> None:
+    def _decided(self, found: Mapping[int, Shown], changed: list[int]) -> Told:
+        return {
+            "selected": len(found),
+            "changed": len(changed),
+            "unchanged": len(found) - len(changed),
+            "paths": [found[number].asset.key for number in changed],
+        }
+
+    def rename(self, number: int, name: str, year: int | None) -> Told:
         """Files with the old name follow."""
         kind, *old = self.rows["title", number]
         if self.find("title", (kind, name, year)) is not None:
-            raise RefusedError
+            raise RefusedError("titles")
         self.rows["title", number] = (kind, name, year)
         self._spell(kind, tuple(old), (name, year))
+        return {"title": (kind, name, year)}
 
-    def merge(self, goes: int, stays: int) -> None:
+    def merge(self, goes: int, stays: int) -> Told:
         """Equal seasons and episodes are one."""
         (kind, *old), (other, *new) = self.rows["title", goes], self.rows["title", stays]
         if goes == stays or kind != other:
-            raise RefusedError
+            raise RefusedError("titles")
         self._join("movie_asset", goes, stays, {})
         self._join("season", goes, stays, {"season": "episode", "episode": "episode_asset"})
         self.remove("title", [goes])
         self._spell(kind, tuple(old), tuple(new))
+        return {"title": (kind, *new)}
 
     def _join(self, table: str, goes: int, stays: int, below: Mapping[str, str]) -> None:
         """Let the rows below one belong to another; where that has an equal one, those below them are joined in turn."""
@@ -427,16 +661,21 @@ class Model:
                 self.rows["assignment", number] = (collection, key, identity._replace(title=new[0], year=new[1]))
 
     def _title_said(self, said: Identity) -> Identity:
-        """Without a year, the one title that goes by the name is meant, or else the one that went by it."""
+        """Without a year, the one title that goes by the name is meant, or else the one that went by it; 0: it is not known."""
         if said.title is None or said.year is not None:
-            return said
-        titles = list(self.table("title").values())
-        names = {said.title} if any(row[1] == said.title for row in titles) else self._names_now(said.title)
-        alike = [row for row in titles if row[0] == TITLE_KINDS.get(said.kind) and row[1] in names]
+            return said._replace(year=said.year or None)
+        names = self._meant_by(said.title)
+        alike = [
+            row for row in self.table("title").values() if row[0] == TITLE_KINDS.get(said.kind) and row[1].casefold() in names
+        ]
         return said._replace(title=alike[0][1], year=alike[0][2]) if len(alike) == 1 else said
 
-    def _names_now(self, title: str) -> set[str]:
-        return {row[3] for row in self.table("title_spelling").values() if row[1] == title}
+    def _meant_by(self, title: str) -> set[str]:
+        """A name, or where nothing goes by it, what was once called so, in lower case."""
+        asked = title.casefold()
+        called = {row[1].casefold() for row in self.table("title").values()}
+        once = {row[3].casefold() for row in self.table("title_spelling").values() if row[1].casefold() == asked}
+        return {asked} if asked in called else once or {asked}
 
     # Undoing
 
@@ -468,8 +707,13 @@ class Model:
             "title": titles,
             **{
                 table: Counter(self.table(table).values())
-                for table in ("source", "collection", "enricher", "assignment", "retirement", "title_spelling")
+                for table in ("source", "collection", "path_mapping", "enricher", "assignment", "retirement", "title_spelling")
             },
+            **{
+                table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
+                for table in ("marker", "asset_metadata")
+            },
+            "schedulable": Counter(each.key for each in self.table("asset").values() if each.approved and not each.missing),
         }
 
 

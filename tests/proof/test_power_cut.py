@@ -14,7 +14,7 @@ import apsw
 import attrs
 import pytest
 from harness import Dump, dump
-from proof.figures import Figures, Size
+from proof.figures import Proof, Size
 from proof.powercut import Event, RecordingDisk, Replay
 from proof.workload import NAMES, offer, one_operation, opened, set_up
 
@@ -118,56 +118,69 @@ def allowed(recording: Recording, replay: Replay) -> list[Dump]:
     return recording.states[:1] if replay.promised is None else recording.states[replay.promised : replay.promised + 2]
 
 
-def test_after_a_power_cut_every_promise_is_kept(tmp_path: Path, size: Size, figures: Figures) -> None:
-    runs, cuts = size.choose(sample=3, full=12), size.choose(sample=40, full=200)
-    recordings = [recorded(tmp_path, seed, operations=30) for seed in range(runs)]
+def tried_on(recordings: list[Recording], cuts: int) -> dict[str, int]:
+    """The figures of so many cuts in each."""
+    return {
+        "cuts": cuts * len(recordings),
+        "file operations": sum(len(each.events) for each in recordings),
+        "operations": sum(len(each.states) - 1 for each in recordings),
+    }
+
+
+PROMISE = "A power cut leaves whole operations, and all that had returned"
+HOW = (
+    "every file operation is recorded; at a cut each file's unsynced writes are kept, lost or torn by sectors of 512 bytes, "
+    "and names in unsynced folders come and go; the catalogue must open without repair, be sound, and work"
+)
+
+
+@pytest.mark.proof(PROMISE, how=HOW)
+def test_after_a_power_cut_every_promise_is_kept(tmp_path: Path, size: Size, figures: Proof) -> None:
+    cuts = size.choose(sample=40, full=200)
+    recordings = [recorded(tmp_path, seed, operations=30) for seed in size.seeds(sample=2, full=12)]
 
     found = [each for recording in recordings for each in complaints(recording, spread(recording, cuts), tmp_path)]
 
     assert found == []
-    figures.add(
-        "A power cut leaves whole operations, and all that had returned",
-        how="every file operation is recorded; at a cut each file's unsynced writes are kept, lost or torn by sectors of 512 "
-        "bytes, and names in unsynced folders come and go",
-        test="test_power_cut.py#test_after_a_power_cut_every_promise_is_kept",
-        tried=f"{runs * cuts:,} cuts among {sum(len(each.events) for each in recordings):,} file operations of "
-        f"{sum(len(each.states) - 1 for each in recordings):,} operations",
-        result="each opened without repair, sound, whole, and at work at once",
-    )
+    figures.add(tried_on(recordings, cuts))
 
 
-def test_with_a_rollback_journal_the_disk_shows_no_loss_either(tmp_path: Path, size: Size) -> None:
-    recording = recorded(tmp_path, 0, operations=20, settings=ROLLBACK_JOURNAL)
+@pytest.mark.proof(PROMISE)
+def test_with_a_rollback_journal_the_disk_shows_no_loss_either(tmp_path: Path, size: Size, figures: Proof) -> None:
+    recording, cuts = recorded(tmp_path, size.seed, operations=20, settings=ROLLBACK_JOURNAL), size.choose(sample=20, full=200)
 
-    assert complaints(recording, spread(recording, size.choose(sample=20, full=200)), tmp_path) == []
+    assert complaints(recording, spread(recording, cuts), tmp_path) == []
+    figures.add(tried_on([recording], cuts))
 
 
+@pytest.mark.proof(
+    "The test of power cuts can fail",
+    how="the same, with `synchronous=OFF` forced upon the library: something must be lost",
+)
 @pytest.mark.parametrize("journal", [{}, ROLLBACK_JOURNAL], ids=["log", "rollback journal"])
 def test_without_syncs_the_same_cuts_find_what_is_lost(
-    tmp_path: Path, size: Size, figures: Figures, journal: Mapping[str, object]
+    tmp_path: Path, size: Size, figures: Proof, journal: Mapping[str, object]
 ) -> None:
     cuts = size.choose(sample=20, full=200)
-    recording = recorded(tmp_path, 0, operations=20, settings={**journal, **NO_SYNC})
+    recording = recorded(tmp_path, size.seed, operations=20, settings={**journal, **NO_SYNC})
 
     found = complaints(recording, spread(recording, cuts), tmp_path)
 
     assert found
-    if not journal:
-        figures.add(
-            "That test can fail",
-            how="the same, with `synchronous=OFF` forced upon the library",
-            test="test_power_cut.py#test_without_syncs_the_same_cuts_find_what_is_lost",
-            tried=f"{cuts:,} cuts",
-            result=f"{len(found):,} of them lost or damaged something, as they should",
-        )
+    figures.add({"cuts": cuts, "of them with a loss": len(found)})
 
 
-def test_a_power_cut_while_the_catalogue_is_made_leaves_one_that_can_be_opened(tmp_path: Path) -> None:
-    recording = recorded(tmp_path, 0, operations=0)
+@pytest.mark.proof(PROMISE)
+def test_a_power_cut_while_the_catalogue_is_made_leaves_one_that_can_be_opened(
+    tmp_path: Path, size: Size, figures: Proof
+) -> None:
+    recording, damages = recorded(tmp_path, size.seed, operations=0), size.choose(sample=4, full=100)
 
-    assert complaints(recording, range(12), tmp_path, damages=8) == []
+    assert complaints(recording, range(12), tmp_path, damages=damages) == []
+    figures.add({"cuts": 12 * damages})
 
 
+@pytest.mark.proof(PROMISE)
 def test_a_header_damaged_while_it_was_written_is_recovered_from_the_log(tmp_path: Path) -> None:
     """What a torn write may leave of the first sector when the power fails while the log is being written back."""
     path, after_cut = tmp_path / "catalog.db", tmp_path / "after"

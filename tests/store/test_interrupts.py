@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from proof.figures import Proof, Size
 
 from retrovue_uow import Database
 from retrovue_uow.store import scope
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # a lock file freed by an interrupt says so
+SAMPLE = 80
+"""Byte-codes of each walk at which an interrupt strikes, unless all are asked for."""
 STORE = str(Path(scope.__file__).parent)
 
 
@@ -41,6 +46,24 @@ class Interrupting:
 
     def __exit__(self, *error: object) -> None:
         sys.settrace(None)
+
+
+def walked(size: Size, kind: type[BaseException], work: Callable[[], object], judge: Callable[[], object]) -> tuple[int, int]:
+    """Do the work with an interrupt at each of its byte-codes, or at a sample of them: how many those were, and of how many."""
+    for _ in range(2):  # the first time it does more: its statements are new
+        with suppress(ValueError), Interrupting(0) as counting:
+            work()
+        judge()
+    tried = 0
+    for point in itertools.chain(size.some(range(1, counting.seen + 1), SAMPLE), itertools.count(counting.seen + 1)):
+        with suppress(KeyboardInterrupt, MemoryError, ValueError), Interrupting(point, kind) as interrupting:
+            work()
+        judge()
+        if interrupting.seen >= point:
+            tried += 1
+        elif point > counting.seen:
+            break
+    return tried, counting.seen
 
 
 Body = Callable[[Database], None]
@@ -106,6 +129,10 @@ WALKS = [
 ]
 
 
+@pytest.mark.proof(
+    "Ctrl-C or a lack of memory at any moment of a unit of work leaves all of it or nothing, and a handle that works",
+    how="raised before every byte-code and call inside `retrovue_uow.store`, of entering, executing and leaving",
+)
 @pytest.mark.parametrize(("body", "kind", "keeps_traceback"), WALKS)
 def test_an_interrupt_at_any_byte_code_is_all_or_nothing(
     db: Database,
@@ -113,43 +140,46 @@ def test_an_interrupt_at_any_byte_code_is_all_or_nothing(
     body: Body,
     kind: type[BaseException],
     keeps_traceback: bool,
+    size: Size,
+    figures: Proof,
 ) -> None:
     whole = [] if body in {failing_root, failing_nested} else ["a", "b"]
     kept: list[BaseException] = []  # a traceback keeps the frames alive, as a debugger or a test does
-    points = 0
-    while True:
-        points += 1
-        interrupting = Interrupting(points, kind)
+
+    def work() -> None:
         try:
-            with interrupting:
-                body(db)
-        except (KeyboardInterrupt, MemoryError, ValueError) as error:
+            body(db)
+        except BaseException as error:
             kept.extend([error] if keeps_traceback else [])
+            raise
+
+    def judge() -> None:
         durable = names()[1:]
-        assert durable in ([], whole), points
-        assert not db.in_unit, points
+        assert durable in ([], whole)
+        assert not db.in_unit
         with db.session():  # the next unit on the same handle
             assert db.execute("SELECT name FROM item WHERE id > 1 ORDER BY id") == [(name,) for name in durable]
             db.execute("DELETE FROM item WHERE id > 1")
         kept.clear()
-        if interrupting.seen < points:
-            break
 
-    assert points > 500, "the walk must have seen hundreds of byte-codes"
+    tried, byte_codes = walked(size, kind, work, judge)
+
+    assert byte_codes > 500, "the walk must have seen hundreds of byte-codes"
+    figures.add({"interrupts": tried, "byte-codes": byte_codes})
 
 
-def test_a_snapshot_interrupted_at_any_byte_code_harms_nobody(db: Database, works: Callable[[], None]) -> None:
-    points = 0
-    while True:
-        points += 1
-        interrupting = Interrupting(points)
-        try:
-            with interrupting, db.read_only():
-                db.execute("SELECT count(*) FROM item")
-        except KeyboardInterrupt:
-            pass
-        works()
-        if interrupting.seen < points:
-            break
+@pytest.mark.proof(
+    "Ctrl-C at any moment of reading leaves a handle that works",
+    how="raised before every byte-code and call inside `retrovue_uow.store`, of a read-only block",
+)
+def test_a_snapshot_interrupted_at_any_byte_code_harms_nobody(
+    db: Database, works: Callable[[], None], size: Size, figures: Proof
+) -> None:
+    def read() -> None:
+        with db.read_only():
+            db.execute("SELECT count(*) FROM item")
 
-    assert points > 80
+    tried, byte_codes = walked(size, KeyboardInterrupt, read, works)
+
+    assert byte_codes > 80
+    figures.add({"interrupts": tried, "byte-codes": byte_codes})

@@ -17,6 +17,10 @@ from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import assert_atomic, assert_unchanged, drafts, fake_enricher, fake_importer
 
 Action = Callable[[Catalog], object]
+pytestmark = pytest.mark.proof(
+    "A bug in an operation is found",
+    how="operations with a bug planted in them: each is caught by `assert_atomic`, or refused by the catalogue itself",
+)
 
 
 @pytest.fixture

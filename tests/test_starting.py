@@ -1,0 +1,112 @@
+"""Who starts the library or its command line waits for what is used, and for nothing else."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import retrovue_uow
+import retrovue_uow.testing
+from retrovue_uow.cli import app
+
+HEAVY = ("loguru", "apsw", "attr", "cattrs", "asyncio", "importlib.metadata", "xml", "subprocess", "typer", "rich")
+
+
+def told_by(code: str) -> str:
+    """What a new process prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a statement loads in a new process."""
+    return set(told_by(f"import sys; {statement}; sys.stdout.write(' '.join(sys.modules))").split())
+
+
+def test_importing_the_library_loads_nothing_heavy() -> None:
+    assert loaded_by("import retrovue_uow").isdisjoint(HEAVY)
+
+
+def test_the_help_of_the_command_line_loads_nothing_of_the_library() -> None:
+    loaded = loaded_by("from retrovue_uow.cli import app; app(['--help'], standalone_mode=False)")
+
+    assert loaded.isdisjoint({*HEAVY} - {"subprocess", "typer", "rich"})
+    assert {name for name in loaded if name.startswith("retrovue_uow.")} == {
+        "retrovue_uow.cli",
+        "retrovue_uow.cli_journal",
+        "retrovue_uow.cli_options",
+    }
+
+
+def test_the_pytest_plugin_loads_nothing_of_the_library_until_it_is_used() -> None:
+    loaded = loaded_by("import pytest; import retrovue_uow.testing")
+
+    assert loaded.isdisjoint({"loguru", "apsw", "cattrs"})
+    assert {name for name in loaded if name.startswith("retrovue_uow.")} == {
+        "retrovue_uow.testing",
+        "retrovue_uow.testing.plugin",
+        "retrovue_uow.testing.reporting",
+    }
+
+
+def test_every_name_of_the_plugin_is_there() -> None:
+    assert [name for name in retrovue_uow.testing.__all__ if getattr(retrovue_uow.testing, name).__name__ != name] == []
+    with pytest.raises(AttributeError, match="assert_atomci"):
+        retrovue_uow.testing.assert_atomci  # type: ignore[attr-defined]  # noqa: B018  as a user would find out
+
+
+@pytest.mark.parametrize("group", ["source", "collection", "enricher", "asset", "title", "history"])
+def test_each_group_of_commands_says_of_itself_what_the_whole_help_says_of_it(group: str) -> None:
+    runner = CliRunner()
+    (line,) = [line for line in runner.invoke(app, ["--help"]).stdout.splitlines() if line.startswith(f"  {group} ")]
+
+    help_of_group = runner.invoke(app, [group, "--help"]).stdout
+
+    assert line.split(maxsplit=1)[1] in help_of_group
+    assert "Commands:" in help_of_group
+
+
+@pytest.mark.parametrize("name", retrovue_uow.__all__)
+def test_every_public_name_is_where_type_checkers_see_it(name: str) -> None:
+    tree = ast.parse(Path(retrovue_uow.__file__).read_text(encoding="utf-8"))
+    (module,) = [
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]
+    ]
+
+    value = getattr(retrovue_uow, name)
+
+    assert value is getattr(sys.modules[str(module)], name)
+    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  our own
+
+
+def test_a_star_import_has_every_public_name_and_a_misspelt_one_is_an_error() -> None:
+    names = told_by("from retrovue_uow import *; import sys; sys.stdout.write(' '.join(dir()))").split()
+
+    assert set(retrovue_uow.__all__) <= set(names)
+    assert set(retrovue_uow.__all__) <= set(dir(retrovue_uow))
+    with pytest.raises(AttributeError, match="Catalgo"):
+        retrovue_uow.Catalgo  # type: ignore[attr-defined]  # noqa: B018  as a user would find out
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("pass", ""),
+        ("logger.enable('retrovue_uow')", "catalogue_migrated"),
+        ("logger.enable('retrovue_uow'); logger.disable('retrovue_uow.store')", ""),
+        ("logger.enable('retrovue_uow.store.migrations')", "catalogue_migrated"),
+    ],
+)
+def test_what_is_said_of_the_log_before_the_library_is_used_holds(said: str, heard: str) -> None:
+    listening = "logger.remove(); logger.add(lambda message: sys.stdout.write(message.record['message']))"
+
+    code = f"import sys, retrovue_uow; from loguru import logger; {listening}; {said}; retrovue_uow.Catalog(':memory:')"
+
+    assert told_by(code) == heard
