@@ -283,3 +283,17 @@ def test_a_nested_unit_interrupted_as_it_begins_undoes_everything_though_swallow
         db.connection.exec_trace = None
 
     assert names() == ["first"]
+
+
+def test_entering_a_unit_gives_the_database_outside_and_inside(db: Database) -> None:
+    with db.session() as outer, db.session() as inner:
+        assert outer is db
+        assert inner is db
+
+
+def test_the_rows_that_a_unit_changes_are_counted_from_its_beginning(db: Database) -> None:
+    for _ in range(2):
+        with db.session():
+            assert db.unit_changes() == 0
+            db.execute("INSERT INTO item (name) VALUES (NULL), (NULL)")
+            assert db.unit_changes() == 2
