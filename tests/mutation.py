@@ -12,6 +12,7 @@ with `surviving_mutants.toml`: the verdict names each survivor without a reason 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import tomllib
@@ -134,10 +135,17 @@ def forget_what_is_cached() -> None:
                     member.cache_clear()
 
 
-def is_case_of_sql(mutant: str) -> bool:
-    """Whether all that it changes is the case of letters in a statement without quoted text: to SQLite that is the same."""
+def is_noise(mutant: str) -> bool:
+    """Whether all that it changes is what can make no difference, or none that is promised:
+
+    the case of letters in a statement without quoted text, which is the same to SQLite; `False`, stored in an attribute or a
+    variable, into `None`; the name of the file in the text of an error.
+    """
     before, _, after = mutant.partition(": ")[2].partition(" → ")
-    return "execute(" in before and "'" not in before and before != after and before.casefold() == after.casefold()
+    is_case_of_sql = re.search(r"(execute|_rows)\(", before) and "'" not in before and before.casefold() == after.casefold()
+    is_none_for_false = before.endswith(" = False") and after == before.removesuffix("False") + "None"
+    is_name_in_error = re.sub(r"translated\(error, [^()]+(\([^()]*\))?\)", "translated(error, None)", before) == after
+    return before != after and bool(is_case_of_sql or is_none_for_false or is_name_in_error)
 
 
 def results() -> dict[str, str]:
@@ -173,7 +181,7 @@ def verdict() -> int:
         modules[name.split(".x")[0].removeprefix("retrovue_uow.store.")][status] += 1
     for module, counts in sorted(modules.items()):
         print(f"{module:24}{sum(counts.values()):5}  " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
-    survived = {each: name for name in survivors() if not is_case_of_sql(each := mutation(name))}
+    survived = {each: name for name in survivors() if not is_noise(each := mutation(name))}
     reasons = [mutant for group in tomllib.loads(REASONS.read_text())["reason"] for mutant in group["mutants"]]
     unexplained = sorted(survived.keys() - set(reasons))
     for each in unexplained:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from retrovue_uow.errors import AfterCommitError, ContractError
 from retrovue_uow.store.scope import Exit
-from retrovue_uow.store.transaction import Hook, Transaction, savepoint
+from retrovue_uow.store.transaction import Hook, OpenUnit, Transaction, savepoint
 
 H = TypeVar("H")
 
@@ -113,6 +113,7 @@ class Unit(Generic[H]):
         transaction = self._transaction
         parent = transaction.units[-2]
         failure = error or self.failure
+        self._report(failure, parent)  # before all else: an interrupt may come at any moment from here on
         try:
             if transaction.is_lost:
                 if error is None:
@@ -127,18 +128,16 @@ class Unit(Generic[H]):
         finally:
             transaction.units.pop()
             self.state = "closed"
-        if failure is not None:
-            self._report(failure, error)
-        elif self.rollback_only is None and self.on_commit:
-            parent.on_commit.extend(self.on_commit)
-
-    def _report(self, failure: BaseException, error: BaseException | None) -> None:
-        """Tell the enclosing unit of a failure, unless this one contains it; and whoever swallowed it."""
-        if not self._contain:
-            parent = self._transaction.units[-1]
-            parent.failure = parent.failure or failure
-        if error is None:
+        if failure is None:
+            if self.rollback_only is None and self.on_commit:
+                parent.on_commit.extend(self.on_commit)
+        elif error is None:
             raise _swallowed(failure)
+
+    def _report(self, failure: BaseException | None, parent: OpenUnit) -> None:
+        """Tell the enclosing unit of a failure, if there is one, unless this unit contains it."""
+        if failure is not None and not self._contain:
+            parent.failure = parent.failure or failure
 
     def abandon(self) -> None:
         """Undo the unit if it was entered and not left; whoever encloses it may then not commit either."""

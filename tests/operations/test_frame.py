@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
 from harness import dump
 
 from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError
+from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claims
 
 
@@ -68,3 +70,70 @@ def test_an_operation_claims_what_it_names_and_nothing_else(catalog: Catalog) ->
         with pytest.raises(ConflictError, match="review"):
             others.take("shows", "review")
         raise LookupError("that was all")
+
+
+def test_the_result_tells_the_unit_and_the_time_it_took(catalog: Catalog, collection: Collection) -> None:
+    began = time.monotonic()
+
+    with catalog.operation("review") as op:
+        with op.preflight():
+            time.sleep(0.02)
+        with op.execution():
+            pass
+        with op.postvalidation():
+            pass
+        result = op.finish(Result())
+
+    unit = catalog.history(1)[0]
+    assert result.unit_id == unit.id
+    assert 0.02 <= result.duration_s <= time.monotonic() - began
+    assert 20 <= unit.operations[0].duration_ms <= (time.monotonic() - began) * 1000 + 1
+
+
+def test_the_result_of_a_dry_run_names_no_unit(catalog: Catalog) -> None:
+    with catalog.operation("review", dry_run=True) as op:
+        with op.preflight():
+            pass
+        with op.execution():
+            pass
+        with op.postvalidation():
+            pass
+        result = op.finish(Result())
+
+    assert (result.unit_id, result.dry_run) == (None, True)
+
+
+def test_what_only_prepares_has_changed_nothing_and_names_no_unit(catalog: Catalog) -> None:
+    with catalog.operation("review", prepares=True) as op:
+        with op.preflight():
+            pass
+        with op.preparation():
+            pass
+        result = op.finish(Result())
+
+    assert (result.unit_id, result.changes) == (None, None)
+    assert catalog.history() == []
+
+
+def test_what_an_undo_changed_in_a_dry_run_is_not_recorded_of_the_unit_around_it(
+    catalog: Catalog, collection: Collection
+) -> None:
+    catalog.disable_collection("Shows")
+    disabled = catalog.history(1)[0].id
+
+    with catalog.session() as db:
+        catalog.undo(disabled, dry_run=True)
+        db.execute("UPDATE source SET name = 'kept'")
+
+    assert catalog.history(1)[0].counts == {"source": {"update": 1}}
+
+
+def test_one_that_cannot_even_begin_fails_in_its_preflight(catalog: Catalog) -> None:
+    reader = Catalog(catalog.database.path, read_only=True)
+
+    with pytest.raises(ReviewError) as caught, reader.operation("review", ReviewError):
+        pytest.fail("the operation began")
+
+    reader.close()
+    assert caught.value.phase == "preflight"
+    assert str(caught.value).startswith(f"review failed in preflight: {catalog.database.path!r} was opened read-only")

@@ -79,3 +79,52 @@ def test_claims_whose_place_is_taken_by_something_else_are_a_resource_error(clai
         claims.take("dark", "collection_ingest")
 
     claims.take("movies", "collection_ingest").release()
+
+
+def test_the_claims_of_a_catalogue_in_memory_count_as_others_do_and_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    claims = Claims(":memory:")
+    claim, again = claims.take("shows", "collection_ingest"), claims.take("shows", "collection_ingest")
+
+    assert again is claim
+    claim.release()
+    again.release()
+
+    assert claims.take("shows", "collection_ingest") is not claim
+    claims.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_is_released_after_all_were_given_back_does_no_harm(claims: Claims, others: Claims) -> None:
+    claim = claims.take("shows", "collection_ingest")
+    claims.close()
+
+    claim.release()
+
+    others.take("shows", "collection_wipe").release()
+
+
+def test_who_finds_another_signature_over_his_own_signs_again(
+    claims: Claims, others: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others.take("shows", "collection_wipe").release()
+    assert claims.folder is not None
+    rival = apsw.Connection(str(claims.folder / "shows.db"))
+    signed: list[str] = []
+
+    def sign_over(_: object, statement: str, __: object) -> bool:
+        signed.extend([statement] if statement.startswith("BEGIN") else [])
+        if len(signed) == 2 and statement.startswith("BEGIN"):
+            rival.execute("UPDATE claim SET token = 'of the rival', operation = 'collection_forget'").fetchall()
+        return True
+
+    monkeypatch.setattr(apsw, "connection_hooks", [lambda connection: setattr(connection, "exec_trace", sign_over)])
+    claim = claims.take("shows", "collection_ingest")
+
+    assert rival.execute("SELECT operation FROM claim").fetchall() == [("collection_ingest",)]
+    with pytest.raises(ConflictError, match="collection_ingest"):
+        others.take("shows", "collection_wipe")
+    claim.release()
+    rival.close()

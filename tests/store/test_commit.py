@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from retrovue_uow import AfterCommitError, ConstraintError, ContractError, Database, ResourceError
+from retrovue_uow import AfterCommitError, ConstraintError, ContractError, Database, ResourceError, RetroVueError
 
 Names = Callable[[], list[str]]
 
@@ -205,5 +205,15 @@ def test_what_a_check_before_the_commit_raises_rolls_back(db: Database, names: N
         add(db, "unsound")
 
     refusing[0] = False
+    assert names() == ["first"]
+    works()
+
+
+def test_references_that_cannot_be_checked_are_told_in_our_words(db: Database, names: Names, works: Callable[[], None]) -> None:
+    with pytest.raises(RetroVueError, match="foreign key mismatch"), db.session():
+        db.execute("CREATE TABLE odd (name TEXT REFERENCES strict_item (name)) STRICT")
+        db.execute("ALTER TABLE strict_item ADD COLUMN name TEXT")
+        db.execute("INSERT INTO part VALUES (7, 999)")
+
     assert names() == ["first"]
     works()

@@ -246,3 +246,30 @@ def test_a_process_whose_turn_does_not_come_says_so_and_ends(db: Database, path:
         )
 
     assert (done.returncode, done.stdout) == (0, "gave up\n"), done.stderr
+
+
+def test_ctrl_c_at_the_moment_of_ones_turn_gives_the_turn_back(
+    db: Database, path: Path, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, third = Database(path, write_wait_s=5), Database(path, write_wait_s=1)
+    holder = db.session()
+    holder.__enter__()
+    wait = threading.Event.wait
+
+    def wait_until_the_turn_has_come(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout is None:
+            return wait(event)
+        holder.leave(None)
+        wait(event, timeout)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Event, "wait", wait_until_the_turn_has_come)
+        with pytest.raises(KeyboardInterrupt), waiting.session():
+            pytest.fail("entered")
+
+    with third.session():
+        third.execute("INSERT INTO item (name) VALUES ('third')")
+    assert names() == ["first", "third"]
+    waiting.close()
+    third.close()

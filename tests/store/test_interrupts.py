@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from proof.figures import Proof, Size
 
-from retrovue_uow import Database
+from retrovue_uow import ContractError, Database
 from retrovue_uow.store import scope
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # a lock file freed by an interrupt says so
@@ -183,3 +183,28 @@ def test_a_snapshot_interrupted_at_any_byte_code_harms_nobody(
 
     assert byte_codes > 80
     figures.add({"interrupts": tried, "byte-codes": byte_codes})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an interrupt of what cleans up at the end
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_a_swallowed_nested_failure_undoes_everything_though_an_interrupt_comes_between(
+    db: Database, names: Callable[[], list[str]], kind: type[BaseException], size: Size
+) -> None:
+    began: list[bool] = []
+
+    def work() -> None:
+        began.clear()
+        with suppress(ContractError), db.session():
+            write(db, "outer")
+            with suppress(KeyboardInterrupt, MemoryError, ValueError), db.session():
+                began.append(True)
+                raise ValueError("the body failed")
+
+    def judge() -> None:
+        assert names()[1:] == [] or not began
+        with db.session():
+            db.execute("DELETE FROM item WHERE id > 1")
+
+    tried, _ = walked(size, kind, work, judge)
+
+    assert tried >= SAMPLE

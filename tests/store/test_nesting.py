@@ -267,3 +267,33 @@ def test_a_dry_run_runs_no_on_commit_hook(db: Database) -> None:
         db.set_rollback_only("a dry run")
 
     assert called == []
+
+
+def test_a_nested_unit_interrupted_as_it_begins_undoes_everything_though_swallowed(db: Database, names: Names) -> None:
+    def interrupt_at_savepoint(_: object, sql: str, __: object) -> bool:
+        if sql.startswith("SAVEPOINT"):
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(ContractError), db.session():
+        add(db, "outer")
+        db.connection.exec_trace = interrupt_at_savepoint
+        with suppress(KeyboardInterrupt), db.session(contain=True):
+            pytest.fail("the body ran")
+        db.connection.exec_trace = None
+
+    assert names() == ["first"]
+
+
+def test_entering_a_unit_gives_the_database_outside_and_inside(db: Database) -> None:
+    with db.session() as outer, db.session() as inner:
+        assert outer is db
+        assert inner is db
+
+
+def test_the_rows_that_a_unit_changes_are_counted_from_its_beginning(db: Database) -> None:
+    for _ in range(2):
+        with db.session():
+            assert db.unit_changes() == 0
+            db.execute("INSERT INTO item (name) VALUES (NULL), (NULL)")
+            assert db.unit_changes() == 2

@@ -196,3 +196,28 @@ def test_a_unit_left_in_another_thread_without_an_error_stays_its_owner_s(db: Da
     add(db, "kept, too")
     unit.leave(None)
     assert names() == ["first", "kept", "kept, too"]
+
+
+COLLECTING = """
+import gc, os, sys, weakref
+from retrovue_uow import Database
+db = Database(sys.argv[1])
+unit = db.session()
+unit.__enter__()
+pid = os.fork()
+if pid == 0:
+    connection = weakref.ref(db.connection)
+    del db, unit
+    gc.collect()
+    os._exit(connection() is None)
+_, status = os.waitpid(pid, 0)
+unit.leave(None)
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_forked_child_that_forgets_the_database_does_not_close_the_parents_connection(db: Database, path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", COLLECTING, str(path)], timeout=60, check=False)
+
+    assert ran.returncode == 0

@@ -150,3 +150,22 @@ def test_a_block_that_another_thread_may_not_open_leaves_ours_in_force(db: Datab
 
     assert len(refused) == 1
     assert names() == ["first"]
+
+
+def test_a_block_within_a_snapshot_leaves_the_snapshot_in_force(db: Database, path: Path) -> None:
+    other = apsw.Connection(str(path))
+    with db.read_only():
+        with db.read_only():
+            assert db.execute("SELECT name FROM item") == [("first",)]
+        other.execute("UPDATE item SET name = 'changed'").fetchall()
+        assert db.execute("SELECT name FROM item") == [("first",)]
+        with pytest.raises(ContractError, match="read-only phase"):
+            db.execute("DELETE FROM item")
+    other.close()
+
+
+def test_a_snapshot_leaves_no_refusal_behind_on_the_connection(db: Database) -> None:
+    with db.read_only():
+        assert db.execute("PRAGMA query_only") == [(1,)]
+
+    assert db.execute("PRAGMA query_only") == [(0,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import apsw
 import pytest
@@ -138,3 +139,21 @@ def test_no_savepoint_of_ours_can_be_named_by_others(db: Database, names: Names)
                     db.execute(f"{control} {savepoint}")
 
     assert names() == ["first", "kept"]
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT INTO item (name) VALUES ('stray')"])
+def test_the_very_first_statement_on_a_connection_is_guarded_as_any_other(path: Path, names: Names, statement: str) -> None:
+    fresh = Database(path)
+
+    with pytest.raises(ContractError):
+        fresh.execute(statement)
+
+    fresh.close()
+    assert names() == ["first"]
+
+
+def test_references_may_be_deferred_for_the_length_of_a_unit(db: Database) -> None:
+    with db.session():
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        assert db.execute("PRAGMA defer_foreign_keys") == [(1,)]
+        db.execute("PRAGMA cell_size_check = OFF")
