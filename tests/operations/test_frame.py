@@ -72,18 +72,20 @@ def test_an_operation_claims_what_it_names_and_nothing_else(catalog: Catalog) ->
         raise LookupError("that was all")
 
 
-def test_the_result_tells_the_unit_and_the_time_it_took(catalog: Catalog, collection: Collection) -> None:
+def test_the_result_tells_the_unit_its_changes_and_the_time_it_took(catalog: Catalog, collection: Collection) -> None:
     began = time.monotonic()
 
     with catalog.operation("review") as op:
         with op.preflight():
             time.sleep(0.02)
-        with op.execution():
-            pass
+        with op.execution() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
         with op.postvalidation():
             pass
         result = op.finish(Result())
 
+    assert result.changes is not None
+    assert result.changes.counts == {"source": {"update": 1}}
     unit = catalog.history(1)[0]
     assert result.unit_id == unit.id
     assert 0.02 <= result.duration_s <= time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -273,3 +274,50 @@ def test_ctrl_c_at_the_moment_of_ones_turn_gives_the_turn_back(
     assert names() == ["first", "third"]
     waiting.close()
     third.close()
+
+
+def test_a_database_in_memory_queues_nowhere_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with Database(":memory:") as memory, memory.session():
+        memory.execute("CREATE TABLE item (id INTEGER PRIMARY KEY) STRICT")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_in_place_of_the_queue_s_file_is_told(db: Database, path: Path) -> None:
+    side_file = path.with_name(f"{path.name}-next")
+    side_file.unlink()
+    side_file.symlink_to(os.devnull)
+
+    with pytest.raises(ResourceError, match="no regular file"), db.session():
+        pytest.fail("entered")
+
+
+OUTLIVED = """
+import os, signal, sys, time
+from retrovue_uow import Database
+db = Database(sys.argv[1])
+with db.session():
+    pid = os.fork()
+    if pid == 0:
+        os.close(1)
+        time.sleep(60)
+        os._exit(0)
+    print(pid, flush=True)
+    time.sleep(0.1)  # so that the child has got as far as to sleep
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_child_that_outlives_the_holder_does_not_keep_the_turn(db: Database, path: Path, names: Names) -> None:
+    ran = subprocess.run([sys.executable, "-c", OUTLIVED, str(path)], stdout=subprocess.PIPE, text=True, check=False)
+
+    try:
+        with Database(path, write_wait_s=1) as other, other.session():
+            other.execute("INSERT INTO item (name) VALUES ('ours')")
+    finally:
+        os.kill(int(ran.stdout), signal.SIGKILL)
+
+    assert names() == ["first", "ours"]

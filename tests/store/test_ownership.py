@@ -212,7 +212,7 @@ if pid == 0:
     os._exit(connection() is None)
 _, status = os.waitpid(pid, 0)
 unit.leave(None)
-sys.exit(status)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
