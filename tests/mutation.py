@@ -142,7 +142,11 @@ def is_noise(mutant: str) -> bool:
     variable, into `None`; the name of the file in the text of an error.
     """
     before, _, after = mutant.partition(": ")[2].partition(" → ")
-    is_case_of_sql = re.search(r"(execute|_rows)\(", before) and "'" not in before and before.casefold() == after.casefold()
+    is_case_of_sql = (
+        re.search(r"(execute|_rows)\(|^\"(SELECT|INSERT|UPDATE|DELETE) ", before)
+        and "'" not in before
+        and before.casefold() == after.casefold()
+    )
     is_none_for_false = before.endswith(" = False") and after == before.removesuffix("False") + "None"
     is_name_in_error = re.sub(r"translated\(error, [^()]+(\([^()]*\))?\)", "translated(error, None)", before) == after
     return before != after and bool(is_case_of_sql or is_none_for_false or is_name_in_error)

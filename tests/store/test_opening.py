@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from retrovue_uow import Catalog, ResourceError
+from retrovue_uow import Catalog, Database, ResourceError
 from retrovue_uow.store import migrations
 
 
@@ -274,3 +274,35 @@ def test_a_schema_version_that_is_none_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ResourceError, match="schema version"):
             Catalog(path)
         other.close()
+
+
+def test_a_relative_path_means_the_same_file_wherever_the_process_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Database("some.db") as db:
+        monkeypatch.chdir("/")
+
+        assert db.path == str(tmp_path / "some.db")
+
+
+def test_moments_of_two_connections_are_never_equal(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as one, Database(tmp_path / "some.db") as other:
+        assert one.moment() == one.moment()
+        assert one.moment() != other.moment()
+
+
+def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with Database(tmp_path / "some.db") as db:
+        with db.session():
+            db.execute("CREATE TABLE picture (id INTEGER PRIMARY KEY, pixels BLOB) STRICT")
+            db.execute("INSERT INTO picture (pixels) VALUES (zeroblob(17000000))")
+
+        db.backup(str(tmp_path / "copy.db"), progress=lambda done, pages: told.append((done, pages)))
+
+    assert len(told) == 2
+    assert 0 < told[0][0] < told[0][1] == told[1][0] == told[1][1]
+
+
+def test_a_backup_into_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as db, pytest.raises(ResourceError, match="missing"):
+        db.backup(str(tmp_path / "missing" / "copy.db"))

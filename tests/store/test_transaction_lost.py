@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -322,3 +323,10 @@ def test_a_loss_without_an_error_is_not_blamed_on_an_error_that_was_survived(db:
         db.connection.execute("ROLLBACK")
 
     assert caught.value.__cause__ is None
+
+
+def test_an_exception_that_is_none_of_sqlite_s_is_the_cause_where_it_ended_the_transaction(db: Database) -> None:
+    with pytest.raises(TransactionLostError) as caught, db.session(), suppress(ProgressError):
+        exception_in_a_progress_handler(db)
+
+    assert isinstance(caught.value.__cause__, ProgressError)
