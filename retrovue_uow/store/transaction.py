@@ -39,7 +39,8 @@ _GUARDED_PRAGMAS = frozenset(
     }
 )
 _OFF = frozenset({"0", "off", "no", "false"})
-_DENIED_WHILE_READ_ONLY = frozenset({apsw.SQLITE_SAVEPOINT, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
+_DENIED = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
+"""Several files in WAL mode are not committed as one (https://www.sqlite.org/lang_attach.html), and only ours is recorded."""
 
 
 class Savepoint(NamedTuple):
@@ -305,11 +306,11 @@ class Transaction:
         if self._controlling:
             return apsw.SQLITE_OK
         denied = (
-            action == apsw.SQLITE_TRANSACTION
+            action in _DENIED
             or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
             or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
             or (action == apsw.SQLITE_PRAGMA and self._forgets_references(first, second))
-            or (self._read_only_blocks > 0 and action in _DENIED_WHILE_READ_ONLY)
+            or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
         )
         return apsw.SQLITE_DENY if denied else apsw.SQLITE_OK
 

@@ -351,8 +351,8 @@ def test_the_schema_and_the_pages_of_a_catalogue_cannot_be_written(tmp_path: Pat
             "PRAGMA writable_schema = 1",
             "PRAGMA trusted_schema = 1",
             "PRAGMA journal_mode = delete",
-            "ATTACH 'other.db' AS other",
-            "VACUUM INTO 'other.db'",
+            f"ATTACH '{tmp_path}/other.db' AS other",
+            f"VACUUM INTO '{tmp_path}/other.db'",
             "SELECT load_extension('evil')",
             "UPDATE sqlite_dbpage SET data = x'00'",
         ):

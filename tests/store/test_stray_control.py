@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import apsw
@@ -35,6 +36,20 @@ def test_control_through_execute_is_refused_before_it_runs(db: Database, names: 
                 db.execute(statement)
 
     assert "ours" in names()
+
+
+@pytest.mark.parametrize("is_in_unit", [True, False])
+def test_no_other_file_can_be_drawn_into_a_unit(db: Database, names: Names, tmp_path: Path, is_in_unit: bool) -> None:
+    other = tmp_path / "other.db"
+    with db.session() if is_in_unit else nullcontext():
+        for _ in range(2):
+            with pytest.raises(ContractError, match="belong to the unit of work"):
+                db.execute(f"ATTACH '{other}' AS other")
+
+    with db.session(), pytest.raises(ContractError):
+        db.execute("CREATE TABLE other.written (id)")
+    assert not other.exists()
+    assert names() == ["first"]
 
 
 @pytest.mark.parametrize("statement", CONTROL[:3])
