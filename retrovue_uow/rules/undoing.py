@@ -43,7 +43,7 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 @rule
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
     """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
-    updated = {table: changed["UPDATE"] for table, changed in changeset.glance.changed.items() if "UPDATE" in changed}
+    updated = {table: keys for table, changed in changeset.glance.changed.items() if (keys := changed.get("UPDATE"))}
     since = journal.changed_since(db, unit) if updated else None
     if since is None:
         return

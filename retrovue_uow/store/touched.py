@@ -64,11 +64,12 @@ def fill(db: Database, changeset: Changeset) -> list[str]:
         for change in ("INSERT", "UPDATE"):
             _add(db, table, change, changed[change])
         _add(db, table, "", glance.parents[table].difference(*changed.values()))
+    deleted = {table: json.dumps(keys) for table in shape.keys if (keys := glance.changed[table]["DELETE"])}
     for reference in shape.references:
         if glance.changed[reference.child]["UPDATE"]:
             _add_parents_of_updated(db, shape, reference)
-        if glance.changed[reference.parent]["DELETE"]:
-            _add_children_of_deleted(db, shape, reference, glance.changed[reference.parent]["DELETE"])
+        if reference.parent in deleted:
+            _add_children_of_deleted(db, shape, reference, deleted[reference.parent])
     return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
@@ -122,7 +123,8 @@ def _add_parents_of_updated(db: Database, shape: Shape, reference: Reference) ->
     )
 
 
-def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, deleted: Collection[Key]) -> None:
+def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, deleted: str) -> None:
+    """The children of rows that are gone, whose keys are given as JSON."""
     db.execute(
         f"""
         INSERT OR IGNORE INTO temp.touched (subject, id, change)
@@ -130,5 +132,5 @@ def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, d
           FROM json_each(?) AS deleted
           JOIN {reference.child} AS child ON child.{reference.column} = deleted.value
         """,  # noqa: S608  the names are the schema's
-        (json.dumps(list(deleted)),),
+        (deleted,),
     )
