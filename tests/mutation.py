@@ -11,13 +11,15 @@ with `surviving_mutants.toml`: the verdict names each survivor without a reason 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from functools import cache
+from collections.abc import Iterable
+from functools import cache, partial
 from itertools import accumulate
 from math import ceil, inf
 from pathlib import Path
@@ -71,10 +73,16 @@ def mutate_decorated_functions() -> None:
     file_mutation.function_trampoline_arrangement = arranged
 
 
-def ask_quick_tests(budget_s: float) -> None:
-    """Make the fork server ask the store's own tests first, then others, the quick ones before the slow, within a budget.
+def killers(mutant: str) -> Path:
+    """The file that lists the tests which have killed mutants of the same function."""
+    return ROOT / "mutants" / "killers" / mutant.partition("__mutmut_")[0]
 
-    The first one that fails is the end of a mutant.
+
+def ask_quick_tests(budget_s: float) -> None:
+    """Make the fork server ask first the tests that have killed mutants of the same function, most of them first.
+
+    Then the store's own tests, then others, the quick ones before the slow, within a budget. The first one that fails is the
+    end of a mutant.
 
     Whom a test beyond the budget would have killed survives, and is asked again by all tests as one of the survivors. A test
     with a backslash in its identifier is never asked: pytest does not find it by name once it has collected the tests before.
@@ -84,7 +92,9 @@ def ask_quick_tests(budget_s: float) -> None:
     def submitted(self: ForkServerRunner, mutant_name: str, tests: list[str], limit: int, estimated_s: float) -> None:
         durations = state().duration_by_test
         known = [test for test in tests if "\\" not in test]
-        ordered = sorted(known, key=lambda test: (not test.startswith("tests/store/"), durations[test]))
+        path = killers(mutant_name)
+        killed = Counter(path.read_text().splitlines() if path.exists() else ())
+        ordered = sorted(known, key=lambda test: (-killed[test], not test.startswith("tests/store/"), durations[test]))
         ends = accumulate(durations[test] + SETUP_S for test in ordered)
         asked = [test for test, end in zip(ordered, ends, strict=True) if end < budget_s] or ordered[:1]
         time_s = sum(durations[test] + SETUP_S for test in asked)
@@ -109,17 +119,37 @@ def ask_about_what_children_run() -> None:
     mutmut.__main__.collect_source_file_mutation_data = mutants
 
 
-def answer_ctrl_c() -> None:
-    """Let the tests be interrupted by SIGINT again, which mutmut's fork server, and a shell's `&`, have ignored."""
-    run_tests = PytestRunner.run_tests
+class Killer:
+    """Notes, as a plugin of pytest, which test has killed a mutant."""
 
-    def ran(self: PytestRunner, **keywords: Any) -> int:
+    def __init__(self, mutant: str) -> None:
+        self._path = killers(mutant)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self._path.parent.mkdir(exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(report.nodeid + "\n")
+
+
+def prepare_each_run() -> None:
+    """Let the tests be interrupted by SIGINT again, which mutmut's fork server, and a shell's `&`, have ignored.
+
+    The store computes again what it had cached as the tests were collected, before there was a mutant; who kills it is noted;
+    and the garbage collector need not look at what was there before.
+    """
+    run_tests, execute = PytestRunner.run_tests, PytestRunner.execute_pytest
+
+    def ran(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         forget_what_is_cached()
+        gc.freeze()
         import pytest  # nothing of pytest's may be loaded before the fork server
 
+        plugins = [Killer(mutant_name)] if mutant_name else []
+        self.execute_pytest = partial(execute, self, plugins=plugins)
         try:
-            return int(run_tests(self, **keywords))
+            return int(run_tests(self, mutant_name=mutant_name, tests=tests))
         except pytest.PytestUnraisableExceptionWarning:
             return 1  # warnings are errors, and this one came when pytest was about to end
 
@@ -128,7 +158,7 @@ def answer_ctrl_c() -> None:
 
 
 def forget_what_is_cached() -> None:
-    """Let the store compute again what it had cached as the tests were collected, before there was a mutant."""
+    """Empty the caches of the store's modules."""
     for name, module in list(sys.modules.items()):
         if name.startswith("retrovue_uow.store."):
             for member in vars(module).values():
@@ -213,7 +243,7 @@ def main(asked: list[str]) -> int:
     mutate_decorated_functions()
     ask_quick_tests(inf if asked == ["survivors"] else BUDGET_S)
     ask_about_what_children_run()
-    answer_ctrl_c()
+    prepare_each_run()
     if asked == ["survivors"]:
         asked = [name for name, words in survivors().items() if words not in reasons()] or ["verdict"]
     if asked != ["verdict"]:
