@@ -14,6 +14,7 @@ import pytest
 
 from retrovue_uow import Catalog, Database, ResourceError
 from retrovue_uow.store import migrations
+from retrovue_uow.store.connection import SQLITE_HEADER
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -44,6 +45,10 @@ def text_file(path: Path) -> None:
     path.write_text("once upon a time there was a file with no database in it, and it was long enough")
 
 
+def nothing_after_the_header(path: Path) -> None:
+    path.write_bytes(SQLITE_HEADER + bytes(1000))
+
+
 def one_byte(path: Path) -> None:
     path.write_text("x")  # SQLite takes that for an empty file
 
@@ -62,6 +67,7 @@ def fifo_for_a_journal(path: Path) -> None:
         (foreign_wal_database, "database of another program"),
         (newer_catalogue, "schema version 999"),
         (text_file, "not a SQLite database"),
+        (nothing_after_the_header, r"some\.db' is not a SQLite database \(file is not"),
         (Path.mkdir, "is a folder"),
     ],
 )
@@ -74,6 +80,49 @@ def test_what_is_not_ours_is_refused_and_left_untouched(tmp_path: Path, make: Ca
         Catalog(path)
 
     assert fingerprint(tmp_path) == before
+
+
+def crashed(path: Path, aside: Path, sql: str) -> None:
+    """A catalogue at `path` as a power cut left it after `sql`: its first page torn, and a journal that has it whole."""
+    Catalog(aside).close()
+    connection = apsw.Connection(str(aside))
+    connection.execute("PRAGMA journal_mode = delete").fetchall()
+    connection.execute(f"{sql}; BEGIN; PRAGMA cache_spill = 1; PRAGMA cache_size = 1; PRAGMA user_version = 7").fetchall()
+    connection.execute("CREATE TABLE half (pixels BLOB); INSERT INTO half VALUES (zeroblob(100000))").fetchall()
+    whole = aside.read_bytes()
+    path.write_bytes(bytes(100) + whole[100:])
+    path.with_name(f"{path.name}-journal").write_bytes(aside.with_name(f"{aside.name}-journal").read_bytes())
+    connection.close()
+
+
+def test_a_catalogue_whose_header_a_power_cut_has_torn_is_mended_from_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    crashed(path, tmp_path / "aside.db", "INSERT INTO source VALUES (printf('%036d', 1), 'disk', 'filesystem', '{}', '')")
+
+    with Catalog(path) as catalog:
+        assert [source.name for source in catalog.sources()] == ["disk"]
+        assert catalog.check().is_sound
+
+
+def test_a_newer_catalogue_with_a_torn_header_is_mended_and_otherwise_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    crashed(path, tmp_path / "aside.db", "PRAGMA user_version = 999")
+
+    with pytest.raises(ResourceError, match=f"'{path}' has schema version 999"):
+        Catalog(path)
+
+    assert path.read_bytes() == (tmp_path / "aside.db").read_bytes()
+
+
+def test_a_database_of_which_nothing_is_left_becomes_a_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    foreign_database(path)
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP TABLE recipe").fetchall()
+    connection.close()
+
+    with Catalog(path) as catalog:
+        assert catalog.check().is_sound
 
 
 def test_a_missing_parent_folder_is_named_and_not_made(tmp_path: Path) -> None:
@@ -188,6 +237,15 @@ def test_a_view_that_was_tampered_with_is_rebuilt(tmp_path: Path, name: str, tam
         assert catalog.check().is_sound
 
     assert views(path) == before
+
+
+def test_the_comments_of_a_rule_stay_out_of_the_file(tmp_path: Path) -> None:
+    """Else another wording would be another rule, and every catalogue would be written to."""
+    Catalog(tmp_path / "catalog.db").close()
+
+    stored = views(tmp_path / "catalog.db")
+
+    assert all(sql.startswith(f"CREATE VIEW {name} AS\nSELECT ") and "--" not in sql for name, sql in stored.items())
 
 
 def test_a_view_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
