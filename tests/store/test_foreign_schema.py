@@ -44,6 +44,34 @@ def test_a_trigger_on_a_table_of_ours_stops_every_unit(catalog: Catalog, sql: st
     assert dump(catalog) == before
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("DROP VIEW asset_listing", "open it again"),
+        (
+            "DROP VIEW violation; CREATE VIEW violation AS SELECT '' AS rule, '' AS subject, '' AS id WHERE false",
+            "open it again",
+        ),
+        (
+            f"PRAGMA user_version = {len(migrations.migrations()) - 1}; CREATE TABLE note (id INTEGER PRIMARY KEY)",
+            "open it again",
+        ),
+        ("PRAGMA user_version = 99; CREATE TABLE note (id INTEGER PRIMARY KEY)", "schema version 99"),
+        ("PRAGMA application_id = 7; CREATE TABLE note (id INTEGER PRIMARY KEY)", "is a database of another program"),
+    ],
+    ids=["view dropped", "rule replaced", "older", "newer", "another program's"],
+)
+def test_what_is_no_longer_this_library_s_catalogue_stops_every_unit(catalog: Catalog, sql: str, told: str) -> None:
+    catalog.add_source("before")
+    put(catalog.database.path, sql)
+    before = dump(catalog)
+
+    with pytest.raises(OperationError, match=f"'{catalog.database.path}'.*{told}|{told}"):
+        catalog.add_source("meanwhile")
+
+    assert dump(catalog) == before
+
+
 def test_a_dropped_trigger_stops_nothing_any_more(catalog: Catalog) -> None:
     put(catalog.database.path, NOSY.format("source"))
     with pytest.raises(OperationError, match="'nosy'"):
