@@ -66,7 +66,7 @@ def _texts(folder: str) -> dict[str, str]:
 
 
 def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
 
 
 def refuse_foreign_file(path: str) -> None:
@@ -96,9 +96,11 @@ def _as_it_lies(path: str) -> apsw.Connection:
 
 
 def _as_it_will_be(path: str) -> apsw.Connection:
-    """The file with its log, from which SQLite mends what a crash left; it would for whoever opens the file next."""
-    flags = apsw.SQLITE_OPEN_READWRITE if os.access(path, os.W_OK) else apsw.SQLITE_OPEN_READONLY
-    return apsw.Connection(path, flags=flags)
+    """The file with its log, from which SQLite mends what a crash left; it would for whoever opens the file next.
+
+    What may not be written, SQLite opens read-only (https://www.sqlite.org/c3ref/open.html).
+    """
+    return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
 
 
 def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:

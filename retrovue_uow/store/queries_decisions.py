@@ -14,6 +14,8 @@ from retrovue_uow.store.stored import from_json
 
 TitleIdentity = tuple[TitleKind, str, int | None]
 
+_TITLE_KINDS: Mapping[AssetKind | None, TitleKind] = {"episode": "show", "movie": "movie"}
+
 
 @attrs.frozen
 class Identity:
@@ -55,7 +57,7 @@ class Decisions:
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
     """The kind of title that an asset of this kind belongs to; None: to none."""
-    return {"episode": "show", "movie": "movie"}.get(kind or "")  # type: ignore[return-value]  # mypy sees text
+    return _TITLE_KINDS.get(kind)
 
 
 def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:

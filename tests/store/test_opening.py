@@ -12,8 +12,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from retrovue_uow import Catalog, Database, ResourceError
+from retrovue_uow import Catalog, ContractError, Database, ResourceError
 from retrovue_uow.store import migrations
+from retrovue_uow.store.connection import SQLITE_HEADER
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -44,6 +45,10 @@ def text_file(path: Path) -> None:
     path.write_text("once upon a time there was a file with no database in it, and it was long enough")
 
 
+def nothing_after_the_header(path: Path) -> None:
+    path.write_bytes(SQLITE_HEADER + bytes(1000))
+
+
 def one_byte(path: Path) -> None:
     path.write_text("x")  # SQLite takes that for an empty file
 
@@ -60,8 +65,9 @@ def fifo_for_a_journal(path: Path) -> None:
         (fifo_for_a_journal, "no regular file, and SQLite needs that name"),
         (foreign_database, "database of another program"),
         (foreign_wal_database, "database of another program"),
-        (newer_catalogue, "schema version 999"),
+        (newer_catalogue, r"some\.db' has schema version 999"),
         (text_file, "not a SQLite database"),
+        (nothing_after_the_header, r"some\.db' is not a SQLite database \(file is not"),
         (Path.mkdir, "is a folder"),
     ],
 )
@@ -74,6 +80,49 @@ def test_what_is_not_ours_is_refused_and_left_untouched(tmp_path: Path, make: Ca
         Catalog(path)
 
     assert fingerprint(tmp_path) == before
+
+
+def crashed(path: Path, aside: Path, sql: str) -> None:
+    """A catalogue at `path` as a power cut left it after `sql`: its first page torn, and a journal that has it whole."""
+    Catalog(aside).close()
+    connection = apsw.Connection(str(aside))
+    connection.execute("PRAGMA journal_mode = delete").fetchall()
+    connection.execute(f"{sql}; BEGIN; PRAGMA cache_spill = 1; PRAGMA cache_size = 1; PRAGMA user_version = 7").fetchall()
+    connection.execute("CREATE TABLE half (pixels BLOB); INSERT INTO half VALUES (zeroblob(100000))").fetchall()
+    whole = aside.read_bytes()
+    path.write_bytes(bytes(100) + whole[100:])
+    path.with_name(f"{path.name}-journal").write_bytes(aside.with_name(f"{aside.name}-journal").read_bytes())
+    connection.close()
+
+
+def test_a_catalogue_whose_header_a_power_cut_has_torn_is_mended_from_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    crashed(path, tmp_path / "aside.db", "INSERT INTO source VALUES (printf('%036d', 1), 'disk', 'filesystem', '{}', '')")
+
+    with Catalog(path) as catalog:
+        assert [source.name for source in catalog.sources()] == ["disk"]
+        assert catalog.check().is_sound
+
+
+def test_a_newer_catalogue_with_a_torn_header_is_mended_and_otherwise_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    crashed(path, tmp_path / "aside.db", "PRAGMA user_version = 999")
+
+    with pytest.raises(ResourceError, match=f"'{path}' has schema version 999"):
+        Catalog(path)
+
+    assert path.read_bytes() == (tmp_path / "aside.db").read_bytes()
+
+
+def test_a_database_of_which_nothing_is_left_becomes_a_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    foreign_database(path)
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP TABLE recipe").fetchall()
+    connection.close()
+
+    with Catalog(path) as catalog:
+        assert catalog.check().is_sound
 
 
 def test_a_missing_parent_folder_is_named_and_not_made(tmp_path: Path) -> None:
@@ -99,12 +148,41 @@ def test_reading_a_catalogue_that_does_not_exist_creates_none(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_an_empty_file_becomes_a_catalogue(tmp_path: Path) -> None:
+def test_an_empty_file_becomes_a_catalogue_and_is_not_copied(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.touch()
 
     with Catalog(path) as catalog:
         assert catalog.check().is_sound
+
+    assert not list(tmp_path.glob("*.bak"))
+
+
+def test_a_catalogue_that_is_up_to_date_is_opened_while_another_program_writes(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE").fetchall()
+
+    with Catalog(path, busy_timeout_ms=0, write_wait_s=0) as catalog:
+        assert catalog.sources() == []
+
+    other.close()
+
+
+def test_reading_a_catalogue_after_a_crash_leaves_it_to_whoever_writes_next(tmp_path: Path) -> None:
+    path, aside = tmp_path / "catalog.db", tmp_path / "aside.db"
+    Catalog(aside).close()
+    with Catalog(aside) as catalog:
+        catalog.add_source("disk")
+        path.write_bytes(aside.read_bytes())
+        (tmp_path / "catalog.db-wal").write_bytes((tmp_path / "aside.db-wal").read_bytes())
+    before = path.read_bytes(), (tmp_path / "catalog.db-wal").read_bytes()
+
+    with Catalog(path, read_only=True) as catalog:
+        assert [source.name for source in catalog.sources()] == ["disk"]
+
+    assert (path.read_bytes(), (tmp_path / "catalog.db-wal").read_bytes()) == before
 
 
 def test_a_new_catalogue_is_marked_as_ours(tmp_path: Path) -> None:
@@ -142,6 +220,32 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
     assert copy.execute("PRAGMA user_version").fetchall() == [(known,)]
     assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
     copy.close()
+
+
+def test_a_catalogue_of_the_first_version_is_copied_beside_itself_and_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(migrations.migrations()[0]).fetchall()
+    connection.execute("INSERT INTO source VALUES (printf('%036d', 1), 'disk', 'filesystem', '{}', '')").fetchall()
+    connection.execute(f"PRAGMA user_version = 1; PRAGMA application_id = {migrations.APPLICATION_ID}").fetchall()
+    connection.close()
+
+    with Catalog(path) as catalog:
+        assert [source.name for source in catalog.sources()] == ["disk"]
+        assert catalog.check().is_sound
+
+    copy = apsw.Connection(str(tmp_path / "catalog.db.v1.bak"))
+    assert copy.execute("PRAGMA user_version").fetchall() == [(1,)]
+    assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
+    copy.close()
+
+
+def test_a_catalogue_is_migrated_in_a_unit_of_its_own(tmp_path: Path) -> None:
+    with Database(tmp_path / "catalog.db") as db:
+        with pytest.raises(ContractError, match="outermost"), db.session():
+            migrations.migrate(db)
+
+        assert db.execute("SELECT count(*) FROM sqlite_schema") == [(0,)]
 
 
 def test_a_migration_that_fails_leaves_the_older_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +292,30 @@ def test_a_view_that_was_tampered_with_is_rebuilt(tmp_path: Path, name: str, tam
         assert catalog.check().is_sound
 
     assert views(path) == before
+    assert not list(tmp_path.glob("*.bak"))
+
+
+def test_reading_a_catalogue_whose_view_was_tampered_with_rebuilds_none(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    connection = apsw.Connection(str(path))
+    connection.execute("DROP VIEW asset_listing").fetchall()
+    connection.close()
+    before = views(path)
+
+    with Catalog(path, read_only=True) as catalog:
+        assert catalog.sources() == []
+
+    assert views(path) == before
+
+
+def test_the_comments_of_a_rule_stay_out_of_the_file(tmp_path: Path) -> None:
+    """Else another wording would be another rule, and every catalogue would be written to."""
+    Catalog(tmp_path / "catalog.db").close()
+
+    stored = views(tmp_path / "catalog.db")
+
+    assert all(sql.startswith(f"CREATE VIEW {name} AS\nSELECT ") and "--" not in sql for name, sql in stored.items())
 
 
 def test_a_view_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
@@ -271,7 +399,7 @@ def test_a_schema_version_that_is_none_is_refused(tmp_path: Path) -> None:
         other = apsw.Connection(str(path))
         other.execute("PRAGMA user_version = -1").fetchall()
 
-        with pytest.raises(ResourceError, match="schema version"):
+        with pytest.raises(ResourceError, match=f"'{path}' has schema version -1"):
             Catalog(path)
         other.close()
 
