@@ -3,7 +3,8 @@
     python tests/mutation.py             # every mutant that has no result yet, then the verdict
     python tests/mutation.py survivors   # those that survived without a reason, again, by all tests
     python tests/mutation.py verdict     # only the verdict on the results at hand
-    python tests/mutation.py 'retrovue_uow.store.unit.*'
+    python tests/mutation.py 'retrovue_uow.store.unit.*'            # one module, anew
+    python tests/mutation.py survivors 'retrovue_uow.store.unit.*'  # its survivors
 
 The mutants are mutmut's (extra `proof`, configuration in setup.cfg), and lie in the folder `mutants`. What survived is compared
 with `surviving_mutants.toml`: the verdict names each survivor without a reason there, and each reason whose mutant is no more.
@@ -19,6 +20,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cache, partial
 from itertools import accumulate
 from math import ceil, inf
@@ -169,13 +171,16 @@ def forget_what_is_cached() -> None:
 def is_noise(mutant: str) -> bool:
     """Whether all that it changes is what can make no difference, or none that is promised:
 
-    the case of letters in a statement without quoted text, which is the same to SQLite; `False`, stored in an attribute or a
+    the case of letters in a statement, outside quoted text, which is the same to SQLite; `False`, stored in an attribute or a
     variable, into `None`; the name of the file in the text of an error; `strict` of a `zip` whose parts are equally long.
     """
     before, _, after = mutant.partition(": ")[2].partition(" → ")
     is_case_of_sql = (
-        re.search(r"(execute|_rows)\(|^\"(SELECT|INSERT|UPDATE|DELETE) |\" AND \"\.join\(", before)
-        and "'" not in before
+        re.search(
+            r"(execute|executemany|_rows|insert|_update|_delete)\(|^\"(SELECT|INSERT|UPDATE|DELETE) |\" (AND|OR) \"\.join\(",
+            before,
+        )
+        and re.findall("'[^']*'", before) == re.findall("'[^']*'", after)
         and before.casefold() == after.casefold()
     )
     is_none_for_false = before.endswith(" = False") and after == before.removesuffix("False") + "None"
@@ -241,11 +246,14 @@ def main(asked: list[str]) -> int:
     sys.path[0] = str(ROOT / "mutants")
     os.environ["PYTHONPATH"] = sys.path[0]  # what the tests start is mutated, too
     mutate_decorated_functions()
-    ask_quick_tests(inf if asked == ["survivors"] else BUDGET_S)
+    again = asked[:1] == ["survivors"]
+    ask_quick_tests(inf if again else BUDGET_S)
     ask_about_what_children_run()
     prepare_each_run()
-    if asked == ["survivors"]:
-        asked = [name for name, words in survivors().items() if words not in reasons()] or ["verdict"]
+    if again:
+        patterns = asked[1:] or ["*"]
+        unexplained = [name for name, words in survivors().items() if words not in reasons()]
+        asked = [name for name in unexplained if any(fnmatchcase(name, each) for each in patterns)] or ["verdict"]
     if asked != ["verdict"]:
         mutmut.__main__._run(asked, max_children=1)
     return verdict()
