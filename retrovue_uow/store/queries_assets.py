@@ -261,7 +261,7 @@ def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None
 def count_assets(db: Database, collection_id: str) -> int:
     """How many assets a collection has."""
     ((count,),) = db.execute("SELECT count(*) FROM asset WHERE collection_id = ?", (collection_id,))
-    return int(count or 0)
+    return int(count)
 
 
 def add_asset(
@@ -418,7 +418,7 @@ def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
     """Let an asset show nothing: the episodes and movies that it showed."""
     episodes = db.execute("DELETE FROM episode_asset WHERE asset_id = ? RETURNING episode_id", (asset_id,))
     movies = db.execute("DELETE FROM movie_asset WHERE asset_id = ? RETURNING title_id", (asset_id,))
-    return {int(row[0] or 0) for row in episodes}, {str(row[0]) for row in movies}
+    return {int(row[0]) for row in episodes}, {str(row[0]) for row in movies}
 
 
 def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:

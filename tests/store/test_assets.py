@@ -1,0 +1,99 @@
+"""Assets as an ingest and the command line look for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import FakeImporter, draft
+
+from retrovue_uow import Catalog, Collection
+from retrovue_uow.store import queries_assets
+from retrovue_uow.store.queries_assets import KnownAsset, KnownAssets
+
+ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
+UNCHANGED = ("key", "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) -> Catalog:
+    importer.drafts = [draft("b.mkv"), draft("a.mkv")]
+    catalog.ingest_collection(collection.name)
+    return catalog
+
+
+class TestKnownAssets:
+    def test_they_are_a_mapping_by_key(self) -> None:
+        known = KnownAssets([ROW])
+
+        assert dict(known) == {"key": KnownAsset(*ROW)}
+        assert (len(known), len(KnownAssets())) == (1, 0)
+
+    def test_a_file_is_unchanged_if_nothing_that_tells_of_a_change_differs(self) -> None:
+        assert KnownAssets([ROW]).has_unchanged(*UNCHANGED)
+
+    @pytest.mark.parametrize("position", range(len(UNCHANGED)))
+    def test_whatever_differs_tells_of_a_change(self, position: int) -> None:
+        differing = [*UNCHANGED]
+        differing[position] = "another"
+
+        assert not KnownAssets([ROW]).has_unchanged(*differing)  # type: ignore[arg-type]  # text in place of a number, too
+
+    def test_a_file_that_was_missing_is_not_unchanged(self) -> None:
+        missing = (*ROW[:3], "2026-01-31T09:05:07Z", *ROW[4:])
+
+        assert not KnownAssets([missing]).has_unchanged(*UNCHANGED)
+
+    def test_those_of_which_something_else_is_known_are_told(self) -> None:
+        here = KnownAssets([("1", "same"), ("2", "changed"), ("3", "gone"), ("5", "not asked for")])
+        there = KnownAssets([("1", "same"), ("7", "changed"), ("4", "new"), ("6", "not asked for")])
+
+        assert here.differing(there, ["same", "changed", "gone", "new", "unknown"]) == ["changed", "gone", "new"]
+
+
+class TestNamed:
+    @pytest.mark.parametrize("name", ["id", "canonical_key", "file_path"])
+    def test_an_asset_is_found_by_identifier_key_and_file(self, stocked: Catalog, name: str) -> None:
+        first, second = stocked.assets()
+
+        assert queries_assets.assets_named(stocked.database, [getattr(second, name)]) == [second]
+        assert queries_assets.assets_named(stocked.database, ["nothing", getattr(first, name)]) == [first]
+
+    def test_several_come_by_collection_and_key(self, stocked: Catalog, media: Path) -> None:
+        stocked.add_collection("station", "More", path_mappings={"/media": str(media)})
+        stocked.ingest_collection("More")
+
+        found = queries_assets.assets_named(stocked.database, [str(media / "b.mkv"), "/media/a.mkv"])
+
+        assert found == stocked.assets()
+        assert len(found) == 4
+
+    def test_what_nothing_is_called_finds_nothing(self, stocked: Catalog) -> None:
+        assert queries_assets.assets_named(stocked.database, ["a.mkv", ""]) == []
+
+
+class TestMissing:
+    def test_what_is_marked_missing_stays_so_until_it_returns(self, stocked: Catalog, collection: Collection) -> None:
+        first, second = stocked.assets()
+        since = "2026-01-31T09:05:07.123456Z"
+
+        with stocked.session() as db:
+            queries_assets.mark_missing(db, [second.id, first.id], since=since)
+            queries_assets.mark_returned(db, first.id)
+
+        assert [asset.missing_since for asset in stocked.assets()] == [None, since]
+        (missing,) = queries_assets.missing_assets(stocked.database, collection.id)
+        assert (missing.id, missing.key, missing.missing_since) == (second.id, second.canonical_key, since)
+
+
+def test_assets_are_counted_by_collection(stocked: Catalog, collection: Collection) -> None:
+    assert queries_assets.count_assets(stocked.database, collection.id) == 2
+    assert queries_assets.count_assets(stocked.database, "nothing") == 0
+
+
+def test_when_an_asset_was_created_is_kept(stocked: Catalog) -> None:
+    unit = stocked.history(1)[0]
+
+    created = {queries_assets.created_at(stocked.database, asset.id) for asset in stocked.assets()}
+
+    assert all(unit.started_at <= each <= unit.committed_at for each in created)

@@ -1,0 +1,171 @@
+"""What judges the rows: the rules and the references, over the whole catalogue or over what was touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+
+import pytest
+from harness import FakeImporter, movie
+
+from retrovue_uow import Catalog, Collection, Database
+from retrovue_uow.model import Violation
+from retrovue_uow.store import queries_integrity, touched
+from retrovue_uow.store.changes import Recording
+from retrovue_uow.store.migrations import rule_names
+from retrovue_uow.store.shape import read_shape
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def unit(catalog: Catalog, collection: Collection, importer: FakeImporter) -> Iterator[Database]:
+    """A unit on two movies, that is open and will be rolled back; references may be broken in it."""
+    importer.drafts = [movie("Alien", 1979), movie("Brazil", 1985)]
+    catalog.ingest_collection(collection.name)
+    with catalog.session() as db:
+        db.execute("PRAGMA defer_foreign_keys = on")
+        db.set_rollback_only("a test looks at what would be")
+        yield db
+
+
+@contextmanager
+def narrowed(db: Database, statement: str) -> Iterator[touched.Narrowing]:
+    """Within the block the rules look at what the statement touched."""
+    recording = Recording(db, read_shape(db))
+    db.execute(statement)
+    changeset = recording.changeset()
+    recording.close()
+    with touched.narrowed(db, changeset) as narrowing:
+        yield narrowing
+
+
+def asset_id(db: Database, movie_name: str) -> str:
+    ((found,),) = db.execute("SELECT id FROM asset WHERE canonical_key GLOB '*/' || ? || ' *'", (movie_name,))
+    return str(found)
+
+
+def link_of(db: Database, movie_name: str) -> int:
+    ((found,),) = db.execute("SELECT id FROM movie_asset WHERE asset_id = ?", (asset_id(db, movie_name),))
+    return int(found)
+
+
+def without_movie(db: Database, movie_name: str) -> Violation:
+    detail = f"'/media/{movie_name} ({ {'Alien': 1979, 'Brazil': 1985}[movie_name] }).mkv' is of kind movie and has no title"
+    return Violation("asset_without_movie", "asset", asset_id(db, movie_name), detail)
+
+
+def broken(table: str, key: str | int, parent: str) -> Violation:
+    return Violation("foreign_key", table, str(key), f"row {key} of {table} refers to a row of {parent} that is not there")
+
+
+def unlink(db: Database, movie_name: str) -> str:
+    return f"DELETE FROM movie_asset WHERE id = {link_of(db, movie_name)}"  # noqa: S608  a number of ours
+
+
+class TestRules:
+    def test_the_whole_catalogue_is_judged_by_every_rule(self, unit: Database) -> None:
+        unit.execute("DELETE FROM movie_asset")
+
+        found = queries_integrity.violations(unit)
+
+        assert found == queries_integrity.all_violations(unit)
+        assert {(violation.rule, violation.subject) for violation in found} == {
+            ("asset_without_movie", "asset"),
+            ("title_without_content", "title"),
+        }
+        assert without_movie(unit, "Alien") in found
+        assert len(found) == 4
+
+    def test_one_rule_can_be_asked(self, unit: Database) -> None:
+        unit.execute("DELETE FROM movie_asset")
+
+        found = queries_integrity.violations(unit, ["asset_without_movie"])
+
+        assert len(found) == 2
+        assert set(found) == {without_movie(unit, "Alien"), without_movie(unit, "Brazil")}
+
+    def test_narrowed_rules_tell_what_was_touched_and_nothing_else(self, unit: Database) -> None:
+        unit.execute(unlink(unit, "Brazil"))
+
+        with narrowed(unit, unlink(unit, "Alien")) as narrowing:
+            found = queries_integrity.violations(unit, ["asset_without_movie"])
+
+            assert found == [without_movie(unit, "Alien")]
+            assert narrowing.judged == {"asset_without_movie"}
+            assert {violation.rule for violation in queries_integrity.violations(unit)} == {
+                "asset_without_movie",
+                "title_without_content",
+            }
+            assert len(queries_integrity.all_violations(unit)) == 4
+
+    def test_an_asset_can_be_judged_alone(self, unit: Database) -> None:
+        unit.execute("DELETE FROM movie_asset")
+
+        found = queries_integrity.asset_violations(unit, ["asset_without_movie"], asset_id(unit, "Alien"))
+
+        assert found == [without_movie(unit, "Alien")]
+
+
+class TestWhetherAllWasJudged:
+    @pytest.mark.parametrize(
+        ("judged", "is_all"),
+        [
+            ({"foreign_key", "violation"}, True),
+            ({"foreign_key", *rule_names()}, True),
+            ({"foreign_key", *rule_names(), "a_rule_of_ones_own"}, True),
+            ({"foreign_key", *sorted(rule_names())[1:]}, False),
+            ({"foreign_key"}, False),
+            ({"violation"}, False),
+            (set(rule_names()), False),
+        ],
+        ids=["all at once", "each", "more", "one left out", "references only", "rules at once only", "each rule only"],
+    )
+    def test_it_takes_the_references_and_every_rule(self, judged: Set[str], *, is_all: bool) -> None:
+        assert queries_integrity.has_judged_all(judged) is is_all
+
+
+class TestReferences:
+    def test_the_whole_catalogue_is_asked(self, unit: Database) -> None:
+        asset, link = asset_id(unit, "Alien"), link_of(unit, "Brazil")
+        unit.execute("UPDATE asset SET collection_id = ? WHERE id = ?", (NOBODY, asset))
+        unit.execute("UPDATE movie_asset SET title_id = ? WHERE id = ?", (NOBODY, link))
+
+        found = queries_integrity.broken_references(unit)
+
+        assert found == queries_integrity.all_broken_references(unit)
+        assert len(found) == 2
+        assert set(found) == {broken("asset", asset, "collection"), broken("movie_asset", link, "title")}
+
+    def test_the_journal_is_asked_with_it(self, unit: Database) -> None:
+        ((row,),) = unit.execute("SELECT max(id) FROM operation")
+        unit.execute("UPDATE operation SET unit_id = ? WHERE id = ?", (NOBODY, row))
+
+        (found,) = queries_integrity.all_broken_references(unit)
+
+        assert (found.subject, found.id) == ("operation", str(row))
+
+    def test_narrowed_to_what_was_touched_each_broken_reference_of_a_row_is_told(self, unit: Database) -> None:
+        unit.execute("UPDATE asset SET collection_id = ? WHERE id = ?", (NOBODY, asset_id(unit, "Brazil")))
+        alien, link = asset_id(unit, "Alien"), link_of(unit, "Alien")
+
+        breaks_link = f"UPDATE movie_asset SET title_id = '{NOBODY}', asset_id = '{NOBODY}' WHERE id = {link}"  # noqa: S608  ours
+        with narrowed(unit, breaks_link) as narrowing:
+            found = queries_integrity.broken_references(unit)
+            assert narrowing.judged == {"foreign_key"}
+
+        assert len(found) == 2
+        assert set(found) == {broken("movie_asset", link, parent) for parent in ("asset", "title")}
+
+        breaks_asset = f"UPDATE asset SET path_mapping_id = 99, collection_id = '{NOBODY}' WHERE id = '{alien}'"  # noqa: S608  ours
+        with narrowed(unit, breaks_asset):
+            found = queries_integrity.broken_references(unit)
+
+        assert len(found) == 2
+        assert set(found) == {broken("asset", alien, parent) for parent in ("collection", "path_mapping")}
+
+    def test_narrowed_to_what_is_whole_nothing_is_told(self, unit: Database) -> None:
+        unit.execute("UPDATE asset SET collection_id = ? WHERE id = ?", (NOBODY, asset_id(unit, "Brazil")))
+
+        with narrowed(unit, "UPDATE source SET name = 'renamed'"):
+            assert queries_integrity.broken_references(unit) == []
