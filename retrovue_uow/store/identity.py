@@ -22,7 +22,7 @@ def new_id() -> str:
         ticks = _last
     milliseconds, fraction = divmod(ticks, 4096)
     high = (milliseconds << 16) | (7 << 12) | fraction
-    low = (0b10 << 62) | (int.from_bytes(os.urandom(8), "big") >> 2)
+    low = (0b10 << 62) | (int.from_bytes(os.urandom(8)) >> 2)
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import apsw
 import pytest
 
-from retrovue_uow import Catalog, Collection, ContractError, ValidationError, WipeOptions
-from retrovue_uow.store.changes import Changeset
+from retrovue_uow import (
+    Catalog,
+    Collection,
+    ContractError,
+    Database,
+    ValidationError,
+    WipeOptions,
+)
+from retrovue_uow.store.changes import Changeset, Glance, Recording
 from retrovue_uow.store.shape import read_shape
+
+SHELVES = """
+CREATE TABLE shelf (id INTEGER PRIMARY KEY, room TEXT) STRICT;
+CREATE TABLE tape (name TEXT PRIMARY KEY, shelf_id INTEGER REFERENCES shelf (id), minutes INTEGER) STRICT;
+CREATE TABLE mark (id INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE source (id INTEGER PRIMARY KEY, config TEXT) STRICT;
+CREATE TABLE operation (id INTEGER PRIMARY KEY) STRICT;
+INSERT INTO shelf VALUES (1, 'cellar'), (2, 'attic'), (3, 'hall');
+INSERT INTO tape VALUES ('Alien', 1, 117), ('Brazil', 2, 132), ('Tron', 1, 96);
+"""
+
+
+@pytest.fixture
+def shelves(tmp_path: Path) -> Iterator[Database]:
+    with Database(tmp_path / "shelves.db") as db:
+        with db.session():
+            db.execute(SHELVES)
+        yield db
+
+
+def recorded(db: Database, *statements: str) -> Changeset:
+    """What the statements change in a unit of their own."""
+    with db.session():
+        recording = Recording(db, read_shape(db))
+        for statement in statements:
+            db.execute(statement)
+        changeset = recording.changeset()
+        recording.close()
+    return changeset
+
+
+def tapes(db: Database) -> list[str]:
+    """The names of the durable tapes, as a connection of its own sees them."""
+    other = apsw.Connection(db.path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return [str(name) for (name,) in other.execute("SELECT name FROM tape ORDER BY name").fetchall()]
+    finally:
+        other.close()
+
+
+def told(glance: Glance) -> tuple[dict[str, dict[str, list[str | int]]], dict[str, set[str | int]], set[str]]:
+    """What a glance tells, but for what it has nothing to tell of."""
+    changed = {table: {op: sorted(keys) for op, keys in ops.items()} for table, ops in glance.changed.items() if ops}
+    return changed, {table: keys for table, keys in glance.parents.items() if keys}, glance.misfits
 
 
 def test_changed_rows_are_a_sequence(catalog: Catalog, collection: Collection) -> None:
@@ -28,6 +82,8 @@ def test_changed_rows_are_a_sequence(catalog: Catalog, collection: Collection) -
     assert empty is not None
     assert len({changes.rows, empty.rows}) == 2
     assert hash(changes.rows) != hash(empty.rows)
+    assert changes.rows != empty.rows
+    assert changes.rows != tuple(rows)
 
 
 def test_after_an_undo_broken_references_cannot_be_made_forgotten_either(catalog: Catalog, collection: Collection) -> None:
@@ -48,3 +104,147 @@ def test_a_damaged_changeset_is_told_and_changes_nothing(catalog: Catalog, colle
 
     assert catalog.check().is_sound
     assert apsw.Changeset.invert(b"") == b""
+
+
+class TestRecording:
+    def test_children_come_before_their_parents_and_the_journal_not_at_all(self, shelves: Database) -> None:
+        changeset = recorded(
+            shelves,
+            "INSERT INTO operation VALUES (1)",
+            "INSERT INTO shelf VALUES (4, 'loft')",
+            "INSERT INTO tape VALUES ('Dune', 4, 137)",
+        )
+
+        assert [row.table for row in changeset.rows()] == ["tape", "shelf"]
+
+
+class TestTelling:
+    def test_a_glance_tells_the_keys_of_changed_rows_and_of_all_that_they_refer_to(self, shelves: Database) -> None:
+        moved = recorded(
+            shelves,
+            "UPDATE tape SET shelf_id = 3 WHERE name = 'Alien'",  # from shelf 1
+            "UPDATE tape SET minutes = 131 WHERE name = 'Tron'",  # which does not tell its shelf
+            "INSERT INTO tape VALUES ('Dune', NULL, 137)",
+            "DELETE FROM tape WHERE name = 'Brazil'",  # from shelf 2
+            "UPDATE shelf SET room = 'loft' WHERE id = 2",
+        )
+
+        assert told(moved.glance) == (
+            {"tape": {"UPDATE": ["Alien", "Tron"], "INSERT": ["Dune"], "DELETE": ["Brazil"]}, "shelf": {"UPDATE": [2]}},
+            {"shelf": {1, 2, 3}},
+            set(),
+        )
+        assert told(moved.inverted().glance)[0]["tape"] == {
+            "UPDATE": ["Alien", "Tron"],
+            "INSERT": ["Brazil"],
+            "DELETE": ["Dune"],
+        }
+
+    def test_counts_and_rows_are_those_that_changed(self, shelves: Database) -> None:
+        changes = recorded(shelves, "DELETE FROM tape WHERE shelf_id = 1", "INSERT INTO mark VALUES (7)").changes()
+
+        assert changes.counts == {"tape": {"delete": 2}, "mark": {"insert": 1}}
+        assert len(changes.rows) == 3
+        assert {(row.table, row.kind, row.key) for row in changes.rows} == {
+            ("tape", "delete", "Alien"),
+            ("tape", "delete", "Tron"),
+            ("mark", "insert", 7),
+        }
+
+    def test_a_row_is_found_by_its_table_and_its_key(self, shelves: Database) -> None:
+        changeset = recorded(shelves, "INSERT INTO mark VALUES (1), (2)", "UPDATE shelf SET room = 'loft' WHERE id IN (2, 3)")
+
+        for table, key in (("shelf", 2), ("shelf", 3), ("mark", 1), ("mark", 2)):
+            found = changeset.find(table, key)
+            assert found is not None
+            assert (found.table, found.key) == (table, key)
+        assert changeset.find("mark", 3) is None
+        assert changeset.find("shelf", 1) is None
+
+    def test_rows_show_no_secrets_of_a_configuration(self, shelves: Database) -> None:
+        added = recorded(shelves, """INSERT INTO source VALUES (1, '{"token": "xyzzy", "url": "here"}')""")
+
+        for changeset in (added, added.inverted()):
+            (row,) = changeset.rows()
+            assert (row.new or row.old) == {"id": 1, "config": '{"token": "***", "url": "here"}'}
+
+
+class TestMisfits:
+    @pytest.mark.parametrize("reshaping", ["ALTER TABLE mark ADD COLUMN colour TEXT", "DROP TABLE mark"])
+    def test_of_a_table_with_another_shape_nothing_is_told_but_its_name(self, shelves: Database, reshaping: str) -> None:
+        content = recorded(shelves, "INSERT INTO mark VALUES (1)", "DELETE FROM tape WHERE name = 'Alien'").content
+        with shelves.session():
+            shelves.execute(reshaping)
+
+        glance = Changeset(content, read_shape(shelves)).glance
+
+        assert told(glance) == ({"tape": {"DELETE": ["Alien"]}}, {"shelf": {1}}, {"mark"})
+
+    @pytest.mark.parametrize(
+        "reshaping",
+        [
+            "DROP TABLE mark",
+            "ALTER TABLE mark ADD COLUMN colour TEXT",
+            "DROP TABLE mark; CREATE TABLE mark (id INTEGER PRIMARY KEY, name TEXT, colour TEXT) STRICT",
+        ],
+    )
+    def test_changes_of_tables_with_another_shape_are_not_passed_over(self, shelves: Database, reshaping: str) -> None:
+        changeset = recorded(shelves, "INSERT INTO mark VALUES (1)", "DELETE FROM tape WHERE name = 'Alien'").inverted()
+        with shelves.session():
+            shelves.execute(reshaping)
+        misfit = Changeset(changeset.content, read_shape(shelves))
+
+        with pytest.raises(ValidationError, match="table 'mark' has another shape"), shelves.session():
+            misfit.apply(shelves)
+
+        assert tapes(shelves) == ["Brazil", "Tron"]
+
+
+class TestApplying:
+    def test_in_a_read_only_block_it_is_refused(self, shelves: Database) -> None:
+        undo = recorded(shelves, "DELETE FROM tape").inverted()
+
+        with pytest.raises(ContractError, match="refused"), shelves.session(), shelves.read_only():
+            undo.apply(shelves)
+
+        assert tapes(shelves) == []
+
+    def test_in_a_read_only_block_what_was_recorded_cannot_be_asked_for(self, shelves: Database) -> None:
+        with shelves.session():
+            recording = Recording(shelves, read_shape(shelves))
+            shelves.execute("INSERT INTO mark VALUES (1)")
+
+            with shelves.read_only(), pytest.raises(ContractError, match="refused"):
+                recording.changeset()
+
+            assert recording.changeset().counts == {"mark": {"insert": 1}}
+            recording.close()
+
+    def test_applied_changes_are_recorded_with_what_comes_before_them(self, shelves: Database) -> None:
+        longer = recorded(shelves, "UPDATE tape SET minutes = 200 WHERE name = 'Alien'")  # from 117
+        with shelves.session():
+            shelves.execute("UPDATE tape SET minutes = 90 WHERE name = 'Alien'")
+
+        with shelves.session():
+            recording = Recording(shelves, read_shape(shelves))
+            shelves.execute("UPDATE tape SET minutes = 117 WHERE name = 'Alien'")
+            assert recording.apply(longer) is None
+            (row,) = recording.changeset().rows()
+            recording.close()
+
+        assert row.old == {"name": "Alien", "minutes": 90}
+        assert row.new == {"minutes": 200}
+
+    def test_applied_changes_are_recorded_with_what_comes_after_them(self, shelves: Database) -> None:
+        undo = recorded(shelves, "DELETE FROM tape WHERE name = 'Alien'").inverted()
+
+        with shelves.session():
+            recording = Recording(shelves, read_shape(shelves))
+            assert recording.apply(undo) is None
+            alone = recording.changeset()
+            shelves.execute("UPDATE tape SET minutes = 200 WHERE name = 'Alien'")
+            (row,) = recording.changeset().rows()
+            recording.close()
+
+        assert alone == undo
+        assert (row.old, row.new) == (None, {"name": "Alien", "shelf_id": 1, "minutes": 200})

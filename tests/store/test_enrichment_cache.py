@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,19 @@ class TestKeeping:
         assert done.returncode == -signal.SIGKILL
         assert (read_back(path, "a"), read_back(path, "b")) == ("written", None)
 
+    def test_to_read_an_entry_again_soon_costs_no_write(self, cache: EnrichmentCache, path: Path) -> None:
+        for key in ("lately", "long ago"):
+            cache.put(key, "text")
+        cache.flush()
+        rows(path, "UPDATE entry SET used = unixepoch() - iif(key = 'lately', 60, 86400)")
+        before = rows(path, "SELECT used FROM entry WHERE key = 'lately'")
+
+        assert (cache.get("lately"), cache.get("long ago")) == ("text", "text")
+        cache.flush()
+
+        assert rows(path, "SELECT used FROM entry WHERE key = 'lately'") == before
+        assert rows(path, "SELECT unixepoch() - used < 60 FROM entry WHERE key = 'long ago'") == [(1,)]
+
 
 class TestBounds:
     LIMIT = 400_000
@@ -195,6 +209,36 @@ class TestBounds:
 
         assert (cache.get("small"), cache.get("large")) == ("text", None)
         cache.close()
+
+    def test_a_text_that_fills_nearly_an_eighth_is_kept(self, path: Path) -> None:
+        cache = EnrichmentCache(str(path), max_bytes=self.LIMIT)
+        text = random_text(84_000)
+        size = len(zlib.compress(text.encode(), 1))
+        assert self.LIMIT / 9 < size < self.LIMIT / 8
+
+        cache.put("a", text)
+        cache.flush()
+
+        assert cache.get("a") == text
+        cache.close()
+
+    def test_a_lower_bound_makes_a_file_forget_until_it_is_within(self, path: Path) -> None:
+        first = EnrichmentCache(str(path), max_bytes=self.LIMIT)
+        for number in range(7):
+            first.put(f"old {number}", random_text(50_000, number))
+        first.close()
+
+        cache = EnrichmentCache(str(path), max_bytes=self.LIMIT // 4)
+        cache.put("new", "text")
+        cache.close()
+
+        kept = [key for (key,) in rows(path, "SELECT key FROM entry ORDER BY id")]
+        used = rows(
+            path,
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        )
+        assert kept[-2:] == ["old 6", "new"]
+        assert used[0][0] <= self.LIMIT // 4
 
     def test_a_bound_below_an_empty_file_ends_nothing(self, path: Path) -> None:
         cache = EnrichmentCache(str(path), max_bytes=1000)
@@ -331,6 +375,39 @@ def test_somebody_else_s_database_keeps_its_rows(path: Path, cache: EnrichmentCa
     assert rows(path, "SELECT id FROM recipe") == [(1,)]
 
 
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_what_is_of_no_use_goes_with_all_that_belongs_to_it(path: Path, cache: EnrichmentCache, mode: str) -> None:
+    of_another_format(path)
+    other = apsw.Connection(str(path))
+    other.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+    other.execute("BEGIN; UPDATE entry SET used = 0").fetchall()
+    assert len(list(path.parent.iterdir())) > 1
+
+    assert cache.get("key 1") is None
+
+    assert list(path.parent.iterdir()) == []
+    other.close(True)
+
+
+def test_a_column_of_another_type_is_survived(path: Path, cache: EnrichmentCache) -> None:
+    filled(path, 1)
+    rows(path, "DROP TABLE entry; CREATE TABLE entry (id INTEGER PRIMARY KEY, key TEXT UNIQUE, packed, used)")
+    rows(path, "INSERT INTO entry (key, packed, used) VALUES ('a', 'text', 'now'), ('b', 1, NULL)")
+
+    assert (cache.get("a"), cache.get("b")) == (None, None)
+
+
+def test_a_file_that_failed_is_left_alone_for_a_while(path: Path, cache: EnrichmentCache) -> None:
+    path.mkdir()
+    assert cache.get("key 1") is None
+    path.rmdir()
+    filled(path)
+
+    assert cache.get("key 1") is None
+    cache.flush()
+    assert cache.get("key 1") == random_text(seed=1)
+
+
 class TestDeletion:
     @pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm"), ("-wal", "-shm", "")], ids=str)
     def test_deleted_while_open_it_begins_anew(self, cache: EnrichmentCache, path: Path, suffixes: tuple[str, ...]) -> None:
@@ -401,6 +478,16 @@ class TestLocks:
 
         assert cache.get("99") == text
         assert sum(cache.get(str(number)) is not None for number in range(100)) < 30
+
+    def test_of_what_cannot_be_written_only_the_last_text_of_a_key_counts(self, cache: EnrichmentCache, path: Path) -> None:
+        path.mkdir()
+        cache.put("a", "text")
+        text = random_text(1_000_000)
+
+        for _ in range(20):
+            cache.put("b", text)
+
+        assert (cache.get("a"), cache.get("b")) == ("text", text)
 
 
 class TestCompany:
@@ -488,6 +575,34 @@ class TestCompany:
 
         assert done.returncode == 0
         assert rows(path, "SELECT key FROM entry ORDER BY key") == [("a",), ("b",), ("d",)]
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+    def test_a_fork_in_the_midst_of_a_write_undoes_none_of_it(self, path: Path) -> None:
+        script = (
+            "import os, sys\n"
+            "from retrovue_uow.store.enrichment_cache import EnrichmentCache\n"
+            "cache = EnrichmentCache(sys.argv[1])\n"
+            "cache.put('a', 'text')\n"
+            "cache.flush()\n"
+            "def write(connection):\n"
+            "    connection.execute('PRAGMA cache_size = 2; BEGIN IMMEDIATE')\n"  # so that pages are on their way to the log
+            "    texts = [(str(number), os.urandom(250)) for number in range(200)]\n"
+            "    connection.executemany('INSERT INTO entry (key, packed, used) VALUES (?, ?, 0)', texts)\n"
+            "    pid = os.fork()\n"
+            "    if pid:\n"
+            "        assert os.waitpid(pid, 0)[1] == 0\n"
+            "        connection.execute('COMMIT')\n"
+            "    return pid\n"
+            "if cache._file.use(write) == 0:\n"
+            "    os._exit(0)\n"  # the child, which has let go of the connection
+            "cache.close()\n"
+        )
+
+        done = subprocess.run([sys.executable, "-c", script, str(path)], timeout=60, check=False)
+
+        assert done.returncode == 0
+        assert rows(path, "SELECT count(*) FROM entry") == [(201,)]
+        assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
     def test_an_entry_that_cannot_be_unpacked_is_none(self, cache: EnrichmentCache, path: Path) -> None:
         for key in ("a", "b"):

@@ -1,0 +1,190 @@
+"""What a unit is remembered by: its operations, what it changed on balance; and the gate in front of its COMMIT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from harness import dump
+
+from retrovue_uow import Catalog, Collection, JournalUnit, ValidationError, WipeOptions
+from retrovue_uow.store import journal
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection) -> Catalog:
+    catalog.ingest_collection(collection.name)
+    return catalog
+
+
+@pytest.fixture
+def unrecorded(stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """A catalogue whose SQLite cannot record what changes."""
+    monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+    return stocked
+
+
+def names(unit: JournalUnit) -> list[str]:
+    return [operation.name for operation in unit.operations]
+
+
+def source_names(catalog: Catalog) -> set[str]:
+    """The durable sources, as a connection of its own sees them."""
+    other = apsw.Connection(catalog.database.path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return {str(name) for (name,) in other.execute("SELECT name FROM source").fetchall()}
+    finally:
+        other.close()
+
+
+class TestUnits:
+    def test_what_a_session_writes_itself_is_remembered_as_one_operation(self, stocked: Catalog) -> None:
+        with stocked.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+
+        unit = stocked.history(1)[0]
+        (operation,) = unit.operations
+        assert (operation.name, operation.arguments, operation.result, operation.duration_ms) == ("session", {}, None, 0)
+        assert (operation.started_at, unit.counts) == (unit.started_at, {"source": {"update": 1}})
+
+    @pytest.mark.parametrize("has_sessions", [True, False])
+    def test_a_session_that_writes_nothing_is_not_remembered(
+        self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch, *, has_sessions: bool
+    ) -> None:
+        monkeypatch.setattr(journal, "HAS_SESSIONS", has_sessions)
+        before = dump(stocked)
+
+        with stocked.session() as db:
+            db.execute("SELECT name FROM source")
+
+        assert dump(stocked) == before
+
+    def test_what_was_written_and_undone_again_is_not_remembered(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with stocked.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+            db.execute("UPDATE source SET name = 'station'")
+
+        assert dump(stocked) == before
+
+    def test_an_operation_that_was_survived_is_not_remembered(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with stocked.session(), pytest.raises(ZeroDivisionError), stocked.session(contain=True):
+            stocked.add_source("another")
+            raise ZeroDivisionError
+
+        assert dump(stocked) == before
+
+    def test_a_dry_run_within_a_session_is_not_remembered(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with stocked.session():
+            preview = stocked.wipe_collection("Shows", WipeOptions(dry_run=True))
+
+        assert preview.changes is not None
+        assert preview.changes.counts["asset"] == {"delete": 4}
+        assert dump(stocked) == before
+
+    def test_every_recording_ends_with_the_unit(self, stocked: Catalog) -> None:
+        with stocked.session() as db:
+            first = stocked._journal.watch().recording
+            db.execute("UPDATE source SET name = 'renamed'")
+            second = stocked._journal.watch().recording
+
+        assert first is not second
+        for recording in (first, second):
+            assert recording is not None
+            with pytest.raises(ValueError, match="closed"):
+                recording.changeset()
+
+    def test_all_that_several_operations_changed_is_remembered(self, stocked: Catalog) -> None:
+        with stocked.session():
+            stocked.add_source("another")
+            stocked.disable_collection("Shows")
+
+        unit = stocked.history(1)[0]
+        assert names(unit) == ["source_add", "collection_disable"]
+        assert unit.counts == {"source": {"insert": 1}, "collection": {"update": 1}}
+
+    def test_an_operation_tells_neither_what_came_before_it_nor_what_comes_after_it(self, stocked: Catalog) -> None:
+        with stocked.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+            wiped = stocked.wipe_collection("Shows")
+            again = stocked.wipe_collection("Shows")
+
+        assert wiped.changes is not None
+        assert again.changes is not None
+        assert wiped.changes.counts["asset"] == {"delete": 4}
+        assert "source" not in wiped.changes.counts
+        assert again.changes.counts == {}
+        assert stocked.history(1)[0].counts == {**wiped.changes.counts, "source": {"update": 1}}
+
+
+class TestGate:
+    def test_a_single_row_is_judged(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with pytest.raises(ValidationError, match="movie"), stocked.session() as db:
+            db.execute("DELETE FROM movie_asset")
+            assert db.unit_changes() == 1
+
+        assert dump(stocked) == before
+
+    def test_what_stands_before_an_operation_is_judged_though_the_operation_was(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with pytest.raises(ValidationError), stocked.session() as db:
+            db.execute("DELETE FROM movie_asset")
+            stocked.add_source("another")
+
+        assert dump(stocked) == before
+
+    def test_what_stands_after_an_operation_is_judged_though_the_operation_was(self, stocked: Catalog) -> None:
+        before = dump(stocked)
+
+        with pytest.raises(ValidationError), stocked.session() as db:
+            stocked.add_source("another")
+            db.execute("DELETE FROM movie_asset")
+
+        assert dump(stocked) == before
+
+
+class TestUnrecorded:
+    def test_units_and_operations_are_remembered_without_their_changes(self, unrecorded: Catalog) -> None:
+        with unrecorded.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+            wiped = unrecorded.wipe_collection("Shows")
+
+        unit = unrecorded.history(1)[0]
+        assert (names(unit), unit.counts, unit.is_recorded) == (["collection_wipe"], None, False)
+        assert wiped.changes is None
+        assert source_names(unrecorded) == {"renamed"}
+
+    def test_what_a_session_writes_itself_is_remembered(self, unrecorded: Catalog) -> None:
+        with unrecorded.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+
+        unit = unrecorded.history(1)[0]
+        assert (names(unit), unit.counts) == (["session"], None)
+
+
+class TestRetention:
+    def test_so_many_units_are_kept_with_their_changes(self, tmp_path: Path) -> None:
+        with Catalog(tmp_path / "catalog.db", undo_units=2) as catalog:
+            for name in ("one", "two", "three"):
+                catalog.add_source(name)
+
+            assert [unit.is_recorded for unit in catalog.history()] == [True, True, False]
+
+    def test_so_many_bytes_of_changes_are_kept(self, tmp_path: Path) -> None:
+        with Catalog(tmp_path / "catalog.db") as catalog:
+            catalog.add_source("one")
+            ((size,),) = catalog.database.execute("SELECT length(changeset) FROM unit_of_work")
+        with Catalog(tmp_path / "catalog.db", undo_bytes=2 * size + 10) as catalog:
+            for name in ("two", "six"):
+                catalog.add_source(name)
+
+            assert [unit.is_recorded for unit in catalog.history()] == [True, True, False]
