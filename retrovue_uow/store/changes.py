@@ -189,9 +189,12 @@ class Changeset:
         with _damage_is_told():
             return Changeset(apsw.Changeset.invert(self.content), self.shape, self.glance.mirrored())
 
-    def followed_by(self, other: Changeset) -> Changeset:
-        """Both, one after the other, as one."""
-        return Changeset(apsw.Changeset.concat(self.content, other.content), self.shape)
+    def followed_by(self, *others: Changeset) -> Changeset:
+        """All of them, one after the other, as one."""
+        joined = apsw.ChangesetBuilder()  # type: ignore[no-untyped-call]  # APSW forgot to say that it returns None
+        for each in (self, *others):
+            joined.add(each.content)
+        return Changeset(joined.output(), self.shape)
 
     def compressed(self) -> bytes:
         """The content as the journal keeps it."""

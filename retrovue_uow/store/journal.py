@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, reduce
+from functools import cache
 
 import attrs
 
@@ -239,7 +239,7 @@ def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: J
 def changed_since(db: Database, unit: JournalUnit) -> Changeset | None:
     """What has changed on balance since a unit, as far as that is recorded; None: nothing was committed."""
     later = [recorded(db, each) for each in queries.recorded_units(db, after=unit.id, table=None)]
-    return reduce(Changeset.followed_by, later) if later else None
+    return later[0].followed_by(*later[1:]) if later else None
 
 
 def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:
