@@ -171,8 +171,8 @@ def forget_what_is_cached() -> None:
 def is_noise(mutant: str) -> bool:
     """Whether all that it changes is what can make no difference, or none that is promised:
 
-    the case of letters in a statement, outside quoted text, which is the same to SQLite; `False`, stored in an attribute or a
-    variable, into `None`; the name of the file in the text of an error; `strict` of a `zip` whose parts are equally long.
+    the case of letters in a statement, outside quoted text, which is the same to SQLite; `False` into `None`; the name of the
+    file in the text of an error; `strict` of a `zip` whose parts are equally long.
     """
     before, _, after = mutant.partition(": ")[2].partition(" → ")
     is_case_of_sql = (
@@ -183,7 +183,7 @@ def is_noise(mutant: str) -> bool:
         and re.findall("'[^']*'", before) == re.findall("'[^']*'", after)
         and before.casefold() == after.casefold()
     )
-    is_none_for_false = before.endswith(" = False") and after == before.removesuffix("False") + "None"
+    is_none_for_false = before.replace("False", "None") == after.replace("False", "None")
     is_name_in_error = re.sub(r"translated\(error, [^()]+(\([^()]*\))?\)", "translated(error, None)", before) == after
     is_loose_zip = re.sub(r"strict=True", "", before) == re.sub(r"strict=(None|False)", "", after)
     return before != after and bool(is_case_of_sql or is_none_for_false or is_name_in_error or is_loose_zip)

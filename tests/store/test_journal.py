@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import apsw
@@ -9,7 +11,7 @@ import pytest
 from harness import dump
 
 from retrovue_uow import Catalog, Collection, JournalUnit, ValidationError, WipeOptions
-from retrovue_uow.store import journal
+from retrovue_uow.store import journal, queries_journal
 
 
 @pytest.fixture
@@ -188,3 +190,54 @@ class TestRetention:
                 catalog.add_source(name)
 
             assert [unit.is_recorded for unit in catalog.history()] == [True, True, False]
+
+
+class TestUndoing:
+    def test_a_unit_knows_which_it_undid_and_by_which_it_was_undone(self, stocked: Catalog) -> None:
+        stocked.add_source("another")
+        added = stocked.history(1)[0]
+
+        stocked.undo(added.id)
+
+        undo, undone, earlier = stocked.history(3)
+        assert (undo.undoes, undo.undone_by) == ((added.id,), None)
+        assert (undone.undoes, undone.undone_by) == ((), undo.id)
+        assert (earlier.undoes, earlier.undone_by) == ((), None)
+
+    def test_an_undo_that_was_undone_leaves_the_unit_as_not_undone(self, stocked: Catalog) -> None:
+        stocked.add_source("another")
+        added = stocked.history(1)[0]
+
+        stocked.undo(added.id)
+        stocked.undo(stocked.history(1)[0].id)
+
+        again, undo, undone = stocked.history(3)
+        assert again.undoes == (undo.id,)
+        assert (undo.undone_by, undone.undone_by) == (again.id, None)
+
+    def test_several_undone_in_one_unit_are_told_in_their_order(self, stocked: Catalog) -> None:
+        stocked.add_source("another")
+        stocked.disable_collection("Shows")
+        disabled, added = stocked.history(2)
+
+        with stocked.session():
+            stocked.undo(disabled.id)
+            stocked.undo(added.id)
+
+        assert stocked.history(1)[0].undoes == (disabled.id, added.id)
+
+
+class TestAsText:
+    def test_letters_stay_as_they_are(self) -> None:
+        assert queries_journal.json_text({"name": "Größe 東"}) == '{"name": "Größe 東"}'
+
+    def test_what_sqlite_cannot_keep_becomes_an_escape(self) -> None:
+        text = queries_journal.json_text("caf\udce9")
+
+        assert text == r'"caf\udce9"'
+        assert json.loads(text) == "caf\udce9"
+
+    @pytest.mark.parametrize("number", [math.nan, math.inf])
+    def test_what_is_no_json_is_refused(self, number: float) -> None:
+        with pytest.raises(ValueError, match="JSON"):
+            queries_journal.json_text({"number": number})
