@@ -12,8 +12,10 @@ from typing import Any
 import apsw
 import attrs
 
-from retrovue_uow import AssetDraft, Catalog, Collection, FoundCollection, IngestFilters, PathMapping
+from retrovue_uow import AssetDraft, Catalog, Collection, Database, FoundCollection, IngestFilters, PathMapping
 from retrovue_uow.model import Json
+from retrovue_uow.store.changes import Changeset, Recording
+from retrovue_uow.store.shape import read_shape
 
 Dump = dict[str, list[tuple[Any, ...]]]
 JOURNAL = ("unit_of_work", "operation")
@@ -31,6 +33,16 @@ def dump(catalog: Catalog | str | Path, *, journal: bool = True) -> Dump:
         return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in wanted}  # noqa: S608
     finally:
         connection.close()
+
+
+def changed(db: Database, *statements: str) -> Changeset:
+    """What the statements change within the open unit."""
+    recording = Recording(db, read_shape(db))
+    for statement in statements:
+        db.execute(statement)
+    changeset = recording.changeset()
+    recording.close()
+    return changeset
 
 
 def draft(path: str, **facts: Any) -> AssetDraft:

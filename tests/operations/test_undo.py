@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import Dump, FakeImporter, draft, dump, episode, movie
+from harness import Dump, FakeImporter, changed, draft, dump, episode, movie
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof.figures import Proof, Size
@@ -451,10 +451,9 @@ class TestTraps:
             monkeypatch.setattr(apsw, "SQLITE_CHANGESETAPPLY_FKNOACTION", flags)
             with stocked.session() as db:
                 db.set_rollback_only("a test looks at what would be")
-                recording = Recording(db, read_shape(db))
-                db.execute("INSERT INTO season (id, title_id, number) SELECT 99, id, 7 FROM title WHERE kind = 'show'")
-                changeset = recording.changeset()
-                recording.close()
+                changeset = changed(
+                    db, "INSERT INTO season (id, title_id, number) SELECT 99, id, 7 FROM title WHERE kind = 'show'"
+                )
                 db.execute("INSERT INTO episode (id, season_id, number) VALUES (99, 99, 1)")
                 changeset.inverted().apply(db)
                 kept += db.execute("SELECT count(*) FROM episode WHERE id = 99")
@@ -463,10 +462,7 @@ class TestTraps:
 
     def test_sqlite_passes_over_a_table_that_does_not_fit_and_reports_success(self, stocked: Catalog) -> None:
         with stocked.session() as db:
-            recording = Recording(db, read_shape(db))
-            db.execute("UPDATE source SET name = 'renamed'")
-            changeset = recording.changeset()
-            recording.close()
+            changeset = changed(db, "UPDATE source SET name = 'renamed'")
         other = apsw.Connection(stocked.database.path)
         other.execute("ALTER TABLE source RENAME TO origin").fetchall()
         try:

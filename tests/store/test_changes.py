@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from harness import changed
 
 from retrovue_uow import (
     Catalog,
@@ -41,12 +42,7 @@ def shelves(tmp_path: Path) -> Iterator[Database]:
 def recorded(db: Database, *statements: str) -> Changeset:
     """What the statements change in a unit of their own."""
     with db.session():
-        recording = Recording(db, read_shape(db))
-        for statement in statements:
-            db.execute(statement)
-        changeset = recording.changeset()
-        recording.close()
-    return changeset
+        return changed(db, *statements)
 
 
 def tapes(db: Database) -> list[str]:

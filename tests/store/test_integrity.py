@@ -6,14 +6,12 @@ from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 import pytest
-from harness import FakeImporter, movie
+from harness import FakeImporter, changed, movie
 
 from retrovue_uow import Catalog, Collection, Database
 from retrovue_uow.model import Violation
 from retrovue_uow.store import queries_integrity, touched
-from retrovue_uow.store.changes import Recording
 from retrovue_uow.store.migrations import rule_names
-from retrovue_uow.store.shape import read_shape
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -32,11 +30,7 @@ def unit(catalog: Catalog, collection: Collection, importer: FakeImporter) -> It
 @contextmanager
 def narrowed(db: Database, statement: str) -> Iterator[touched.Narrowing]:
     """Within the block the rules look at what the statement touched."""
-    recording = Recording(db, read_shape(db))
-    db.execute(statement)
-    changeset = recording.changeset()
-    recording.close()
-    with touched.narrowed(db, changeset) as narrowing:
+    with touched.narrowed(db, changed(db, statement)) as narrowing:
         yield narrowing
 
 

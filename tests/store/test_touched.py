@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import changed
 
 from retrovue_uow import Database
 from retrovue_uow.store import touched
-from retrovue_uow.store.changes import Changeset, Recording
-from retrovue_uow.store.shape import read_shape
 
 ROOMS = """
 CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT) STRICT;
@@ -32,15 +31,6 @@ def rooms(tmp_path: Path) -> Iterator[Database]:
             db.execute("PRAGMA defer_foreign_keys = on")
             db.set_rollback_only("a test looks at what would be")
             yield db
-
-
-def changed(db: Database, *statements: str) -> Changeset:
-    recording = Recording(db, read_shape(db))
-    for statement in statements:
-        db.execute(statement)
-    changeset = recording.changeset()
-    recording.close()
-    return changeset
 
 
 def filled(db: Database, *statements: str) -> set[tuple[str, str | int, str]]:
