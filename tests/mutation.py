@@ -21,7 +21,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import cache
 from itertools import accumulate
 from math import ceil, inf
 from pathlib import Path
@@ -106,8 +106,11 @@ def ask_quick_tests(budget_s: float) -> None:
     ForkServerRunner.run_clean_tests = lambda self, tests: 0  # the run that timed them was clean
 
 
-def ask_about_what_children_run() -> None:
-    """Make mutmut ask the store's tests about functions that no test meets itself, but perhaps in a child that it forks."""
+def ask_about_what_children_run(*, always: bool) -> None:
+    """Make mutmut ask the store's tests about functions that no test meets itself, but perhaps in a child of it.
+
+    Where `always`, about all others, too.
+    """
     known_mutants = mutmut.__main__.collect_source_file_mutation_data
 
     def mutants(**keywords: Any) -> Any:
@@ -115,47 +118,48 @@ def ask_about_what_children_run() -> None:
         found = known_mutants(**keywords)
         for _, name, _ in found[0]:
             asked = state().tests_by_mangled_function_name[name.partition("__mutmut_")[0]]
-            asked.update(() if asked else tests)
+            asked.update(tests if always or not asked else ())
         return found
 
     mutmut.__main__.collect_source_file_mutation_data = mutants
 
 
-class Killer:
-    """Notes, as a plugin of pytest, which test has killed a mutant."""
+class Observer:
+    """A plugin of pytest: each test finds the caches empty, as if it were the first; who has killed a mutant is noted."""
 
-    def __init__(self, mutant: str) -> None:
-        self._path = killers(mutant)
+    def __init__(self, mutant: str | None) -> None:
+        self._mutant = mutant
+
+    def pytest_runtest_setup(self) -> None:
+        forget_what_is_cached()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.failed:
-            self._path.parent.mkdir(exist_ok=True)
-            with self._path.open("a") as file:
+        if report.failed and self._mutant is not None:
+            path = killers(self._mutant)
+            path.parent.mkdir(exist_ok=True)
+            with path.open("a") as file:
                 file.write(report.nodeid + "\n")
 
 
-def prepare_each_run() -> None:
-    """Let the tests be interrupted by SIGINT again, which mutmut's fork server, and a shell's `&`, have ignored.
-
-    The store computes again what it had cached as the tests were collected, before there was a mutant; who kills it is noted;
-    and the garbage collector need not look at what was there before.
-    """
+def observe_tests() -> None:
+    """Let an `Observer` look on as tests run, and SIGINT interrupt them, which mutmut and a shell's `&` have ignored."""
     run_tests, execute = PytestRunner.run_tests, PytestRunner.execute_pytest
 
     def ran(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        forget_what_is_cached()
-        gc.freeze()
+        gc.freeze()  # pytest collects garbage again and again, and what was there before is none
         import pytest  # nothing of pytest's may be loaded before the fork server
 
-        plugins = [Killer(mutant_name)] if mutant_name else []
-        self.execute_pytest = partial(execute, self, plugins=plugins)
+        self.mutant = mutant_name
         try:
             return int(run_tests(self, mutant_name=mutant_name, tests=tests))
         except pytest.PytestUnraisableExceptionWarning:
             return 1  # warnings are errors, and this one came when pytest was about to end
 
-    PytestRunner.run_tests = ran
+    def executed(self: PytestRunner, params: list[str], *, plugins: Iterable[Any] = ()) -> int:
+        return int(execute(self, params, plugins=[*plugins, Observer(getattr(self, "mutant", None))]))
+
+    PytestRunner.run_tests, PytestRunner.execute_pytest = ran, executed
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -248,8 +252,8 @@ def main(asked: list[str]) -> int:
     mutate_decorated_functions()
     again = asked[:1] == ["survivors"]
     ask_quick_tests(inf if again else BUDGET_S)
-    ask_about_what_children_run()
-    prepare_each_run()
+    ask_about_what_children_run(always=again)
+    observe_tests()
     if again:
         patterns = asked[1:] or ["*"]
         unexplained = [name for name, words in survivors().items() if words not in reasons()]
