@@ -192,7 +192,7 @@ def _asset(row: Row) -> Asset:
         *before,
         bool(approved),
         *after,
-        tuple(from_json(episode_numbers, list, column="the episode numbers of an asset")),
+        tuple(json.loads(episode_numbers)),
         episode_name,
     )  # type: ignore[call-arg]  # mypy cannot count slices
 
