@@ -153,8 +153,8 @@ def observe_tests() -> None:
         self.mutant = mutant_name
         try:
             return int(run_tests(self, mutant_name=mutant_name, tests=tests))
-        except pytest.PytestUnraisableExceptionWarning:
-            return 1  # warnings are errors, and this one came when pytest was about to end
+        except (pytest.PytestUnraisableExceptionWarning, ExceptionGroup):
+            return 1  # warnings are errors, and such came when pytest was about to end
 
     def executed(self: PytestRunner, params: list[str], *, plugins: Iterable[Any] = ()) -> int:
         return int(execute(self, params, plugins=[*plugins, Observer(getattr(self, "mutant", None))]))
