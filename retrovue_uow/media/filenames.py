@@ -299,9 +299,15 @@ class _Guess:
         return cls(module.guessit, api.GuessitException, str(module.__version__))
 
     def parse(self, path: str) -> ParsedName | None:
+        """What lies above the folder of a show or a movie names a disk or a collection, and is not told."""
+        found = self._read(path, folders=2)
+        return self._read(path, folders=1) if found is not None and found.kind == "movie" else found
+
+    def _read(self, path: str, *, folders: int) -> ParsedName | None:
+        told = "/".join(path.replace("\\", "/").split("/")[-1 - folders :])
         try:
             with self._lock:
-                guess = self._guess(path, _GUESSIT_OPTIONS)
+                guess = self._guess(told, _GUESSIT_OPTIONS)
         except self._error as error:
             raise ResourceError(f"guessit broke down on {path!r}: exclude the file, or configure guessit=false") from error
         return _complete(guess)

@@ -202,6 +202,29 @@ def test_guessit_reads_what_the_conventions_do_not(guesser: FilenameEnricher) ->
 
 
 @needs_guessit
+@pytest.mark.parametrize("path", ["/x/The.Thing.1982.German.DL/thing.mkv", "X:\\x\\The.Thing.1982.German.DL\\thing.mkv"])
+def test_a_movie_may_be_named_by_its_own_folder(guesser: FilenameEnricher, path: str) -> None:
+    enriched = guesser.enrich(draft_of(path))
+
+    assert (enriched.kind, enriched.title, enriched.year) == ("movie", "The Thing", 1982)
+
+
+@needs_guessit
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/mnt/Archive.1999/recordings/tape.720p.mkv",
+        "/mnt/disk 1973/tapes/odd/tape [bold] 720p.mkv",
+        "/mnt/Show.S01E02/tapes/odd/tape.720p.mkv",
+    ],
+)
+def test_the_name_of_a_disk_is_not_taken_for_a_title(guesser: FilenameEnricher, path: str) -> None:
+    draft = draft_of(path)
+
+    assert guesser.enrich(draft) == draft
+
+
+@needs_guessit
 @pytest.mark.parametrize(
     "path",
     [
