@@ -159,8 +159,8 @@ def _identity_of(
         episode_numbers=_said_or(said.episode_numbers, asset.episode_numbers, keeps=is_an_episode) or (),
         episode_title=_said_or(said.episode_title, asset.episode_title, keeps=is_an_episode and not said.episode_numbers),
     )
-    validate_asset_draft(_draft(asset, identity), collection)
     curation.validate_identity(identity)
+    validate_asset_draft(_draft(asset, identity), collection)
     return identity
 
 

@@ -219,8 +219,31 @@ class TestSelect:
 
         assert "7 assets are selected, not the expected 6" in reason
 
+    def test_what_is_no_selector_changes_nothing(self, stocked: Catalog) -> None:
+        with pytest.raises(ValidationError, match=r"selected by an AssetSelector, not by 'tape 7\.mkv'"):
+            stocked.select("tape 7.mkv")  # type: ignore[arg-type]  # that is the point
+
 
 class TestAssign:
+    @pytest.mark.parametrize(
+        ("identity", "reason"),
+        [
+            ({"kind": "movie"}, "an asset of kind movie needs a title"),
+            ({"kind": "episode", "title": "Dark", "season_number": 1}, "an episode needs a season_number"),
+            ({"kind": "episode", "title": "Dark", "episode_numbers": [1]}, "an episode needs a season_number"),
+        ],
+    )
+    def test_an_identity_that_lacks_something_changes_nothing(
+        self, stocked: Catalog, identity: dict[str, Any], reason: str
+    ) -> None:
+        assert reason in refused(stocked, lambda: stocked.assign(at(stocked, "tape 7.mkv"), **identity))
+
+    def test_an_interstitial_is_explained_by_its_kind_alone(self, stocked: Catalog) -> None:
+        stocked.assign(at(stocked, "tape 7.mkv"), kind="bumper")
+
+        sentences = stocked.explain(at(stocked, "tape 7.mkv").id).history
+        assert "assigned by the operator, whose word outranks the file's: bumper" in sentences
+
     def test_a_file_that_could_not_be_read_becomes_an_episode(self, stocked: Catalog) -> None:
         stocked.assign(
             at(stocked, "tape 7.mkv"),
