@@ -11,6 +11,7 @@ EPISODES: dict[str, Episode] = {
     "Show S01E02.mkv": ("Show", None, 1, (2,), None),
     "show.s01e02.avi": ("show", None, 1, (2,), None),
     "Show.S01.E02.mkv": ("Show", None, 1, (2,), None),
+    "Show (1987) Part Two/S01E02.mkv": ("Show (1987) Part Two", None, 1, (2,), None),
     "Show S01 E02.mkv": ("Show", None, 1, (2,), None),
     "Show - S01 - E02.mkv": ("Show", None, 1, (2,), None),
     "Show_S01E02_Name.mkv": ("Show", None, 1, (2,), "Name"),
@@ -246,6 +247,7 @@ INTERSTITIALS: dict[str, tuple[AssetKind, int | None]] = {
 
 UNREADABLE = [
     "",
+    "/tv/Dark/Season 1/Dark.mkv",
     "/",
     ".mkv",
     "video.mkv",

@@ -155,3 +155,13 @@ def test_the_list_shows_what_is_approved_on_wide_and_narrow_terminals(
         assert "approved" in lines[0]
         assert max(len(line) for line in lines) <= int(columns)
         assert [line.split()[:2] for line in lines if " yes " in line] == [["movie", "Tron"]]
+
+
+def test_a_merge_can_be_tried_first(run: Run, ready: Path) -> None:
+    run("asset", "assign", "--path", "*S01E03.mkv", "--to-title", "Space: 1999", "--force")
+    before = dump("catalog.db")
+
+    tried = run("title", "merge", "Space 1999", "--into", "Space: 1999", "--dry-run")
+
+    assert "merged into Space: 1999: 1 seasons, 3 episodes, 3 files" in tried.stdout
+    assert dump("catalog.db") == before

@@ -9,6 +9,8 @@ import pytest
 from commandline import Ask, Run
 from harness import Dump, dump
 
+from retrovue_uow.store import journal
+
 
 def rows() -> Dump:
     return dump("catalog.db", journal=False)
@@ -223,3 +225,24 @@ def test_a_collection_tells_its_last_ingest(run: Run, ingested: Path) -> None:
     assert json.loads(run("collection", "show", "shows", "--json").stdout)["last_ingest"]["id"] == units()[1]
     run("undo", units()[1], "--force")
     assert "undone since" in run("collection", "show", "shows").stdout
+
+
+def test_a_unit_whose_rows_are_not_recorded_is_listed_and_shown_without_them(
+    run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+    run("collection", "disable", "shows")
+
+    line = run("history", "--limit", "1").stdout.splitlines()[2]
+    shown = run("history", "show", units()[0])
+
+    assert " ? " in line
+    assert "possible" not in line
+    assert shown.exit_code == 0
+    assert "collection_disable" in shown.stdout
+
+
+def test_where_nothing_would_change_it_says_so(run: Run, ingested: Path) -> None:
+    run("collection", "wipe", "shows", "--force")
+
+    assert "no row changes" in run("collection", "wipe", "shows", "--dry-run").stdout

@@ -233,3 +233,27 @@ def test_names_are_printed_as_they_are_and_cannot_command_the_terminal(run: Run,
         assert r"\u202egnorw.mkv" in printed
     assert "[red]Tron[/red] (1982).mkv" in listed.stdout
     assert "collection [link]odd" in shown.stdout
+
+
+def test_a_source_of_another_name_is_left_alone(run: Run, shows: Path) -> None:
+    run("source", "add", "attic")
+
+    run("ingest", shows, "--no-probe")
+
+    assert [source["name"] for source in json.loads(run("source", "list", "--json").stdout)] == ["attic", "filesystem"]
+
+
+def test_of_many_movies_the_first_are_named(run: Run, tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "movies", [f"Movie {number} (1982).mkv" for number in range(53)])
+
+    assert "and 3 more movies: see `asset list --kind movie`" in run("ingest", folder, "--no-probe").stdout
+
+
+def test_a_source_can_be_ingested_to_try(run: Run, ingested: Path) -> None:
+    (ingested / "new.mkv").write_bytes(b"media")
+    before = dump("catalog.db")
+
+    tried = run("source", "ingest", "filesystem", "--dry-run")
+
+    assert "dry run, nothing was kept" in tried.stdout
+    assert dump("catalog.db") == before

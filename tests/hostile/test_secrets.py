@@ -531,3 +531,7 @@ def test_an_importer_that_reports_paths_with_passwords_shows_none_where_it_fails
             with pytest.raises(RetroVueError, match=r"guest:\*\*\*@nas") as caught:
                 catalog.ingest_collection("Shows")
         assert_tells_no_secret("".join(traceback.format_exception(caught.value)) + log.getvalue() + repr(dump(path)))
+
+
+def test_where_there_is_no_secret_nothing_is_masked() -> None:
+    assert masked("before *** after", frozenset()) == "before *** after"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import attrs
 import pytest
 from harness import FakeImporter, draft, dump, episode
 
@@ -41,4 +42,14 @@ def test_a_draft_that_says_what_cannot_be_is_refused_by_name(
 
     assert isinstance(caught.value.cause, ValidationError)
     assert "odd.mkv" in str(caught.value)
+    assert dump(catalog) == before
+
+
+def test_a_file_that_is_named_by_a_url_is_refused(catalog: Catalog, collection: Collection, importer: FakeImporter) -> None:
+    importer.drafts = [attrs.evolve(draft("odd.mkv"), file_path="file:///media/odd.mkv")]
+    before = dump(catalog)
+
+    with pytest.raises(IngestError, match=r"file_path 'file:///media/odd\.mkv' must be absolute"):
+        catalog.ingest_collection("Shows")
+
     assert dump(catalog) == before

@@ -14,9 +14,11 @@ from retrovue_uow import (
     Collection,
     ContractError,
     Database,
+    ResourceError,
     ValidationError,
     WipeOptions,
 )
+from retrovue_uow.store import changes
 from retrovue_uow.store.changes import Changeset, Glance, Recording
 from retrovue_uow.store.shape import read_shape
 
@@ -244,3 +246,10 @@ class TestApplying:
 
         assert alone == undo
         assert (row.old, row.new) == (None, {"name": "Alien", "shelf_id": 1, "minutes": 200})
+
+
+def test_where_sqlite_cannot_record_it_is_said(shelves: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "HAS_SESSIONS", False)
+
+    with pytest.raises(ResourceError, match="no session extension"), shelves.session():
+        Recording(shelves, read_shape(shelves))

@@ -252,3 +252,11 @@ def test_a_file_that_may_not_be_written_can_be_opened_to_be_read(tmp_path: Path,
 
     with Database(tmp_path / "some.db", read_only=True) as db:
         assert db.execute("SELECT 1") == [(1,)]
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Database(tmp_path / "some.db").close()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)
+
+    with pytest.raises(ResourceError, match=r"some\.db' may not be read by this user"):
+        Database(tmp_path / "some.db")
