@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, ValidationError
+from retrovue_uow.store.owner import is_inherited
 
 MEMORY = ":memory:"
 SQLITE_HEADER = b"SQLite format 3\x00"
@@ -89,7 +90,11 @@ def _constraint(error: apsw.ConstraintError) -> RetroVueError:
 
 
 def usable_path(path: str | os.PathLike[str]) -> str:
-    """`path` as text. Raises `ResourceError` if no file can have that name."""
+    """`path` as text, every link followed: two names of one file are one catalogue, with one queue and one set of claims.
+
+    Raises:
+        ResourceError: No file can have that name, or the parent of this forked process had the file open.
+    """
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise ResourceError(f"{text!r} is no name of a file: give the path of the catalogue as text")
@@ -97,7 +102,15 @@ def usable_path(path: str | os.PathLike[str]) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise ResourceError(f"path {text!r} is not UTF-8: name the catalogue otherwise") from error
-    return text
+    if text == MEMORY:
+        return text
+    resolved = os.path.realpath(text)
+    if is_inherited(resolved):
+        raise ResourceError(
+            f"catalogue {text!r} was in use in the parent process when this one was forked, and SQLite cannot keep the two "
+            "apart: end its units of work before you fork, or start processes by spawn"
+        )
+    return resolved
 
 
 class BusyWait:
@@ -116,6 +129,15 @@ class BusyWait:
             return False
         time.sleep(min(0.001 * (tries + 1), 0.02, self._deadline - now))
         return True
+
+
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of what is at `path`; None where nothing is."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Connection:
@@ -151,14 +173,18 @@ def _judge_file(path: str, *, read_only: bool) -> None:
         return _judge_absence(path, folder, read_only=read_only)
     except OSError as error:
         raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
+    _judge_kind(path, found)
     _judge_header(path, found.st_size)
     if not read_only and not os.access(path, os.W_OK):
         raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
     return None
+
+
+def _judge_kind(path: str, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
 
 
 def _judge_side_files(path: str) -> None:
@@ -213,6 +239,8 @@ _OPTIONS = {
     "foreign keys": (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
     "trusted schema": (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
     "defensive mode": (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    # Without it, builds with STAT4 prepare a statement again whenever a parameter is bound that its plan might depend on.
+    "stable query plans": (apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1),
 }
 
 
@@ -226,7 +254,8 @@ def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
         "foreign_keys": 1,
         "recursive_triggers": 1,
         "synchronous": 2,
-        "temp_store": 2,
+        # In memory (2), each RELEASE below an open savepoint walks a list as long as the unit: a session would be quadratic.
+        "temp_store": 1,
         "trusted_schema": 0,
     }
     if not read_only:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,19 +45,23 @@ class Database:
         read_only: bool = False,
         write_wait_s: float = 60,
     ) -> None:
-        name = usable_path(path)
-        self.path = name if name == MEMORY else os.path.abspath(name)
+        self.path = usable_path(path)
         self.is_read_only = read_only
-        self._own = object()
-        self.connection = open_connection(self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
-        self._transaction = Transaction(self.connection, self.path, queue)
+        open_ = partial(open_connection, self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
+        self._transaction = Transaction(open_, self.path, queue)
 
     def __enter__(self) -> Database:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """APSW's connection; another one after a fork."""
+        self._transaction.reopen()
+        return self._transaction.connection
 
     def execute(self, sql: str, params: Params = ()) -> list[Row]:
         """All rows of `sql`, as a list: no cursor stays open.
@@ -67,11 +72,11 @@ class Database:
             TransactionLostError: SQLite has ended the transaction under the unit.
             ResourceError: Disk, lock or memory failed.
         """
-        return self._run(self.connection.execute, sql, params)
+        return self._run("execute", sql, params)
 
     def executemany(self, sql: str, rows: Iterable[Params]) -> None:
         """Run `sql` once for each of `rows`. Raises what `execute` raises."""
-        self._run(self.connection.executemany, sql, rows)
+        self._run("executemany", sql, rows)
 
     def insert(self, sql: str, params: Params = ()) -> int:
         """Run an INSERT of one row: its integer key. Raises what `execute` raises.
@@ -81,10 +86,15 @@ class Database:
         self.execute(sql, params)
         return self.connection.last_insert_rowid()
 
-    def _run(self, call: Callable[..., apsw.Cursor], sql: str, params: object) -> list[Row]:
+    def _run(self, method: str, sql: str, params: object) -> list[Row]:
         self._transaction.admit()
         try:
-            return call(sql, params).fetchall()
+            cursor: apsw.Cursor = getattr(self._transaction.connection, method)(sql, params)
+            return cursor.fetchall()
+        except apsw.ConnectionClosedError as error:
+            if self._transaction.reopen():  # another thread has forked since we were admitted; nothing was run
+                return self._run(method, sql, params)
+            raise self._transaction.refusal(error) from error
         except (apsw.Error, UnicodeError, OverflowError, TypeError) as error:
             refusal = self._transaction.refusal(error)
             self._transaction.observe(refusal)
@@ -123,7 +133,7 @@ class Database:
         it changed itself; so moments of two connections are never equal.
         """
         ((version,),) = self.execute("PRAGMA data_version")
-        return self._own, version, self.connection.total_changes()
+        return self._transaction.connection, version, self._transaction.connection.total_changes()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
         """A unit of work: BEGIN IMMEDIATE … COMMIT where none is open, a savepoint inside one.
@@ -187,12 +197,12 @@ class Database:
 
     def close(self) -> None:
         """Close the connection. Refused inside a unit, which is rolled back."""
-        self._transaction.admit()
+        self._transaction.admit(reopens=False)
         if self._transaction.units:
             self._transaction.end()
             raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
         try:
-            self.connection.close()
+            self._transaction.close()
         except apsw.Error as error:
             raise translated(error, self.path) from error
 

@@ -21,6 +21,7 @@ import apsw
 from retrovue_uow.errors import ResourceError
 from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY
+from retrovue_uow.store.owner import is_inherited
 
 T = TypeVar("T")
 MAX_BYTES = 256 * 2**20
@@ -178,6 +179,14 @@ class EnrichmentCache:
         self._let_go()
         self._is_closed = True
 
+    def shut(self) -> None:
+        """Before a fork: close the file, unless another thread uses it; it is opened again when it is needed."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._file.shut()
+            finally:
+                self._lock.release()
+
     def disown(self) -> None:
         """In a forked child: do without."""
         self._lock = threading.Lock()
@@ -253,6 +262,11 @@ class _File:
         if connection is not None:
             connection.close(True)
 
+    def shut(self) -> None:
+        """Close the connection, unless it is being written."""
+        if self._connection is not None and not self._connection.in_transaction:
+            self.close()
+
     def disown(self) -> None:
         """In a forked child: let go of the connection without ever closing it, for that could undo the parent's work."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
@@ -276,6 +290,8 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _opened(path: str) -> apsw.Connection:
+    if is_inherited(path):
+        raise ResourceError(f"{path!r} was in use in the parent process when this one was forked")
     connection = apsw.Connection(path)
     try:
         if connection.readonly("main"):
@@ -323,10 +339,15 @@ def _forget_oldest(connection: apsw.Connection) -> bool:
 _made_here: weakref.WeakSet[EnrichmentCache] = weakref.WeakSet()
 
 
+def _shut_all() -> None:
+    for cache in list(_made_here):
+        cache.shut()
+
+
 def _disown_all() -> None:
     for cache in list(_made_here):
         cache.disown()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(before=_shut_all, after_in_child=_disown_all)

@@ -1,8 +1,11 @@
-"""Who may use an open unit of work: the thread and asyncio task that opened it, and nobody else."""
+"""Who may use an open unit of work: the thread and asyncio task that opened it; nobody else, and no forked child."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
+from contextlib import suppress
 from threading import Thread, current_thread
 
 from retrovue_uow.errors import ContractError
@@ -13,6 +16,33 @@ _NOBODY_HERE = Thread(name="nobody")  # never started, so it never is the curren
 def _current_task() -> asyncio.Task[object] | None:
     loop = asyncio._get_running_loop()  # noqa: SLF001  documented for such use; None where the public one raises
     return None if loop is None else asyncio.current_task(loop)
+
+
+_inherited: set[tuple[int, int]] = set()
+
+
+def is_inherited(path: str) -> bool:
+    """Whether the file was open when this process was forked. Asks no SQLite, whose mutexes may be held for ever.
+
+    SQLite keeps one account for each file of a process, and a forked child has a copy of it: a connection of the child's own
+    would count on locks that are the parent's, and take none.
+    """
+    if not _inherited or not os.path.exists(path):
+        return False
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino) in _inherited
+
+
+def _note_inherited() -> None:
+    for descriptor in os.listdir("/dev/fd"):
+        with suppress(OSError):  # the listing's own descriptor is closed by now
+            found = os.fstat(int(descriptor))
+            if stat.S_ISREG(found.st_mode):
+                _inherited.add((found.st_dev, found.st_ino))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_inherited)
 
 
 class Owner:

@@ -7,14 +7,15 @@ import os
 import uuid
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple, Protocol
 
 import apsw
 
-from retrovue_uow.errors import ConstraintError, ContractError, RetroVueError, TransactionLostError
+from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import Untranslated, translated
+from retrovue_uow.store.connection import MEMORY, Untranslated, file_identity, translated
 from retrovue_uow.store.owner import Owner
 from retrovue_uow.store.queue import WriterQueue
 
@@ -68,11 +69,18 @@ class OpenUnit(Protocol):
 
 
 class Transaction:
-    """The units open on one connection, outermost first."""
+    """The units open on one connection, outermost first.
 
-    def __init__(self, connection: apsw.Connection, name: str, queue: WriterQueue) -> None:
-        self.connection = connection
+    Attributes:
+        connection: Closed by a fork where it is idle, and opened again by `reopen` where it is used next.
+    """
+
+    def __init__(self, open_: Callable[[], apsw.Connection], name: str, queue: WriterQueue) -> None:
+        self.connection = open_()
         self.name = name
+        self._open = open_
+        self._identity = file_identity(name)
+        self._is_shut = False
         self.units: list[OpenUnit] = []
         self.owner = Owner()
         self.after_begin: list[Hook] = []
@@ -88,10 +96,40 @@ class Transaction:
         self._rollbacks = 0
         self._rollbacks_at_begin = 0
         self._first_loss: BaseException | None = None
-        connection.authorizer = self._authorize
-        connection.set_commit_hook(self._veto)
-        connection.set_rollback_hook(self._count_rollback)
+        self._set_hooks()
         _open_here.add(self)
+
+    def _set_hooks(self) -> None:
+        self.connection.authorizer = self._authorize
+        self.connection.set_commit_hook(self._veto)
+        self.connection.set_rollback_hook(self._count_rollback)
+
+    def shut(self) -> None:
+        """Before a fork: close a connection that is idle, for the child would inherit SQLite's account of its locks."""
+        if self.name == MEMORY or not self.is_idle:
+            return
+        connection, self._is_shut = self.connection, True
+        if self.is_idle:  # still: who enters a unit in another thread looks for `_is_shut` afterwards
+            with suppress(apsw.Error):  # in use by another thread: the child refuses the file
+                connection.close()
+
+    def reopen(self) -> bool:
+        """Open the connection again, if a fork has closed it; whether it had. In the child nobody does."""
+        if not self._is_shut or self.owner.is_forked:
+            return False
+        self._refuse_moved()
+        self.connection = self._open()
+        self._set_hooks()
+        self._is_shut = False
+        return True
+
+    def _refuse_moved(self) -> None:
+        """Somebody may have deleted or replaced the file: what is written into the old one, nobody will find."""
+        if self.name != MEMORY and file_identity(self.name) != self._identity:
+            raise ResourceError(
+                f"catalogue {self.name!r} was deleted or replaced since it was opened: close it and open it again "
+                "(docs/how-to.md says how a backup is restored)"
+            )
 
     @property
     def is_lost(self) -> bool:
@@ -103,10 +141,18 @@ class Transaction:
         except apsw.ConnectionClosedError:
             return True
 
-    def admit(self) -> None:
+    def close(self) -> None:
+        """Close the connection for good."""
+        self._is_shut = False
+        self.connection.close()
+        _open_here.discard(self)
+
+    def admit(self, *, reopens: bool = True) -> None:
         """Refuse a statement by anybody but the owner, and in a unit that is lost."""
         owner = self.owner
         if owner.thread is None:
+            if self._is_shut and reopens:
+                self.reopen()
             return
         if not owner.is_me():
             self._refuse_unless_owner_is_gone()
@@ -174,6 +220,8 @@ class Transaction:
             raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
         self.owner.take()
         self._queue.enter()
+        self.reopen()
+        self._refuse_moved()
         try:
             self._clear_orphans()
             self._enforce_foreign_keys()
@@ -193,6 +241,7 @@ class Transaction:
         if self.is_lost:
             raise self.loss()
         self._refuse_broken_references()
+        self._refuse_moved()
         try:
             self._committing = True
             self.control(f"COMMIT {_SIGNATURE}")
@@ -244,6 +293,8 @@ class Transaction:
         self._read_only_blocks += 1
         if snapshot:
             self.owner.take()
+            self.reopen()
+            self._refuse_moved()
             self._clear_orphans()
             self.control(f"BEGIN DEFERRED {_SIGNATURE}")
         self._query_only("1")
@@ -328,10 +379,15 @@ class Transaction:
 _open_here: weakref.WeakSet[Transaction] = weakref.WeakSet()
 
 
+def _shut_all() -> None:
+    for transaction in list(_open_here):
+        transaction.shut()
+
+
 def _disown_all() -> None:
     for transaction in list(_open_here):
         transaction.disown()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    os.register_at_fork(before=_shut_all, after_in_child=_disown_all)

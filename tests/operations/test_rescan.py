@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -179,3 +180,33 @@ def test_moments_are_equal_until_somebody_writes(station: Catalog) -> None:
     assert now() not in (before, after)
     with Catalog(station.database.path) as other, other.database.read_only() as db:
         assert db.moment() != now()
+
+
+def test_a_refresh_prepares_no_statement_again_for_each_asset(tmp_path: Path) -> None:
+    disk = tmp_path / "many"
+    disk.mkdir()
+    for number in range(1, 301):
+        (disk / f"Dark - S01E{number:03}.mkv").touch()
+    with Catalog(tmp_path / "many.db") as catalog:
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Shows", path_mappings={str(disk): str(disk)})
+        catalog.attach_enricher("Shows", "filename")
+        catalog.ingest_collection("Shows")
+        authorizer = catalog.database.connection.authorizer
+        assert authorizer is not None
+        asked: list[int] = []
+
+        def count(*question: Any) -> int:
+            asked.append(question[0])
+            return authorizer(*question)
+
+        catalog.database.connection.authorizer = count
+        calls = []
+        for title in ("S01E00", "S01E0", "S01E"):  # 9, 99 and 300 of the files
+            for path in disk.glob(f"*{title}*"):
+                os.utime(path)
+            asked.clear()
+            catalog.ingest_collection("Shows", refresh="changed")
+            calls.append(len(asked))
+
+    assert calls[2] - calls[1] <= 300 - 99

@@ -180,11 +180,12 @@ def test_every_setting_that_is_wrong_is_named_with_what_it_must_be(tmp_path: Pat
         ("foreign keys", 1, 0),
         ("trusted schema", 0, 1),
         ("defensive mode", 1, 0),
+        ("stable query plans", 1, 0),
         ("cache_size", -32768, -2000),
         ("foreign_keys", 1, 0),
         ("recursive_triggers", 1, 0),
         ("synchronous", 2, 0),
-        ("temp_store", 2, 0),
+        ("temp_store", 1, 0),
         ("trusted_schema", 0, 1),
         ("journal_mode", "wal", "delete"),
     ]

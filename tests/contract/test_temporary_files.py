@@ -1,0 +1,63 @@
+"""SQLite's temporary files: where they find no room, the unit is undone, in the library's words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+from harness import FakeEnricher, FakeImporter, dump, episode
+from retrovue_uow import Catalog, OperationError, ResourceError
+
+path, folder = sys.argv[1:]
+episodes = [episode("Dark", 1, number) for number in range(3000)]
+importer = FakeImporter(episodes[:10])
+with Catalog(path, importers={"fake": importer}, enrichers={"fake": FakeEnricher()}) as catalog:
+    catalog.add_source("disk", "fake")
+    catalog.add_collection("disk", "Shows", path_mappings={"/media": folder})
+    catalog.attach_enricher("Shows", "fake")
+    catalog.ingest_collection("Shows")
+    before = dump(catalog)
+    importer.drafts = episodes
+    try:
+        catalog.ingest_collection("Shows")
+    except OperationError as error:
+        assert isinstance(error.cause, ResourceError), repr(error.cause)
+        print("refused:", error.cause)
+    assert dump(catalog) == before
+    assert not catalog.check().violations
+    importer.drafts = episodes[:20]
+    print(catalog.ingest_collection("Shows").created)
+"""
+MOUNTED = 'mount -t tmpfs -o size=64k tmpfs "$SQLITE_TMPDIR" && exec "$@"'
+
+
+def test_a_full_temporary_folder_is_a_resource_error_and_undoes_the_unit(tmp_path: Path) -> None:
+    temporary, media = tmp_path / "temporary", tmp_path / "media"
+    for folder in (temporary, media):
+        folder.mkdir()
+    (media / "mounted.txt").touch()
+    own_mounts = ["unshare", "--mount", "sh", "-c", MOUNTED, "sh"]
+    environment = {**os.environ, "SQLITE_TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[1])}
+    try:
+        subprocess.run([*own_mounts, "true"], env=environment, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small folder cannot be mounted here")
+
+    done = subprocess.run(
+        [*own_mounts, sys.executable, "-c", SCRIPT, str(tmp_path / "catalog.db"), str(media)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.startswith("refused: database")
+    assert done.stdout.endswith("\n10\n")
