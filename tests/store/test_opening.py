@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from retrovue_uow import Catalog, ConfigurationError, ContractError, Database, ResourceError
+from retrovue_uow import Catalog, ContractError, Database, ResourceError
 from retrovue_uow.store import migrations
 from retrovue_uow.store.connection import SQLITE_HEADER
 
@@ -435,73 +435,3 @@ def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
 def test_a_backup_into_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
     with Database(tmp_path / "some.db") as db, pytest.raises(ResourceError, match="missing"):
         db.backup(str(tmp_path / "missing" / "copy.db"))
-
-
-class TestAFileThatIsReplacedWhileItIsOpen:
-    @staticmethod
-    def replaced(catalog: Catalog, tmp_path: Path) -> None:
-        catalog.backup(tmp_path / "copy.db")
-        (tmp_path / "copy.db").replace(catalog.database.path)
-
-    @staticmethod
-    def deleted(catalog: Catalog, tmp_path: Path) -> None:
-        for side_file in ("", "-wal", "-shm"):
-            Path(f"{catalog.database.path}{side_file}").unlink()
-
-    @pytest.mark.parametrize("how", ["replaced", "deleted"])
-    def test_it_is_refused_and_nothing_is_written(self, tmp_path: Path, how: str) -> None:
-        with Catalog(tmp_path / "catalog.db") as catalog:
-            catalog.add_source("before")
-            getattr(self, how)(catalog, tmp_path)
-            there = sorted(each.name for each in tmp_path.glob("catalog.db*"))
-
-            with pytest.raises(ConfigurationError) as caught:
-                catalog.add_source("lost")
-            with pytest.raises(ResourceError, match="deleted or replaced since it was opened"):
-                catalog.check()
-
-        assert isinstance(caught.value.cause, ResourceError)
-        assert "deleted or replaced" in str(caught.value.cause)
-        if how == "deleted":
-            assert "catalog.db" not in there
-        else:
-            with Catalog(tmp_path / "catalog.db") as reopened:
-                assert [source.name for source in reopened.sources()] == ["before"]
-                assert reopened.check().violations == ()
-
-    def test_it_is_looked_at_again_before_the_commit(self, tmp_path: Path) -> None:
-        with Catalog(tmp_path / "catalog.db") as catalog:
-            catalog.add_source("before")
-            catalog.backup(tmp_path / "copy.db")
-            with pytest.raises(ResourceError, match="deleted or replaced"), catalog.session():
-                catalog.add_source("lost")
-                (tmp_path / "copy.db").replace(tmp_path / "catalog.db")
-
-
-LINKED = """
-import sys
-from retrovue_uow import Catalog, ConfigurationError
-
-with Catalog(sys.argv[1], busy_timeout_ms=100, write_wait_s=0.2) as catalog:
-    try:
-        catalog.add_source("beside")
-    except ConfigurationError as error:
-        print(error.cause)
-"""
-
-
-class TestALinkedCatalogue:
-    def test_two_names_of_one_file_are_one_catalogue_with_one_queue(self, tmp_path: Path) -> None:
-        (tmp_path / "elsewhere").mkdir()
-        link = tmp_path / "elsewhere" / "link.db"
-        link.symlink_to("../catalog.db")
-        with Catalog(link) as catalog, catalog.session():
-            catalog.add_source("first")
-            said = subprocess.run(
-                [sys.executable, "-c", LINKED, str(tmp_path / "catalog.db")], capture_output=True, text=True, check=True
-            )
-
-        assert "another writer kept its turn" in said.stdout
-        assert sorted(each.name for each in (tmp_path / "elsewhere").iterdir()) == ["link.db"]
-        with Catalog(tmp_path / "catalog.db") as catalog:
-            assert [source.name for source in catalog.sources()] == ["first"]
