@@ -37,11 +37,12 @@ def connect(path: str) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in (
         "cache_size = -32768",
         "recursive_triggers = 1",
         "synchronous = FULL",
-        "temp_store = MEMORY",
+        "temp_store = FILE",
         "journal_mode = WAL",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()

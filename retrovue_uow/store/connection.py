@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -20,9 +21,9 @@ _DAMAGED = "is damaged: restore a backup, or save what can be read (docs/how-to.
 _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "is locked by another process: wait until it is done, or end it",
     apsw.LockedError: "is locked by another connection of this process",
-    apsw.FullError: "has no room: free some space on its disk",
+    apsw.FullError: "has no room: free some space on its disk, or in the folder for temporary files (SQLITE_TMPDIR)",
     apsw.IOError: "cannot be read or written: look after its disk",
-    apsw.CantOpenError: "cannot be opened: does its folder exist, and may this user write there?",
+    apsw.CantOpenError: "cannot be opened: may this user write there, and in the folder for temporary files (SQLITE_TMPDIR)?",
     apsw.ReadOnlyError: "cannot be written: it was opened read-only, or this user may not write it",
     apsw.CorruptError: _DAMAGED,
     apsw.NotADBError: "is not a SQLite database",
@@ -60,10 +61,29 @@ def translated(error: Untranslated, name: str) -> RetroVueError:
     for kind, meaning in _CONTRACT_ERRORS.items():
         if isinstance(error, kind):
             return ContractError(f"{meaning} ({error})")
-    for kind, advice in _RESOURCE_ERRORS.items():
-        if isinstance(error, kind):
-            return ResourceError(f"database {name!r} {advice} ({error})")
-    return ResourceError(f"database {name!r} failed: {error}")
+    return ResourceError(f"database {name!r} {_advice(error)} ({error})")
+
+
+def _advice(error: apsw.Error) -> str:
+    if isinstance(error, apsw.CantOpenError) and _may_open_no_more():
+        return "cannot be opened: this process has too many files open; close some, or raise the limit (ulimit -n)"
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_GETTEMPPATH:
+        return "finds no folder for temporary files: name one in SQLITE_TMPDIR"
+    return next((advice for kind, advice in _RESOURCE_ERRORS.items() if isinstance(error, kind)), "failed")
+
+
+def _may_open_no_more() -> bool:
+    """Whether fewer files can be opened than SQLite needs for a database: it tells nobody that this was the reason."""
+    opened: list[int] = []
+    try:
+        for _ in range(2):
+            opened += os.pipe()
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for number in opened:
+            os.close(number)
+    return False
 
 
 def _unbindable(error: UnicodeError | OverflowError | TypeError, name: str) -> RetroVueError:
@@ -152,9 +172,11 @@ def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Conne
         connection.set_busy_handler(busy)
         _configure(connection, path, read_only=read_only)
     except BaseException as error:
+        # Before the files are closed: whether there are too many must still be seen.
+        refusal = translated(error, path) if isinstance(error, apsw.Error) else None
         connection.close()
-        if isinstance(error, apsw.Error):
-            raise translated(error, path) from error
+        if refusal is not None:
+            raise refusal from error
         raise
     return connection
 

@@ -1,7 +1,8 @@
 """A disk that fails when told to: SQLite's own files, written through a VFS in Python.
 
 It is made the default while a copy is worked on, so that the side files (claims, the cache) are on it too, and the library
-needs no door for it. What is not below the watched folder passes through.
+needs no door for it. What is not below the watched folder passes through, but for SQLite's temporary files, which have no name:
+those of a large unit's savepoints and sorts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NAME = "retrovue-proof"
 IO_ERROR, DISK_FULL = "I/O error", "disk full"
 ONCE, FROM_THEN_ON = "once", "from then on"
 NEEDS_ROOM = ("write", "sync")
+_TEMPORARY = "temporary file"
 
 
 @attrs.define
@@ -32,7 +34,7 @@ class _Watch:
     def pass_by(self, act: str, path: str) -> None:
         """Let SQLite do something to a file, or raise."""
         strike = self.strike
-        if strike is None or not path.startswith(self.folder):
+        if strike is None or (path != _TEMPORARY and not path.startswith(self.folder)):
             return
         is_full = strike.variety.startswith(DISK_FULL)
         lasts = strike.has_struck and strike.variety.endswith(FROM_THEN_ON) and (not is_full or act in NEEDS_ROOM)
@@ -58,7 +60,7 @@ class _File(_Quiet, apsw.VFSFile):
 
     def __init__(self, base: str, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
         super().__init__(base, name, flags)
-        self._path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
+        self._path = name.filename() if isinstance(name, apsw.URIFilename) else name or _TEMPORARY
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  SQLite's name
         """Write, unless the disk fails."""
@@ -83,7 +85,9 @@ class _Disk(_Quiet, apsw.VFS):
         self._base = base
 
     def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  likewise
-        """Open a file."""
+        """Open a file, unless it is a temporary one and the disk fails."""
+        if name is None:
+            _watch.pass_by("open", _TEMPORARY)
         return _File(self._base, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  likewise

@@ -34,15 +34,16 @@ with Catalog(path, importers={"fake": importer}, enrichers={"fake": FakeEnricher
     importer.drafts = episodes[:20]
     print(catalog.ingest_collection("Shows").created)
 """
-MOUNTED = 'mount -t tmpfs -o size=64k tmpfs "$SQLITE_TMPDIR" && exec "$@"'
+MOUNTED = 'mount -t tmpfs -o "$0" tmpfs "$SQLITE_TMPDIR" && exec "$@"'
 
 
-def test_a_full_temporary_folder_is_a_resource_error_and_undoes_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", ["size=64k", "nr_inodes=1"])
+def test_a_full_temporary_folder_is_a_resource_error_and_undoes_the_unit(tmp_path: Path, room: str) -> None:
     temporary, media = tmp_path / "temporary", tmp_path / "media"
     for folder in (temporary, media):
         folder.mkdir()
     (media / "mounted.txt").touch()
-    own_mounts = ["unshare", "--mount", "sh", "-c", MOUNTED, "sh"]
+    own_mounts = ["unshare", "--mount", "sh", "-c", MOUNTED, room]
     environment = {**os.environ, "SQLITE_TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[1])}
     try:
         subprocess.run([*own_mounts, "true"], env=environment, check=True, capture_output=True)
@@ -60,4 +61,5 @@ def test_a_full_temporary_folder_is_a_resource_error_and_undoes_the_unit(tmp_pat
 
     assert done.stderr == ""
     assert done.stdout.startswith("refused: database")
+    assert "in the folder for temporary files (SQLITE_TMPDIR)" in done.stdout
     assert done.stdout.endswith("\n10\n")

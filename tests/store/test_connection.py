@@ -26,7 +26,7 @@ class TestErrors:
             (apsw.ConstraintError("a"), ConstraintError, "refused a row: a"),
             (apsw.CorruptError("a"), ResourceError, "database 'some.db' is damaged"),
             (apsw.FullError("a"), ResourceError, "database 'some.db' has no room"),
-            (apsw.InternalError("a"), ResourceError, "database 'some.db' failed: a"),
+            (apsw.InternalError("a"), ResourceError, "database 'some.db' failed (a)"),
             (apsw.SQLError("a"), ContractError, "cannot run this (a)"),
             (OverflowError("a"), ValidationError, "64 bits (a)"),
             (TypeError("a"), ContractError, "cannot take this value: a"),
@@ -39,6 +39,12 @@ class TestErrors:
 
         assert type(told) is family
         assert words in str(told)
+
+    def test_where_no_folder_takes_temporary_files_it_says_how_to_name_one(self) -> None:
+        error: Any = apsw.IOError("disk I/O error")
+        error.extendedresult = apsw.SQLITE_IOERR_GETTEMPPATH
+
+        assert "finds no folder for temporary files: name one" in str(translated(error, "some.db"))
 
     def test_text_that_is_none_names_the_database(self, tmp_path: Path) -> None:
         with (
@@ -95,15 +101,16 @@ class TestErrors:
         with pytest.raises(ResourceError, match=r"some\.db' does not exist"):
             Database(tmp_path / "some.db", read_only=True)
 
-    def test_where_no_more_files_can_be_opened_it_says_so(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("left", [0, 1, 2])
+    def test_where_no_more_files_can_be_opened_it_says_so(self, tmp_path: Path, left: int) -> None:
         Database(tmp_path / "some.db").close()
         first_free = os.dup(0)
         os.close(first_free)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free + left, hard))
         try:
-            with pytest.raises(ResourceError, match=r"some\.db' cannot be opened"):
+            with pytest.raises(ResourceError, match=r"some\.db' cannot be opened: this process has too many files open"):
                 Database(tmp_path / "some.db")
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -12,7 +12,7 @@ import apsw
 import pytest
 from harness import FakeEnricher, FakeImporter, episode
 
-from retrovue_uow import AfterCommitError, AssetDraft, Catalog, OperationError, ValidationError
+from retrovue_uow import AfterCommitError, AssetDraft, Catalog, OperationError, ResourceError, ValidationError
 from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import assert_atomic, assert_unchanged, drafts, fake_enricher, fake_importer
 
@@ -90,6 +90,21 @@ def test_one_that_swallows_an_error_after_a_partial_write_is_caught(station: Cat
 
     with pytest.raises(AssertionError, match=r"UPDATE source.*ended without an error, but the catalogue is not as"):
         assert_atomic(station, swallowing, faults=["statement"])
+
+
+def test_one_that_swallows_a_full_folder_for_temporary_files_is_caught(station: Catalog) -> None:
+    write_behind_its_back(station.database.path, "CREATE TABLE ballast (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+    with station.session() as db:
+        db.executemany("INSERT INTO ballast (text) VALUES (?)", [("-" * 1000,)] * 80)
+
+    def swallowing(catalog: Catalog) -> None:
+        with catalog.session() as db:
+            db.execute("UPDATE asset SET approved = 1 WHERE state = 'ready'")
+            with contextlib.suppress(ResourceError), db.session(contain=True):
+                db.execute("UPDATE ballast SET text = text || '.'")
+
+    with pytest.raises(AssertionError, match=r"of temporary file.*ended without an error, but the catalogue is not as"):
+        assert_atomic(station, swallowing, faults=["file"], sample=40)
 
 
 def test_one_that_swallows_all_and_does_nothing_is_caught(station: Catalog) -> None:
