@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
+from typing import NoReturn
 
 _EXTRA = frozenset({"typer", "click", "rich"})
 
@@ -22,7 +24,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end in a traceback
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored, and means it
+            signal.signal(number, _interrupt)
     app(prog_name="retrovue-uow")
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does: what is under way is rolled back, and what was started for it is ended."""
+    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ and a mistyped option answer at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -37,7 +38,6 @@ from retrovue_uow.cli_options import (
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer exports only this subclass of its parser's error, whose home has moved between its versions."""
-_INTERRUPTED = 130
 
 
 class SentenceGroup(TyperGroup):
@@ -70,7 +70,8 @@ class SentenceGroup(TyperGroup):
             raise
         except KeyboardInterrupt as error:
             sys.stderr.write("\ninterrupted: what was under way was rolled back, what had been finished before it stays\n")
-            raise typer.Exit(_INTERRUPTED) from error
+            number = error.args[0] if error.args else signal.SIGINT
+            raise typer.Exit(128 + number) from error
         except Exception as error:
             raise typer.Exit(_report(error, debug=ctx.params.get("debug", False))) from error
 

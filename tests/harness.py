@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -68,6 +69,16 @@ def mounted(found: AssetDraft, local_path: str) -> AssetDraft:
     if not isinstance(found.file_path, str) or not found.file_path.startswith("/media/"):
         return found
     return attrs.evolve(found, file_path=local_path + found.file_path.removeprefix("/media"))
+
+
+def ends(pid: int) -> bool:
+    """Whether the process is gone or a zombie that only its new parent has yet to collect."""
+    for _ in range(100):
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def operations_of_catalog() -> dict[str, Callable[..., Any]]:

@@ -44,6 +44,17 @@ class ReadyEnricher:
     basis: Basis | None = None
     config: Json = attrs.field(factory=dict, repr=False)
 
+    def stop(self) -> None:
+        """Let the enricher end the calls that it is still in, where it knows how to."""
+        stop = getattr(self.enricher, "stop", None)
+        if not callable(stop):
+            return
+        try:
+            with withheld(self.config):
+                stop()
+        except Exception as error:  # noqa: BLE001  somebody else's code, asked while another error may be on its way
+            logger.warning("enricher_not_stopped", type=self.type, reason=str(error))
+
 
 def enrich_all(
     drafts: Sequence[AssetDraft],
@@ -60,7 +71,8 @@ def enrich_all(
     `keep` is asked once per draft, as soon as no further enricher identifies. `progress` is called from this thread;
     what it raises passes through untouched, as does Ctrl-C, and no further draft is begun. A call that exceeds its time
     limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed. What an
-    enricher tells goes to `remembering` as soon as it is told, whatever becomes of the other drafts.
+    enricher tells goes to `remembering` as soon as it is told, whatever becomes of the other drafts. Whichever way this
+    ends, enrichers that can stop are stopped.
 
     Raises:
         RetroVueError: the failure, where there is one.
@@ -114,6 +126,7 @@ class _Pool:
         self._workers: set[_Worker] = set()
         self._settling = threading.Lock()
         self._over = threading.Event()
+        self._is_left = False
 
     def run(self, workers: int) -> list[AssetDraft | None]:
         try:
@@ -125,6 +138,10 @@ class _Pool:
                 self._report()
         finally:
             self._todo.clear()
+            with self._settling:  # what fails from here on does so because it is stopped
+                self._is_left = True
+            for ready in (*self._identifying, *self._others):
+                ready.stop()
         if self._crash:
             raise self._crash
         if self._failures:
@@ -202,7 +219,7 @@ class _Pool:
         self, worker: _Worker, index: int, *, result: AssetDraft | None = None, failure: RetroVueError | None = None
     ) -> None:
         with self._settling:
-            if worker.abandoned:
+            if worker.abandoned or self._is_left:
                 return
             self._results[index] = result
             self._note(index, failure)

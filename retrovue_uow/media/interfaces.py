@@ -39,6 +39,8 @@ class Enricher(Protocol):
     - `identifies`: False if it never touches kind, title, year, season or episodes (so that a filtered ingest need not
       run it on what the filter drops); taken as True where it is not there.
     - `timeout_s`: seconds that one `enrich` may take; 60 where it is not there.
+    - `stop()`: ends at once whatever `enrich` is still at, such as a program that it has started. Called once the enrichment is
+      over, in whatever way: done, failed or interrupted.
     """
 
     def check(self) -> None:

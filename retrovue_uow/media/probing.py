@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import IO
 
@@ -32,6 +33,9 @@ MAX_TAGS = 200
 
 CHECK_TIMEOUT_S = 10.0
 _COMPLAINT = 500
+_TIED = ("setpriv", "--pdeathsig", "KILL")
+"""In front of a command: the kernel kills it with the thread that started it, even where that is killed itself. Linux alone has
+this, and not every `setpriv`. A `preexec_fn` is no way to it: that runs Python's at-fork hooks, among threads."""
 
 
 @attrs.frozen
@@ -67,12 +71,28 @@ class FfprobeEnricher:
         refuse_unknown_keys(config, ("timeout_s", "executable"), "the ffprobe enricher")
         self.timeout_s = _configured_timeout(config.get("timeout_s", 60))
         self._executable = _configured_executable(config.get("executable", "ffprobe"))
+        self._tied: Sequence[str] = ()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_stopped = False
 
     def check(self) -> None:
         """Raise `ResourceError` unless ffprobe is there and runs."""
         if shutil.which(self._executable) is None:
             raise ResourceError(f"{self._executable} is not on PATH: install ffmpeg or detach the ffprobe enricher")
-        _output([self._executable, "-version"], subject="its version", timeout_s=CHECK_TIMEOUT_S)
+        for self._tied in (_TIED, ()):
+            try:
+                self._output(["-version"], subject="its version", timeout_s=CHECK_TIMEOUT_S)
+            except ResourceError:
+                if not self._tied:
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """End the probes that are under way, and let no other one live."""
+        self._is_stopped = True
+        for process in tuple(self._running):
+            _kill(process)
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
         """The draft with what was measured.
@@ -81,7 +101,7 @@ class FfprobeEnricher:
             ResourceError: the file is gone or empty, ffprobe cannot read it or is late, or it has no duration.
         """
         _require_content(draft.file_path)
-        text = _output(self._command(draft.file_path), subject=repr(draft.file_path), timeout_s=self.timeout_s)
+        text = self._output(_arguments(draft.file_path), subject=repr(draft.file_path), timeout_s=self.timeout_s)
         probe = read_probe(text, draft.file_path)
         return attrs.evolve(
             draft,
@@ -95,11 +115,45 @@ class FfprobeEnricher:
             metadata={**draft.metadata, "probed": probe.facts},
         )
 
-    def _command(self, path: str) -> list[str]:
-        # With `file:` no name is taken for an option or a protocol, and a playlist may not lead on to the network:
-        # https://ffmpeg.org/ffmpeg-protocols.html, *protocol_whitelist*.
-        wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
-        return [self._executable, "-v", "error", *wanted, "-i", f"file:{path}"]
+    def _output(self, arguments: Sequence[str], *, subject: str, timeout_s: float) -> str:
+        """What ffprobe prints; it and its children are killed if it is late, or stopped."""
+        try:
+            process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
+                [*self._tied, self._executable, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ResourceError(f"{self._executable} cannot be started ({reason(error)}): reinstall ffmpeg") from error
+        with process:
+            try:
+                self._running.add(process)
+                if self._is_stopped:  # asked only now: either `stop` finds the process, or this finds that it was called
+                    _kill(process)
+                output, complaints = _communicated(process, self._executable, subject, timeout_s)
+            finally:
+                _kill(process)
+                self._running.discard(process)
+        if process.returncode != 0:
+            complaint = _last_line(complaints) or f"exit code {process.returncode}"
+            raise ResourceError(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it")
+        return output.decode(errors="replace")
+
+
+def _arguments(path: str) -> list[str]:
+    # With `file:` no name is taken for an option or a protocol, and a playlist may not lead on to the network:
+    # https://ffmpeg.org/ffmpeg-protocols.html, *protocol_whitelist*.
+    wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
+    return ["-v", "error", *wanted, "-i", f"file:{path}"]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and its children, unless it has ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):  # its own thread has just seen it end
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_probe(text: str, path: str) -> Probe:
@@ -147,30 +201,6 @@ def _require_content(path: str) -> None:
         raise ResourceError(f"file {path!r} cannot be probed ({reason(error)}): is its disk mounted?") from error
     if size == 0:
         raise ResourceError(f"file {path!r} is empty: replace it or exclude it")
-
-
-def _output(command: Sequence[str], *, subject: str, timeout_s: float) -> str:
-    """What the command prints; it and its children are killed if it is late."""
-    try:
-        process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ResourceError(f"{command[0]} cannot be started ({reason(error)}): reinstall ffmpeg") from error
-    with process:
-        try:
-            output, complaints = _communicated(process, command[0], subject, timeout_s)
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode != 0:
-        complaint = _last_line(complaints) or f"exit code {process.returncode}"
-        raise ResourceError(f"{command[0]} cannot read {subject} ({complaint}): replace or exclude it")
-    return output.decode(errors="replace")
 
 
 def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, timeout_s: float) -> tuple[bytes, bytes]:

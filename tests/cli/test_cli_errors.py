@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import typer
-from commandline import Command, Run, make_files
-from harness import dump
+from commandline import FILES, Command, Run, make_files
+from harness import dump, ends
 from typer.testing import CliRunner
 
 from retrovue_uow import Catalog
 from retrovue_uow.cli import SentenceGroup
+from retrovue_uow.media.enrichment import DEFAULT_WORKERS
+
+AT_ONCE = min(DEFAULT_WORKERS, len(FILES))
 
 
 @pytest.mark.parametrize(
@@ -132,26 +137,63 @@ def test_an_unexpected_exception_is_a_sentence_too() -> None:
     assert "--debug" in result.stderr
 
 
-def test_ctrl_c_rolls_back_and_exits_with_130(here: Path, shows: Path, tmp_path: Path) -> None:
-    started = tmp_path / "started"
-    probe = tmp_path / "bin" / "ffprobe"
+@contextmanager
+def probing(shows: Path, tmp_path: Path, *prefix: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """An ingest that waits for as many programs that call themselves ffprobe as it starts at once, and their pids."""
+    probe, pids = tmp_path / "bin" / "ffprobe", tmp_path / "pids"
     probe.parent.mkdir()
-    probe.write_text(f'#!/bin/sh\n[ "$1" = -version ] && exit 0\ntouch "{started}"\nexec sleep 30\n')
+    pids.mkdir()
+    probe.write_text(f'#!/bin/sh\n[ "$1" = -version ] && exit 0\ntouch "{pids}/$$"\nexec sleep 60\n')
     probe.chmod(0o755)
-    path = f"{probe.parent}:{os.environ['PATH']}"
-    command = [sys.executable, "-m", "retrovue_uow", "ingest", str(shows)]
-
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PATH": path}) as process:
+    environment = {**os.environ, "PATH": f"{probe.parent}:{os.environ['PATH']}"}
+    command = [*prefix, sys.executable, "-m", "retrovue_uow", "ingest", str(shows)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         deadline = time.monotonic() + 30
-        while not started.exists() and time.monotonic() < deadline:
+        while len(list(pids.iterdir())) < AT_ONCE and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        started = [int(pid.name) for pid in pids.iterdir()]
+        try:
+            yield process, started
+        finally:
+            process.kill()
+            for pid in started:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_ending_signal_rolls_back_leaves_no_ffprobe_and_exits_with_128_and_its_number(
+    here: Path, shows: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with probing(shows, tmp_path) as (process, started):
+        process.send_signal(number)
         complaint = process.communicate(timeout=30)[1]
 
-    assert process.returncode == 130
-    assert "interrupted" in complaint
-    assert "Traceback" not in complaint
-    assert dump("catalog.db")["asset"] == []
+        assert process.returncode == 128 + number
+        assert "interrupted" in complaint
+        assert "Traceback" not in complaint
+        assert dump("catalog.db")["asset"] == []
+        assert len(started) == AT_ONCE
+        assert all(ends(pid) for pid in started)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv (util-linux) is not there")
+def test_kill_9_leaves_no_ffprobe_where_setpriv_is_there(here: Path, shows: Path, tmp_path: Path) -> None:
+    with probing(shows, tmp_path) as (process, started):
+        process.kill()
+        process.wait(30)
+
+        assert len(started) == AT_ONCE
+        assert all(ends(pid) for pid in started)
+
+
+def test_below_nohup_a_lost_terminal_ends_nothing(here: Path, shows: Path, tmp_path: Path) -> None:
+    with probing(shows, tmp_path, "nohup") as (process, started):
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)  # what comes after it ends it
+
+        assert process.wait(30) == 128 + signal.SIGTERM
+        assert all(ends(pid) for pid in started)
 
 
 def test_the_log_is_json_lines_with_start_phases_and_outcome(command: Command, here: Path, shows: Path) -> None:

@@ -198,6 +198,53 @@ def test_what_progress_raises_passes_through_and_stops_the_work(error: BaseExcep
     assert len(begun) < 500
 
 
+class Stoppable(Scripted):
+    """An enricher whose calls last until it is stopped, and then fail; the drafts after the first `quick` ones hang."""
+
+    def __init__(self, *, quick: int) -> None:
+        self.stopped = threading.Event()
+        super().__init__(lambda draft: draft if (draft.size or 0) < quick else self._hang(draft))
+
+    def _hang(self, draft: AssetDraft) -> AssetDraft:
+        if self.stopped.wait(30):
+            raise ResourceError(f"{draft.file_path!r} was not read: stopped")
+        return draft
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), OSError("of the caller")], ids=repr)
+def test_enrichers_that_can_stop_are_stopped_however_enrichment_is_left(error: BaseException) -> None:
+    enricher = Stoppable(quick=1)
+
+    def progress(done: int, total: int | None, path: str) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        enrich_all(drafts(4), [ReadyEnricher("s", enricher, 30, identifies=False)], workers=2, progress=progress)
+
+    assert enricher.stopped.is_set()
+
+
+def test_what_fails_because_it_is_stopped_is_not_among_the_failures() -> None:
+    enricher = Stoppable(quick=2)
+    failing = ready(raising(ResourceError("/mnt/00001.mkv is broken"), 1), type="failing")
+
+    with pytest.raises(ResourceError, match="broken"):
+        enrich_all(drafts(4), [ReadyEnricher("s", enricher, 30, identifies=True), failing], workers=4, max_failures=1)
+
+    assert enricher.stopped.is_set()
+
+
+def test_an_enricher_that_cannot_even_stop_hides_no_error() -> None:
+    enricher = Stoppable(quick=9)
+    enricher.stop = raising(ValueError("of stop"))  # type: ignore[method-assign, assignment]  # a stop that takes too much fails, too
+
+    with pytest.raises(ResourceError, match="broken"):
+        enrich_all(drafts(2), [ReadyEnricher("s", enricher, 30, identifies=True), ready(raising(ResourceError("broken")))])
+
+
 def test_ctrl_c_stops_the_wait_for_a_hanging_enricher_and_the_process_exits() -> None:
     script = textwrap.dedent("""
         import _thread, threading, time

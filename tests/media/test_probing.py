@@ -6,11 +6,13 @@ import json
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from harness import ends
 from hypothesis import given
 from hypothesis import strategies as st
 from proof.figures import Proof
@@ -244,17 +246,32 @@ def test_a_late_ffprobe_is_killed_with_its_children(media: str, tmp_path: Path, 
         enriched(media, {"executable": slow, "timeout_s": 0.5})
 
     assert time.monotonic() - started < 10
-    assert _ends(int(pid.read_text()))
+    assert ends(int(pid.read_text()))
 
 
-def _ends(pid: int) -> bool:
-    """Whether the process is gone or a zombie that only its new parent has yet to collect."""
-    for _ in range(100):
-        status = Path(f"/proc/{pid}/stat")
-        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.02)
-    return False
+def test_a_stopped_enricher_ends_what_runs_and_lets_nothing_else_live(
+    media: str, tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    pids = tmp_path / "pids"
+    enricher = FfprobeEnricher({"executable": program(f"echo $$ >> {pids}; exec sleep 60")})
+    failures: list[BaseException] = []
+
+    def probe() -> None:
+        try:
+            enricher.enrich(AssetDraft(media, media))
+        except ResourceError as error:
+            failures.append(error)
+
+    running = threading.Thread(target=probe)
+    running.start()
+    while not pids.exists() or not pids.read_text():
+        time.sleep(0.01)
+    enricher.stop()
+    running.join(20)
+    probe()
+
+    assert len(failures) == 2
+    assert all(ends(int(pid)) for pid in pids.read_text().split())
 
 
 @pytest.mark.parametrize(
