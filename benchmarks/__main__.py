@@ -19,7 +19,7 @@ from loguru import logger
 from benchmarks import fairness, nesting_cost, recording, report, semantics
 from benchmarks.against_floor import ingest, opening, rescan, wipe_and_undo
 from benchmarks.against_peers import peers
-from benchmarks.growing import growth
+from benchmarks.growing import doubling, growth
 from benchmarks.locking import lock
 from benchmarks.measuring import Comparison, Curve, Sizes
 from benchmarks.memory import memory
@@ -34,6 +34,7 @@ _ALL: Sequence[Benchmark] = (
     wipe_and_undo,
     rescan,
     growth,
+    doubling,
     lock,
     memory,
     names,

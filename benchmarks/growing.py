@@ -11,8 +11,8 @@ from pathlib import Path
 import attrs
 
 from benchmarks.measuring import Comparison, Curve, Goal, Sizes
-from benchmarks.stations import Drafts, Station, timed
-from retrovue_uow import Catalog
+from benchmarks.stations import SHOWS, Drafts, Station, cpu_seconds, station, timed
+from retrovue_uow import AssetSelector, Catalog
 
 FILL = 50_000
 """Assets per collection, at most, of those that make a catalogue large."""
@@ -173,3 +173,66 @@ def _step(station: Station, numbers: range) -> dict[str, float]:
     }
     catalog.wipe_collection(STEP)
     return seconds
+
+
+INGEST, REFRESH = "ingest", "refresh of all"
+
+
+def doubling(sizes: Sizes) -> list[Comparison]:
+    """The same work on twice the files, in one collection of a new catalogue, in CPU time."""
+    single, double = sizes.doubled, 2 * sizes.doubled
+    taken: dict[str, dict[int, list[float]]] = {}
+    for _ in range(sizes.rounds):
+        for size in (single, double):
+            for work, seconds in _large_units(size).items():
+                taken.setdefault(work, {single: [], double: []})[size].append(seconds)
+    return [
+        *(
+            Comparison(
+                f"{work}, {double:,} assets",
+                f"itself, {single:,}",
+                Goal("slower", 2.2),
+                found[double],
+                found[single],
+                note="CPU time; both sizes by turns, each in new catalogues",
+            )
+            for work, found in taken.items()
+        ),
+        Comparison(
+            f"{REFRESH}, {double:,} assets",
+            f"the ingest of these {double:,}",
+            Goal("slower", 1.5),
+            taken[REFRESH][double],
+            taken[INGEST][double],
+            note="CPU time; whole operations, without enrichers",
+        ),
+    ]
+
+
+def _large_units(count: int) -> dict[str, float]:
+    """CPU seconds of each unit that holds a whole collection of so many assets."""
+    with station(SHOWS) as new:
+        catalog, new.importer.numbers = new.catalog, range(count)
+
+        def undo() -> None:
+            catalog.undo(catalog.history(1)[0].id)
+
+        def ingest_in_session() -> None:
+            with catalog.prepare_ingest(SHOWS) as prepared, catalog.session():
+                catalog.ingest_collection(prepared)
+
+        def rebuild() -> None:
+            with catalog.prepare_ingest(SHOWS, as_if_empty=True) as prepared, catalog.session():
+                catalog.wipe_collection(SHOWS)
+                catalog.ingest_collection(prepared)
+
+        works: dict[str, Callable[[], object]] = {
+            INGEST: lambda: catalog.ingest_collection(SHOWS),
+            "undo of an ingest": undo,
+            "prepared ingest in a session": ingest_in_session,
+            REFRESH: lambda: catalog.ingest_collection(SHOWS, refresh="all"),
+            "rebuild: wipe and prepared ingest in a session": rebuild,
+            "assign of all": lambda: catalog.assign(AssetSelector(collection=SHOWS), title="Another"),
+            "undo of an assign": undo,
+        }
+        return {name: cpu_seconds(work) for name, work in works.items()}

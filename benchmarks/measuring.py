@@ -107,6 +107,7 @@ class Sizes:
     guesses: int = 500
     one_step: int = 1_000
     few: int = 100
+    doubled: int = 5_000
     catalogues: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rounds: int = 5
     starts: int = 30
@@ -121,7 +122,7 @@ class Sizes:
         return attrs.evolve(self, **sizes, catalogues=tuple(map(scale, self.catalogues)))
 
 
-_SCALABLE = ("ingest", "peers", "wipe", "rescan", "memory", "probe", "names", "guesses", "one_step", "few")
+_SCALABLE = ("ingest", "peers", "wipe", "rescan", "memory", "probe", "names", "guesses", "one_step", "few", "doubled")
 
 
 def by_turns(other: Measure, ours: Measure, *, rounds: int, warm_ups: int = 1) -> tuple[list[float], list[float]]:
