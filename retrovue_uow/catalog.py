@@ -60,6 +60,8 @@ class Catalog:
         undo_bytes: How many bytes their compressed changesets may take in the file, at most.
         importers: Importer types by name, besides the built-in ones and those found by entry point.
         enrichers: Enricher types by name, likewise.
+        ffprobe: The program that the enricher `ffprobe` runs; None: what the environment variable RETROVUE_FFPROBE names,
+            else `ffprobe` on PATH. A catalogue's own configuration cannot name one.
         production: Refuse to wipe, forget, retire or undo the ingest of what is protected; nothing overrides that.
         protects: Says whether an asset is protected, such as by having been on the air; those found by entry point do, too.
 
@@ -79,6 +81,7 @@ class Catalog:
         undo_bytes: int = 2**30,
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
+        ffprobe: str | os.PathLike[str] | None = None,
         production: bool = False,
         protects: Protection | None = None,
     ) -> None:
@@ -90,7 +93,7 @@ class Catalog:
             self.database.close()
             raise
         self.importers = registry.importer_factories(importers)
-        self.enrichers = registry.enricher_factories(enrichers)
+        self.enrichers = registry.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
         self.protections = self._protections(protects) if production else ()
         self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)

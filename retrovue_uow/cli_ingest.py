@@ -17,7 +17,7 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.media import paths
+from retrovue_uow.media import paths, probing
 from retrovue_uow.model import (
     Asset,
     Collection,
@@ -123,7 +123,7 @@ def _collection_of(catalog: Catalog, root: str) -> Collection | None:
 
 def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
     """A collection for the folder, with its enrichers: all of it, or nothing."""
-    probes = probe and shutil.which("ffprobe") is not None
+    probes = probe and shutil.which(probing.program()) is not None
     with catalog.session():
         source = _filesystem_source(catalog)
         collection = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
@@ -132,7 +132,9 @@ def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
         if probes:
             collection = catalog.attach_enricher(collection.id, "ffprobe", priority=30)
     if probe and not probes:
-        note("ffprobe is not on PATH, so no lengths are measured: install ffmpeg, then attach the enricher ffprobe")
+        note(
+            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg, then attach the enricher ffprobe"
+        )
     return collection
 
 

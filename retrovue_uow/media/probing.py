@@ -31,7 +31,20 @@ MAX_TEXT = 1000
 """Characters of a text that are kept, as many as the schema takes."""
 MAX_TAGS = 200
 
+MEDIA_FORMATS = (
+    *("asf", "avi", "dv", "flv", "gxf", "ivf", "matroska", "mov", "mpeg", "mpegts", "mxf", "nsv", "nut", "nuv", "ogg", "pva"),
+    *("rm", "ty", "vivo", "wtv", "yuv4mpegpipe"),
+    *("av1", "cavsvideo", "dirac", "dnxhd", "h261", "h263", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu", "vc1", "vvc"),
+    *("aac", "ac3", "aiff", "amr", "ape", "au", "caf", "dsf", "dts", "dtshd", "eac3", "flac", "loas", "mlp", "mp3", "mpc"),
+    *("mpc8", "oma", "tak", "truehd", "tta", "w64", "wav", "wv"),
+)
+"""The demuxers, of those that `ffprobe -demuxers` lists, whose files count as media: containers and bare streams of moving
+pictures or sound that recorders, cameras, studios and shops make, each whole in one file. Not among them are those that read
+other files (playlists, manifests, image sequences, `mlv`, `vobsub`), devices, pictures, subtitles, and the formats of games,
+some of which take nearly any bytes for theirs. Names that an ffprobe does not know do no harm."""
+
 CHECK_TIMEOUT_S = 10.0
+PROGRAM_VARIABLE = "RETROVUE_FFPROBE"
 _COMPLAINT = 500
 _TIED = ("setpriv", "--pdeathsig", "KILL")
 """In front of a command: the kernel kills it with the thread that started it, even where that is killed itself. Linux alone has
@@ -60,17 +73,20 @@ class Probe:
 class FfprobeEnricher:
     """Measures a file with ffprobe, in a process of its own: a file that crashes it does no harm here.
 
-    Configuration, all optional: `timeout_s`, seconds per file (60), and `executable` (`ffprobe`).
+    Configuration, optional: `timeout_s`, seconds per file (60). The program is not part of it, since whoever can write a
+    catalogue should not choose what is run: it is `executable`, as `Catalog(ffprobe=…)` hands it on, else what the environment
+    variable RETROVUE_FFPROBE names, else `ffprobe` on PATH.
     """
 
-    version = "1"
+    version = "2"
     identifies = False
     cached_by = "file"
 
-    def __init__(self, config: Json) -> None:
-        refuse_unknown_keys(config, ("timeout_s", "executable"), "the ffprobe enricher")
+    def __init__(self, config: Json, executable: str | None = None) -> None:
+        _refuse_executable(config)
+        refuse_unknown_keys(config, ("timeout_s",), "the ffprobe enricher")
         self.timeout_s = _configured_timeout(config.get("timeout_s", 60))
-        self._executable = _configured_executable(config.get("executable", "ffprobe"))
+        self._executable = executable or program()
         self._tied: Sequence[str] = ()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_stopped = False
@@ -137,16 +153,24 @@ class FfprobeEnricher:
                 _kill(process)
                 self._running.discard(process)
         if process.returncode != 0:
+            if b"not on whitelist" in complaints:
+                raise ResourceError(f"{subject} is no media file but a playlist, a picture or the like: exclude it")
             complaint = _last_line(complaints) or f"exit code {process.returncode}"
             raise ResourceError(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it")
         return output.decode(errors="replace")
 
 
+def program() -> str:
+    """The ffprobe to run where the caller names none."""
+    return os.environ.get(PROGRAM_VARIABLE) or "ffprobe"
+
+
 def _arguments(path: str) -> list[str]:
-    # With `file:` no name is taken for an option or a protocol, and a playlist may not lead on to the network:
-    # https://ffmpeg.org/ffmpeg-protocols.html, *protocol_whitelist*.
+    # With `file:` no name is taken for an option or a protocol. No format but media is read, and no protocol but files:
+    # https://ffmpeg.org/ffmpeg-formats.html, *format_whitelist*, and https://ffmpeg.org/ffmpeg-protocols.html.
+    allowed = ["-format_whitelist", ",".join(MEDIA_FORMATS), "-protocol_whitelist", "file"]
     wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
-    return ["-v", "error", *wanted, "-i", f"file:{path}"]
+    return ["-v", "error", *allowed, *wanted, "-i", f"file:{path}"]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -188,10 +212,13 @@ def _configured_timeout(timeout_s: object) -> float:
     return float(timeout_s)
 
 
-def _configured_executable(executable: object) -> str:
-    if not isinstance(executable, str) or not executable or "\0" in executable:
-        raise ValidationError(f"the ffprobe enricher's executable {executable!r} is not the name of a program")
-    return executable
+def _refuse_executable(config: Json) -> None:
+    if "executable" in config:
+        raise ValidationError(
+            f"the ffprobe enricher's configuration names a program, {config['executable']!r}, and a catalogue may choose none: "
+            f"detach the enricher, attach it without, and name the program in the environment variable {PROGRAM_VARIABLE} "
+            "or as Catalog(ffprobe=…)"
+        )
 
 
 def _require_content(path: str) -> None:

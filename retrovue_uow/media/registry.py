@@ -71,9 +71,14 @@ def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, Imp
     return Factories(IMPORTER_GROUP, extra)
 
 
-def enricher_factories(extra: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
-    """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
-    return Factories(ENRICHER_GROUP, extra)
+def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | None = None) -> Mapping[str, EnricherFactory]:
+    """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'.
+
+    `ffprobe` is the program that the built-in enricher of that name runs, in place of its own choice.
+    """
+    target = _BUILT_IN[ENRICHER_GROUP]["ffprobe"]
+    chosen = {} if ffprobe is None else {"ffprobe": _built_in(target, executable=ffprobe)}
+    return Factories(ENRICHER_GROUP, {**chosen, **extra})
 
 
 def protections() -> list[Callable[[Asset], bool]]:
@@ -128,10 +133,10 @@ def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> Non
         raise ValidationError(f"{owner} does not know the configuration {unknown}: it knows {sorted(known)}")
 
 
-def _built_in(target: str) -> Callable[[Json], Any]:
+def _built_in(target: str, **arguments: str) -> Callable[[Json], Any]:
     def make(config: Json) -> Any:
         module, _, name = target.partition(":")
-        return getattr(import_module(module), name)(config)
+        return getattr(import_module(module), name)(config, **arguments)
 
     return make
 

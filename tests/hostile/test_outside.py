@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 from harness import dump
 
-from retrovue_uow import Catalog, IngestError, ResourceError, ValidationError
+from retrovue_uow import Catalog, ConfigurationError, IngestError, ResourceError, ValidationError
 from retrovue_uow.media import probing
 
 FILE = "Show/Season 01/Show - S01E01.mkv"
@@ -176,14 +177,15 @@ PRINTED_ODD: dict[str, str] = {
 
 
 @pytest.fixture
-def prints(tmp_path: Path, station: Catalog) -> Callable[[str], None]:
+def prints(tmp_path: Path, station: Catalog, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Lets a script of the given body (Python) stand in for ffprobe."""
     script = tmp_path / "ffprobe"
 
     def attach(body: str, *, timeout_s: float = 20) -> None:
         script.write_text(f"#!{sys.executable} -S\nimport os, sys\nif '-version' in sys.argv:\n    sys.exit()\n{body}\n")
         script.chmod(0o755)
-        station.attach_enricher("C", "ffprobe", config={"executable": str(script), "timeout_s": timeout_s})
+        monkeypatch.setenv("RETROVUE_FFPROBE", str(script))
+        station.attach_enricher("C", "ffprobe", config={"timeout_s": timeout_s})
 
     return attach
 
@@ -260,3 +262,37 @@ def test_a_program_that_prints_without_end_is_ended_before_memory_is_full(
 def test_a_program_that_misbehaves_is_ended_and_named(station: Catalog, prints: Callable[..., None], body: str) -> None:
     prints(body, timeout_s=0.6)
     assert_fails_by_name(station)
+
+
+def test_a_catalogue_names_no_program_neither_anew_nor_from_an_old_configuration(station: Catalog, tmp_path: Path) -> None:
+    named = {"executable": str(tmp_path / "program")}
+    both_ways = r"environment variable RETROVUE_FFPROBE or as Catalog\(ffprobe=…\)"
+    with pytest.raises(ConfigurationError, match=both_ways):
+        station.attach_enricher("C", "ffprobe", config=named)
+    station.attach_enricher("C", "ffprobe")
+    old = apsw.Connection(station.database.path)
+    old.execute("UPDATE collection_enricher SET config = ? WHERE type = 'ffprobe'", (json.dumps(named),))
+    old.close()
+
+    with pytest.raises(IngestError, match=both_ways):
+        station.ingest_collection("C", dry_run=True)
+    with pytest.raises(IngestError, match=both_ways):
+        station.ingest_collection("C")
+
+    assert dump(station)["asset"] == []
+
+
+def test_the_caller_of_a_catalogue_names_the_program(tmp_path: Path) -> None:
+    script, folder = tmp_path / "program", tmp_path / "C"
+    script.write_text(f"#!/bin/sh\necho '{report(format={'duration': '60'})}'\n")
+    script.chmod(0o755)
+    folder.mkdir()
+    (folder / "a.mkv").write_bytes(b"media")
+
+    with Catalog(tmp_path / "named.db", ffprobe=script) as catalog:
+        catalog.add_source("s", "filesystem")
+        catalog.add_collection("s", "C", path_mappings={str(folder): str(folder)})
+        catalog.attach_enricher("C", "ffprobe")
+        catalog.ingest_collection("C")
+
+        assert [asset.duration_ms for asset in catalog.assets()] == [60_000]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,8 @@ def report(**parts: object) -> str:
     return json.dumps({"format": {"duration": "2.5"}, **parts})
 
 
-def enriched(path: object, config: Json | None = None) -> AssetDraft:
-    return FfprobeEnricher(config or {}).enrich(AssetDraft(str(path), str(path)))
+def enriched(path: object, config: Json | None = None, *, executable: str | None = None) -> AssetDraft:
+    return FfprobeEnricher(config or {}, executable).enrich(AssetDraft(str(path), str(path)))
 
 
 def test_a_video_is_measured(video: Path) -> None:
@@ -159,22 +160,119 @@ def test_any_file_name_is_read_as_a_file(video: Path, tmp_path: Path, name: str,
     assert enriched(name).width == 64
 
 
-def test_a_playlist_in_a_videos_clothes_opens_no_address(tmp_path: Path) -> None:
-    path = tmp_path / "playlist.m3u8"
+PAL = ("-s", "720x576", "-r", "25")
+MPEG = ("-c:v", "mpeg2video", "-c:a", "mp2")
+CONTAINERS: dict[str, Sequence[str]] = {
+    "3gp": ("-c:v", "h263", "-s", "176x144", "-an"),
+    "aac": (),
+    "ac3": (),
+    "aiff": (),
+    "asf": (),
+    "au": (),
+    "avi": (),
+    "caf": (),
+    "dv": ("-target", "pal-dv"),
+    "f4v": ("-c:v", "flv1", "-c:a", "aac", "-f", "flv"),
+    "flac": (),
+    "flv": (),
+    "gxf": (*PAL, "-c:v", "mpeg2video", "-ar", "48000", "-ac", "1", "-c:a", "pcm_s16le"),
+    "ivf": ("-c:v", "libvpx"),
+    "m2ts": MPEG,
+    "m4a": (),
+    "m4v": ("-c:v", "mpeg4", "-f", "mp4"),
+    "mka": (),
+    "mkv": ("-c:v", "mpeg4"),
+    "mov": ("-c:v", "mpeg4"),
+    "mp3": (),
+    "mp4": ("-c:v", "mpeg4"),
+    "mpg": MPEG,
+    "mxf": (*PAL, "-c:v", "mpeg2video", "-ar", "48000", "-c:a", "pcm_s16le"),
+    "nut": ("-c:v", "mpeg4"),
+    "oga": ("-c:a", "flac"),
+    "ogv": ("-c:v", "libtheora", "-c:a", "libvorbis"),
+    "rm": ("-c:v", "rv20", "-s", "352x288", "-c:a", "ac3"),
+    "tta": (),
+    "ts": MPEG,
+    "vob": (*MPEG, "-f", "vob"),
+    "w64": (),
+    "wav": (),
+    "webm": ("-c:v", "libvpx", "-c:a", "libvorbis"),
+    "wma": (),
+    "wmv": (),
+    "wtv": MPEG,
+    "wv": (),
+}
+
+
+@pytest.mark.parametrize(("ending", "options"), CONTAINERS.items(), ids=CONTAINERS)
+def test_media_in_any_usual_container_is_measured(tmp_path: Path, ending: str, options: Sequence[str]) -> None:
+    path = tmp_path / f"media.{ending}"
+    picture = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=1")
+    ffmpeg(*picture, "-f", "lavfi", "-i", "sine=duration=1:sample_rate=44100", *options, "-strict", "-2", path)
+
+    assert 500 <= (enriched(path).duration_ms or 0) <= 2000
+
+
+LEADING_ELSEWHERE = {
+    "concat": "ffconcat version 1.0\nfile other.mp4\nduration 9999\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n",
+    "hls_by_address": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:{port}/x.ts\n#EXT-X-ENDLIST\n",
+    "dash": """<?xml version="1.0"?>
+        <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static"
+            mediaPresentationDuration="PT9999S"><Period><AdaptationSet mimeType="video/mp4">
+        <Representation id="1" bandwidth="1"><BaseURL>other.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>""",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\n",
+    "vobsub": "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\ntimestamp: 00:00:01:000, filepos: 0\n",
+}
+
+
+@pytest.mark.parametrize("name", ["media.mkv", "media.mp4", "media.m3u8", "media.mpd", "media.ffconcat", "media.idx"])
+@pytest.mark.parametrize("text", LEADING_ELSEWHERE.values(), ids=LEADING_ELSEWHERE)
+def test_what_leads_to_other_files_is_no_media_file_and_opens_none(tmp_path: Path, name: str, text: str) -> None:
+    for other in ("other.mp4", "media.sub"):
+        os.mkfifo(tmp_path / other)  # whoever opens it hangs
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
-        address = f"http://127.0.0.1:{server.getsockname()[1]}/x.ts"
-        path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n")
+        (tmp_path / name).write_text(text.replace("{port}", str(server.getsockname()[1])))
 
-        with pytest.raises(ResourceError, match="playlist"):
-            enriched(path, {"timeout_s": 5})
+        with pytest.raises(ResourceError, match="no media file"):
+            enriched(tmp_path / name, {"timeout_s": 5})
 
         with pytest.raises(BlockingIOError):
             server.accept()
 
 
+def test_a_sequence_of_pictures_is_no_media_file_and_opens_none(video: Path, tmp_path: Path) -> None:
+    pattern = tmp_path / "%03d.jpg"
+    pattern.write_bytes(video.read_bytes())
+    os.mkfifo(tmp_path / "001.jpg")
+
+    with pytest.raises(ResourceError, match="no media file"):
+        enriched(pattern, {"timeout_s": 5})
+
+
+@pytest.mark.parametrize("name", ["picture.mkv", "picture.png"])
+def test_a_picture_is_no_media_file(tmp_path: Path, name: str) -> None:
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc=size=64x48:duration=1", "-frames:v", "1", "-f", "image2", "-c:v", "png", tmp_path / name
+    )
+
+    with pytest.raises(ResourceError, match=f"{name}' is no media file"):
+        enriched(tmp_path / name)
+
+
+def test_the_environment_names_another_program_and_the_caller_outranks_it(
+    media: str, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETROVUE_FFPROBE", program(f"echo '{report()}'"))
+
+    assert enriched(media).duration_ms == 2500
+    with pytest.raises(ResourceError, match="/no/such cannot be started"):
+        enriched(media, executable="/no/such")
+
+
 def test_it_does_not_identify_and_says_its_time_limit() -> None:
-    assert (FfprobeEnricher.identifies, FfprobeEnricher.version) == (False, "1")
+    assert (FfprobeEnricher.identifies, FfprobeEnricher.version) == (False, "2")
     assert FfprobeEnricher({}).timeout_s == 60
     assert FfprobeEnricher({"timeout_s": 1.5}).timeout_s == 1.5
 
@@ -182,15 +280,14 @@ def test_it_does_not_identify_and_says_its_time_limit() -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"timeout": 3}, r"\['timeout'\].*\['executable', 'timeout_s'\]"),
+        ({"timeout": 3}, r"\['timeout'\].*\['timeout_s'\]"),
         ({"timeout_s": 0}, "timeout_s 0"),
         ({"timeout_s": -1}, "timeout_s -1"),
         ({"timeout_s": True}, "timeout_s True"),
         ({"timeout_s": float("nan")}, "timeout_s nan"),
         ({"timeout_s": float("inf")}, "timeout_s inf"),
         ({"timeout_s": "9"}, "timeout_s '9'"),
-        ({"executable": ""}, "executable ''"),
-        ({"executable": ["sh"]}, "executable"),
+        ({"executable": "/opt/ffprobe"}, "names a program, '/opt/ffprobe'.*RETROVUE_FFPROBE or as Catalog\\(ffprobe=…\\)"),
     ],
 )
 def test_wrong_configuration_is_refused(config: Json, complaint: str) -> None:
@@ -211,7 +308,7 @@ def test_check_names_a_missing_tool(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_check_names_a_tool_that_does_not_run(program: Callable[[str], str]) -> None:
     with pytest.raises(ResourceError, match="no such library"):
-        FfprobeEnricher({"executable": program("echo no such library >&2; exit 127")}).check()
+        FfprobeEnricher({}, program("echo no such library >&2; exit 127")).check()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -224,7 +321,7 @@ def test_an_empty_file_is_named_without_starting_ffprobe(tmp_path: Path) -> None
     (tmp_path / "empty.mkv").touch()
 
     with pytest.raises(ResourceError, match=r"empty.mkv' is empty"):
-        enriched(tmp_path / "empty.mkv", {"executable": str(tmp_path / "no-such-program")})
+        enriched(tmp_path / "empty.mkv", executable=str(tmp_path / "no-such-program"))
 
 
 def test_what_ffprobe_cannot_read_is_named_with_its_complaint(media: str) -> None:
@@ -234,7 +331,7 @@ def test_what_ffprobe_cannot_read_is_named_with_its_complaint(media: str) -> Non
 
 def test_a_tool_that_vanished_is_named(media: str) -> None:
     with pytest.raises(ResourceError, match=r"/no/such cannot be started \(No such file"):
-        enriched(media, {"executable": "/no/such"})
+        enriched(media, executable="/no/such")
 
 
 def test_a_late_ffprobe_is_killed_with_its_children(media: str, tmp_path: Path, program: Callable[[str], str]) -> None:
@@ -243,7 +340,7 @@ def test_a_late_ffprobe_is_killed_with_its_children(media: str, tmp_path: Path, 
     started = time.monotonic()
 
     with pytest.raises(ResourceError, match=r"media\.mkv' within 0.5 s"):
-        enriched(media, {"executable": slow, "timeout_s": 0.5})
+        enriched(media, {"timeout_s": 0.5}, executable=slow)
 
     assert time.monotonic() - started < 10
     assert ends(int(pid.read_text()))
@@ -253,7 +350,7 @@ def test_a_stopped_enricher_ends_what_runs_and_lets_nothing_else_live(
     media: str, tmp_path: Path, program: Callable[[str], str]
 ) -> None:
     pids = tmp_path / "pids"
-    enricher = FfprobeEnricher({"executable": program(f"echo $$ >> {pids}; exec sleep 60")})
+    enricher = FfprobeEnricher({}, program(f"echo $$ >> {pids}; exec sleep 60"))
     failures: list[BaseException] = []
 
     def probe() -> None:
