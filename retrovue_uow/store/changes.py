@@ -27,6 +27,10 @@ HAS_SESSIONS = hasattr(apsw, "Session")
 """Whether the SQLite at hand was built with the session extension."""
 NOT_HAD = "this SQLite has no session extension: install apsw from its wheels, which have it"
 
+_DEFLATE_LIMIT = 1032
+"""How many times its own size a compressed text can unpack to (https://zlib.net/zlib_tech.html)."""
+_LIMIT_BEFORE = 16 * 2**20
+
 Key = str | int
 ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
@@ -90,10 +94,9 @@ class Changeset:
     def __bool__(self) -> bool:
         return bool(self.content)
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the uncompressed content, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
+    def digest(self, unit_id: str) -> str:
+        """SHA-256 over the identifier of the unit that recorded it and the uncompressed content, in hexadecimal."""
+        return _digest(unit_id, self.content)
 
     def raw(self) -> Iterator[apsw.TableChange]:
         """Each change as SQLite tells it, good until the next one is asked for."""
@@ -250,15 +253,33 @@ def _damage_is_told() -> Iterator[None]:
         raise ValidationError(f"a record of changes is damaged: {error}") from error
 
 
-def decompressed(content: bytes, digest: str, shape: Shape) -> Changeset:
-    """A changeset of the journal. Raises `ValidationError` if it is not what was written there."""
+def decompressed(content: bytes, digest: str, size: int | None, shape: Shape, *, unit_id: str) -> Changeset:
+    """A changeset of the journal. Raises `ValidationError` if it is not what was written there, of that unit.
+
+    Args:
+        size: Bytes that it unpacks to, and more are not unpacked. None: it is from before that was kept, its digest names no
+            unit, and it may be 16 MiB or a hundred times as large as it is compressed, which none of ours comes near.
+    """
+    limit = max(_LIMIT_BEFORE, 100 * len(content)) if size is None else min(size, _DEFLATE_LIMIT * len(content))
+    unpacking = zlib.decompressobj()
     try:
-        changeset = Changeset(zlib.decompress(content), shape)
+        unpacked = unpacking.decompress(content, limit + 1)
     except zlib.error as error:
         raise ValidationError(f"the journal's record of the unit is damaged ({error}): it cannot be undone") from error
-    if changeset.digest != digest:
+    if not unpacking.eof or len(unpacked) > limit:
+        raise ValidationError(
+            f"the journal's record of the unit is damaged (it ends early, or unpacks to more than {limit} bytes): it cannot be "
+            "undone"
+        )
+    if digest != _digest("" if size is None else unit_id, unpacked):
         raise ValidationError("the journal's record of the unit is not what was written there: it cannot be undone")
-    return changeset
+    return Changeset(unpacked, shape)
+
+
+def _digest(unit_id: str, content: bytes) -> str:
+    digest = hashlib.sha256(unit_id.encode())
+    digest.update(content)
+    return digest.hexdigest()
 
 
 def _values(table: str, columns: Sequence[str], values: tuple[object, ...] | None) -> Mapping[str, object] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ import apsw
 from retrovue_uow.errors import ContractError, ResourceError
 from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated, usable_path
 from retrovue_uow.store.queue import WriterQueue
-from retrovue_uow.store.transaction import Hook, Transaction
+from retrovue_uow.store.transaction import Guard, Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
 
 Value = int | float | str | bytes | None
@@ -89,8 +90,9 @@ class Database:
     def _run(self, method: str, sql: str, params: object) -> list[Row]:
         self._transaction.admit()
         try:
-            cursor: apsw.Cursor = getattr(self._transaction.connection, method)(sql, params)
-            return cursor.fetchall()
+            run: Callable[..., apsw.Cursor] = getattr(self._transaction.connection, method)
+            # SQLite does not authorise a cached statement again: what a keeper writes, nobody may find there
+            return run(sql, params, can_cache=not self._transaction.is_keeper).fetchall()
         except apsw.ConnectionClosedError as error:
             if self._transaction.reopen():  # another thread has forked since we were admitted; nothing was run
                 return self._run(method, sql, params)
@@ -116,6 +118,19 @@ class Database:
             apsw.Changeset.apply(changeset, self.connection, conflict=conflict, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
         finally:
             self._transaction.is_applying = False
+
+    def guard(self, guard: Guard) -> None:
+        """Refuse from now on, with a `ContractError`, what only the keeper of some tables may do."""
+        self._transaction.set_guard(guard)
+
+    @contextmanager
+    def as_keeper(self) -> Iterator[None]:
+        """A block for the keeper's own statements, to which the guard does not apply."""
+        self._transaction.is_keeper = True
+        try:
+            yield
+        finally:
+            self._transaction.is_keeper = False
 
     def changes(self) -> int:
         """How many rows the last INSERT, UPDATE or DELETE changed, not counting cascades."""

@@ -17,7 +17,8 @@ from retrovue_uow.store import queries_journal as queries
 from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Recording, decompressed
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.shape import Shape, read_shape
+from retrovue_uow.store.shape import JOURNAL_TABLES, Shape, read_shape
+from retrovue_uow.store.transaction import Guard
 
 
 @cache
@@ -75,6 +76,7 @@ class Journal:
         self._schema_version = -1
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
+        database.guard(Guard(kept=frozenset({*JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names()))
         database.after_begin(self._open_unit)
         database.before_commit(self._close_unit)
 
@@ -162,22 +164,23 @@ class Journal:
     ) -> None:
         """Remember an operation; forgotten again if its savepoint, or the unit, is rolled back."""
         was_validated = self._is_validated
-        queries.ensure_unit(
-            self._database,
-            self.unit_id,
-            started_at=self._started_at,
-            pid=os.getpid(),
-            library_version=library_version(),
-        )
-        queries.add_operation(
-            self._database,
-            self.unit_id,
-            name=name,
-            arguments=arguments,
-            result=result,
-            started_at=started_at,
-            duration_ms=duration_ms,
-        )
+        with self._database.as_keeper():
+            queries.ensure_unit(
+                self._database,
+                self.unit_id,
+                started_at=self._started_at,
+                pid=os.getpid(),
+                library_version=library_version(),
+            )
+            queries.add_operation(
+                self._database,
+                self.unit_id,
+                name=name,
+                arguments=arguments,
+                result=result,
+                started_at=started_at,
+                duration_ms=duration_ms,
+            )
         if was_validated:
             self._note_validated()
 
@@ -196,8 +199,9 @@ class Journal:
             if changeset is not None and not changeset:
                 return  # all that was written was undone again
             self.add_operation("session", {}, None, started_at=self._started_at, duration_ms=0)
-        queries.close_unit(self._database, self.unit_id, committed_at=utc_now(), changeset=changeset)
-        queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
+        with self._database.as_keeper():
+            queries.close_unit(self._database, self.unit_id, committed_at=utc_now(), changeset=changeset)
+            queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
 
     def _changeset_of(self, unit: Watch) -> Changeset | None:
         """All that the unit changed: read now, unless the rules have just looked at all of it, none of which can be undone."""
@@ -227,7 +231,7 @@ def _read(db: Database, unit: JournalUnit) -> Changeset:
             f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
             "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
         )
-    return decompressed(*found, read_shape(db))
+    return decompressed(*found, read_shape(db), unit_id=unit.id)
 
 
 def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: JournalUnit) -> JournalUnit | None:

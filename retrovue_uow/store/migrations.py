@@ -41,6 +41,12 @@ def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
 
 
 @cache
+def own_names() -> frozenset[str]:
+    """Every table, index, trigger and view that this library makes."""
+    return frozenset({name for _, name in made_by_migrations(len(migrations()))} | views().keys())
+
+
+@cache
 def rule_names() -> frozenset[str]:
     """The views that judge, one for each rule."""
     return frozenset(_texts("rules"))

@@ -43,14 +43,16 @@ def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Chan
            SET committed_at = ?,
                counts = ?,
                digest = ?,
-               changeset = ?
+               changeset = ?,
+               unpacked_bytes = ?
          WHERE id = ?
         """,
         (
             committed_at,
             None if changeset is None else json_text(changeset.counts),
-            None if changeset is None else changeset.digest,
+            None if changeset is None else changeset.digest(unit_id),
             None if changeset is None else changeset.compressed(),
+            None if changeset is None else len(changeset.content),
             unit_id,
         ),
     )
@@ -153,10 +155,18 @@ def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
     return [(id_, operations, bool(is_recorded)) for id_, operations, is_recorded in rows]
 
 
-def changeset(db: Database, unit_id: str) -> tuple[bytes, str] | None:
-    """The compressed changeset of a unit and its digest; None if it was not recorded, or has expired."""
-    rows = db.execute("SELECT changeset, digest FROM unit_of_work WHERE id = ? AND changeset IS NOT NULL", (unit_id,))
-    return (bytes(rows[0][0]), str(rows[0][1])) if rows else None
+def changeset(db: Database, unit_id: str) -> tuple[bytes, str, int | None] | None:
+    """The compressed changeset of a unit, its digest, and its size unpacked; None if it was not recorded, or has expired."""
+    rows = db.execute(
+        """
+        SELECT changeset, digest, unpacked_bytes
+          FROM unit_of_work
+         WHERE id = ?
+           AND changeset IS NOT NULL
+        """,
+        (unit_id,),
+    )
+    return (bytes(rows[0][0]), str(rows[0][1]), rows[0][2]) if rows else None
 
 
 def recorded_units(db: Database, *, after: str | None, table: str | None) -> list[JournalUnit]:

@@ -6,12 +6,13 @@ import ctypes
 import os
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple, Protocol
 
 import apsw
+import attrs
 
 from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError
 from retrovue_uow.log import logger
@@ -42,6 +43,9 @@ _GUARDED_PRAGMAS = frozenset(
 _OFF = frozenset({"0", "off", "no", "false"})
 _DENIED = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
 """Several files in WAL mode are not committed as one (https://www.sqlite.org/lang_attach.html), and only ours is recorded."""
+_WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
+_HEADER = frozenset({"application_id", "user_version"})
+_TEMPORARY = frozenset({apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW})
 
 
 class Savepoint(NamedTuple):
@@ -57,6 +61,38 @@ def savepoint(depth: int) -> Savepoint:
     """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
     name = f"{OURS}_{depth}"
     return Savepoint(f"SAVEPOINT {name} {_SIGNATURE}", f"ROLLBACK TO {name} {_SIGNATURE}", f"RELEASE {name} {_SIGNATURE}")
+
+
+@attrs.frozen
+class Guard:
+    """What in a database no statement may write but those of its keeper, be it by a trigger; names in lower case.
+
+    Attributes:
+        kept: Tables that are written by their keeper alone; the file's version and application are, too.
+        named: What no TEMP table or view may stand in front of, and no TEMP trigger may watch.
+    """
+
+    kept: Set[str] = frozenset()
+    named: Set[str] = frozenset()
+
+    def refusal(self, action: int, first: str | None, second: str | None, database: str | None) -> str | None:
+        """Why a statement is refused; None: it is not. The arguments are those of an authorizer."""
+        name = (first or "").lower()
+        if action in _WRITES:
+            is_kept = database == "main" and name in self.kept
+            return f"table {first!r} is written by this library alone" if is_kept else None
+        if action == apsw.SQLITE_PRAGMA:
+            is_set = name in _HEADER and second is not None and bool(self.kept)
+            return f"PRAGMA {name} is set by this library alone" if is_set else None
+        if action == apsw.SQLITE_CREATE_TEMP_TRIGGER and (second or "").lower() in self.named:
+            return f"table {second!r} is this library's, and has no TEMP triggers: make the change in the session itself"
+        if action == apsw.SQLITE_DROP_TABLE and self.kept:
+            return f"the shape of a catalogue is changed by migrations only, so table {first!r} stays"
+        if action in _TEMPORARY and name in self.named:
+            return f"{first!r} is a name of this library's: call the TEMP table or view otherwise"
+        if action == apsw.SQLITE_ALTER_TABLE and name == "temp" and self.named:
+            return f"TEMP table {second!r} stays as it is, for it could take a name of this library's: make another one"
+        return None
 
 
 class OpenUnit(Protocol):
@@ -87,6 +123,8 @@ class Transaction:
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
         self.is_applying = False
+        self.guard = Guard()
+        self.is_keeper = False
         self._queue = queue
         self._at_end: list[Hook] = []
         self._read_only_blocks = 0
@@ -96,6 +134,7 @@ class Transaction:
         self._rollbacks = 0
         self._rollbacks_at_begin = 0
         self._first_loss: BaseException | None = None
+        self._refusal: str | None = None
         self._set_hooks()
         _open_here.add(self)
 
@@ -130,6 +169,11 @@ class Transaction:
                 f"catalogue {self.name!r} was deleted or replaced since it was opened: close it and open it again "
                 "(docs/how-to.md says how a backup is restored)"
             )
+
+    def set_guard(self, guard: Guard) -> None:
+        """Refuse what the guard refuses, also where a statement is cached: an authorizer that is set makes SQLite ask again."""
+        self.guard = guard
+        self.connection.authorizer = self._authorize
 
     @property
     def is_lost(self) -> bool:
@@ -179,6 +223,8 @@ class Transaction:
         """`error`, raised by a statement, in the library's words."""
         if self._read_only_blocks and isinstance(error, apsw.ReadOnlyError):
             return ContractError("a read-only phase cannot write: write during the execution of the operation")
+        if isinstance(error, apsw.AuthError) and self._refusal is not None:
+            return ContractError(f"refused: {self._refusal}")
         return translated(error, self.name)
 
     def observe(self, error: BaseException) -> None:
@@ -354,7 +400,7 @@ class Transaction:
         self._rollbacks += 1
 
     def _authorize(self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
-        if self._controlling:
+        if self._controlling or action == apsw.SQLITE_READ:
             return apsw.SQLITE_OK
         denied = (
             action in _DENIED
@@ -363,7 +409,11 @@ class Transaction:
             or (action == apsw.SQLITE_PRAGMA and self._forgets_references(first, second))
             or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
         )
-        return apsw.SQLITE_DENY if denied else apsw.SQLITE_OK
+        refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database)
+        if not denied and refusal is None:
+            return apsw.SQLITE_OK
+        self._refusal = refusal
+        return apsw.SQLITE_DENY
 
     def _forgets_references(self, pragma: str | None, value: str | None) -> bool:
         """Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +28,7 @@ from retrovue_uow.store.database import Database, Value
 from retrovue_uow.store.shape import Shape, read_shape
 
 FRESH_ID = "f" * 36
+UNIT = "a" * 36
 VALUES: Mapping[str, Sequence[Value]] = {
     "asset.kind": ("episode", "movie", "bumper", "other"),
     "asset.state": ("new", "ready", "retired"),
@@ -407,25 +411,55 @@ def written(stocked: Catalog) -> Changeset:
         return recording.changeset()
 
 
+def read(record: bytes, digest: str, written: Changeset, *, size: int | None) -> Changeset:
+    return decompressed(record, digest, size, written.shape, unit_id=UNIT)
+
+
 def test_a_compressed_changeset_comes_back_the_same(written: Changeset) -> None:
-    assert decompressed(written.compressed(), written.digest, written.shape) == written
+    assert read(written.compressed(), written.digest(UNIT), written, size=len(written.content)) == written
 
 
-def test_a_damaged_changeset_is_refused(written: Changeset) -> None:
+def test_so_does_one_from_before_its_size_was_kept(written: Changeset) -> None:
+    digest = hashlib.sha256(written.content).hexdigest()
+
+    assert read(written.compressed(), digest, written, size=None) == written
+
+
+@pytest.mark.parametrize("is_size_kept", [True, False])
+def test_a_damaged_changeset_is_refused(written: Changeset, *, is_size_kept: bool) -> None:
     compressed = written.compressed()
+    digest = written.digest(UNIT if is_size_kept else "")
     other = Changeset(written.content[:-1] + bytes([written.content[-1] ^ 1]), written.shape).compressed()
 
     for damaged in (other, compressed[:-1], compressed[: len(compressed) // 2], b"", compressed[:4] + b"\0\0" + compressed[6:]):
         with pytest.raises(ValidationError, match="cannot be undone"):
-            decompressed(damaged, written.digest, written.shape)
+            read(damaged, digest, written, size=len(written.content) if is_size_kept else None)
 
 
-Unit = tuple[str, str | None, str | None, bytes | None]
+@pytest.mark.parametrize("size", [None, 1000])
+def test_a_changeset_is_not_unpacked_further_than_its_bound(written: Changeset, size: int | None) -> None:
+    bomb = zlib.compress(bytes(100 * 2**20))
+
+    tracemalloc.start()
+    with pytest.raises(ValidationError, match="unpacks to more than"):
+        read(bomb, "", written, size=size)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < (50 * 2**20 if size is None else 2**20)
+
+
+def test_no_size_that_is_kept_is_too_large_to_be_refused(written: Changeset) -> None:
+    with pytest.raises(ValidationError, match="not what was written"):
+        read(written.compressed(), "", written, size=2**63 - 1)
+
+
+Unit = tuple[str, str | None, str | None, bytes | None, int | None]
 
 
 def units(catalog: Catalog) -> list[Unit]:
-    """Identifier, counts, digest and changeset of each unit in the journal, the oldest first."""
-    return [(row[0], row[6], row[7], row[8]) for row in dump(catalog)["unit_of_work"]]
+    """Identifier, counts, digest, changeset and its size unpacked of each unit in the journal, the oldest first."""
+    return [(row[0], *row[6:10]) for row in dump(catalog)["unit_of_work"]]
 
 
 def test_each_outermost_unit_is_one_row_with_what_it_changed(stocked: Catalog) -> None:
@@ -436,10 +470,11 @@ def test_each_outermost_unit_is_one_row_with_what_it_changed(stocked: Catalog) -
         stocked.add_source("another")
         changeset = recording.changeset()
 
-    *rest, (_, counts, digest, content) = units(stocked)
+    *rest, (unit_id, counts, digest, content, size) = units(stocked)
     assert rest == earlier
     assert json.loads(counts or "") == {"asset": {"update": 1}, "source": {"insert": 1}}
-    assert decompressed(content or b"", digest or "", changeset.shape) == changeset
+    assert size == len(changeset.content)
+    assert decompressed(content or b"", digest or "", size, changeset.shape, unit_id=unit_id) == changeset
 
 
 def two_operations(catalog: Catalog) -> None:
@@ -476,7 +511,7 @@ def test_the_journal_tells_what_the_whole_unit_changed(stocked: Catalog, work: C
         work(stocked)
         changeset = recording.changeset()
 
-    told = [json.loads(counts or "{}") for _, counts, _, _ in units(stocked)[len(earlier) :]]
+    told = [json.loads(counts or "{}") for _, counts, *_ in units(stocked)[len(earlier) :]]
     assert told == ([changeset.counts] if changeset else [])
 
 
@@ -492,7 +527,7 @@ def test_a_unit_that_fails_leaves_no_row(stocked: Catalog) -> None:
     assert dump(stocked, journal=False) == {
         name: rows for name, rows in before.items() if name not in ("operation", "unit_of_work")
     }
-    assert units(stocked) == [(row[0], row[6], row[7], row[8]) for row in before["unit_of_work"]]
+    assert units(stocked) == [(row[0], *row[6:10]) for row in before["unit_of_work"]]
 
 
 def test_an_unchanged_rescan_writes_its_journal_row_only(stocked: Catalog) -> None:
@@ -504,9 +539,9 @@ def test_an_unchanged_rescan_writes_its_journal_row_only(stocked: Catalog) -> No
     assert result.changes is not None
     assert (dict(result.changes.counts), len(result.changes.rows)) == ({}, 0)
     assert dump(stocked, journal=False) == before
-    *rest, (unit_id, counts, digest, content) = units(stocked)
-    assert (rest, unit_id, counts) == (earlier, result.unit_id, "{}")
-    assert not decompressed(content or b"", digest or "", read_shape(stocked.database))
+    *rest, (unit_id, counts, digest, content, size) = units(stocked)
+    assert (rest, unit_id, counts, size) == (earlier, result.unit_id, "{}", 0)
+    assert not decompressed(content or b"", digest or "", size, read_shape(stocked.database), unit_id=unit_id)
 
 
 def test_only_so_many_units_keep_their_changeset(stocked: Catalog) -> None:

@@ -369,9 +369,10 @@ class TestTampering:
         forged = changes.Changeset(content, read_shape(stocked.database))
         self.tamper(
             stocked,
-            "UPDATE unit_of_work SET changeset = ?, digest = ? WHERE id = ?",
+            "UPDATE unit_of_work SET changeset = ?, digest = ?, unpacked_bytes = ? WHERE id = ?",
             forged.compressed(),
-            forged.digest,
+            forged.digest(newest(stocked)),
+            len(content),
             newest(stocked),
         )
 

@@ -133,7 +133,8 @@ class TestReferences:
 
     def test_the_journal_is_asked_with_it(self, unit: Database) -> None:
         ((row,),) = unit.execute("SELECT max(id) FROM operation")
-        unit.execute("UPDATE operation SET unit_id = ? WHERE id = ?", (NOBODY, row))
+        with unit.as_keeper():
+            unit.execute("UPDATE operation SET unit_id = ? WHERE id = ?", (NOBODY, row))
 
         (found,) = queries_integrity.all_broken_references(unit)
 

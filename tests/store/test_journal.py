@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -10,8 +11,8 @@ import apsw
 import pytest
 from harness import dump
 
-from retrovue_uow import Catalog, Collection, JournalUnit, ValidationError, WipeOptions
-from retrovue_uow.store import journal, queries_journal
+from retrovue_uow import Catalog, Collection, ContractError, JournalUnit, ValidationError, WipeOptions
+from retrovue_uow.store import journal, migrations, queries_journal
 
 
 @pytest.fixture
@@ -152,6 +153,126 @@ class TestGate:
             db.execute("DELETE FROM movie_asset")
 
         assert dump(stocked) == before
+
+
+GUARDED = {
+    "an operation that is deleted": "DELETE FROM operation",
+    "a unit that is deleted": "delete from main.Unit_Of_Work",
+    "a unit that is changed": "UPDATE unit_of_work SET counts = NULL",
+    "an operation that never was": "INSERT INTO operation SELECT 99, id, 'x', '{}', '{}', '', 0 FROM unit_of_work LIMIT 1",
+    "a unit that never was": "REPLACE INTO unit_of_work SELECT * FROM unit_of_work",
+    "a trigger of one's own": "INSERT INTO own (id) VALUES (1)",
+    "keys that are given out again": "UPDATE sqlite_sequence SET seq = 0",
+    "another version": "PRAGMA user_version = 99",
+    "another application": "PRAGMA main.Application_Id(7)",
+    "a trigger behind an operation": "CREATE TEMP TRIGGER nosy AFTER UPDATE ON main.asset BEGIN SELECT 1; END",
+    "a table in front of the journal": "CREATE TEMP TABLE Operation (id)",
+    "a table that will be in front of it": "CREATE TEMP TABLE other (id); ALTER TABLE other RENAME TO operation",
+    "a view in front of the rules": "CREATE TEMP VIEW violation AS SELECT 1 WHERE false",
+}
+
+
+class TestGuard:
+    @pytest.fixture
+    def guarded(self, stocked: Catalog) -> Catalog:
+        """A catalogue with a table whose trigger deletes from the journal."""
+        other = apsw.Connection(stocked.database.path)
+        other.execute(
+            """
+            CREATE TABLE own (id INTEGER PRIMARY KEY AUTOINCREMENT);
+            CREATE TRIGGER own_forgets AFTER INSERT ON own BEGIN DELETE FROM operation; END
+            """
+        ).fetchall()
+        other.close()
+        return stocked
+
+    @pytest.mark.parametrize("statement", GUARDED.values(), ids=GUARDED)
+    def test_a_session_can_neither_write_the_journal_nor_what_it_rests_on(self, guarded: Catalog, statement: str) -> None:
+        before = dump(guarded)
+
+        with pytest.raises(ContractError, match="this library"), guarded.session() as db:
+            db.execute("UPDATE source SET name = 'renamed'")
+            db.execute(statement)
+
+        assert dump(guarded) == before
+        assert guarded.check().is_sound
+        guarded.add_source("another")
+
+    def test_no_statement_of_the_journals_own_can_be_had_from_the_cache(self, stocked: Catalog) -> None:
+        traced: list[str] = []
+
+        def trace(_: apsw.Cursor, sql: str, __: object) -> bool:
+            traced.append(sql)
+            return True
+
+        stocked.database.connection.exec_trace = trace
+        stocked.add_source("another")
+        stocked.database.connection.exec_trace = None
+        writes = [sql for sql in traced if "unit_of_work" in sql or "INTO operation" in sql]
+
+        assert len(writes) >= 4
+        for sql in writes:
+            if not sql.lstrip().startswith("SELECT"):
+                with pytest.raises(ContractError, match="this library"), stocked.session() as db:
+                    db.execute(sql, (None,) * 10)
+
+    def test_own_tables_have_keys_of_their_own_and_temporary_tables(self, stocked: Catalog) -> None:
+        other = apsw.Connection(stocked.database.path)
+        other.execute("CREATE TABLE own (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)").fetchall()
+        other.close()
+
+        with stocked.session() as db:
+            db.execute("CREATE TEMP TABLE scratch (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+            db.execute(
+                "CREATE TEMP TRIGGER scratch_fills AFTER INSERT ON scratch BEGIN INSERT INTO own (name) VALUES ('x'); END"
+            )
+            db.execute("INSERT INTO scratch DEFAULT VALUES")
+            db.execute("DROP TABLE scratch")
+
+        assert dump(stocked)["own"] == [(1, "x")]
+
+    def test_the_version_can_be_read(self, stocked: Catalog) -> None:
+        with stocked.session() as db:
+            assert db.execute("PRAGMA user_version") == [(len(migrations.migrations()),)]
+
+
+class TestRecords:
+    def test_a_record_says_which_unit_it_belongs_to(self, stocked: Catalog) -> None:
+        stocked.add_source("another")
+        added = stocked.history(1)[0].id
+        stocked.disable_collection("Shows")
+        disabled = stocked.history(1)[0].id
+        other = apsw.Connection(stocked.database.path)
+        other.execute(
+            """
+            UPDATE unit_of_work
+               SET (counts, digest, changeset, unpacked_bytes) = (SELECT counts, digest, changeset, unpacked_bytes
+                                                                    FROM unit_of_work
+                                                                   WHERE id = ?)
+             WHERE id = ?
+            """,
+            (added, disabled),
+        ).fetchall()
+        other.close()
+
+        with pytest.raises(ValidationError, match="not what was written"):
+            stocked.changes(disabled)
+        assert [(each.rule, each.id) for each in stocked.check().violations] == [("journal", disabled)]
+
+    def test_records_of_the_version_before_keep_their_form(self, tmp_path: Path) -> None:
+        path = tmp_path / "catalog.db"
+        path.write_bytes(gzip.decompress((Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz").read_bytes()))
+        written = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        before = written.execute("SELECT id, digest, changeset FROM unit_of_work ORDER BY id").fetchall()
+        written.close()
+
+        with Catalog(path) as catalog:
+            assert [each for each in catalog.check().violations if each.rule == "journal"] == []
+            for unit_id, _, _ in before:
+                assert catalog.changes(str(unit_id)).counts == catalog.unit(str(unit_id)).counts
+
+        old = [(row[0], row[7], row[8]) for row in dump(path)["unit_of_work"] if row[9] is None]
+        assert old == before
 
 
 class TestUnrecorded:
