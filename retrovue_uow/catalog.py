@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 
 from retrovue_uow.errors import ContractError, OperationError, ResourceError, ValidationError
@@ -327,6 +326,6 @@ class Catalog:
             ResourceError: The file exists already, or cannot be written.
         """
         target = os.path.abspath(path)
-        if usable_path(path) == MEMORY or Path(target).exists():
+        if usable_path(path) == MEMORY or os.path.lexists(target):
             raise ResourceError(f"backup {os.fspath(path)!r} exists already: name a new file")
         self.database.backup(target, progress=progress)

@@ -1,44 +1,23 @@
 """Who is working on which collection: one claim for each, known to every process, and gone with a holder that dies.
 
-A claim is SQLite's RESERVED lock on a tiny database of its own: the kernel frees it with the process, it lets everybody else
-read who holds it, and it leaves the catalogue itself alone (https://www.sqlite.org/lockingv3.html).
+A claim is a kernel lock on a small file of its own, which says who holds it. What it says is worth nothing after a crash: it is
+never synced, and whatever is found there is written over by the next holder.
 """
 
 from __future__ import annotations
 
 import os
-import uuid
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
-import apsw
 import attrs
 
 from retrovue_uow.errors import ConflictError, ResourceError
 from retrovue_uow.model import Holder
-from retrovue_uow.store.connection import MEMORY, translated
+from retrovue_uow.store.connection import MEMORY, mode_beside
 from retrovue_uow.store.identity import utc_now
-
-_TRIES = 10
-_BUSY_MS = 250
-_TABLE = """
-CREATE TABLE IF NOT EXISTS claim (
-    id         INTEGER PRIMARY KEY CHECK (id = 1),
-    token      TEXT NOT NULL,
-    operation  TEXT NOT NULL,
-    pid        INTEGER NOT NULL,
-    started_at TEXT NOT NULL                                        -- UTC
-) STRICT
-"""
-_SIGN = """
-INSERT INTO claim (id, token, operation, pid, started_at)
-VALUES (1, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE
-   SET token = excluded.token,
-       operation = excluded.operation,
-       pid = excluded.pid,
-       started_at = excluded.started_at
-"""
+from retrovue_uow.store.queue import HAS_LOCKS, FileLock
 
 
 @attrs.define(eq=False)
@@ -46,7 +25,7 @@ class Claim:
     """A claim that is held; `release` gives it back. Taking it again within the same catalogue counts up."""
 
     key: str
-    _lock: apsw.Connection | None
+    _lock: FileLock | None
     _held: dict[str, Claim]
     _count: int = 1
 
@@ -64,6 +43,11 @@ class Claim:
     def drop(self) -> None:
         """Give the claim back, however often it was taken."""
         if self._held.pop(self.key, None) is not None and self._lock is not None:
+            self._lock.release()
+
+    def disown(self) -> None:
+        """In a forked child: let it be the parent's alone."""
+        if self._lock is not None:
             self._lock.close()
 
 
@@ -71,8 +55,10 @@ class Claims:
     """The claims of one catalogue file, in a folder beside it; of an in-memory one, in this process."""
 
     def __init__(self, catalog_path: str) -> None:
-        self.folder = None if catalog_path == MEMORY else Path(f"{catalog_path}.claims")
+        self.folder = None if catalog_path == MEMORY or not HAS_LOCKS else Path(f"{catalog_path}.claims")
+        self._catalog_path = catalog_path
         self._held: dict[str, Claim] = {}
+        _made_here.add(self)
 
     def take(self, key: str, operation: str) -> Claim:
         """The claim on `key`.
@@ -93,53 +79,50 @@ class Claims:
             for claim in list(self._held.values()):
                 claims.callback(claim.drop)
 
-    def _locked(self, folder: Path, key: str, operation: str) -> apsw.Connection:
-        path = folder / f"{key}.db"
+    def disown(self) -> None:
+        """In a forked child: hold nothing, and keep nothing held."""
+        for claim in list(self._held.values()):
+            claim.disown()
+        self._held.clear()
+
+    def _locked(self, folder: Path, key: str, operation: str) -> FileLock:
         try:
-            folder.mkdir(exist_ok=True)
-            lock = apsw.Connection(str(path))
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700)
+                mode = mode_beside(self._catalog_path)
+                folder.chmod(mode | (mode & 0o444) >> 2)  # who may read the catalogue may look for its claims
+        except FileExistsError as error:
+            if not folder.is_dir():  # and not made by another process just now
+                raise ResourceError(f"folder {str(folder)!r} of the claims cannot be written: {error.strerror}") from error
         except OSError as error:
             raise ResourceError(f"folder {str(folder)!r} of the claims cannot be written: {error.strerror}") from error
-        except apsw.Error as error:
-            raise translated(error, str(path)) from error
-        try:
-            _take(lock, key, operation)
-        except apsw.Error as error:
-            lock.close()
-            raise translated(error, str(path)) from error
-        except BaseException:
-            lock.close()
-            raise
+        lock = FileLock(self._catalog_path, str(folder / f"{key}.db"))
+        if not lock.acquire(0, facts={"operation": operation, "started_at": utc_now()}):
+            raise _conflict(lock, key)
         return lock
 
 
-def _take(lock: apsw.Connection, key: str, operation: str) -> None:
-    """Sign first, for others to read; then take the lock that is the claim; and make sure that the signature is ours."""
-    lock.set_busy_timeout(_BUSY_MS)
-    token = uuid.uuid4().hex
-    for _ in range(_TRIES):
-        try:
-            lock.execute("BEGIN IMMEDIATE").fetchall()
-            lock.execute(_TABLE).fetchall()
-            lock.execute(_SIGN, (token, operation, os.getpid(), utc_now())).fetchall()
-            lock.execute("COMMIT").fetchall()
-            lock.execute("BEGIN IMMEDIATE").fetchall()
-        except apsw.BusyError as error:
-            raise _conflict(lock, key) from error
-        if lock.execute("SELECT token FROM claim").fetchall() == [(token,)]:
-            return
-        lock.execute("ROLLBACK").fetchall()
-    raise ResourceError(f"too many processes try to claim collection {key!r} at once: try again")
-
-
-def _conflict(lock: apsw.Connection, key: str) -> ConflictError:
-    if lock.in_transaction:
-        lock.execute("ROLLBACK").fetchall()
-    rows = lock.execute("SELECT operation, pid, started_at FROM claim").fetchall()
-    operation, pid, started_at = rows[0]
-    holder = Holder(str(operation), int(str(pid)), str(started_at))
+def _conflict(lock: FileLock, key: str) -> ConflictError:
+    said = lock.holder()
+    operation, pid, started_at = said.get("operation"), said.get("pid"), said.get("started_at")
+    if not isinstance(operation, str) or not isinstance(pid, int) or not isinstance(started_at, str):
+        return ConflictError(
+            f"collection {key!r} is in use by another process: wait until it is done", holder=Holder("", 0, "")
+        )
     return ConflictError(
-        f"collection {key!r} is in use: {holder.operation} of process {holder.pid} has been working on it since "
-        f"{holder.started_at}; wait until it is done",
-        holder=holder,
+        f"collection {key!r} is in use: {operation} of process {pid} has been working on it since {started_at}; "
+        "wait until it is done",
+        holder=Holder(operation, pid, started_at),
     )
+
+
+_made_here: weakref.WeakSet[Claims] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for claims in list(_made_here):
+        claims.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

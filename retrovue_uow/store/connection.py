@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -160,6 +161,37 @@ def file_identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def mode_beside(catalog: str) -> int:
+    """The permissions of what is made beside a catalogue: those of the file itself, as SQLite gives them to its log."""
+    try:
+        return stat.S_IMODE(os.stat(catalog).st_mode) & 0o666
+    except FileNotFoundError:
+        return 0o600
+
+
+def open_beside(catalog: str, path: str, flags: int) -> int:
+    """A descriptor of a file beside a catalogue, made with the catalogue's permissions and owner if it is not there.
+
+    A link is not followed, for it may lead to somebody's file, and a FIFO keeps nobody waiting for its other end.
+    """
+    flags |= os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if os.path.islink(path):
+            raise OSError(errno.ELOOP, "it is a link and no regular file: move it away", path) from None
+        descriptor = os.open(path, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no regular file: move it away", path) from None
+        return descriptor
+    os.fchmod(descriptor, mode_beside(catalog))
+    if os.geteuid() == 0 and os.path.exists(catalog):
+        owner = os.stat(catalog)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
 def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Connection:
     """A connection with every setting asserted. Raises `ResourceError` that says why, and changes no foreign file."""
     _judge_file(path, read_only=read_only)
@@ -170,7 +202,7 @@ def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Conne
         raise translated(error, path) from error
     try:
         connection.set_busy_handler(busy)
-        _configure(connection, path, read_only=read_only)
+        _configure(connection, path, busy=busy, read_only=read_only)
     except BaseException as error:
         # Before the files are closed: whether there are too many must still be seen.
         refusal = translated(error, path) if isinstance(error, apsw.Error) else None
@@ -285,14 +317,26 @@ def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
     return settings
 
 
-def _configure(connection: apsw.Connection, path: str, *, read_only: bool) -> None:
+def _configure(connection: apsw.Connection, path: str, *, busy: BusyWait, read_only: bool) -> None:
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # NOTADB and CANTOPEN show here, not at opening
     for option, number in _OPTIONS.values():
         connection.config(option, number)
     for pragma, value in _pragmas(path, read_only=read_only).items():
-        connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
+        _set(connection, pragma, value, busy)
     for name, wanted, actual in wrong_settings(connection, path, read_only=read_only):
         raise ResourceError(f"database {path!r}: setting {name!r} is {actual!r} and cannot be set to {wanted!r}")
+
+
+def _set(connection: apsw.Connection, pragma: str, value: object, busy: BusyWait) -> None:
+    """Set a pragma, waiting for who holds the file: SQLite asks no busy handler where the journal's mode changes."""
+    for tries in count():
+        try:
+            connection.execute(f"PRAGMA {pragma} = {value}").fetchall()  # an unread row would leave the next one unset
+        except apsw.BusyError:
+            if not busy(tries):
+                raise
+        else:
+            return
 
 
 def wrong_settings(connection: apsw.Connection, path: str, *, read_only: bool) -> list[tuple[str, object, object]]:

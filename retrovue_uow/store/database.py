@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,11 +15,13 @@ from typing import Any
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError
-from retrovue_uow.store.connection import MEMORY, BusyWait, open_connection, translated, usable_path
+from retrovue_uow.store.connection import MEMORY, BusyWait, open_beside, open_connection, translated, usable_path
 from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Guard, Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
 
+_LONGEST_NAME = 255
+"""Bytes; asked before the work, and not when the finished copy is to be called so."""
 Value = int | float | str | bytes | None
 Row = tuple[Any, ...]  # what comes out is known to the query alone, which gives it its types
 Params = Sequence[Value] | Mapping[str, Value]
@@ -230,14 +234,18 @@ class Database:
         self.execute("SELECT 1")  # says so where the database is closed
         if self._transaction.units:
             raise ContractError("a backup cannot be made inside a unit of work: leave it first")
-        unfinished = f"{target}.part"
+        unfinished = f"{os.path.dirname(target) or '.'}/retrovue-{uuid.uuid4().hex}.part"
         try:
-            self._copy(unfinished, progress)
-            os.replace(unfinished, target)
+            if len(os.path.basename(target).encode()) > _LONGEST_NAME:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            os.close(open_beside(self.path, unfinished, os.O_RDWR))
+            try:
+                self._copy(unfinished, progress)
+                os.replace(unfinished, target)
+            finally:
+                Path(unfinished).unlink(missing_ok=True)
         except OSError as error:
             raise ResourceError(f"backup {target!r} cannot be written: {error.strerror}") from error
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
 
     def _copy(self, target: str, progress: Callable[[int, int], None] | None) -> None:
         try:

@@ -20,7 +20,7 @@ import apsw
 
 from retrovue_uow.errors import ResourceError
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY
+from retrovue_uow.store.connection import MEMORY, open_beside
 from retrovue_uow.store.owner import is_inherited
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ MAX_BYTES = 256 * 2**20
 _APPLICATION_ID = 0x52565543
 """`RVUC` in ASCII."""
 _FORMAT = 1
+_SUFFIX = ".cache.db"
 _BUSY_MS = 250
 _WRITE_EVERY_S = 2.0
 _WRITE_BYTES = 2**20
@@ -72,7 +73,7 @@ SELECT (page_count - freelist_count) * page_size > ?
 
 def beside(catalog_path: str) -> str:
     """Where the cache of a catalogue is; that of one in memory is in memory too."""
-    return MEMORY if catalog_path == MEMORY else f"{catalog_path}.cache.db"
+    return MEMORY if catalog_path == MEMORY else catalog_path + _SUFFIX
 
 
 class _OtherFormatError(Exception):
@@ -292,6 +293,8 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _opened(path: str) -> apsw.Connection:
     if is_inherited(path):
         raise ResourceError(f"{path!r} was in use in the parent process when this one was forked")
+    if path != MEMORY and not os.path.lexists(path):
+        os.close(open_beside(path.removesuffix(_SUFFIX), path, os.O_RDWR))  # new, so that no connection of ours has it open
     connection = apsw.Connection(path)
     try:
         if connection.readonly("main"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -15,10 +16,19 @@ from retrovue_uow.errors import ResourceError
 from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import utc_now
 
 APPLICATION_ID = 0x52565557
 """`RVUW` in ASCII: what `file` and SQLite's header show of a catalogue."""
 _USER_VERSION_OFFSET, _APPLICATION_ID_OFFSET = 60, 68  # https://www.sqlite.org/fileformat.html#the_database_header
+
+_BUSY_MS = 5000
+"""How long another process may take to make the catalogue that is looked at just now."""
+_STATE = """
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+  FROM pragma_application_id, pragma_user_version
+"""
+"""One statement, so that nobody can make the catalogue between two of its answers."""
 
 
 @cache
@@ -113,17 +123,16 @@ def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
     """Look into a file whose header is not ours, or not as we left it."""
     try:
         connection = opened(path)
+        connection.set_busy_timeout(_BUSY_MS)
         try:
-            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-            application_id = connection.execute("PRAGMA application_id").fetchall()
-            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+            ((application_id, version, tables),) = connection.execute(_STATE).fetchall()
         finally:
             connection.close()
     except apsw.Error as error:
         raise translated(error, path) from error
-    if tables != [(0,)] and application_id != [(APPLICATION_ID,)]:
+    if tables and application_id != APPLICATION_ID:
         raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
-    if application_id == [(APPLICATION_ID,)]:
+    if application_id == APPLICATION_ID:
         _refuse_unknown_version(path, int(str(version)))
 
 
@@ -140,7 +149,8 @@ def _refuse_unknown_version(path: str, version: int) -> None:
 def migrate(database: Database) -> None:
     """Bring a catalogue to the schema of this library: all pending migrations and the views in one transaction.
 
-    A catalogue that has data is first copied beside itself, to `<path>.v<N>.bak`.
+    A catalogue that has data is first copied beside itself, to `<path>.v<N>.<time>.bak`. Of several processes that open it at
+    once, the first one whose turn comes migrates it.
 
     Raises:
         ResourceError: The file is another program's, newer than this library, or older and opened read-only.
@@ -152,10 +162,11 @@ def migrate(database: Database) -> None:
     if database.is_read_only:
         raise ResourceError(f"catalogue {database.path!r} is of an older version: open it once for writing to update it")
     require_own_triggers(database, version)
-    if 0 < version < len(migrations()):
-        _back_up(database, version)
     with database.session(durable=True):
-        pending = migrations()[_version(database) :]
+        version = _version(database)
+        pending = migrations()[version:]
+        if version and pending:
+            _back_up(database, version)
         _drop_views(database)
         for text in pending:
             database.execute(text)
@@ -207,11 +218,7 @@ def _refuse_impostors(database: Database, version: int) -> None:
 
 def _version(database: Database) -> int:
     """How many migrations the file has had, asked through the connection: another process may just have made it."""
-    (application_id,), (version,), (tables,) = (
-        database.execute("PRAGMA application_id")[0],
-        database.execute("PRAGMA user_version")[0],
-        database.execute("SELECT count(*) FROM sqlite_schema")[0],
-    )
+    ((application_id, version, tables),) = database.execute(_STATE)
     if application_id != APPLICATION_ID and tables:
         raise ResourceError(f"{database.path!r} is a database of another program: name another file for the catalogue")
     assert isinstance(version, int)  # noqa: S101  tells mypy what the pragma always is
@@ -237,7 +244,10 @@ def _create_views(database: Database) -> None:
 
 
 def _back_up(database: Database, version: int) -> None:
-    copy = f"{database.path}.v{version}.bak"
-    if not Path(copy).exists():
-        database.backup(copy)
+    """Copy the file as it was committed, by a connection of its own: that of the open unit could not make a copy."""
+    if database.path == MEMORY:
+        return
+    copy = f"{database.path}.v{version}.{re.sub('[-:]', '', utc_now())}.bak"
+    with Database(database.path, read_only=True) as committed:
+        committed.backup(copy)
     logger.info("catalogue_copied_before_migration", copy=copy)

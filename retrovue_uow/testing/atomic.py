@@ -6,13 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from pathlib import Path
 
-import apsw
 import attrs
 
-from retrovue_uow import AfterCommitError, Catalog, Database, RetroVueError
+from retrovue_uow import AfterCommitError, Catalog, ConflictError, Database, RetroVueError
+from retrovue_uow.store.claims import Claims
 from retrovue_uow.testing.bench import Action, Bench, Subject, bench_of, is_side_file
 from retrovue_uow.testing.kinds import Kind, Run, kinds
 from retrovue_uow.testing.reporting import listeners
@@ -216,20 +215,12 @@ def _what_is_held(catalog: Catalog) -> Iterator[str]:
             pass
     except RetroVueError as error:
         yield f"a lock is left: {error}"
+    claims = Claims(catalog.database.path)
     for claim in sorted(Path(f"{catalog.database.path}.claims").glob("*.db")):
         try:
-            with _locking(str(claim)):
-                pass
-        except apsw.BusyError:
+            claims.take(claim.stem, "look").release()
+        except ConflictError:
             yield f"the claim on collection {claim.stem} is left"
-
-
-@contextmanager
-def _locking(path: str) -> Iterator[None]:
-    with closing(apsw.Connection(path)) as connection:
-        connection.execute("BEGIN IMMEDIATE").fetchall()
-        yield
-        connection.execute("ROLLBACK").fetchall()
 
 
 def _unsound(catalog: Catalog) -> Iterator[str]:

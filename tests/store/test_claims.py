@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
-import apsw
 import pytest
 
-from retrovue_uow import ConflictError, ResourceError
+from retrovue_uow import ConflictError, Holder, ResourceError
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.identity import utc_now
 
@@ -49,20 +49,6 @@ def test_a_conflict_names_operation_process_and_start_of_the_holder(claims: Clai
     claim.release()
 
 
-def test_a_claim_that_cannot_be_signed_is_refused_and_free_afterwards(claims: Claims, others: Claims) -> None:
-    claims.take("shows", "collection_ingest").release()
-    assert claims.folder is not None
-    reader = apsw.Connection(str(claims.folder / "shows.db"))
-    reader.execute("BEGIN; SELECT * FROM claim").fetchall()
-
-    with pytest.raises(ConflictError, match="collection_ingest"):
-        others.take("shows", "collection_wipe")
-
-    reader.close()
-    others.take("shows", "collection_wipe").release()
-    claims.take("shows", "collection_ingest").release()
-
-
 def test_claims_whose_place_is_taken_by_something_else_are_a_resource_error(claims: Claims, others: Claims) -> None:
     assert claims.folder is not None
     claims.folder.write_text("a file")
@@ -73,10 +59,6 @@ def test_claims_whose_place_is_taken_by_something_else_are_a_resource_error(clai
     (claims.folder / "shows.db").mkdir(parents=True)
     with pytest.raises(ResourceError, match="shows"):
         claims.take("shows", "collection_ingest")
-
-    (claims.folder / "dark.db").write_bytes(b"no database, and no empty file either" * 99)
-    with pytest.raises(ResourceError, match=r"dark\.db' is not a SQLite database"):
-        claims.take("dark", "collection_ingest")
 
     claims.take("movies", "collection_ingest").release()
 
@@ -106,25 +88,55 @@ def test_a_claim_that_is_released_after_all_were_given_back_does_no_harm(claims:
     others.take("shows", "collection_wipe").release()
 
 
-def test_who_finds_another_signature_over_his_own_signs_again(
-    claims: Claims, others: Claims, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    others.take("shows", "collection_wipe").release()
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096, b"SQLite format 3\0" * 99, b"[1]", b"{" * 10_000, os.urandom(5000)])
+def test_whatever_a_claim_s_file_holds_is_written_over(claims: Claims, others: Claims, content: bytes) -> None:
     assert claims.folder is not None
-    rival = apsw.Connection(str(claims.folder / "shows.db"))
-    signed: list[str] = []
+    claims.folder.mkdir()
+    file = claims.folder / "shows.db"
+    file.write_bytes(content)
+    inode = file.stat().st_ino
 
-    def sign_over(_: object, statement: str, __: object) -> bool:
-        signed.extend([statement] if statement.startswith("BEGIN") else [])
-        if len(signed) == 2 and statement.startswith("BEGIN"):
-            rival.execute("UPDATE claim SET token = 'of the rival', operation = 'collection_forget'").fetchall()
-        return True
-
-    monkeypatch.setattr(apsw, "connection_hooks", [lambda connection: setattr(connection, "exec_trace", sign_over)])
     claim = claims.take("shows", "collection_ingest")
 
-    assert rival.execute("SELECT operation FROM claim").fetchall() == [("collection_ingest",)]
-    with pytest.raises(ConflictError, match="collection_ingest"):
+    assert file.stat().st_ino == inode
+    with pytest.raises(ConflictError, match="collection_ingest of process"):
         others.take("shows", "collection_wipe")
     claim.release()
-    rival.close()
+
+
+def test_a_conflict_with_a_holder_that_has_not_signed_names_nobody(claims: Claims, others: Claims) -> None:
+    claim = claims.take("shows", "collection_ingest")
+    assert claims.folder is not None
+    (claims.folder / "shows.db").write_bytes(b"rubbish")
+
+    with pytest.raises(ConflictError, match="in use by another process") as caught:
+        others.take("shows", "collection_wipe")
+
+    assert caught.value.holder == Holder("", 0, "")
+    claim.release()
+
+
+def test_a_forked_child_keeps_no_claim_of_its_parent(claims: Claims, others: Claims) -> None:
+    claim = claims.take("shows", "collection_ingest")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(reading, 1)
+        os._exit(0)
+
+    claim.release()
+
+    others.take("shows", "collection_wipe").release()
+    os.write(writing, b".")
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_claim_and_its_folder_have_the_permissions_of_the_catalogue(claims: Claims, tmp_path: Path) -> None:
+    (tmp_path / "catalog.db").touch()
+    (tmp_path / "catalog.db").chmod(0o640)
+
+    claims.take("shows", "collection_ingest").release()
+
+    assert claims.folder is not None
+    assert stat.S_IMODE(claims.folder.stat().st_mode) == 0o750
+    assert stat.S_IMODE((claims.folder / "shows.db").stat().st_mode) == 0o640

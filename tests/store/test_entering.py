@@ -321,3 +321,65 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_turn(db: Database, p
         os.kill(int(ran.stdout), signal.SIGKILL)
 
     assert names() == ["first", "ours"]
+
+
+STOPPED = """
+import sys
+from retrovue_uow import Database
+with Database(sys.argv[1]) as db:
+    print("waiting", flush=True)
+    with db.session():
+        db.execute("INSERT INTO item (name) VALUES ('stopped for a while')")
+"""
+
+
+def state_of(process: subprocess.Popen[str]) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the platform does not say who is stopped")
+def test_a_process_that_is_next_and_stopped_is_passed_by(db: Database, path: Path, names: Callable[[], list[str]]) -> None:
+    side_file = path.with_name(f"{path.name}-next")
+    with db.session():
+        waiting = subprocess.Popen([sys.executable, "-c", STOPPED, str(path)], stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == "waiting\n"
+        while str(waiting.pid) not in side_file.read_text():
+            time.sleep(0.01)
+        waiting.send_signal(signal.SIGSTOP)
+        while state_of(waiting) != "T":
+            time.sleep(0.01)
+
+    with Database(path, write_wait_s=20) as other, other.session():
+        other.execute("INSERT INTO item (name) VALUES ('passed by')")
+
+    assert "passed by" in names()
+    waiting.send_signal(signal.SIGCONT)
+    waiting.communicate(timeout=30)
+    assert waiting.returncode == 0
+    assert "stopped for a while" in names()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the platform does not say who is stopped")
+def test_a_holder_that_is_stopped_is_named_with_what_to_do(path: Path, db: Database) -> None:
+    steps = "print('holding', flush=True)", "sys.stdin.readline()", "db.execute"
+    script = STOPPED.replace("db.execute", "\n        ".join(steps))
+    holding = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holding.stdout is not None
+    assert [holding.stdout.readline() for _ in range(2)] == ["waiting\n", "holding\n"]
+    holding.send_signal(signal.SIGSTOP)
+    while state_of(holding) != "T":
+        time.sleep(0.01)
+
+    with (
+        pytest.raises(ResourceError, match=f"process {holding.pid}, which is stopped: let it go on, or end it"),
+        Database(path, write_wait_s=0.3) as other,
+        other.session(),
+    ):
+        pytest.fail("had the turn")
+
+    holding.send_signal(signal.SIGCONT)
+    holding.communicate("\n", timeout=30)
+    assert holding.returncode == 0

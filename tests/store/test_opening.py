@@ -217,7 +217,8 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
         assert catalog.database.execute("SELECT count(*) FROM extra") == [(0,)]
         assert [source.name for source in catalog.sources()] == ["disk"]
 
-    copy = apsw.Connection(str(tmp_path / f"catalog.db.v{known}.bak"))
+    (found,) = tmp_path.glob(f"catalog.db.v{known}.*.bak")
+    copy = apsw.Connection(str(found))
     assert copy.execute("PRAGMA user_version").fetchall() == [(known,)]
     assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
     copy.close()
@@ -235,7 +236,8 @@ def test_a_catalogue_of_the_first_version_is_copied_beside_itself_and_migrated(t
         assert [source.name for source in catalog.sources()] == ["disk"]
         assert catalog.check().is_sound
 
-    copy = apsw.Connection(str(tmp_path / "catalog.db.v1.bak"))
+    (found,) = tmp_path.glob("catalog.db.v1.*.bak")
+    copy = apsw.Connection(str(found))
     assert copy.execute("PRAGMA user_version").fetchall() == [(1,)]
     assert copy.execute("SELECT name FROM source").fetchall() == [("disk",)]
     copy.close()

@@ -1,0 +1,73 @@
+"""Processes that open a catalogue at the same moment: one of them makes or migrates it, and all of them have it."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apsw
+import pytest
+from proof.figures import Size
+
+from retrovue_uow import Catalog
+from retrovue_uow.store import migrations
+
+OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
+PROCESSES = 8
+OPENING = """
+import sys
+import time
+from retrovue_uow import Catalog
+
+for line in sys.stdin:
+    path, moment = line.split("\\t")
+    time.sleep(max(float(moment) - time.time(), 0))
+    try:
+        with Catalog(path) as catalog:
+            print(len(catalog.history()), flush=True)
+    except Exception as error:
+        print(repr(error), flush=True)
+"""
+
+
+def older_version(path: Path) -> None:
+    """A catalogue that lacks the newest migration."""
+    path.write_bytes(gzip.decompress(OLDER.read_bytes()))
+    if len(migrations.migrations()) == 3:
+        connection = apsw.Connection(str(path))
+        connection.execute("DROP INDEX title_spelling_identity; DROP TABLE title_spelling; DROP TABLE retirement").fetchall()
+        connection.execute("DROP TABLE assignment; PRAGMA user_version = 2").fetchall()
+        connection.close()
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["made", "migrated"])
+def test_of_processes_that_open_a_catalogue_at_once_each_has_it(tmp_path: Path, is_older: bool, size: Size) -> None:
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPENING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(PROCESSES)
+    ]
+    for round_ in range(size.choose(sample=6, full=100)):
+        folder = tmp_path / str(round_)
+        folder.mkdir()
+        path = folder / "catalog.db"
+        if is_older:
+            older_version(path)
+        moment = time.time() + 0.05
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{path}\t{moment}\n")
+            opener.stdin.flush()
+        said = [opener.stdout.readline().strip() for opener in openers if opener.stdout is not None]
+
+        assert len(set(said)) == 1, said
+        assert said[0].isdigit(), said
+        assert len(list(folder.glob("*.bak"))) == (1 if is_older else 0)
+        assert not list(folder.glob("*.part"))
+        with Catalog(path) as catalog:
+            assert catalog.check().violations == ()
+    for opener in openers:
+        opener.communicate(timeout=30)
+        assert opener.returncode == 0

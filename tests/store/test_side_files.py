@@ -1,0 +1,117 @@
+"""What is made beside a catalogue: as private as the catalogue itself, and nobody else's file is in danger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from harness import FakeEnricher, FakeImporter
+
+from retrovue_uow import Catalog, Collection, ResourceError
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def remove_side_files(folder: Path) -> None:
+    shutil.rmtree(folder / "catalog.db.claims", ignore_errors=True)
+    for side_file in folder.glob("catalog.db-*"):
+        side_file.unlink()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    found = [path for path in folder.rglob("*") if path.name != "media" and "media" not in path.parent.name]
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in found}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_everything_beside_a_catalogue_has_its_permissions(
+    tmp_path: Path, catalog: Catalog, collection: Collection, enricher: FakeEnricher, mode: int
+) -> None:
+    path = Path(catalog.database.path)
+    catalog.close()
+    remove_side_files(tmp_path)
+    path.chmod(mode)
+    with umask(0o022), Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": enricher}) as opened:
+        opened.wipe_collection(collection.name)
+        opened.enrichment_cache.put("key", "text")
+        opened.enrichment_cache.flush()
+        opened.backup(tmp_path / "copy.db")
+        found = modes(tmp_path)
+
+    folder = mode | (mode & 0o444) >> 2
+    assert found.pop("catalog.db.claims") == folder
+    assert set(found.values()) == {mode}
+    assert set(found) >= {"catalog.db", "catalog.db-next", "catalog.db-turn", "catalog.db.cache.db", "copy.db"}
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from retrovue_uow import Catalog
+with Catalog(":memory:") as catalog:  # imports all that the other user may not read
+    catalog.add_source("disk")
+    catalog.add_collection("disk", "Shows")
+    catalog.wipe_collection("Shows")
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+with Catalog(sys.argv[1]) as catalog:
+    catalog.add_source("second user")
+    catalog.wipe_collection(sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_second_user_who_may_write_the_catalogue_can_write(tmp_path: Path, catalog: Catalog, collection: Collection) -> None:
+    path = Path(catalog.database.path)
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        if stat.S_IMODE(folder.stat().st_mode) & 0o001 == 0:
+            folder.chmod(folder.stat().st_mode | 0o001)
+    tmp_path.chmod(0o777)
+    catalog.close()
+    remove_side_files(tmp_path)
+    path.chmod(0o666)
+    with umask(0o022), Catalog(path) as first:
+        first.add_source("first user")
+        first.wipe_collection(collection.name)
+
+    done = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER_USER, str(path), collection.name], capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr == ""
+    with Catalog(path) as again:
+        assert {"first user", "second user"} <= {source.name for source in again.sources()}
+
+
+def test_a_backup_harms_no_file_whose_name_begins_like_its_own(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "copy.db.part").write_text("mine")
+
+    catalog.backup(tmp_path / "copy.db")
+
+    assert (tmp_path / "copy.db.part").read_text() == "mine"
+    assert not list(tmp_path.glob("retrovue-*"))
+    with Catalog(tmp_path / "copy.db") as copy:
+        assert copy.check().violations == ()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "file/copy.db", "no folder/copy.db"], ids=["long", "below a file", "nowhere"])
+def test_a_backup_that_cannot_be_written_there_says_so(catalog: Catalog, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(ResourceError, match="cannot be written: "):
+        catalog.backup(tmp_path / name)
+
+    assert not list(tmp_path.glob("*.part"))
