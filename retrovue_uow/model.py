@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -157,6 +157,11 @@ class Collection:
     enabled: bool = True
     path_mappings: tuple[PathMapping, ...] = ()
     enrichers: tuple[AttachedEnricher, ...] = ()
+
+    @cached_property
+    def mappings_by_source(self) -> Mapping[str, PathMapping]:
+        """The path mappings by their source paths, which are canonical."""
+        return {mapping.source_path: mapping for mapping in self.path_mappings}
 
 
 @attrs.frozen

@@ -106,9 +106,9 @@ class FilesystemImporter:
             roots.setdefault(_folder_identity(mapping.local_path), mapping)
         walked = set(roots)
         odd_names: list[str] = []
+        mapped = frozenset(canonical_key(each.source_path) for each in mappings) if len(mappings) > 1 else frozenset()
         for mapping in roots.values():
-            elsewhere = frozenset(canonical_key(each.source_path) for each in mappings if each != mapping)
-            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, elsewhere).runs()
+            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, mapped).runs()
         _refuse_odd_names(odd_names)
 
 
@@ -284,7 +284,7 @@ class _Subfolder(NamedTuple):
 class _Walk:
     """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings.
 
-    `elsewhere` holds the canonical keys of those: what the source has there is not looked for below this root.
+    `mapped` holds the canonical keys of all of them: what the source has there is not looked for below another root.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class _Walk:
         exclude: Sequence[str],
         walked: set[Identity],
         odd_names: list[str],
-        elsewhere: frozenset[str],
+        mapped: frozenset[str],
     ) -> None:
         self._mapping = mapping
         self._root = mapping.local_path
@@ -303,7 +303,7 @@ class _Walk:
         self._exclude = exclude
         self._walked = walked
         self._odd_names = odd_names
-        self._elsewhere = elsewhere
+        self._mapped = mapped
         self._links: deque[Run | _Subfolder] = deque()
 
     def runs(self) -> Iterator[Run]:
@@ -348,7 +348,7 @@ class _Walk:
 
     def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
         name = entry.name
-        if self._elsewhere and self._is_mapped_elsewhere(folder, name):
+        if self._mapped and self._is_mapped_elsewhere(folder, name):
             return False
         if self._exclude and excluded(self._relative(entry.path), self._exclude):
             return False
@@ -362,7 +362,7 @@ class _Walk:
 
     def _is_mapped_elsewhere(self, folder: _Folder, name: str) -> bool:
         """Whether another mapping says where to look for what the source has at this path."""
-        return is_utf8(name) and key_below(folder.key, name) in self._elsewhere
+        return is_utf8(name) and key_below(folder.key, name) in self._mapped
 
     def _refuse_later(self, path: str) -> None:
         self._odd_names.append(path)

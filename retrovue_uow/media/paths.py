@@ -6,7 +6,7 @@ import enum
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import groupby
@@ -65,10 +65,16 @@ def is_below(path: str, root: str) -> bool:
     return path.rstrip("/") == folder or path.startswith(f"{folder}/")
 
 
-def mapping_for(key: str, mappings: Sequence[PathMapping]) -> PathMapping | None:
-    """The mapping with the longest source path that the canonical `key` is below."""
-    above = [mapping for mapping in mappings if is_below(key, canonical_key(mapping.source_path))]
-    return max(above, key=lambda mapping: len(canonical_key(mapping.source_path)), default=None)
+def mapping_for(key: str, mappings: Mapping[str, PathMapping]) -> PathMapping | None:
+    """The mapping with the longest source path that the canonical `key` is below; `mappings` are by their source paths."""
+    end = len(key)
+    while end >= 0:
+        # Only roots end with a slash: `/`, `C:/`, `smb://`.
+        found = mappings.get(key[:end]) or mappings.get(key[: end + 1])
+        if found is not None and is_below(key, found.source_path):
+            return found
+        end = key.rfind("/", 0, end)
+    return None
 
 
 def local_path_for(path: str, mapping: PathMapping) -> str:

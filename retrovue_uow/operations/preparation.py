@@ -225,7 +225,7 @@ def _refuse_silent_mappings(heard: Set[int], seen: Validated, request: Request) 
     if request.allow_empty or not request.filters.is_full or not unheard:
         return
     expected = keys_to_look_for(seen.collection, request.filters, seen.known)
-    lost = {mapping for key in expected if (mapping := paths.mapping_for(key, seen.collection.path_mappings)) in unheard}
+    lost = {mapping for key in expected if (mapping := paths.mapping_for(key, seen.collection.mappings_by_source)) in unheard}
     for mapping in seen.collection.path_mappings:
         if mapping in lost:
             raise ResourceError(
@@ -248,7 +248,7 @@ def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Iter
     """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
     if not filters.exclude:
         return list(known)
-    mapped = ((key, paths.mapping_for(key, collection.path_mappings)) for key in known)
+    mapped = ((key, paths.mapping_for(key, collection.mappings_by_source)) for key in known)
     return [key for key, mapping in mapped if mapping is None or not _is_excluded(key, mapping, filters)]
 
 

@@ -53,7 +53,7 @@ def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]
     if not os.path.isabs(draft.file_path):
         raise ValidationError(f"draft {draft.source_path!r}: file_path {draft.file_path!r} must be absolute", rule=_RULE)
     key = paths.canonical_key(draft.source_path)
-    mapping = paths.mapping_for(key, collection.path_mappings)
+    mapping = paths.mapping_for(key, collection.mappings_by_source)
     if mapping is None:
         raise ValidationError(
             f"draft {draft.source_path!r} lies below no path mapping of collection {collection.name!r}: add one", rule=_RULE

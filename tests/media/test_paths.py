@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -159,17 +160,31 @@ def test_below_goes_by_whole_segments(path: str, root: str, below: bool) -> None
     assert is_below(path, root) is below
 
 
-def test_the_longest_mapping_wins_whatever_its_spelling() -> None:
-    mappings = [
-        PathMapping(1, "/data", "/a"),
-        PathMapping(2, "file:///data/tv/", "/b"),
-        PathMapping(3, "/data/tv/Sho", "/c"),
-    ]
+def by_source(*source_paths: str) -> dict[str, PathMapping]:
+    return {path: PathMapping(number, path, f"/{number}") for number, path in enumerate(source_paths)}
 
-    assert mapping_for("/data/tv/Show/x.mkv", mappings) == mappings[1]
-    assert mapping_for("/data/x.mkv", mappings) == mappings[0]
+
+def test_the_longest_mapping_wins() -> None:
+    mappings = by_source("/data", "/data/tv", "/data/tv/Sho", "/data/x")
+
+    assert mapping_for("/data/tv/Show/x.mkv", mappings) == mappings["/data/tv"]
+    assert mapping_for("/data/x.mkv", mappings) == mappings["/data"]
+    assert mapping_for("/data/tv", mappings) == mappings["/data/tv"]
     assert mapping_for("/elsewhere/x.mkv", mappings) is None
-    assert mapping_for("/data/x", []) is None
+    assert mapping_for("/data/x", {}) is None
+
+
+@given(st.lists(spelled, min_size=1, max_size=6))
+def test_the_mapping_of_a_path_is_the_longest_that_it_is_below(paths: list[str]) -> None:
+    keys = []
+    for path in paths:
+        with suppress(ValidationError):
+            keys.append(canonical_key(path))
+    for key in keys:
+        mappings = by_source(*(each for each in keys if each != key))
+        above = [folder for folder in mappings if is_below(key, folder)]
+
+        assert mapping_for(key, mappings) == mappings.get(max(above, key=len, default=""))
 
 
 @pytest.mark.parametrize(
