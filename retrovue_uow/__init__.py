@@ -134,7 +134,8 @@ if not TYPE_CHECKING:  # which would take every misspelt name for one of these
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = _HOMES.get(name, "errors" if name.endswith("Error") else "model")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        with import_module(f"{__name__}.errors").loading(f"{__name__}.{name}"):
+            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
         return value
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -105,3 +106,12 @@ class AfterCommitError(RetroVueError):
 
 class ContractError(RetroVueError):
     """The unit of work was misused: a bug in the calling code."""
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Within the block a part of the library is read that was not needed before: that may fail where all else is open."""
+    try:
+        yield
+    except OSError as error:
+        raise ResourceError(f"{what} cannot be loaded: {error.strerror}") from error

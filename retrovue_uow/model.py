@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -566,8 +567,10 @@ def summary(result: object) -> object:
 @cache
 def _converter() -> Converter:
     """Made when the first value is turned into JSON: until then nobody waits for cattrs."""
-    from cattrs import Converter
-    from cattrs.gen import make_dict_unstructure_fn, override
+    # By name, for errors speak of these values.
+    with import_module("retrovue_uow.errors").loading("cattrs"):
+        from cattrs import Converter
+        from cattrs.gen import make_dict_unstructure_fn, override
 
     converter = Converter()
     for configured in (Source, AttachedEnricher):

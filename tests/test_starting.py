@@ -32,6 +32,23 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
     assert loaded_by("import retrovue_uow").isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize("used", ["retrovue_uow.Catalog", "retrovue_uow.as_json([])"])
+def test_what_is_loaded_on_first_use_and_cannot_be_is_an_error_of_the_library(used: str) -> None:
+    code = f"""
+import os, resource, retrovue_uow
+from retrovue_uow import as_json, ResourceError
+free = os.dup(0)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    {used}
+except ResourceError as error:
+    print(error)
+"""
+
+    assert told_by(code).endswith("cannot be loaded: Too many open files")
+
+
 def test_the_help_of_the_command_line_loads_nothing_of_the_library() -> None:
     loaded = loaded_by("from retrovue_uow.cli import app; app(['--help'], standalone_mode=False)")
 

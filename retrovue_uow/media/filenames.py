@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.media.folders import Place, is_library_folder, place_below
 from retrovue_uow.media.numbering import is_like_an_episode, leading_episodes, marker_in, starts_with_number
 from retrovue_uow.media.registry import refuse_unknown_keys
@@ -288,8 +288,9 @@ class _Guess:
     def installed(cls) -> _Guess | None:
         """None where guessit is not installed."""
         try:
-            module = importlib.import_module("guessit")
-            api = importlib.import_module("guessit.api")
+            with loading("guessit"):
+                module = importlib.import_module("guessit")
+                api = importlib.import_module("guessit.api")
         except ModuleNotFoundError as error:
             if error.name != "guessit":
                 raise ResourceError(

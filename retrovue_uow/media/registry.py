@@ -10,7 +10,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, loading
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
 from retrovue_uow.media.remembering import CACHED_BY, Basis
@@ -39,9 +39,10 @@ T = TypeVar("T")
 
 def entry_points(*, group: str) -> Iterable[EntryPoint]:
     """What the installed distributions offer in a group."""
-    from importlib import metadata  # slow to import and to ask, and most catalogues use built-in types alone
+    with loading("what other distributions offer"):
+        from importlib import metadata  # slow to import and to ask, and most catalogues use built-in types alone
 
-    return metadata.entry_points(group=group)
+        return metadata.entry_points(group=group)
 
 
 class Factories(Mapping[str, Callable[[Json], Any]]):
@@ -136,7 +137,9 @@ def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> Non
 def _built_in(target: str, **arguments: str) -> Callable[[Json], Any]:
     def make(config: Json) -> Any:
         module, _, name = target.partition(":")
-        return getattr(import_module(module), name)(config, **arguments)
+        with loading(target):
+            factory = getattr(import_module(module), name)
+        return factory(config, **arguments)
 
     return make
 

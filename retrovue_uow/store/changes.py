@@ -19,7 +19,6 @@ import attrs
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import ChangeKind, Changes, RowChange
 from retrovue_uow.redaction import redacted_row
-from retrovue_uow.store.connection import translated
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import Shape
 
@@ -240,7 +239,7 @@ class Changeset:
         except apsw.AbortError:
             return in_the_way[0]
         except apsw.Error as error:
-            raise translated(error, db.path) from error
+            raise db.refusal(error) from error
         return None
 
 
@@ -351,7 +350,7 @@ class Recording:
         try:
             recorded = Changeset(self._session.changeset(), self._shape)
         except apsw.Error as error:
-            raise translated(error, self._db.path) from error
+            raise self._db.refusal(error) from error
         if self._known is None:
             return recorded
         return self._known.followed_by(recorded) if recorded else self._known

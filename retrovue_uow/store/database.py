@@ -14,10 +14,10 @@ from typing import Any
 
 import apsw
 
-from retrovue_uow.errors import ContractError, ResourceError
+from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
 from retrovue_uow.store.connection import MEMORY, BusyWait, open_beside, open_connection, translated, usable_path
 from retrovue_uow.store.queue import WriterQueue
-from retrovue_uow.store.transaction import Guard, Hook, Transaction
+from retrovue_uow.store.transaction import Altered, Guard, Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
 
 _LONGEST_NAME = 255
@@ -135,6 +135,19 @@ class Database:
             yield
         finally:
             self._transaction.is_keeper = False
+
+    def tell_damage_by(self, altered: Altered) -> None:
+        """Where SQLite cannot run a statement, ask `altered` what of the schema is not as the statement expects it."""
+        self._transaction.altered = altered
+
+    def refusal(self, error: apsw.Error) -> RetroVueError:
+        """What `error`, raised by SQLite on this connection, is in the library's own family."""
+        return self._transaction.refusal(error)
+
+    def damage(self) -> str | None:
+        """The first thing that is wrong with the file or its schema, for which all of it is read."""
+        ((found,),) = self.execute("PRAGMA integrity_check(1)")
+        return str(found) if found != "ok" else next(iter(self._transaction.altered_schema()), None)
 
     def changes(self) -> int:
         """How many rows the last INSERT, UPDATE or DELETE changed, not counting cascades."""

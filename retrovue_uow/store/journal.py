@@ -9,7 +9,7 @@ from functools import cache
 
 import attrs
 
-from retrovue_uow.errors import ContractError, ResourceError, ValidationError
+from retrovue_uow.errors import ContractError, ResourceError, ValidationError, loading
 from retrovue_uow.log import logger
 from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import migrations, queries_integrity, touched
@@ -24,9 +24,10 @@ from retrovue_uow.store.transaction import Guard
 @cache
 def library_version() -> str:
     """The installed version of this library."""
-    from importlib.metadata import version  # slow to import, and only who writes needs it
+    with loading("the version of this library"):
+        from importlib.metadata import version  # slow to import, and only who writes needs it
 
-    return version("retrovue_uow")
+        return version("retrovue_uow")
 
 
 @attrs.frozen

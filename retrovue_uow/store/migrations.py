@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import apsw
 
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.errors import ResourceError, loading
 from retrovue_uow.log import logger
 from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
 from retrovue_uow.store.database import Database
@@ -40,14 +40,28 @@ def migrations() -> tuple[str, ...]:
 @cache
 def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
     """Type and name → SQL of all that the first migrations make."""
-    fresh = apsw.Connection(MEMORY)
     try:
-        for text in migrations()[:count]:
-            fresh.execute(text).fetchall()
-        rows = fresh.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
-    finally:
-        fresh.close()
-    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
+        fresh = apsw.Connection(MEMORY)
+        try:
+            for text in migrations()[:count]:
+                fresh.execute(text).fetchall()
+            return _stored(fresh)
+        finally:
+            fresh.close()
+    except apsw.Error as error:
+        raise translated(error, MEMORY) from error
+
+
+def _stored(connection: apsw.Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows.fetchall()}
+
+
+def altered(connection: apsw.Connection) -> list[str]:
+    """What of this library's own schema is missing, or is not as it was made. Raises APSW's own errors."""
+    ours = {**made_by_migrations(len(migrations())), **{("view", name): sql for name, sql in views().items()}}
+    there = _stored(connection)
+    return [f"{kind} {name!r}" for (kind, name), sql in ours.items() if there.get((kind, name)) != sql]
 
 
 @cache
@@ -73,12 +87,13 @@ def views() -> dict[str, str]:
 
 def _texts(folder: str) -> dict[str, str]:
     """Stem → text of the SQL files in a folder of `retrovue_uow.schema`, sorted by name."""
-    entries = (files("retrovue_uow.schema") / folder).iterdir()
-    return {
-        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
-        for entry in sorted(entries, key=lambda entry: entry.name)
-        if entry.name.endswith(".sql")
-    }
+    with loading(f"the SQL of {folder}"):
+        entries = (files("retrovue_uow.schema") / folder).iterdir()
+        return {
+            entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
+            for entry in sorted(entries, key=lambda entry: entry.name)
+            if entry.name.endswith(".sql")
+        }
 
 
 def _without_comments(text: str) -> str:

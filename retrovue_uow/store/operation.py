@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import attrs
 
-from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError
+from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError, RetroVueError
 from retrovue_uow.log import logger
 from retrovue_uow.model import Result
 from retrovue_uow.redaction import redacted
@@ -241,6 +241,20 @@ class Operation:
         finally:
             self._release()
 
+    def _damage(self, error: Exception) -> ResourceError | None:
+        """What Python could not do with a row may be the fault of the file: then the whole of it is looked at."""
+        if not isinstance(error, AttributeError | LookupError | TypeError | ValueError):
+            return None
+        try:
+            found = self._database.damage()
+        except RetroVueError:
+            return None
+        if found is None:
+            return None
+        damage = ResourceError(f"database {self._database.path!r} is damaged: restore a backup ({found})")
+        damage.__cause__ = error
+        return damage
+
     def _failed(self, error: BaseException) -> BaseException:
         """The operation's own error for `error`; `error` itself where it must pass through unwrapped."""
         if isinstance(error, AfterCommitError):
@@ -257,7 +271,7 @@ class Operation:
         )
         if isinstance(error, ContractError) or not isinstance(error, Exception):
             return error
-        cause: BaseException = error
+        cause: BaseException = self._damage(error) or error
         while isinstance(cause, OperationError):
             cause = cause.cause
         where = f" at {self.working_on!r}" if self.working_on is not None else ""

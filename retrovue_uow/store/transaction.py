@@ -6,7 +6,7 @@ import ctypes
 import os
 import uuid
 import weakref
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple, Protocol
@@ -21,6 +21,7 @@ from retrovue_uow.store.owner import Owner
 from retrovue_uow.store.queue import WriterQueue
 
 Hook = Callable[[], None]
+Altered = Callable[[apsw.Connection], Sequence[str]]
 OURS = "retrovue_unit"
 _SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
@@ -121,6 +122,7 @@ class Transaction:
         self.owner = Owner()
         self.after_begin: list[Hook] = []
         self.before_commit: list[Hook] = []
+        self.altered: Altered | None = None
         self.changes_at_begin = 0
         self.is_applying = False
         self.guard = Guard()
@@ -225,7 +227,20 @@ class Transaction:
             return ContractError("a read-only phase cannot write: write during the execution of the operation")
         if isinstance(error, apsw.AuthError) and self._refusal is not None:
             return ContractError(f"refused: {self._refusal}")
+        # A fault of whoever wrote the statement, unless the schema is not what it was written for.
+        if isinstance(error, apsw.SQLError) and (altered := self.altered_schema()):
+            return ResourceError(
+                f"in database {self.name!r}, {', '.join(altered[:_SHOWN])} is damaged, or was changed by another program: "
+                f"restore a backup ({error})"
+            )
         return translated(error, self.name)
+
+    def altered_schema(self) -> Sequence[str]:
+        """What of the schema is not as it must be, if anybody knows how it must be."""
+        try:
+            return () if self.altered is None else self.altered(self.connection)
+        except (apsw.Error, UnicodeError):
+            return ("the schema",)
 
     def observe(self, error: BaseException) -> None:
         """Remember the error that was passing when SQLite ended the transaction."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 
-from retrovue_uow.errors import ResourceError, RetroVueError
+from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
 from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.store import journal, migrations, queries_journal
 from retrovue_uow.store.changes import HAS_SESSIONS
@@ -23,8 +23,8 @@ def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Ite
     """
     try:
         yield from find(db)
-    except ResourceError as error:
-        if isinstance(error.__cause__, apsw.Error) and not isinstance(error.__cause__, apsw.CorruptError):
+    except (ResourceError, ContractError) as error:
+        if isinstance(error.__cause__, apsw.Error) and not isinstance(error.__cause__, apsw.CorruptError | apsw.SQLError):
             raise
         yield Violation("damage", "file", db.path, str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import stat
 from collections.abc import Callable
@@ -14,8 +15,8 @@ import pytest
 from harness import FakeEnricher, FakeImporter, dump, episode, movie
 from proof.figures import Proof, Size
 
-from retrovue_uow import Catalog, OperationError, ResourceError, RetroVueError, WipeOptions
-from retrovue_uow.store.migrations import APPLICATION_ID, migrations
+from retrovue_uow import Catalog, ContractError, OperationError, ResourceError, RetroVueError, WipeOptions
+from retrovue_uow.store.migrations import APPLICATION_ID, made_by_migrations, migrations, rule_names, views
 
 IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
 ENRICHER = FakeEnricher()
@@ -85,10 +86,18 @@ def outcomes(path: Path, acts: list[Callable[[Catalog], object]], *, read_only: 
                 try:
                     act(catalog)
                 except RetroVueError as error:
-                    told.append(str(error))
+                    told.append(told_of(error))
     except RetroVueError as error:
-        told.append(str(error))
+        told.append(told_of(error))
     return told
+
+
+def told_of(error: RetroVueError) -> str:
+    """What it says; that a file is damaged is no fault of the caller's, and never a foreign error in the library's coat."""
+    cause = error.cause if isinstance(error, OperationError) else error
+    assert isinstance(cause, RetroVueError), repr(cause)
+    assert not isinstance(cause, ContractError), repr(cause)
+    return str(error)
 
 
 def judge(path: Path, content: bytes) -> None:
@@ -133,6 +142,102 @@ def test_a_catalogue_with_flipped_bits_is_read_or_refused(
         for _ in range(chosen.choice((1, 1, 8))):
             content[chosen.randrange(within)] ^= 1 << chosen.randrange(8)
         judge(tmp_path / "catalog.db", bytes(content))
+
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_catalogue_with_a_damaged_schema_or_swapped_pages_is_read_or_refused(
+    tmp_path: Path, sound: bytes, size: Size, figures: Proof, seed: int
+) -> None:
+    chosen, files = random.Random(f"{size.seed} {seed}"), size.choose(sample=15, full=250)
+    pages = [sound[start : start + PAGE] for start in range(0, len(sound), PAGE)]
+    of_schema = [number for number, page in enumerate(pages) if b"CREATE " in page]
+    figures.add({"files with a damaged schema" if seed % 2 else "files with swapped pages": files})
+    for _ in range(files):
+        content = list(pages)
+        if seed % 2:
+            number = chosen.choice(of_schema)
+            damaged = bytearray(content[number])
+            damaged[chosen.randrange(PAGE)] = chosen.randrange(256)
+            content[number] = bytes(damaged)
+        else:
+            one, other = chosen.sample(range(1, len(pages)), 2)
+            content[one], content[other] = content[other], content[one]
+        judge(tmp_path / "catalog.db", b"".join(content))
+
+
+def rewritten(path: Path, content: bytes, table: str, old: str, new: str) -> None:
+    """A catalogue in which the text of a table is another one, as a flipped bit would have it."""
+    sql = f"PRAGMA writable_schema = on; UPDATE sqlite_schema SET sql = replace(sql, '{old}', '{new}') WHERE name = '{table}'"  # noqa: S608
+    forged(path, content, sql)
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("asset", "canonical_key", "canonical_kex"),
+        ("season", "REFERENCES title", "REFERENCES tYtle"),
+        ("source", "json_valid(", "jsonXvalid("),
+    ],
+)
+def test_damage_in_the_text_of_the_schema_is_listed_by_the_check_which_goes_on(
+    tmp_path: Path, sound: bytes, table: str, old: str, new: str
+) -> None:
+    path = tmp_path / "catalog.db"
+    rewritten(path, sound, table, old, new)
+
+    with opened(path) as catalog:
+        found = catalog.check().violations
+
+    assert ("schema", table) in {(each.rule, each.id) for each in found}
+    outcomes(path, [*ASKED, *CHANGED], read_only=False)
+
+
+def test_a_column_that_damage_took_away_is_an_error_of_the_file(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    rewritten(path, sound, "asset", "canonical_key", "canonical_kex")
+
+    with opened(path, read_only=True) as catalog, pytest.raises(ResourceError, match=r"table 'asset' is damaged"):
+        catalog.assets()
+
+    path.write_bytes(sound)
+    with opened(path, read_only=True) as catalog, pytest.raises(ContractError, match="no such column: canonical_kex"):
+        catalog.database.execute("SELECT canonical_kex FROM asset")
+
+
+@pytest.mark.parametrize("room", range(0, 400_000, 40_000))
+def test_opening_without_memory_is_an_error_of_the_library(tmp_path: Path, sound: bytes, room: int) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    made_by_migrations.cache_clear()
+    apsw.hard_heap_limit(apsw.memory_used() + room)
+    try:
+        outcomes(path, [], read_only=False)
+    finally:
+        apsw.hard_heap_limit(0)
+
+    assert outcomes(path, ASKED, read_only=False) == []
+
+
+@pytest.mark.parametrize("left", range(8))
+def test_opening_where_no_more_files_can_be_opened_is_an_error_of_the_library(tmp_path: Path, sound: bytes, left: int) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(sound)
+    for cached in (made_by_migrations, migrations, views, rule_names):
+        cached.cache_clear()
+    first_free = os.dup(0)
+    os.close(first_free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free + left, hard))
+    try:
+        told = outcomes(path, [], read_only=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert all("oo many" in each for each in told)
+    assert outcomes(path, ASKED, read_only=False) == []
 
 
 def link_to_fifo(path: Path) -> None:
