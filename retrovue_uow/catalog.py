@@ -87,7 +87,7 @@ class Catalog:
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            migrations.migrate(self.database)
+            migrations.migrate(self.database, correct.settle_after_migration)
             self.database.tell_damage_by(migrations.altered)
         except BaseException:
             self.database.close()

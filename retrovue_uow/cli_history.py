@@ -160,7 +160,8 @@ def undo_report(result: UndoResult) -> Text:
     """What was undone, or would be."""
     verb = "would be undone" if result.dry_run else "undone"
     by = "" if result.unit_id is None else f" by unit {result.unit_id}"
-    return Text(plain(f"unit {result.undone_unit_id} ({_operations(result)}) {verb}{by}"))
+    lines = [f"unit {result.undone_unit_id} ({_operations(result)}) {verb}{by}", *result.settled]
+    return Text("\n".join(map(plain, lines)))
 
 
 def _operations(result: UndoResult) -> str:

@@ -519,10 +519,15 @@ class Explanation:
 
 @attrs.frozen(kw_only=True)
 class UndoResult(Result):
-    """Which unit was undone, and the names of the operations that it held."""
+    """Which unit was undone, and the names of the operations that it held.
+
+    Attributes:
+        settled: What came back and was changed at once, because the operator has decided otherwise since, in sentences.
+    """
 
     undone_unit_id: str
     operations: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 @attrs.frozen

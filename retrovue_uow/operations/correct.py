@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import attrs
 
 from retrovue_uow.errors import CurationError, ValidationError
+from retrovue_uow.log import logger
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, Collection, CurationResult, Title, TitleResult
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
@@ -15,9 +17,10 @@ from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.selecting import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets, queries_config, queries_decisions, queries_titles
+from retrovue_uow.store import queries_assets, queries_config, queries_decisions, queries_journal, queries_titles
 from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.identity import new_id, utc_now
+from retrovue_uow.store.journal import library_version
 from retrovue_uow.store.queries_decisions import Identity, title_kind_of
 from retrovue_uow.store.queries_titles import Hierarchy
 
@@ -167,10 +170,20 @@ def _identity_of(
 def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None, int | None]:
     """The name and year that were said; without a year, those of the one title that goes by that name, if there is one."""
     if said.year is not None or not isinstance(said.title, str):
-        return said.title, None if said.year == 0 else said.year
+        return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
     called = queries_titles.titles_called(db, queries_decisions.meant_by(db, said.title))
     alike = [(name, year) for title_kind, name, year in called if title_kind == title_kind_of(kind)]
-    return alike[0] if len(alike) == 1 else (said.title, None)
+    return alike[0] if len(alike) == 1 else _as_spelled(db, kind, said.title, None)
+
+
+def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | None) -> tuple[str | None, int | None]:
+    """The name and year by which the station calls a title."""
+    title_kind = title_kind_of(kind)
+    if title_kind is None or not isinstance(title, str):
+        return title, year
+    if (title_kind, title, year) in queries_titles.titles_called(db, {title.casefold()}):
+        return title, year
+    return queries_decisions.spellings(db).get((title_kind, title, year), (title, year))
 
 
 def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:
@@ -184,14 +197,19 @@ def _draft(asset: Asset, identity: Identity) -> AssetDraft:
 
 def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> bool:
     """Whether the asset is something else now than before."""
-    now = utc_now()
-    queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=now)
+    queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
     draft = _draft(asset, identity)
     if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False
-    queries_assets.set_kind(db, asset.id, identity.kind, now=now)
-    process.link_again(db, hierarchy, asset, draft, now=now)
+    _be(db, hierarchy, asset, identity)
     return True
+
+
+def _be(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> None:
+    """Let an asset be and show what was assigned."""
+    now = utc_now()
+    queries_assets.set_kind(db, asset.id, identity.kind, now=now)
+    process.link_again(db, hierarchy, asset, _draft(asset, identity), now=now)
 
 
 def rename_title(
@@ -265,3 +283,44 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=joined, merged=goes))
+
+
+def settle(db: Database) -> list[str]:
+    """Let what contradicts the operator's decisions be as decided, and say in sentences what that changed.
+
+    Decisions are kept by path and by spelling, and outlive rows that go and come back.
+    """
+    settled: list[str] = []
+    for kind, id_, name, year, new, new_year in queries_decisions.contradicted_titles(db):
+        there = [each for each in queries_titles.titles(db, kind) if (each.name, each.year) == (new, new_year)]
+        if there:
+            queries_titles.merge_titles(db, id_, into=there[0].id)
+        else:
+            queries_titles.rename_title(db, id_, new, new_year)
+        settled.append(f"{kind} {_printed(name, year)!r} is {_printed(new, new_year)!r}, as it was renamed or merged")
+    hierarchy = Hierarchy(db)
+    for asset in queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "assignment")):
+        decided = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
+        _be(db, hierarchy, asset, decided.assignments[asset.canonical_key])
+        settled.append(f"{asset.canonical_key!r} is what it was assigned to be")
+    retired = queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "retirement"))
+    queries_assets.retire(db, [asset.id for asset in retired])
+    return [*settled, *(f"{asset.canonical_key!r} is retired" for asset in retired)]
+
+
+def _printed(name: str, year: int | None) -> str:
+    return name if year is None else f"{name} ({year})"
+
+
+def settle_after_migration(db: Database) -> None:
+    """Settle what an older version of the library let stand, and say so in the log and in the journal."""
+    started_at = utc_now()
+    settled = settle(db)
+    if not settled:
+        return
+    logger.warning("contradictions_settled", settled=settled)
+    unit_id = new_id()
+    queries_journal.ensure_unit(db, unit_id, started_at=started_at, pid=os.getpid(), library_version=library_version())
+    queries_journal.add_operation(
+        db, unit_id, name="schema_migration", arguments={}, result={"settled": settled}, started_at=started_at, duration_ms=0
+    )

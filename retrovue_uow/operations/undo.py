@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retrovue_uow.errors import UndoError
 from retrovue_uow.model import UndoResult
+from retrovue_uow.operations import correct
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight, undoing
 from retrovue_uow.store import queries_assets, queries_config, touched
@@ -21,7 +22,8 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
           retired is protected.
 
     Post-conditions:
-        - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included.
+        - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included; but for
+          what the operator has decided since of what came back (retired, assigned, renamed, merged). `settled` lists that.
         - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
           what it had added, the undo is refused, naming the row and the unit that changed it last.
 
@@ -49,10 +51,14 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
                 curation.validate_not_protected(catalog.protections, losing)
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
+            undoing.validate_no_later_decision(db, unit, inverse)
+            settled = correct.settle(db)
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, changeset)
             integrity.validate_database_consistency(db)
-        return op.finish(UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations)))
+        return op.finish(
+            UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations), settled=tuple(settled))
+        )
 
 
 def _deleted_or_retired_by(changeset: Changeset) -> list[str]:

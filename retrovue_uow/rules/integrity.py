@@ -15,6 +15,7 @@ _ORPHANS = ("title_without_content", "season_without_episode", "episode_without_
 _LINKS = ("asset_without_episode", "asset_without_movie", "asset_link_of_other_kind", "asset_outside_mapping")
 _HIERARCHY = ("title_of_other_kind", "episode_of_other_season")
 _BUSINESS = ("asset_marker_outside_duration",)
+_DECISIONS = ("retirement_contradicted", "assignment_contradicted", "title_spelling_contradicted")
 _DUPLICATES = ("collection_mapping_overlap",)
 
 
@@ -33,8 +34,8 @@ def validate_all_relationships(db: Database) -> None:
 
 @rule
 def validate_business_rules(db: Database) -> None:
-    """What a station expects of sound data, such as markers inside their file; and nothing twice."""
-    _refuse(queries_integrity.violations(db, (*_BUSINESS, *_DUPLICATES)))
+    """What a station expects of sound data, such as markers inside their file; nothing twice, and the operator's word kept."""
+    _refuse(queries_integrity.violations(db, (*_BUSINESS, *_DUPLICATES, *_DECISIONS)))
 
 
 @rule

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import journal, migrations, queries_integrity, queries_journal, queries_rows
+from retrovue_uow.store import (
+    journal,
+    migrations,
+    queries_decisions,
+    queries_integrity,
+    queries_journal,
+    queries_rows,
+    queries_titles,
+)
 from retrovue_uow.store.changes import Changeset, Key, Obstacle
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.queries_rows import RowName
@@ -72,6 +80,22 @@ def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obsta
         verb = {"changed": "was changed since", "gone": "is gone", "there": "is there again"}[obstacle.kind]
         reason = f"{row} {verb}{_since(db, unit, row)}"
     raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {reason}")
+
+
+@rule
+def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changeset) -> None:
+    """No title loses, by what `inverse` has just changed, a name in which something was decided since."""
+    for change in inverse.rows() if inverse.glance.changed["title"]["UPDATE"] else ():
+        if change.table != "title" or change.old is None or not {"name", "year"} & set(change.new or {}):
+            continue
+        title = next(each for each in queries_titles.titles(db) if each.id == change.key)
+        name, year = str(change.old.get("name", title.name)), change.old.get("year", title.year)
+        decided = queries_decisions.naming_title(db, title.kind, name, year if isinstance(year, int) else None)
+        if decided:
+            raise ValidationError(
+                f"unit {unit.id!r} cannot be undone, and nothing was changed: the operator has decided since in the name of "
+                f"{title.kind} {name!r}: {'; '.join(decided[:_SHOWN])}. Rename the title instead, or undo that first"
+            )
 
 
 @rule

@@ -161,11 +161,14 @@ def _refuse_unknown_version(path: str, version: int) -> None:
         )
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, settle: Callable[[Database], None]) -> None:
     """Bring a catalogue to the schema of this library: all pending migrations and the views in one transaction.
 
     A catalogue that has data is first copied beside itself, to `<path>.v<N>.<time>.bak`. Of several processes that open it at
     once, the first one whose turn comes migrates it.
+
+    Args:
+        settle: Mends what an older version let stand, and the rules would not; called as the last thing in the transaction.
 
     Raises:
         ResourceError: The file is another program's, newer than this library, or older and opened read-only.
@@ -188,6 +191,8 @@ def migrate(database: Database) -> None:
         database.execute(f"PRAGMA user_version = {len(migrations())}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _create_views(database)
+        if version and pending:
+            settle(database)
     logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Set
+from typing import Literal
 
 import attrs
 
@@ -62,7 +63,7 @@ def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
 
 def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
     """All that was decided about the files of a collection, or about one of them."""
-    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), _spellings(db))
+    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spellings(db))
 
 
 def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
@@ -101,7 +102,8 @@ def _retired(db: Database, collection_id: str, key: str | None) -> set[str]:
     return {str(own_key) for (own_key,) in rows}
 
 
-def _spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
+def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
+    """Names and years that were given up, and what is said instead."""
     rows = db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")
     return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
 
@@ -111,7 +113,7 @@ def meant_by(db: Database, title: str) -> set[str]:
     wanted = title.casefold()
     if queries_titles.titles_called(db, {wanted}):
         return {wanted}
-    renamed = {name.casefold() for (_, spelled, _), (name, _) in _spellings(db).items() if spelled.casefold() == wanted}
+    renamed = {name.casefold() for (_, spelled, _), (name, _) in spellings(db).items() if spelled.casefold() == wanted}
     return renamed or {wanted}
 
 
@@ -209,6 +211,57 @@ def move_decisions(db: Database, asset_id: str, key: str) -> None:
             """,  # noqa: S608  the names are those above
             (asset_id, key),
         )
+
+
+def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:
+    """Titles that go by a name which was given up: kind, identifier, name and year, and the name and year given instead."""
+    rows = db.execute(
+        """
+        SELECT title.kind, title.id, title.name, title.year, title_spelling.name, title_spelling.year
+          FROM title_spelling
+          JOIN title ON title.kind = title_spelling.kind
+                    AND title.name = title_spelling.spelled
+                    AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
+         WHERE title_spelling.id IN (SELECT id FROM title_spelling_contradicted WHERE subject = 'title_spelling')
+        """
+    )
+    return [(kind, id_, name, year, new, new_year) for kind, id_, name, year, new, new_year in rows]
+
+
+def contradicted_assets(db: Database, decision: Literal["assignment", "retirement"]) -> list[str]:
+    """Identifiers of the assets that are not what was decided."""
+    rows = db.execute(
+        f"""
+        SELECT asset.id
+          FROM {decision}_contradicted AS contradicted
+          JOIN {decision} AS decision ON decision.id = contradicted.id
+          JOIN asset ON asset.collection_id = decision.collection_id
+                    AND asset.canonical_key = decision.canonical_key
+         WHERE contradicted.subject = '{decision}'
+        """  # noqa: S608  one of the two names above
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[str]:
+    """What was decided in the name of a title, in words: files assigned to it, and other spellings of it."""
+    rows = db.execute(
+        """
+        SELECT quote(canonical_key) || ' is assigned to it'
+          FROM assignment
+         WHERE kind = iif(?1 = 'show', 'episode', 'movie')
+           AND title = ?2
+           AND year IS ?3
+        UNION ALL
+        SELECT quote(spelled) || ' is another spelling of it'
+          FROM title_spelling
+         WHERE kind = ?1
+           AND name = ?2
+           AND year IS ?3
+        """,
+        (kind, name, year),
+    )
+    return [str(words) for (words,) in rows]
 
 
 def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:

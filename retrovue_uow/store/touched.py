@@ -23,6 +23,10 @@ CREATE TEMP TABLE IF NOT EXISTS touched (
 """
 
 
+_COMPARED = ("title_spelling",)
+"""Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
+
+
 @attrs.frozen
 class Narrowing:
     """What the rules look at, and which have looked.
@@ -70,6 +74,9 @@ def fill(db: Database, changeset: Changeset) -> list[str]:
             _add_parents_of_updated(db, shape, reference)
         if reference.parent in deleted:
             _add_children_of_deleted(db, shape, reference, deleted[reference.parent])
+    for table in _COMPARED:
+        if glance.changed[table]["UPDATE"] or glance.changed[table]["DELETE"]:
+            db.execute(f"INSERT OR IGNORE INTO temp.touched (subject, id, change) SELECT '{table}', id, '' FROM {table}")  # noqa: S608  ours
     return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 

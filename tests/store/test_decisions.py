@@ -89,8 +89,8 @@ class TestKeeping:
             catalog.ingest_collection(each.id)
         with catalog.session() as db:
             for each in (collection, other):
-                queries_decisions.set_assignment(db, each.id, "/media/a.mkv", Identity("movie", each.name), now=NOW)
-                queries_decisions.set_assignment(db, each.id, "/media/b.mkv", DARK, now=NOW)
+                queries_decisions.set_assignment(db, each.id, "/media/c.mkv", Identity("movie", each.name), now=NOW)
+                queries_decisions.set_assignment(db, each.id, "/media/d.mkv", DARK, now=NOW)
             catalog.retire([asset.id for asset in catalog.assets("Shows")])
             queries_decisions.spell(db, "show", ("dark", None), ("Dark", 2017))
 
@@ -98,12 +98,12 @@ class TestKeeping:
             return queries_decisions.decisions(catalog.database, collection_id, key)
 
         spellings: Mapping[TitleIdentity, tuple[str, int | None]] = {("show", "dark", None): ("Dark", 2017)}
-        of_shows = {"/media/a.mkv": Identity("movie", "Shows"), "/media/b.mkv": DARK}
-        of_more = {"/media/a.mkv": Identity("movie", "More"), "/media/b.mkv": DARK}
+        of_shows = {"/media/c.mkv": Identity("movie", "Shows"), "/media/d.mkv": DARK}
+        of_more = {"/media/c.mkv": Identity("movie", "More"), "/media/d.mkv": DARK}
         assert told(collection.id) == Decisions(of_shows, {"/media/a.mkv", "/media/b.mkv"}, spellings)
         assert told(other.id) == Decisions(of_more, set(), spellings)
-        assert told(collection.id, "/media/b.mkv") == Decisions({"/media/b.mkv": DARK}, {"/media/b.mkv"}, spellings)
-        assert told(other.id, "/media/a.mkv") == Decisions({"/media/a.mkv": Identity("movie", "More")}, set(), spellings)
+        assert told(collection.id, "/media/b.mkv") == Decisions({}, {"/media/b.mkv"}, spellings)
+        assert told(other.id, "/media/c.mkv") == Decisions({"/media/c.mkv": Identity("movie", "More")}, set(), spellings)
 
     def test_what_was_assigned_to_a_title_follows_its_name(self, catalog: Catalog, collection: Collection) -> None:
         """A title of the other kind, or of another year, is another one."""

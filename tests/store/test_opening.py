@@ -246,7 +246,7 @@ def test_a_catalogue_of_the_first_version_is_copied_beside_itself_and_migrated(t
 def test_a_catalogue_is_migrated_in_a_unit_of_its_own(tmp_path: Path) -> None:
     with Database(tmp_path / "catalog.db") as db:
         with pytest.raises(ContractError, match="outermost"), db.session():
-            migrations.migrate(db)
+            migrations.migrate(db, lambda _: None)
 
         assert db.execute("SELECT count(*) FROM sqlite_schema") == [(0,)]
 

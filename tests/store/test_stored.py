@@ -37,7 +37,7 @@ def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) ->
     importer.drafts = [draft("a.mkv", metadata={"editorial": {"plot": "Größe"}})]
     catalog.ingest_collection(collection.name)
     with catalog.session() as db:
-        queries_decisions.set_assignment(db, collection.id, "/media/a.mkv", Identity("movie", "A"), now="2026-01-31T09:05:07Z")
+        queries_decisions.set_assignment(db, collection.id, "/media/b.mkv", Identity("movie", "A"), now="2026-01-31T09:05:07Z")
     return catalog
 
 
