@@ -512,6 +512,7 @@ VIEWS = sorted(
     for entry in (files("retrovue_uow.schema") / "rules").iterdir()
     if entry.name.endswith(".sql")
 )
+DECISIONS = {"assignment_contradicted", "retirement_contradicted", "title_spelling_contradicted"}
 SHOW, MOVIE = ("(SELECT id FROM title WHERE kind = 'show')", "(SELECT id FROM title WHERE kind = 'movie')")
 EPISODE, FILM = ("(SELECT id FROM asset WHERE kind = 'episode' LIMIT 1)", "(SELECT id FROM asset WHERE kind = 'movie')")
 BREAKING: dict[str, list[tuple[str, str]]] = {
@@ -543,6 +544,40 @@ BREAKING: dict[str, list[tuple[str, str]]] = {
             """,
             FILM,
         ),
+    ],
+    "assignment_contradicted": [
+        (
+            f"""
+            INSERT INTO assignment (collection_id, canonical_key, kind, episode_numbers, assigned_at)
+            SELECT collection_id, canonical_key, 'bumper', '[]', '' FROM asset WHERE id = {FILM}
+            """,
+            FILM,
+        ),
+        (
+            f"""
+            INSERT INTO assignment (collection_id, canonical_key, kind, title, season_number, episode_numbers, assigned_at)
+            SELECT collection_id, canonical_key, 'episode', 'Other', 7, '[70]', '' FROM asset WHERE id = {EPISODE}
+            """,
+            EPISODE,
+        ),
+    ],
+    "retirement_contradicted": [
+        (
+            f"""
+            INSERT INTO retirement (collection_id, canonical_key, retired_at)
+            SELECT collection_id, canonical_key, '' FROM asset WHERE id = {FILM}
+            """,
+            FILM,
+        )
+    ],
+    "title_spelling_contradicted": [
+        (
+            """
+            INSERT INTO title_spelling (kind, spelled, spelled_year, name)
+            SELECT kind, name, year, 'Other' FROM title WHERE kind = 'movie'
+            """,
+            MOVIE,
+        )
     ],
     "asset_without_episode": [(f"DELETE FROM episode_asset WHERE asset_id = {EPISODE}", EPISODE)],
     "asset_without_movie": [("DELETE FROM movie_asset", FILM)],
@@ -601,8 +636,14 @@ def test_every_rule_view_names_the_row_that_breaks_it(copy: apsw.Connection, vie
     found = copy.execute(f"SELECT rule, subject, id, detail FROM {view}").fetchall()
 
     offenders = {id_ for (id_,) in copy.execute(f"SELECT {offender}").fetchall()}
-    assert {id_ for _, _, id_, _ in found} == offenders
-    assert {(rule, subject) for rule, subject, *_ in found} == {(view, view.split("_")[0])}
+    if view in DECISIONS:  # told from every side, whichever of them a unit may touch
+        named = {id_ for _, subject, id_, _ in found if subject in ("asset", "title")}
+        assert {rule for rule, *_ in found} == {view}
+        assert {view.removesuffix("_contradicted")} < {subject for _, subject, *_ in found}
+        assert offenders <= named
+    else:
+        assert {id_ for _, _, id_, _ in found} == offenders
+        assert {(rule, subject) for rule, subject, *_ in found} == {(view, view.split("_")[0])}
     assert all(str(detail) for *_, detail in found)
     united = copy.execute("SELECT rule, subject, id, detail FROM violation WHERE rule = ?", (view,)).fetchall()
     assert united == found
@@ -624,7 +665,7 @@ HIERARCHY = {"title_of_other_kind", "episode_of_other_season"}
 JUDGES: dict[str, set[str]] = {
     "validate_no_orphaned_records": ORPHANS,
     "validate_all_relationships": LINKS | HIERARCHY,
-    "validate_business_rules": {"asset_marker_outside_duration", "collection_mapping_overlap"},
+    "validate_business_rules": {"asset_marker_outside_duration", "collection_mapping_overlap"} | DECISIONS,
     "validate_hierarchy_integrity": ORPHANS | HIERARCHY,
     "validate_no_duplicates": {"collection_mapping_overlap"},
     "validate_database_consistency": set(VIEWS),
