@@ -13,12 +13,14 @@ from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
 from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, plain, print_json, show, stdout, titled
+from retrovue_uow.media import paths
 from retrovue_uow.model import (
     INTERSTITIAL_KINDS,
     Asset,
     ForgetResult,
     IngestFailure,
     IngestResult,
+    PathMapping,
     SourceIngestResult,
     WipeResult,
 )
@@ -33,6 +35,8 @@ _COUNTS = (
     "moved",
     "ambiguous",
     "duplicates",
+    "twins",
+    "unreachable",
     "unclassified",
 )
 _NAMED = {
@@ -42,6 +46,7 @@ _NAMED = {
     "moved": "moved here, with their approval and links:",
     "ambiguous": "perhaps moved, but several look the same; the old ones are missing, the new ones new:",
     "duplicates": "reported twice, and taken once:",
+    "twins": "left out, since only the Unicode form of their names differs from another's (rename or exclude them):",
 }
 _SHOWN = 50
 
@@ -116,6 +121,18 @@ def _named(result: IngestResult) -> Iterator[RenderableType]:
     for name, heading in _NAMED.items():
         if result.paths[name]:
             yield Group(Text(heading), *listed(result.paths[name]))
+    yield from _unreachable(result)
+
+
+def _unreachable(result: IngestResult) -> Iterator[RenderableType]:
+    below: defaultdict[PathMapping | None, list[str]] = defaultdict(list)
+    for key in result.paths["unreachable"]:
+        below[paths.mapping_for(key, result.collection.mappings_by_source)].append(key)
+    for mapping, keys in below.items():
+        if mapping is not None:
+            where = f"{mapping.source_path!r} to {mapping.local_path!r}"
+            heading = f"named by the source, but not there: check the mapping {where} and its disk"
+            yield Group(Text(plain(heading)), *listed(keys))
 
 
 def source_report(outcome: SourceIngestResult) -> Group:
@@ -131,6 +148,8 @@ def source_report(outcome: SourceIngestResult) -> Group:
         parts.append(grid(("collection", "found", "created", "unchanged", "changed", "missing"), rows))
     if not rows:
         parts.append(Text("no collection could be ingested"))
+    for each in outcome.results:
+        parts += _unreachable(each)
     return Group(*_spaced(parts))
 
 

@@ -417,7 +417,9 @@ class Result:
 
 @attrs.frozen(kw_only=True)
 class IngestResult(Result):
-    """What an ingest did. `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `moved` + `duplicates`.
+    """What an ingest did.
+
+    `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `moved` + `duplicates` + `twins` + `unreachable`.
 
     Attributes:
         changed: Assets whose file, sidecars or enrichers differ from what the catalogue recorded; left as they are.
@@ -428,7 +430,9 @@ class IngestResult(Result):
         duplicates: Drafts whose path had been reported already.
         unclassified: New or refreshed assets of kind `other`.
         ambiguous: Missing assets and new files that may be moves, but more than one of them looks the same.
-        paths: The canonical keys behind each count except `discovered` and `unchanged`.
+        twins: Files left out because their names differ from another's in Unicode form alone.
+        unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
+        paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
     """
 
@@ -444,6 +448,8 @@ class IngestResult(Result):
     duplicates: int = 0
     unclassified: int = 0
     ambiguous: int = 0
+    twins: int = 0
+    unreachable: int = 0
     paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
 

@@ -30,6 +30,7 @@ from retrovue_uow.media.paths import (
 )
 from retrovue_uow.media.registry import refuse_unknown_keys
 from retrovue_uow.media.sidecars import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
+from retrovue_uow.media.time_limit import call_within
 from retrovue_uow.model import (
     AssetDraft,
     Collection,
@@ -46,6 +47,9 @@ VIDEO_ENDINGS = (
     *(".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv"),
 )
 MAX_NAMED = 20
+STAT_TIMEOUT_S = 10.0
+_AT_ONCE = 16
+"""Files that share a time limit: a thread for each would cost more than to look at it."""
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what makes a folder the same, whatever its path."""
@@ -112,19 +116,32 @@ class FilesystemImporter:
         _refuse_odd_names(odd_names)
 
 
-def complete(draft: AssetDraft, root: str) -> AssetDraft:
-    """`draft` with size, mtime and sidecars filled in from the disk where they are None.
-
-    Sidecars are looked for beside the file and, for the show's, in its folders up to the mapped `root`.
+def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) -> list[AssetDraft | None]:
+    """The drafts, with size and mtime filled in from the disk where they are None; None for a file that is not there.
 
     Raises:
-        ResourceError: the file is not there, cannot be read, or is not a regular file.
+        ResourceError: a file cannot be examined, is not a regular one, or a few of them take longer than `timeout_s`.
     """
-    found = _regular_file(draft.file_path)
-    size = found.st_size if draft.size is None else draft.size
-    mtime_ns = found.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
-    sidecars = _sidecars_on_disk(draft.file_path, root) if draft.sidecars is None else draft.sidecars
-    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns, sidecars=sidecars)
+    found: list[AssetDraft | None] = []
+    for start in range(0, len(drafts), _AT_ONCE):
+        batch = drafts[start : start + _AT_ONCE]
+        answers: list[os.stat_result | OSError] = []
+        try:
+            call_within(timeout_s, _ask, [draft.file_path for draft in batch], answers)
+        except TimeoutError as error:
+            late = batch[min(len(answers), len(batch) - 1)].file_path
+            raise ResourceError(f"file {late!r} gives no answer: is its server or disk asleep or gone?") from error
+        found += map(_on_disk, batch, answers)
+    return found
+
+
+def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
+    """`draft` with its sidecars, where they are None: those beside the file, and the show's, up to the mapped `root`.
+
+    Raises:
+        ResourceError: a folder or a sidecar cannot be read.
+    """
+    return draft if draft.sidecars is not None else attrs.evolve(draft, sidecars=_sidecars_on_disk(draft.file_path, root))
 
 
 def discover(
@@ -469,13 +486,22 @@ def _folders_up(folder: str, root: str) -> Iterator[str]:
         folder = os.path.dirname(folder)
 
 
-def _regular_file(path: str) -> os.stat_result:
-    try:
-        found = os.stat(path)
-    except FileNotFoundError as error:
-        raise ResourceError(f"file {path!r} is not there: is its disk mounted?") from error
-    except OSError as error:
-        raise ResourceError(f"file {path!r} cannot be examined ({reason(error)}): check its disk") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ResourceError(f"{path!r} is not a regular file: name a media file")
-    return found
+def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:
+    """Add what the disk says of each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
+    for path in paths:
+        try:
+            answers.append(os.stat(path))
+        except OSError as error:
+            answers.append(error)
+
+
+def _on_disk(draft: AssetDraft, answer: os.stat_result | OSError) -> AssetDraft | None:
+    if isinstance(answer, FileNotFoundError | NotADirectoryError):
+        return None
+    if isinstance(answer, OSError):
+        raise ResourceError(f"file {draft.file_path!r} cannot be examined ({reason(answer)}): check its disk") from answer
+    if not stat.S_ISREG(answer.st_mode):
+        raise ResourceError(f"{draft.file_path!r} is not a regular file: name a media file")
+    size = answer.st_size if draft.size is None else draft.size
+    mtime_ns = answer.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
+    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns)

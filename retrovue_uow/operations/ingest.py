@@ -96,13 +96,19 @@ def ingest_collection(
 
     Pre-conditions:
         - The collection exists, is enabled, and nobody else is working on it.
-        - Its mapped folders are there and can be read; none is empty while the collection has assets.
+        - Its mapped folders are there and can be read; none is empty while the collection has assets, and below none of them is
+          all that the source has there gone from the disk.
         - Its source lets us in, and its enrichers are available.
         - The filters make sense, and match something.
 
     Post-conditions:
-        - Every file found is one asset. New ones are ready if their duration is known, and never approved.
-        - Existing ones are as they were, or enriched again where `refresh` asked for it.
+        - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is listed as a
+          twin. New ones are ready if their duration is known, and never approved.
+        - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
+          missing, also by an ingest with filters that it matches. That a file is there is asked where the importer told no
+          size or no mtime; what it told is believed.
+        - Existing ones are as they were, or enriched again where `refresh` asked for it. A size or an mtime that was not known
+          is filled in, and is no change.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
           file with identity, approval and links. Where several look the same, none of them is moved, and all are listed.
@@ -117,7 +123,7 @@ def ingest_collection(
         dry_run: Do the whole work, report it, and roll it back.
         refresh: What to do with existing assets: None leaves them, `"changed"` enriches again those whose file, sidecars or
             enrichers changed, `"all"` every one.
-        allow_empty: Believe that an empty folder was emptied on purpose.
+        allow_empty: Believe that an empty folder was emptied on purpose, and that files which are all gone went on purpose.
         strict_names: Refuse files that nothing can classify, naming all of them, rather than ingest them as kind `other`.
         progress: Called with files done, files in all (None while they are being found) and the path.
 
@@ -221,7 +227,7 @@ class _Writing:
 
     def write(self, each: PreparedAsset, existing: KnownAsset | None) -> Outcome:
         """Write one asset in a savepoint of its own, or see that there is nothing to write."""
-        if existing is not None and not each.is_enriched and existing.missing_since is None:
+        if existing is not None and not each.is_enriched and existing.missing_since is None and not existing.lacks_facts:
             return "changed" if process.is_changed(existing, each.draft, self.prepared.fingerprint) else "unchanged"
         write = process.AssetWrite(
             self.prepared.collection.id,
@@ -242,9 +248,9 @@ class _Writing:
 
 
 def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[KnownAsset]:
-    """The assets that a full ingest should have seen, and did not, those included that were missing already."""
+    """The assets that the ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
-        return []
+        return [known[key] for key in prepared.unreachable if key in known]
     not_found = [key for key in known if key not in prepared.found]
     return [known[key] for key in keys_to_look_for(prepared.collection, prepared.request.filters, not_found)]
 
@@ -281,10 +287,12 @@ class _Tally:
         self.paths["missing"].extend(missing)
         self.paths["ambiguous"].extend(ambiguous)
         self.paths["duplicates"].extend(prepared.duplicates)
+        self.paths["twins"].extend(prepared.twins)
+        self.paths["unreachable"].extend(prepared.unreachable)
         counts = {name: len(found) for name, found in self.paths.items()}
         return IngestResult(
             collection=prepared.collection,
-            discovered=len(prepared.assets) + len(prepared.unchanged) + len(prepared.duplicates),
+            discovered=len(prepared.assets) + len(prepared.unchanged) + sum(counts[name] for name in _NO_ASSETS),
             created=counts.get("created", 0),
             unchanged=self.unchanged + counts.get("unchanged", 0),
             changed=counts.get("changed", 0),
@@ -295,12 +303,15 @@ class _Tally:
             duplicates=counts.get("duplicates", 0),
             unclassified=counts.get("unclassified", 0),
             ambiguous=counts.get("ambiguous", 0),
+            twins=counts["twins"],
+            unreachable=counts["unreachable"],
             paths={name: tuple(self.paths.get(name, ())) for name in _LISTED},
             created_entities=dict(created_entities),
         )
 
 
-_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified", "ambiguous")
+_NO_ASSETS = ("duplicates", "twins", "unreachable")
+_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "unclassified", "ambiguous", *_NO_ASSETS)
 
 
 def ingest_source(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 import weakref
+from collections import defaultdict
+from collections.abc import Collection as Collected
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 from types import TracebackType
@@ -10,7 +13,7 @@ from types import TracebackType
 import attrs
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
-from retrovue_uow.media import paths, registry
+from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
@@ -62,6 +65,8 @@ class PreparedIngest:
         assets: What there may be something to write of.
         unchanged: By canonical key, the sidecars of the files that are as `known` has them.
         found: The canonical key of every file that is there, whether or not the filters let it through.
+        twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
+        unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
         fingerprint: Of the enrichers that saw the drafts.
         known: What the catalogue knew before the files were looked at.
         known_at: The moment, as the database tells it, when it knew that.
@@ -73,6 +78,8 @@ class PreparedIngest:
     unchanged: Mapping[str, Sidecars] = attrs.field(repr=False)
     found: frozenset[str] = attrs.field(repr=False)
     duplicates: Sequence[str]
+    twins: Sequence[str]
+    unreachable: Sequence[str]
     fingerprint: str
     known: KnownAssets = attrs.field(repr=False)
     known_at: tuple[object, ...] = attrs.field(repr=False)
@@ -164,44 +171,96 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     with withheld(seen.source.config):
         discovered = discover(seen.importer, collection, request.filters, known, seen.fingerprint, progress=request.progress)
-    found, duplicates = _told_apart(op, discovered, known, seen, request)
+    there, absent = _met(op, discovered, seen, request)
+    discovered.heard.update(each.mapping_id for each in there)
+    _refuse_absent_mappings(absent, discovered.heard, seen, request)
     _refuse_silent_mappings(discovered.heard, seen, request)
+    found, duplicates, twins = _told_apart(there, discovered.unchanged, known, seen)
+    reached = {*discovered.unchanged, *found}
+    unreachable = {each.key for each in absent if _is_meant(each, seen, request.filters)} - reached
     assets = _selected(list(found.values()), seen, request)
     unchanged = discovered.unchanged if request.filters.is_full else _matching(discovered.unchanged, seen, request.filters)
-    _refuse_no_match(assets or unchanged, request.filters)
+    _refuse_no_match(assets or unchanged or unreachable, request.filters)
     return PreparedIngest(
         collection,
         request,
         assets,
         unchanged=unchanged,
-        found=frozenset((*discovered.unchanged, *found)),
+        found=frozenset(reached),
         duplicates=duplicates,
+        twins=twins,
+        unreachable=sorted(unreachable),
         fingerprint=seen.fingerprint,
         known=seen.known,
         known_at=seen.known_at,
     )
 
 
-def _told_apart(
-    op: Operation, discovered: Discovered, known: KnownAssets, seen: Validated, request: Request
-) -> tuple[dict[str, PreparedAsset], list[str]]:
-    """What is new or differs, by key, and the keys that were met again; what is as it is known joins the unchanged."""
-    found: dict[str, PreparedAsset] = {}
-    duplicates: list[str] = []
+def _met(
+    op: Operation, discovered: Discovered, seen: Validated, request: Request
+) -> tuple[list[PreparedAsset], list[PreparedAsset]]:
+    """What is not excluded, with the size and mtime that the importer left out; and what of it is not there."""
+    met: list[PreparedAsset] = []
     for draft in discovered.drafts:
         op.working_on = draft.source_path
         key, mapping = validate_asset_draft(draft, seen.collection)
-        if key in found or key in discovered.unchanged:
-            duplicates.append(key)
-        elif not _is_excluded(key, mapping, request.filters):
-            discovered.heard.add(mapping.id)
-            sidecars = process.sidecar_fingerprint(draft)
-            if known.has_unchanged(key, draft.file_path, draft.size, draft.mtime_ns, sidecars, seen.fingerprint):
-                discovered.unchanged[key] = draft.sidecars
-            else:
-                found[key] = PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key))
+        if not _is_excluded(key, mapping, request.filters):
+            met.append(PreparedAsset(key, draft, mapping.id, None if request.as_if_empty else seen.known.get(key)))
     op.working_on = None
-    return found, duplicates
+    bare = [each for each in met if each.draft.size is None or each.draft.mtime_ns is None]
+    answers = dict(zip(map(id, bare), importers.on_disk([each.draft for each in bare]), strict=True))
+    there: list[PreparedAsset] = []
+    for each in met:
+        answer = answers.get(id(each), each.draft)
+        if answer is not None:
+            there.append(each if answer is each.draft else attrs.evolve(each, draft=answer))
+    return there, [each for each in bare if answers[id(each)] is None]
+
+
+def _told_apart(
+    there: Sequence[PreparedAsset], unchanged: dict[str, Sidecars], known: KnownAssets, seen: Validated
+) -> tuple[dict[str, PreparedAsset], list[str], list[str]]:
+    """What is new or differs, by key, what was reported again, and twins; what is as it is known joins the `unchanged`.
+
+    Of several files with one key, the one that is known is taken, then the one that is spelled in NFC, then the first by name:
+    the order in which they are found makes no difference.
+    """
+    found: dict[str, PreparedAsset] = {}
+    duplicates: list[str] = []
+    twins: list[str] = []
+    by_key: dict[str, list[PreparedAsset]] = {}
+    for each in there:
+        by_key.setdefault(each.key, []).append(each)
+    for key, alike in by_key.items():
+        if key in unchanged:
+            taken = seen.known[key].file_path
+        else:
+            alike.sort(key=partial(_precedence, seen.known.get(key)))
+            first = alike.pop(0)
+            taken = first.draft.file_path
+            sidecars = process.sidecar_fingerprint(first.draft)
+            if known.has_unchanged(key, taken, first.draft.size, first.draft.mtime_ns, sidecars, seen.fingerprint):
+                unchanged[key] = first.draft.sidecars
+            else:
+                found[key] = first
+        for other in alike:
+            path = other.draft.file_path
+            if path != taken and unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", taken):
+                twins.append(f"{_with_form(path)} beside {_with_form(taken)}")
+            else:
+                duplicates.append(key)
+    return found, duplicates, twins
+
+
+def _precedence(known: KnownAsset | None, each: PreparedAsset) -> tuple[bool, bool, str]:
+    path = each.draft.file_path
+    return known is None or path != known.file_path, not unicodedata.is_normalized("NFC", path), path
+
+
+def _with_form(path: str) -> str:
+    """A path with its Unicode form, which nobody sees."""
+    form = next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, path)), "mixed")
+    return f"{path!r} ({form})"
 
 
 def outdated(prepared: PreparedIngest, known: KnownAssets) -> list[PreparedAsset]:
@@ -217,6 +276,28 @@ def _as_known(prepared: PreparedIngest, key: str) -> PreparedAsset:
     draft = AssetDraft(seen.file_path, key, size=seen.size, mtime_ns=seen.mtime_ns, sidecars=prepared.unchanged[key])
     _, mapping = validate_asset_draft(draft, prepared.collection)
     return PreparedAsset(key, draft, mapping.id, seen)
+
+
+def _refuse_absent_mappings(absent: Sequence[PreparedAsset], heard: Set[int], seen: Validated, request: Request) -> None:
+    """That no file of a mapping is there tells of the disk or of the mapping, not of the files."""
+    if request.allow_empty:
+        return
+    below: defaultdict[int, list[str]] = defaultdict(list)
+    for each in absent:
+        below[each.mapping_id].append(each.draft.file_path)
+    for mapping in seen.collection.path_mappings:
+        lost = below[mapping.id]
+        if lost and mapping.id not in heard:
+            raise ResourceError(
+                f"none of {len(lost)} files that the source has below {mapping.source_path!r} is there, not even {lost[0]!r}: "
+                f"is the disk of {mapping.local_path!r} mounted, and is it the right folder? "
+                "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
+            )
+        if lost and (verdict := paths.judge_root(mapping.local_path)).state is not paths.RootState.HAS_ENTRIES:
+            raise ResourceError(
+                verdict.problem
+                or f"folder {mapping.local_path!r} became empty while its files were looked for: was it unmounted?"
+            ) from verdict.error
 
 
 def _refuse_silent_mappings(heard: Set[int], seen: Validated, request: Request) -> None:
@@ -326,6 +407,16 @@ def _is_wanted(seen: Validated, filters: IngestFilters, draft: AssetDraft) -> bo
     return _matches(filters, seen.wanted_titles, found.title, found.season_number, found.episode_numbers)
 
 
+def _is_meant(absent: PreparedAsset, seen: Validated, filters: IngestFilters) -> bool:
+    """Whether a file that is not there is what the filters are about, as far as anybody knows."""
+    if filters.is_full:
+        return True
+    asset = seen.assets.get(absent.key)
+    if asset is None:
+        return _is_wanted(seen, filters, absent.draft)
+    return _matches_asset(filters, asset, seen.wanted_titles)
+
+
 def _matches_asset(filters: IngestFilters, asset: Asset, titles: Set[str]) -> bool:
     return _matches(filters, titles, asset.title, asset.season_number, asset.episode_numbers)
 
@@ -341,7 +432,7 @@ def _matches(
     )
 
 
-def _refuse_no_match(matching: Sequence[object] | Mapping[str, object], filters: IngestFilters) -> None:
+def _refuse_no_match(matching: Collected[object], filters: IngestFilters) -> None:
     if matching or filters.is_full:
         return
     wanted = f"title {filters.title!r}"

@@ -43,13 +43,14 @@ def process_asset(
     """Enrich one draft and write it into a collection, whoever else is working on that collection.
 
     Pre-conditions:
-        - The draft is sound, and lies below a path mapping of the collection without leaving it by a link.
+        - The draft is sound, and its file is there, below a path mapping of the collection without leaving it by a link.
         - The collection exists and is enabled, and the mapped folder can be read.
         - The collection's enrichers are available.
 
     Post-conditions:
         - There is one asset for the draft's path. A new one is ready if its duration is known, and never approved.
         - An existing one is as it was, unless `refresh` asked for it; its approval is withdrawn only if facts changed.
+          A size or an mtime that was not known is filled in, and is no change.
         - Every title, season and episode holds something up, and the asset has the links that its kind asks for.
 
     Atomicity: The asset with all that belongs to it, or nothing. Enrichers run before the write lock is taken.
@@ -80,7 +81,7 @@ def process_asset(
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, paths.Links())
-            draft = importers.complete(asset_draft, mapping.local_path)
+            draft = importers.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
             fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
             if is_enriched:
@@ -109,6 +110,17 @@ def process_asset(
                 created_entities=dict(hierarchy.added),
             )
         )
+
+
+def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
+    """The draft with what the disk knows of its file, which is there."""
+    (found,) = importers.on_disk([draft])
+    if found is None:
+        raise ValidationError(
+            f"file {draft.file_path!r} is not there: is its disk mounted, and is {mapping.local_path!r} the folder that "
+            f"{mapping.source_path!r} is mapped to?"
+        )
+    return found
 
 
 def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher], kept: Remembering) -> AssetDraft:
@@ -162,13 +174,16 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
 
 def is_changed(known: KnownAsset, draft: AssetDraft, fingerprint: str) -> bool:
     """Whether the file, its sidecars or the enrichers differ from what the catalogue recorded."""
-    return (known.file_path, known.size, known.mtime_ns, known.sidecars, known.enrichers) != (
+    return is_other_file(known, draft) or (known.file_path, known.sidecars, known.enrichers) != (
         draft.file_path,
-        draft.size,
-        draft.mtime_ns,
         sidecar_fingerprint(draft),
         fingerprint,
     )
+
+
+def is_other_file(known: KnownAsset, draft: AssetDraft) -> bool:
+    """Whether size or mtime differ from what the catalogue recorded; what it did not record is no difference."""
+    return known.size not in (None, draft.size) or known.mtime_ns not in (None, draft.mtime_ns)
 
 
 def wants_refresh(known: KnownAsset, draft: AssetDraft, fingerprint: str, refresh: Refresh | None) -> bool:
@@ -216,8 +231,10 @@ def write_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Kn
         return _create(db, hierarchy, write, now=now)
     if known.missing_since is not None:
         queries_assets.mark_returned(db, known.id)
-        if (known.size, known.mtime_ns) != (write.draft.size, write.draft.mtime_ns):
+        if is_other_file(known, write.draft):
             queries_assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
+    if known.lacks_facts:
+        queries_assets.fill_in_facts(db, known.id, write.draft, now=now)
     if not write.is_enriched or write.seen is None:
         return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
     if known._replace(missing_since=None) != write.seen._replace(missing_since=None):

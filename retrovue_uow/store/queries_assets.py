@@ -70,6 +70,11 @@ class KnownAsset(NamedTuple):
     sidecars: str
     enrichers: str
 
+    @property
+    def lacks_facts(self) -> bool:
+        """Whether its size or mtime was never known."""
+        return self.size is None or self.mtime_ns is None
+
 
 class KnownAssets(Mapping[str, KnownAsset]):
     """Assets by their canonical keys.
@@ -362,6 +367,20 @@ def update_asset(
     )
 
 
+def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
+    """Write the size and the mtime of an asset where they were not known."""
+    db.execute(
+        """
+        UPDATE asset
+           SET size = coalesce(size, ?2),
+               mtime_ns = coalesce(mtime_ns, ?3),
+               updated_at = ?4
+         WHERE id = ?1
+        """,
+        (asset_id, draft.size, draft.mtime_ns, now),
+    )
+
+
 def withdraw_approval(db: Database, asset_id: str) -> None:
     """Take the operator's approval from an asset, if it has it."""
     db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
@@ -462,7 +481,7 @@ def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None
 
 
 def mark_missing(db: Database, asset_ids: Iterable[str], *, since: str) -> None:
-    """Mark assets that a full ingest no longer saw."""
+    """Mark assets whose files an ingest looked for and did not find."""
     db.executemany("UPDATE asset SET missing_since = ? WHERE id = ?", [(since, id_) for id_ in asset_ids])
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from commandline import Command, Run, make_files
-from harness import dump
+from harness import FakeImporter, draft, dump
+from rich.console import Console
 
-from retrovue_uow import Catalog
+from retrovue_uow import Catalog, Collection
+from retrovue_uow.cli_ingest import Ingested
+from retrovue_uow.cli_report import ingest_report, source_report
 
 VOLATILE = ("collection", "dry_run", "duration_s", "unit_id")
 
@@ -257,3 +260,19 @@ def test_a_source_can_be_ingested_to_try(run: Run, ingested: Path) -> None:
 
     assert "dry run, nothing was kept" in tried.stdout
     assert dump("catalog.db") == before
+
+
+def test_what_is_not_there_is_shown_with_the_mapping_to_check(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, media: Path
+) -> None:
+    importer.drafts = [draft("there.mkv"), draft("Ghost.mkv", size=None)]
+    console = Console(width=400)
+
+    with console.capture() as capture:
+        console.print(ingest_report(Ingested(catalog.ingest_collection("Shows"), ())))
+        console.print(source_report(catalog.ingest_source("station")))
+
+    printed = capture.get().splitlines()
+    assert printed.count(f"named by the source, but not there: check the mapping '/media' to {str(media)!r} and its disk") == 2
+    assert printed.count("/media/Ghost.mkv") == 2
+    assert any(line.split() == ["unreachable", "1"] for line in printed)

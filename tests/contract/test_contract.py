@@ -314,6 +314,8 @@ INGEST_COUNTS = {
     "duplicates",
     "unclassified",
     "ambiguous",
+    "twins",
+    "unreachable",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import attrs
 import pytest
 
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
-from retrovue_uow.media.importers import FilesystemImporter, complete, discover
+from retrovue_uow.media.importers import FilesystemImporter, discover, on_disk, with_sidecars
 from retrovue_uow.model import (
     AssetDraft,
     Collection,
@@ -385,35 +386,66 @@ def test_sidecars_are_found_beside_the_file_and_up_to_the_root(root: Path, tmp_p
     assert (draft.sidecars[0].size, draft.sidecars[0].mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
-def test_complete_fills_in_what_discovery_would_have(root: Path, files: Callable[..., None]) -> None:
+def test_what_is_filled_in_is_what_discovery_would_have(root: Path, files: Callable[..., None]) -> None:
     files("tvshow.nfo", "Show/Season 1/S01E01.mkv", "Show/Season 1/S01E01.nfo", "Show/tvshow.nfo")
     (discovered,) = found(root)
     bare = attrs.evolve(discovered, size=None, mtime_ns=None, sidecars=None, title="Kept")
 
-    assert complete(bare, str(root)) == attrs.evolve(discovered, title="Kept")
+    (measured,) = on_disk([bare])
+
+    assert measured == attrs.evolve(discovered, sidecars=None, title="Kept")
+    assert with_sidecars(measured, str(root)) == attrs.evolve(discovered, title="Kept")
 
 
-def test_complete_keeps_what_is_known(root: Path, files: Callable[..., None]) -> None:
+def test_what_is_known_is_kept(root: Path, files: Callable[..., None]) -> None:
     files("x.mkv", "x.nfo")
     known = AssetDraft(str(root / "x.mkv"), "/data/x.mkv", size=1, mtime_ns=2, sidecars=(Sidecar("/y.nfo", 3, 4),))
 
-    assert complete(known, str(root)) == known
-    assert complete(attrs.evolve(known, sidecars=()), str(root)).sidecars == ()
+    assert on_disk([known]) == [known]
+    assert with_sidecars(known, str(root)) == known
+    assert with_sidecars(attrs.evolve(known, sidecars=()), str(root)).sidecars == ()
 
 
-def test_complete_tells_gone_unreadable_and_irregular_files_apart(root: Path, files: Callable[..., None]) -> None:
+def test_gone_unreadable_and_irregular_files_are_told_apart(root: Path, files: Callable[..., None]) -> None:
     files("file.mkv")
     (root / "loop.mkv").symlink_to("loop.mkv")
-    complaints = {
-        "gone.mkv": "is not there",
-        "loop.mkv": "cannot be examined",
-        "file.mkv/x.mkv": "cannot be examined",
-        ".": "is not a regular file",
-    }
+    names = ("gone.mkv", "file.mkv/x.mkv", "loop.mkv", ".")
+    gone, below_a_file, loop, folder = (AssetDraft(os.path.join(root, name), "/data/x.mkv") for name in names)
 
-    for name, complaint in complaints.items():
-        with pytest.raises(ResourceError, match=complaint):
-            complete(AssetDraft(os.path.join(root, name), "/data/x.mkv"), str(root))
+    assert on_disk([gone, below_a_file]) == [None, None]
+    with pytest.raises(ResourceError, match=r"loop\.mkv' cannot be examined"):
+        on_disk([gone, loop])
+    with pytest.raises(ResourceError, match="is not a regular file"):
+        on_disk([folder])
+
+
+def test_a_disk_that_gives_no_answer_is_named_and_not_waited_for(
+    root: Path, files: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(*(f"{number:02}.mkv" for number in range(40)))
+    asleep, stat = threading.Event(), os.stat
+
+    def hanging(path: str) -> os.stat_result:
+        if path.endswith("30.mkv"):
+            asleep.wait()
+        return stat(path)
+
+    drafts = [AssetDraft(str(root / f"{number:02}.mkv"), "/x.mkv") for number in range(40)]
+    monkeypatch.setattr(os, "stat", hanging)
+    try:
+        with pytest.raises(ResourceError, match=r"30\.mkv' gives no answer"):
+            on_disk(drafts, timeout_s=0.2)
+    finally:
+        asleep.set()
+
+
+def test_a_server_that_timed_out_is_an_error_and_no_hang(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timed_out(path: str) -> os.stat_result:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out", path)
+
+    monkeypatch.setattr(os, "stat", timed_out)
+    with pytest.raises(ResourceError, match=r"cannot be examined \(Connection timed out\)"):
+        on_disk([AssetDraft(str(root / "x.mkv"), "/x.mkv")])
 
 
 @pytest.mark.parametrize(

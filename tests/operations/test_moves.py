@@ -70,12 +70,23 @@ def test_an_asset_that_was_missing_already_is_found_again_elsewhere(stocked: Cat
     assert stocked.assets(missing=True) == []
 
 
-@pytest.mark.parametrize("difference", [{"size": 7}, {"mtime_ns": 7}, {"duration_ms": 7}, {"size": None}, {"mtime_ns": None}])
-def test_what_differs_or_is_unknown_is_no_move(
+@pytest.mark.parametrize("difference", [{"size": 7}, {"mtime_ns": 7}, {"duration_ms": 7}])
+def test_what_differs_is_no_move(
     stocked: Catalog, importer: FakeImporter, enricher: FakeEnricher, difference: dict[str, Any]
 ) -> None:
     enricher.enriching = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
     relocate(importer, at("Films/Tron.mkv", TRON, **difference))
+
+    result = stocked.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("column", ["size", "mtime_ns"])
+def test_an_unknown_fact_is_no_evidence(stocked: Catalog, importer: FakeImporter, column: str) -> None:
+    with stocked.session() as db:
+        db.execute(f"UPDATE asset SET {column} = NULL")  # noqa: S608  the names are those above
+    relocate(importer, at("Films/Tron.mkv", TRON))
 
     result = stocked.ingest_collection("Shows")
 

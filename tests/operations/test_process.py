@@ -198,7 +198,7 @@ def test_a_link_that_escapes_is_refused(catalog: Catalog, film: AssetDraft, medi
 def test_a_file_that_is_not_there_is_refused(catalog: Catalog, film: AssetDraft) -> None:
     os.unlink(film.file_path)
 
-    assert isinstance(refused(catalog, film).cause, ResourceError)
+    assert isinstance(refused(catalog, film).cause, ValidationError)
 
 
 def test_a_folder_is_no_media_file(catalog: Catalog, film: AssetDraft, media: Path) -> None:

@@ -404,7 +404,7 @@ def test_an_asset_whose_recorded_twin_went_counts_as_changed(library: Catalog, d
 
     second = library.ingest_collection("Disk")
 
-    assert (first.created, first.duplicates) == (1, 1)
+    assert (first.created, first.twins) == (1, 1)
     assert (second.changed, second.unchanged, second.missing) == (1, 0, 0)
 
 

@@ -77,7 +77,7 @@ class Shown(NamedTuple):
 
 Wanted = Callable[[Shown], bool]
 LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified", "ambiguous")
-"""What an ingest lists."""
+"""What an ingest lists, but for twins and what is unreachable: the files here have plain names, sizes and mtimes."""
 READ = ("created", "refreshed", "moved")
 """What became of files that enrichers saw."""
 
