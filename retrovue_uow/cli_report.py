@@ -44,7 +44,7 @@ _NAMED = {
     "changed": "changed since they were ingested, and left as they are (--refresh changed reads them again):",
     "missing": "no longer found, and kept in the catalogue as missing:",
     "moved": "moved here, with their approval and links:",
-    "ambiguous": "perhaps moved, but several look the same; the old ones are missing, the new ones new:",
+    "ambiguous": "perhaps moved, but several look the same, so that none was; what went is missing, what came is new:",
     "duplicates": "reported twice, and taken once:",
     "twins": "left out, since only the Unicode form of their names differs from another's (rename or exclude them):",
 }

@@ -429,7 +429,8 @@ class IngestResult(Result):
         moved: Assets whose file lies elsewhere now; identity, approval and links are as they were.
         duplicates: Drafts whose path had been reported already.
         unclassified: New or refreshed assets of kind `other`.
-        ambiguous: Missing assets and new files that may be moves, but more than one of them looks the same.
+        ambiguous: Missing assets and new files that may be moves, but more than one of them looks the same, and the assets that
+            stayed and look the same.
         twins: Files left out because their names differ from another's in Unicode form alone.
         unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
         paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.

@@ -111,7 +111,8 @@ def ingest_collection(
           is filled in, and is no change.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
-          file with identity, approval and links. Where several look the same, none of them is moved, and all are listed.
+          file with identity, approval and links. Where several look the same, be it an asset that stayed, none of them is
+          moved, and all are listed.
         - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
 
     Atomicity: The whole collection, or nothing: one file that cannot be enriched or written fails the ingest. The files are

@@ -128,6 +128,36 @@ def test_two_that_look_the_same_and_both_went_are_ambiguous(
     assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 2, 3)
 
 
+def test_what_looks_like_an_asset_that_stayed_is_no_move(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    """Advertisements of one constant bit rate, out of one archive: the new one is no old one that was renamed."""
+    ads = [draft(f"ad {number}.mpg", kind="commercial", mtime_ns=5) for number in (1, 2, 3)]
+    importer.drafts = ads
+    catalog.ingest_collection("Shows")
+    catalog.approve(catalog.assets())
+    importer.drafts = [*ads[:2], at("brand new.mpg", ads[0])]
+
+    result = catalog.ingest_collection("Shows")
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 1, 4)
+    assert result.paths["ambiguous"] == tuple(f"/media/{name}.mpg" for name in ("ad 1", "ad 2", "ad 3", "brand new"))
+    assert [asset.canonical_key for asset in catalog.schedulable_assets()] == ["/media/ad 1.mpg", "/media/ad 2.mpg"]
+
+
+def test_what_looks_like_a_missing_asset_that_was_left_out_is_no_move(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    ads = [draft(f"ad {number}.mpg", kind="commercial", mtime_ns=5) for number in (1, 2)]
+    importer.drafts = [*ads, TRON]
+    catalog.ingest_collection("Shows")
+    importer.drafts = [at("brand new.mpg", ads[0]), TRON]
+
+    result = catalog.ingest_collection("Shows", IngestFilters(exclude=("ad 2.mpg",)))
+
+    assert (result.moved, result.created, result.missing, result.ambiguous) == (0, 1, 1, 3)
+
+
 def test_a_copy_beside_the_original_is_no_move(stocked: Catalog, importer: FakeImporter) -> None:
     relocate(importer, TRON, at("Films/Tron.mkv", TRON))
 

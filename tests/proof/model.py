@@ -412,11 +412,12 @@ class Model:
         return file.size * 1000 if self.enrichers(name) else None
 
     def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], options: Options) -> Moves:
-        """Missing asset and new file, where nothing else that went or came looks the same."""
+        """Missing asset and new file, where nothing else looks the same."""
         if not options.is_full:
             return Moves({}, [])
         known = self.assets_of(name)
         alike: defaultdict[Any, list[tuple[str, str]]] = defaultdict(list)
+        displaced = set(unseen)
         for key, number in unseen.items():
             asset = self.rows["asset", number]
             alike[asset.size, asset.mtime, asset.duration].append(("gone", key))
@@ -427,9 +428,13 @@ class Model:
                 continue
             asset = self.rows["asset", known[file.key]]
             if (asset.size, asset.mtime) != facts[:2]:
+                displaced.add(file.key)
                 alike[asset.size, asset.mtime, asset.duration].append(("replaced", file.key))
                 if options.refresh is not None:
                     alike[facts].append(("replacing", file.key))
+        for key in known.keys() - displaced:
+            asset = self.rows["asset", known[key]]
+            alike[asset.size, asset.mtime, asset.duration].append(("stayed", key))
         return Moves.of([each for facts, each in alike.items() if facts[2] is not None], known)
 
     def _is_read(self, number: int, file: File, refresh: str | None) -> bool:
