@@ -133,7 +133,9 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     """Pre-flight of an ingest."""
     process.validate_refresh(request.refresh)
     preflight.validate_ingest_filters(request.filters)
-    collection = preflight.validate_collection_exists(db, collection_id)
+    named = preflight.validate_collection_exists(db, collection_id)
+    preflight.validate_no_conflicting_operations(op, named)
+    collection = preflight.validate_collection_exists(db, named.id)  # as it is now that nobody else can change it
     preflight.validate_collection_enabled(collection)
     preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty)
     source = preflight.validate_source_exists(db, collection.source_id)
@@ -141,7 +143,6 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_source_connectivity(source, importer)
     enrichers = registry.ready(collection.enrichers, catalog.enrichers)
     preflight.validate_enrichers_available(enrichers)
-    preflight.validate_no_conflicting_operations(op, collection)
     return Validated(
         source=source,
         collection=collection,

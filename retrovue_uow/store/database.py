@@ -190,6 +190,10 @@ class Database:
         """A block in which SQLite refuses to write: within a unit on its own rows, outside on a consistent snapshot."""
         return ReadOnly(self, self._transaction)
 
+    def renew_snapshot(self) -> None:
+        """Let a read-only block that is open outside a unit see what has been committed by now; elsewhere nothing happens."""
+        self._transaction.renew_snapshot()
+
     @property
     def in_unit(self) -> bool:
         """Whether a unit of work is open."""

@@ -159,8 +159,13 @@ class Operation:
         return changeset.apply(self._database)
 
     def claim(self, key: str) -> None:
-        """Claim `key` until the operation, or the unit that it is part of, has ended. Raises `ConflictError`."""
+        """Claim `key` until the operation, or the unit that it is part of, has ended. Raises `ConflictError`.
+
+        A pre-flight that reads a snapshot reads a new one from here on: the one before may not show what was changed while the
+        claim was somebody else's.
+        """
         self._held.append(self._claims.take(key, self.name))
+        self._database.renew_snapshot()
 
     def hand_over_claims(self) -> list[Claim]:
         """The claims held so far: from here on it is the caller who releases them."""

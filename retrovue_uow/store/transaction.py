@@ -360,6 +360,12 @@ class Transaction:
             self.control(f"BEGIN DEFERRED {_SIGNATURE}")
         self._query_only("1")
 
+    def renew_snapshot(self) -> None:
+        """A new transaction in place of that of a snapshot."""
+        if not self.is_idle and not self.units:
+            self.control(f"ROLLBACK {_SIGNATURE}")
+            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
+
     def end_read_only(self, *, snapshot: bool) -> None:
         """Writes work again, once the outermost read-only block is left."""
         self._read_only_blocks = max(self._read_only_blocks - 1, 0)

@@ -13,6 +13,7 @@ import pytest
 from retrovue_uow import AssetDraft, Catalog, IngestError, IngestFilters, IngestResult
 from retrovue_uow.media.importers import FilesystemImporter
 from retrovue_uow.model import Collection, PathMapping, Refresh
+from retrovue_uow.store.claims import Claim, Claims
 
 FILES = ("Tron (1982).mkv", "Dark - S01E01.mkv", "Dark - S01E02.mkv", "Caf\u00e9 - S01E01.mkv")
 
@@ -210,3 +211,25 @@ def test_a_refresh_prepares_no_statement_again_for_each_asset(tmp_path: Path) ->
             calls.append(len(asked))
 
     assert calls[2] - calls[1] <= 300 - 99
+
+
+@pytest.mark.parametrize("prepares_first", [False, True])
+def test_what_was_wiped_just_before_the_claim_is_seen_as_wiped(
+    station: Catalog, prepares_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Claims.take
+
+    def take_after_a_wipe(claims: Claims, key: str, operation: str) -> Claim:
+        monkeypatch.setattr(Claims, "take", take)
+        with Catalog(station.database.path) as other:  # it had the claim until now
+            other.wipe_collection("Shows")
+        return take(claims, key, operation)
+
+    monkeypatch.setattr(Claims, "take", take_after_a_wipe)
+    if prepares_first:
+        with station.prepare_ingest("Shows") as prepared:
+            result = station.ingest_collection(prepared)
+    else:
+        result = station.ingest_collection("Shows")
+
+    assert counts(result) == {"discovered": 4, "created": 4}
