@@ -9,7 +9,6 @@ from retrovue_uow.model import JournalUnit, Violation
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import (
     journal,
-    migrations,
     queries_decisions,
     queries_integrity,
     queries_journal,
@@ -37,11 +36,6 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
     """The unit changed something, is not undone already, and its record is there, whole, and fits the tables."""
     if unit.undone_by is not None:
         raise ValidationError(f"unit {unit.id!r} was undone already, by unit {unit.undone_by!r}: undo that one to have it back")
-    if unit.schema_version != len(migrations.migrations()):
-        raise ValidationError(
-            f"the schema has moved on since unit {unit.id!r}, from version {unit.schema_version} to "
-            f"{len(migrations.migrations())}: it cannot be undone"
-        )
     changeset = journal.recorded(db, unit)
     if not changeset:
         raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
@@ -52,11 +46,9 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
     """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
     updated = {table: keys for table, changed in changeset.glance.changed.items() if (keys := changed.get("UPDATE"))}
-    since = journal.changed_since(db, unit) if updated else None
-    if since is None:
-        return
+    since = journal.changed_since(db, unit) if updated else []
     for table, keys in updated.items():
-        changed_since = set[Key]().union(*since.glance.changed[table].values())
+        changed_since = set[Key]().union(*(keys for each in since for keys in each.glance.changed[table].values()))
         for key in keys:
             if key in changed_since:
                 row = queries_rows.named(db, table, key)

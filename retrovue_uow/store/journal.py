@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 
 import attrs
 
@@ -218,9 +220,20 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
         ValidationError: Its record has expired or is damaged, or the tables have another shape now.
         ResourceError: This SQLite cannot read it.
     """
+    reshaped = reshaped_since(db, unit)
+    if reshaped:
+        raise ValidationError(f"table {reshaped[0]!r} has another shape now than when unit {unit.id!r} was recorded")
     changeset = _read(db, unit)
     changeset.require_fitting()
     return changeset
+
+
+def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
+    """The tables in which a unit changed rows, and which a migration has given other columns since."""
+    if unit.schema_version == len(migrations.migrations()):
+        return []
+    then, now = migrations.columns_at(unit.schema_version), read_shape(db).columns
+    return [table for table in unit.counts or {} if table in then and list(then[table]) != list(now.get(table, ()))]
 
 
 def _read(db: Database, unit: JournalUnit) -> Changeset:
@@ -241,10 +254,11 @@ def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: J
     return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
 
 
-def changed_since(db: Database, unit: JournalUnit) -> Changeset | None:
-    """What has changed on balance since a unit, as far as that is recorded; None: nothing was committed."""
-    later = [recorded(db, each) for each in queries.recorded_units(db, after=unit.id, table=None)]
-    return later[0].followed_by(*later[1:]) if later else None
+def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
+    """What has changed since a unit, as far as that is recorded: on balance under each version of the schema."""
+    later = groupby(queries.recorded_units(db, after=unit.id, table=None), key=attrgetter("schema_version"))
+    read = [[_read(db, each) for each in units] for _, units in later]
+    return [first.followed_by(*others) for first, *others in read]
 
 
 def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:

@@ -28,6 +28,13 @@ _STATE = """
 SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
   FROM pragma_application_id, pragma_user_version
 """
+_COLUMNS = """
+SELECT tables.name, columns.name
+  FROM pragma_table_list AS tables
+  JOIN pragma_table_info(tables.name) AS columns
+ WHERE tables.type = 'table'
+ ORDER BY tables.name, columns.cid
+"""
 """One statement, so that nobody can make the catalogue between two of its answers."""
 
 
@@ -50,6 +57,25 @@ def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
             fresh.close()
     except apsw.Error as error:
         raise translated(error, MEMORY) from error
+
+
+@cache
+def columns_at(version: int) -> dict[str, list[str]]:
+    """The columns of each table, as the first migrations make them."""
+    found: dict[str, list[str]] = {}
+    try:
+        fresh = apsw.Connection(MEMORY)
+        try:
+            for text in migrations()[:version]:
+                fresh.execute(text).fetchall()
+            rows = fresh.execute(_COLUMNS).fetchall()
+        finally:
+            fresh.close()
+    except apsw.Error as error:
+        raise translated(error, MEMORY) from error
+    for table, column in rows:
+        found.setdefault(str(table), []).append(str(column))
+    return found
 
 
 def _stored(connection: apsw.Connection) -> dict[tuple[str, str], str]:

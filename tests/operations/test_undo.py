@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,10 +30,12 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
-from retrovue_uow.store import changes, journal, queries_integrity, queries_journal
+from retrovue_uow.store import changes, journal, migrations, queries_integrity, queries_journal
 from retrovue_uow.store.changes import Recording
 from retrovue_uow.store.database import Database, Value
 from retrovue_uow.store.shape import Shape, read_shape
+
+OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 
 
 @pytest.fixture
@@ -385,11 +388,45 @@ class TestTampering:
 
         assert "another shape" in refused(stocked, wiped.unit_id or "")
 
-    def test_a_schema_that_has_moved_on_is_refused(self, stocked: Catalog) -> None:
+    def test_a_unit_of_an_older_schema_is_undone_where_its_tables_are_as_they_were(self, stocked: Catalog) -> None:
+        before = dump(stocked, journal=False)
         wiped = stocked.wipe_collection("Shows")
         self.tamper(stocked, "UPDATE unit_of_work SET schema_version = 1 WHERE id = ?", wiped.unit_id)
 
-        assert "the schema has moved on" in refused(stocked, wiped.unit_id or "")
+        stocked.undo(str(wiped.unit_id))
+
+        assert dump(stocked, journal=False) == before
+
+    def test_a_unit_whose_tables_a_migration_has_changed_since_is_refused_by_the_table(
+        self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        renamed = stocked.rename_title("Tron", name="Tron 1")
+        wiped = stocked.wipe_collection("Shows")
+        then = {**migrations.columns_at(1), "asset": ["id", "path"]}  # as a version to come would find them
+        monkeypatch.setattr(migrations, "columns_at", lambda version: then)
+        for unit_id in (renamed.unit_id, wiped.unit_id):
+            self.tamper(stocked, "UPDATE unit_of_work SET schema_version = 1 WHERE id = ?", unit_id)
+
+        assert "table 'asset' has another shape now" in refused(stocked, wiped.unit_id or "")
+        assert stocked.check().violations == ()
+        assert "is gone" in refused(stocked, renamed.unit_id or "")
+
+    def test_units_of_the_version_before_are_undone(self, tmp_path: Path) -> None:
+        path = tmp_path / "older.db"
+        path.write_bytes(gzip.decompress(OLDER.read_bytes()))
+        with Catalog(path) as older:
+            units = [unit for unit in older.history() if unit.schema_version == 3]
+            for unit in units[:3]:
+                older.undo(unit.id)
+
+            names = [(title.name, title.year) for title in older.titles("show")]
+            missing = [asset.canonical_key for asset in older.assets() if asset.missing_since is not None]
+            assert older.check().violations == ()
+
+        assert [unit.operations[0].name for unit in units[:3]] == ["title_rename", "collection_ingest", "collection_ingest"]
+        assert ("Cheers", None) in names
+        assert "Twin Peaks" not in dict(names)
+        assert missing == []
 
     def test_a_rule_that_was_tampered_with_lets_nothing_pass(self, stocked: Catalog) -> None:
         self.tamper(stocked, "DROP VIEW violation")

@@ -333,8 +333,10 @@ with Database(sys.argv[1]) as db:
 """
 
 
-def state_of(process: subprocess.Popen[str]) -> str:
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+def is_stopped(process: subprocess.Popen[str]) -> bool:
+    """Whether each of its threads is."""
+    threads = [each.read_text() for each in Path(f"/proc/{process.pid}/task").glob("*/stat")]
+    return {thread.rpartition(")")[2].split()[0] for thread in threads} == {"T"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the platform does not say who is stopped")
@@ -347,7 +349,7 @@ def test_a_process_that_is_next_and_stopped_is_passed_by(db: Database, path: Pat
         while str(waiting.pid) not in side_file.read_text():
             time.sleep(0.01)
         waiting.send_signal(signal.SIGSTOP)
-        while state_of(waiting) != "T":
+        while not is_stopped(waiting):
             time.sleep(0.01)
 
     with Database(path, write_wait_s=20) as other, other.session():
@@ -370,7 +372,7 @@ def test_a_holder_that_is_stopped_is_named_with_what_to_do(path: Path, db: Datab
     assert holding.stdout is not None
     assert [holding.stdout.readline() for _ in range(2)] == ["waiting\n", "holding\n"]
     holding.send_signal(signal.SIGSTOP)
-    while state_of(holding) != "T":
+    while not is_stopped(holding):
         time.sleep(0.01)
 
     with (
