@@ -53,8 +53,9 @@ class WriterQueue:
         try:
             is_next.acquire(deadline, until=self._may_pass)
             if not turn.is_held and not turn.acquire(deadline):
+                holder = _described(turn.holder() or is_next.holder())
                 raise ResourceError(
-                    f"another writer kept its turn on {self._path!r} for {self._wait_s:g} s ({_described(turn.holder() or is_next.holder())}): "
+                    f"another writer kept its turn on {self._path!r} for {self._wait_s:g} s ({holder}): "
                     "is a unit of work left open, perhaps in this very process?"
                 )
         finally:
