@@ -42,6 +42,7 @@ from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.enrichment_cache import EnrichmentCache, beside
+from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.unit import Unit
@@ -255,7 +256,7 @@ class Catalog:
 
     def asset(self, uuid: str) -> Asset:
         """The asset with this identifier. Raises `ValidationError` if there is none."""
-        return process.existing_asset(self.database, uuid)
+        return process.existing_asset(self.database, as_stored(uuid))
 
     def markers(self, asset_id: str) -> list[Marker]:
         """The markers of an asset, in time."""
@@ -301,7 +302,8 @@ class Catalog:
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
         rules themselves, the settings of the connection, and the journal with what it recorded. Of CHECK constraints, SQLite
-        judges none where the catalogue was opened read-only; JSON is judged all the same.
+        judges none where the catalogue was opened read-only; JSON is judged all the same. What is sound but may surprise is in
+        its `mentions`.
         """
         with self.database.read_only() as db:
             schema = list(verification.listed(db, verification.wrong_schema))
@@ -314,7 +316,8 @@ class Catalog:
                     *(verification.listed(db, queries_integrity.all_violations) if rules_can_judge else ()),
                     *verification.wrong_connection(db),
                     *verification.listed(db, verification.wrong_journal),
-                )
+                ),
+                mentions=tuple(verification.listed(db, queries_config.alike_names)),
             )
 
     def backup(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> None:

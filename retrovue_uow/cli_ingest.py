@@ -30,6 +30,7 @@ from retrovue_uow.model import (
     SourceIngestResult,
     WipeOptions,
     WipeResult,
+    folded,
 )
 from retrovue_uow.operations.preparation import PreparedIngest
 from retrovue_uow.rules import preflight
@@ -140,15 +141,15 @@ def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
 
 def _filesystem_source(catalog: Catalog) -> str:
     for source in catalog.sources():
-        if source.type == "filesystem" and source.name.casefold() == SOURCE_NAME:
+        if source.type == "filesystem" and folded(source.name) == SOURCE_NAME:
             return source.id
-    taken = {source.name.casefold() for source in catalog.sources()}
+    taken = {folded(source.name) for source in catalog.sources()}
     return catalog.add_source(_first_free([SOURCE_NAME], taken)).id
 
 
 def _free_name(catalog: Catalog, root: str) -> str:
     """The folder's name; with where it lies, if another collection answers to that name."""
-    taken = {name.casefold() for each in catalog.collections() for name in (each.name, each.external_id or "")}
+    taken = {folded(name) for each in catalog.collections() for name in (each.name, each.external_id or "")}
     parent, name = os.path.split(root)
     if not name.strip():
         return _first_free([root], taken)
@@ -157,7 +158,7 @@ def _free_name(catalog: Catalog, root: str) -> str:
 
 def _first_free(names: Sequence[str], taken: set[str]) -> str:
     numbered = (f"{names[-1]} {number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (*names, *numbered) if name.casefold() not in taken)
+    return next(name for name in (*names, *numbered) if folded(name) not in taken)
 
 
 def ingest(catalog: Catalog, collection: str, request: IngestRequest) -> Ingested:

@@ -14,7 +14,7 @@ import attrs
 from rich import box
 from rich import progress as bars
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -391,11 +391,13 @@ def titles_table(titles: Sequence[Title]) -> object:
 
 
 def violations_table(report: CheckReport) -> object:
-    """What is wrong with the catalogue."""
-    if report.is_sound:
-        return "the catalogue is sound"
-    rows = [(each.rule, f"{each.subject} {each.id}", long(each.detail)) for each in report.violations]
-    return grid(("rule", "row", "what is wrong"), rows)
+    """What is wrong with the catalogue, and what is worth a mention."""
+    found = (*report.violations, *report.mentions)
+    parts: list[RenderableType] = [Text("the catalogue is sound")] if report.is_sound else []
+    if found:
+        rows = [(each.rule, f"{each.subject} {each.id}", long(each.detail)) for each in found]
+        parts.append(grid(("rule", "row", "what to know" if report.is_sound else "what is wrong"), rows))
+    return Group(*parts)
 
 
 def deleted_table(deleted: Mapping[str, int]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from importlib import import_module
@@ -261,7 +262,7 @@ class IngestFilters:
     """Which part of a collection to ingest; none: all of it.
 
     Attributes:
-        title: Name of a show or movie, whole, case-insensitive.
+        title: Name of a show or movie, whole; case and Unicode form make no difference.
         season: Needs `title`.
         episode: Needs `season`.
         exclude: Glob patterns below the mapped roots; such files are neither ingested nor marked missing.
@@ -284,7 +285,8 @@ class AssetSelector:
 
     Attributes:
         collection: Identifier, external id or name of a collection.
-        path: A glob pattern for the path of the file; from the root on, or of its last parts (`Season 01/*`).
+        path: A glob pattern for the path of the file; from the root on, or of its last parts (`Season 01/*`). Case makes a
+            difference, Unicode form none.
         kind: Kind of the assets.
         state: State of the assets.
         missing: True: only those that are missing; False: only those that are not.
@@ -557,14 +559,24 @@ class SourceIngestResult:
 
 @attrs.frozen
 class CheckReport:
-    """What `check` found: nothing, where all is well."""
+    """What `check` found: nothing, where all is well.
+
+    Attributes:
+        mentions: What is sound and may surprise: rows that cannot be told apart by their names.
+    """
 
     violations: tuple[Violation, ...] = ()
+    mentions: tuple[Violation, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether SQLite and every rule are content."""
         return not self.violations
+
+
+def folded(text: str) -> str:
+    """Text that users type, as it is compared: whatever its case and Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def summary(result: object) -> object:

@@ -16,7 +16,7 @@ import attrs
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media.time_limit import call_within
-from retrovue_uow.model import PathMapping
+from retrovue_uow.model import PathMapping, folded
 from retrovue_uow.redaction import without_passwords
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
@@ -129,7 +129,7 @@ def excluded(relative_path: str, patterns: Sequence[str]) -> bool:
         ValidationError: a pattern is empty.
     """
     globs = [_glob(pattern) for pattern in patterns]
-    segments = tuple(_folded(relative_path).split("/"))
+    segments = tuple(folded(relative_path).split("/"))
     return any(_matches(segments, glob) for glob in globs)
 
 
@@ -266,13 +266,9 @@ def _refuse_parent_segments(path: str, source_path: str) -> None:
         raise ValidationError(f"path {source_path!r} has a '..' segment: spell it without")
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-
-
 @lru_cache(maxsize=1024)
 def _glob(pattern: str) -> tuple[str, ...]:
-    segments = [segment for segment in _folded(pattern).split("/") if segment not in ("", ".")]
+    segments = [segment for segment in folded(pattern).split("/") if segment not in ("", ".")]
     if not segments:
         raise ValidationError(f"exclude pattern {pattern!r} is empty: name a file, a folder or a glob such as '*.iso'")
     anywhere = "/" not in pattern.rstrip("/")

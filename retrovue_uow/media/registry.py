@@ -103,7 +103,18 @@ def make_enricher(type: str, config: Json, factories: Mapping[str, EnricherFacto
 
 
 def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, EnricherFactory]) -> list[ReadyEnricher]:
-    """The attached enrichers, made, in running order."""
+    """The attached enrichers, made, in running order.
+
+    Raises:
+        ValidationError: nobody has some of the types, all of which are named, or a configuration is wrong.
+        ResourceError: as `make_importer`.
+    """
+    gone = [each.type for each in running_order(attached) if each.type not in factories]
+    if gone:
+        raise ValidationError(
+            f"there is no enricher type {', '.join(map(repr, gone))}: "
+            "install what provides it, or detach it (`enricher detach`)"
+        )
     return [_ready(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
 
 
@@ -171,7 +182,9 @@ def _made(
 ) -> T:
     factory = factories.get(type_name)
     if factory is None:
-        raise ValidationError(f"there is no {noun} type {type_name!r}: choose one of {sorted(factories)}")
+        raise ValidationError(
+            f"there is no {noun} type {type_name!r}: install what provides it, or choose one of {sorted(factories)}"
+        )
     true_config = resolved(config, f"{noun} {type_name!r}")
     with withheld(config):
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
 from retrovue_uow.media import asking, paths, registry
-from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source
+from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, folded
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.redaction import MAX_DEPTH
 from retrovue_uow.rules import integrity, preflight
@@ -24,7 +25,7 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
     """Add a source, and return it.
 
     Pre-conditions:
-        - No source has the name, compared case-insensitively.
+        - No source has the name; case and Unicode form make no difference.
         - `type` is an importer type that can be had, and accepts `config`.
 
     Post-conditions:
@@ -60,6 +61,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
 
     Pre-conditions:
         - The source exists, can be reached, and lets us in.
+        - It reports no collection whose name differs from another's in Unicode form alone.
 
     Post-conditions:
         - Each collection that the source reports is in the catalogue; new ones are disabled until the operator enables them.
@@ -80,6 +82,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
         with op.execution() as db:
             preflight.validate_source_exists(db, found_source.id)
             known = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
+            _require_distinct(reported, known)
             ids = [_known_id(found, known) or _add_collection(db, found_source, found, enabled=False) for found in reported]
         _validate(op)
         with_id = {collection.id: collection for collection in queries_config.collections(catalog.database)}
@@ -99,6 +102,18 @@ def _known_id(found: FoundCollection, known: Sequence[Collection]) -> str | None
     return None
 
 
+def _require_distinct(reported: Sequence[FoundCollection], known: Sequence[Collection]) -> None:
+    """What is new has a name that people can tell from the others."""
+    names = {unicodedata.normalize("NFC", each.name): each.name for each in known}
+    for found in reported:
+        if _known_id(found, known) is None:
+            other = names.setdefault(unicodedata.normalize("NFC", found.name), found.name)
+            if other != found.name:
+                raise ValidationError(
+                    f"the name of collection {found.name!r} differs from that of {other!r} in Unicode form alone: rename one"
+                )
+
+
 def add_collection(
     catalog: OpenCatalog,
     source: str,
@@ -111,7 +126,7 @@ def add_collection(
     """Add a collection to a source, and return it.
 
     Pre-conditions:
-        - The source exists and has no collection of that name or external id.
+        - The source exists and has no collection of that name or external id; case and Unicode form make no difference.
         - Path mappings lead from a source path to an absolute local path, and none reaches the files of another.
 
     Post-conditions:
@@ -429,7 +444,7 @@ def _is_plain(value: object, depth: int) -> bool:
 
 
 def _require_free(noun: str, name: str, taken: list[str]) -> None:
-    if name.casefold() in {each.casefold() for each in taken}:
+    if folded(name) in map(folded, taken):
         raise ValidationError(f"there is a {noun} {name!r} already: choose another")
 
 

@@ -17,7 +17,7 @@ from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
-from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source
+from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source, folded
 from retrovue_uow.operations import process
 from retrovue_uow.operations.discovery import Discovered, Sidecars, discover
 from retrovue_uow.operations.interfaces import OpenCatalog
@@ -427,7 +427,7 @@ def _matches(
 ) -> bool:
     return (
         title is not None
-        and title.casefold() in titles
+        and folded(title) in titles
         and filters.season in (None, season)
         and (filters.episode is None or filters.episode in episodes)
     )

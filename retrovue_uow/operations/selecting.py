@@ -11,6 +11,7 @@ from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import queries_assets
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_assets import AssetQuery
 
 Assets = str | Asset | AssetSelector | Iterable[str | Asset]
@@ -95,7 +96,7 @@ def _ids(choice: tuple[object, ...]) -> list[str]:
         id_ = each.id if isinstance(each, Asset) else each
         if not isinstance(id_, str):
             raise ValidationError(f"name assets by their identifiers, not by {id_!r}")
-        ids[id_] = None
+        ids[as_stored(id_)] = None
     return list(ids)
 
 

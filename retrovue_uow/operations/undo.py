@@ -9,6 +9,7 @@ from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight, undoing
 from retrovue_uow.store import queries_assets, queries_config, touched
 from retrovue_uow.store.changes import Changeset
+from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_journal import UNDO
 
 
@@ -36,7 +37,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
     Raises:
         UndoError: A pre-condition does not hold, a row is in the way, or SQLite or a rule refused the result.
     """
-    with catalog.operation(UNDO, UndoError, dry_run=dry_run, unit_id=unit_id) as op:
+    with catalog.operation(UNDO, UndoError, dry_run=dry_run, unit_id=as_stored(unit_id)) as op:
         with op.preflight() as db:
             unit = undoing.validate_unit_exists(db, unit_id)
             changeset = undoing.validate_unit_can_be_undone(db, unit)

@@ -11,10 +11,11 @@ from retrovue_uow.media import paths
 from retrovue_uow.media.asking import require
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, WipeOptions
+from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, WipeOptions, folded
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import queries_assets, queries_config, queries_titles
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.operation import Operation
 
 Named = TypeVar("Named", Source, Collection, Title)
@@ -41,7 +42,9 @@ def validate_collection_exists(db: Database, selector: str) -> Collection:
 def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named:
     if not isinstance(selector, str) or not selector.strip():
         raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}")
-    found = [each for each in candidates if each.id == selector] or [each for each in candidates if _is_named(each, selector)]
+    found = [each for each in candidates if each.id == as_stored(selector)] or [
+        each for each in candidates if _is_named(each, selector)
+    ]
     if len(found) == 1:
         return found[0]
     if found:
@@ -58,7 +61,7 @@ def _called(each: Source | Collection | Title) -> str:
 def _is_named(each: Source | Collection | Title, selector: str) -> bool:
     external_id = each.external_id if isinstance(each, Collection) else None
     with_year = f"{each.name} ({each.year})" if isinstance(each, Title) and each.year else each.name
-    return selector == external_id or selector.casefold() in {each.name.casefold(), with_year.casefold()}
+    return selector == external_id or folded(selector) in {folded(each.name), folded(with_year)}
 
 
 @rule

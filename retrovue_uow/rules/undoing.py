@@ -17,6 +17,7 @@ from retrovue_uow.store import (
 )
 from retrovue_uow.store.changes import Changeset, Key, Obstacle
 from retrovue_uow.store.database import Database
+from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_rows import RowName
 
 _SHOWN = 10
@@ -25,7 +26,7 @@ _SHOWN = 10
 @rule
 def validate_unit_exists(db: Database, unit_id: object) -> JournalUnit:
     """The unit of the journal with that identifier."""
-    unit = queries_journal.unit(db, unit_id) if isinstance(unit_id, str) else None
+    unit = queries_journal.unit(db, as_stored(unit_id)) if isinstance(unit_id, str) else None
     if unit is None:
         raise ValidationError(f"there is no unit {unit_id!r} in the journal: `history` lists them")
     return unit

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _lock = Lock()
 _last = 0
 
@@ -25,6 +27,11 @@ def new_id() -> str:
     low = (0b10 << 62) | (int.from_bytes(os.urandom(8)) >> 2)
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def as_stored(identifier: str) -> str:
+    """An identifier that somebody typed: those of the catalogue are UUIDs in lower case. Other text is left as it is."""
+    return identifier.lower() if isinstance(identifier, str) and _UUID.fullmatch(identifier) else identifier
 
 
 def utc_now() -> str:

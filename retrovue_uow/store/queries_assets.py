@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import attrs
 
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker, folded
 from retrovue_uow.store.database import Database, Row
-from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.identity import as_stored, utc_now
 from retrovue_uow.store.stored import from_json
 
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
@@ -43,7 +44,7 @@ class AssetQuery:
     Attributes:
         missing: True: only those that are missing; False: only those that are not.
         approved: Likewise.
-        path: A glob pattern for the whole path, or for its last parts.
+        path: A glob pattern for the whole path, or for its last parts, in any Unicode form.
     """
 
     collection_id: str | None = None
@@ -117,7 +118,7 @@ class MissingAsset:
 
 
 def assets(db: Database, query: AssetQuery) -> list[Asset]:
-    """The assets that `query` describes, by collection and key; titles are compared as `str.casefold` does."""
+    """The assets that `query` describes, by collection and key."""
     rows = db.execute(
         _FIND  # noqa: S608  both texts are ours
         + """
@@ -126,10 +127,13 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
    AND (:state IS NULL OR asset.state = :state)
    AND (:missing IS NULL OR (asset.missing_since IS NOT NULL) = :missing)
    AND (:approved IS NULL OR asset.approved = :approved)
-   AND (:path IS NULL
-        OR asset.file_path GLOB :path
-        OR asset.file_path GLOB '*/' || :path
-        OR asset.canonical_key GLOB :path)
+   AND (:paths IS NULL
+        OR EXISTS (SELECT 1
+                     FROM json_each(:paths) AS path
+                    WHERE asset.file_path GLOB path.value
+                       OR asset.file_path GLOB '*/' || path.value
+                       OR asset.canonical_key GLOB path.value
+                       OR asset.canonical_key GLOB '*/' || path.value))
    AND (:season IS NULL OR season.number = :season)
    AND (:episode IS NULL
         OR EXISTS (SELECT 1
@@ -145,7 +149,7 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
             "state": query.state,
             "missing": None if query.missing is None else int(query.missing),
             "approved": None if query.approved is None else int(query.approved),
-            "path": query.path,
+            "paths": None if query.path is None else json.dumps(_forms(query.path)),
             "season": query.season,
             "episode": query.episode,
         },
@@ -153,8 +157,13 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
     found = map(_asset, rows)
     if query.title is None:
         return list(found)
-    wanted = query.title.casefold()
-    return [asset for asset in found if asset.title is not None and asset.title.casefold() == wanted]
+    wanted = folded(query.title)
+    return [asset for asset in found if asset.title is not None and folded(asset.title) == wanted]
+
+
+def _forms(text: str) -> list[str]:
+    """The text in each Unicode form that a file system may have given it; keys are NFC."""
+    return sorted({text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))})
 
 
 def asset(db: Database, asset_id: str) -> Asset | None:
@@ -186,7 +195,7 @@ def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
             OR canonical_key IN (SELECT value FROM json_each(?1))
             OR file_path IN (SELECT value FROM json_each(?1))
         """,
-        (json.dumps(list(names)),),
+        (json.dumps([as_stored(name) for name in names]),),
     )
     return assets_by_id(db, [id_ for (id_,) in rows])
 

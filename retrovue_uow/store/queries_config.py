@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
-from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source
+from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Violation, folded
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.stored import from_json
 
@@ -65,6 +65,28 @@ def collections(db: Database) -> list[Collection]:
         )
         for id_, source_id, name, external_id, enabled in rows
     ]
+
+
+def alike_names(db: Database) -> list[Violation]:
+    """Sources, and collections of one source, whose names differ from another's in case or Unicode form alone."""
+    rows = db.execute(
+        """
+        SELECT 'source' AS subject, NULL AS source_id, id, name
+          FROM source
+         UNION ALL
+        SELECT 'collection', source_id, id, name
+          FROM collection
+         ORDER BY subject, source_id, name
+        """
+    )
+    first: dict[tuple[object, ...], str] = {}
+    alike: list[Violation] = []
+    for subject, source_id, id_, name in rows:
+        other = first.setdefault((subject, source_id, folded(name)), name)
+        if other != name:
+            detail = f"{name!r} differs from {other!r} in case or Unicode form alone: name both by their ids"
+            alike.append(Violation("alike_names", subject, id_, detail))
+    return alike
 
 
 def _path_mappings(db: Database) -> dict[str, list[PathMapping]]:

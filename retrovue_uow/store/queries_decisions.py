@@ -8,7 +8,7 @@ from typing import Literal
 
 import attrs
 
-from retrovue_uow.model import AssetDraft, AssetKind, TitleKind
+from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.stored import from_json
@@ -110,10 +110,10 @@ def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
 
 def meant_by(db: Database, title: str) -> set[str]:
     """The folded names of the titles that are meant by a name: that name, or what is now called otherwise and once was so."""
-    wanted = title.casefold()
+    wanted = folded(title)
     if queries_titles.titles_called(db, {wanted}):
         return {wanted}
-    renamed = {name.casefold() for (_, spelled, _), (name, _) in spellings(db).items() if spelled.casefold() == wanted}
+    renamed = {folded(name) for (_, spelled, _), (name, _) in spellings(db).items() if folded(spelled) == wanted}
     return renamed or {wanted}
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Set
 from typing import NamedTuple
 
-from retrovue_uow.model import Title, TitleKind
+from retrovue_uow.model import Title, TitleKind, folded
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id
 
@@ -40,7 +40,7 @@ def titles(db: Database, kind: TitleKind | None = None) -> list[Title]:
 def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, int | None]]:
     """Kind, name and year of every title that goes by one of the names, which are folded."""
     rows = db.execute("SELECT kind, name, year FROM title")
-    return [(kind, name, year) for kind, name, year in rows if name.casefold() in names]
+    return [(kind, name, year) for kind, name, year in rows if folded(name) in names]
 
 
 class _Episode(NamedTuple):

@@ -1,0 +1,187 @@
+"""What people type names what is meant, whatever its case and Unicode form; and what cannot be told apart is refused."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import Run
+from harness import FakeImporter, draft, dump, mounted, movie
+
+from retrovue_uow import (
+    AssetProcessingError,
+    AssetSelector,
+    Catalog,
+    Collection,
+    ConfigurationError,
+    FoundCollection,
+    IngestError,
+    IngestFilters,
+    ValidationError,
+)
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später") for form in ("NFC", "NFD"))
+FORMS = [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)]
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection) -> Catalog:
+    catalog.ingest_collection("Shows")
+    return catalog
+
+
+BY_ID: dict[str, Callable[[Catalog, str], Any]] = {
+    "asset": lambda c, _: c.asset(c.assets()[0].id.upper()).id == c.assets()[0].id,
+    "markers": lambda c, _: c.markers(c.assets()[0].id.upper()) == [],
+    "explanation": lambda c, _: c.explain(c.assets()[0].id.upper()).asset == c.assets()[0],
+    "assets to approve": lambda c, _: c.approve([c.assets()[0].id.upper(), c.assets()[0].id]).selected == 1,
+    "collection": lambda c, _: c.collection(c.collections()[0].id.upper()).name == "Shows",
+    "collection of assets": lambda c, _: len(c.assets(c.collections()[0].id.upper())) == 4,
+    "collection to ingest": lambda c, _: c.ingest_collection(c.collections()[0].id.upper()).unchanged == 4,
+    "source": lambda c, _: c.source(c.sources()[0].id.upper()).name == "station",
+    "title": lambda c, _: c.rename_title(c.titles()[0].id.upper(), name="Moonbase").title.name == "Moonbase",
+    "unit": lambda c, unit: c.unit(unit.upper()).id == unit,
+    "changes of a unit": lambda c, unit: c.changes(unit.upper()).counts["asset"] == {"insert": 4},
+    "unit to undo": lambda c, unit: c.undo(unit.upper()).unit_id == c.unit(unit).undone_by,
+}
+
+
+@pytest.mark.parametrize("what", BY_ID)
+def test_an_identifier_is_found_in_upper_case(stocked: Catalog, what: str) -> None:
+    unit = stocked.last_ingest("Shows")
+    assert unit is not None
+
+    assert BY_ID[what](stocked, unit.id)
+
+
+@pytest.mark.parametrize(("name", "typed"), FORMS)
+def test_sources_and_collections_are_found_in_any_form(
+    catalog: Catalog, importer: FakeImporter, media: Path, name: str, typed: str
+) -> None:
+    catalog.add_source(name, "fake")
+    catalog.add_collection(typed, name, path_mappings={"/media": str(media)})
+
+    assert catalog.source(typed.upper()).name == name
+    assert catalog.ingest_collection(typed.upper()).collection.name == name
+
+
+@pytest.mark.parametrize(("name", "typed"), FORMS)
+def test_titles_and_paths_are_selected_in_any_form(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, name: str, typed: str
+) -> None:
+    importer.drafts = [movie(name, 1982), draft("bump.mkv", kind="bumper")]
+    catalog.ingest_collection("Shows")
+
+    assert catalog.ingest_collection("Shows", IngestFilters(title=typed.upper())).discovered == 1
+    for selector in (AssetSelector(title=typed.upper()), AssetSelector(path=f"*{typed}*"), AssetSelector(path=f"{typed} (*")):
+        assert [asset.kind for asset in catalog.select(selector)] == ["movie"]
+    assert catalog.rename_title(typed, name="Tron").title.name == "Tron"
+    assert catalog.ingest_collection("Shows", IngestFilters(title=typed)).discovered == 1
+
+
+@pytest.mark.parametrize(("name", "typed"), FORMS)
+def test_a_folder_is_found_in_any_form(run: Run, here: Path, name: str, typed: str) -> None:
+    (here / name).mkdir()
+    (here / name / "Tron (1982).mkv").touch()
+    assert run("ingest", here / name, "--no-probe").exit_code == 0
+
+    assert run("collection", "show", typed).exit_code == 0
+    assert "Tron" in run("asset", "list", typed).stdout
+
+
+@pytest.mark.parametrize(("name", "other"), FORMS)
+def test_a_second_name_that_differs_in_form_alone_is_refused(
+    catalog: Catalog, collection: Collection, name: str, other: str
+) -> None:
+    catalog.add_source(name)
+    catalog.add_collection("station", name, external_id=name)
+    before = dump(catalog)
+
+    for refused in (
+        lambda: catalog.add_source(other),
+        lambda: catalog.add_collection("station", other),
+        lambda: catalog.add_collection("station", "New", external_id=other),
+    ):
+        with pytest.raises(ConfigurationError, match="already"):
+            refused()
+    assert dump(catalog) == before
+    assert catalog.add_collection(name, other).name == other
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_discovery_of_names_that_differ_in_form_alone_adds_nothing(
+    catalog: Catalog, importer: FakeImporter, known: bool
+) -> None:
+    catalog.add_source("station", "fake")
+    importer.found = [FoundCollection(COMPOSED)]
+    if known:
+        catalog.discover_collections("station")
+    importer.found = [FoundCollection("New"), FoundCollection(COMPOSED), FoundCollection(DECOMPOSED)]
+    before = dump(catalog)
+
+    with pytest.raises(ConfigurationError, match="Unicode form alone"):
+        catalog.discover_collections("station")
+
+    assert dump(catalog) == before
+
+
+def test_names_that_were_alike_before_stay_and_are_mentioned(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, run: Run, here: Path
+) -> None:
+    """As earlier versions let them in."""
+    catalog.add_source(COMPOSED, "fake")
+    catalog.add_source("other", "fake")
+    catalog.add_collection("station", COMPOSED)
+    catalog.add_collection("station", "other")
+    with catalog.session() as db:
+        for table in ("source", "collection"):
+            db.execute(f"UPDATE {table} SET name = ? WHERE name = 'other'", (DECOMPOSED,))  # noqa: S608  the names above
+
+    report = catalog.check()
+
+    assert report.is_sound
+    assert [(each.rule, each.subject) for each in report.mentions] == [("alike_names", "collection"), ("alike_names", "source")]
+    with pytest.raises(ValidationError, match="ambiguous: use the id"):
+        catalog.source(COMPOSED)
+    importer.found = [FoundCollection(COMPOSED), FoundCollection(DECOMPOSED)]
+    assert len(catalog.discover_collections(catalog.sources()[-1].id)) == 2
+    printed = run("check", "--catalog", catalog.database.path)
+    assert printed.exit_code == 0
+    assert "the catalogue is sound" in printed.stdout
+    assert "alike_names" in printed.stdout
+
+
+def test_a_sound_catalogue_has_nothing_to_mention(stocked: Catalog) -> None:
+    assert stocked.check().mentions == ()
+
+
+def test_all_enrichers_that_are_gone_are_named_with_what_to_do(
+    tmp_path: Path, catalog: Catalog, collection: Collection, media: Path, importer: FakeImporter
+) -> None:
+    with catalog.session() as db:
+        db.execute(
+            """
+            INSERT INTO collection_enricher (collection_id, type, config, priority)
+            VALUES (?1, 'ocr', '{}', 5), (?1, 'nfo', '{}', 6)
+            """,
+            (collection.id,),
+        )
+    before = dump(catalog)
+    remedy = "there is no enricher type 'ocr', 'fake': install what provides it, or detach it"
+
+    with Catalog(tmp_path / "catalog.db", importers={"fake": importer}) as bare:
+        with pytest.raises(IngestError, match=remedy) as ingesting:
+            bare.ingest_collection("Shows")
+        with pytest.raises(AssetProcessingError, match=remedy):
+            bare.process_asset(mounted(draft("a.mkv"), str(media)), "Shows")
+
+    assert isinstance(ingesting.value.cause, ValidationError)
+    assert dump(catalog) == before
+
+
+def test_an_importer_that_is_gone_is_named_with_what_to_do(tmp_path: Path, catalog: Catalog, collection: Collection) -> None:
+    with Catalog(tmp_path / "catalog.db") as bare, pytest.raises(IngestError, match="no importer type 'fake': install what"):
+        bare.ingest_collection("Shows")
