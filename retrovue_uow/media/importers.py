@@ -48,6 +48,7 @@ VIDEO_ENDINGS = (
 )
 MAX_NAMED = 20
 STAT_TIMEOUT_S = 10.0
+_PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pages/man7/path_resolution.7.html)
 _AT_ONCE = 16
 """Files that share a time limit: a thread for each would cost more than to look at it."""
 
@@ -403,7 +404,7 @@ def _listing(folder: str) -> list[os.DirEntry[str]]:
         # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
         return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
     except OSError as error:
-        raise ResourceError(f"folder {folder!r} cannot be read ({reason(error)}): mend or exclude it") from error
+        raise _trouble(f"folder {_named(folder)} cannot be read", error) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -412,15 +413,25 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return False
-        raise ResourceError(f"{entry.path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+        raise _trouble(f"{_named(entry.path)} cannot be examined", error) from error
 
 
 def _folder_identity(path: str) -> Identity:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise ResourceError(f"folder {path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+        raise _trouble(f"folder {_named(path)} cannot be examined", error) from error
     return found.st_dev, found.st_ino
+
+
+def _trouble(what: str, error: OSError) -> ResourceError:
+    return ResourceError(f"{what} ({reason(error)}): mend or exclude it")
+
+
+def _named(path: str) -> str:
+    """A path for people: of one that is too long to be opened, both ends and its length."""
+    length = len(os.fsencode(path))
+    return repr(path) if length < _PATH_MAX else f"{path[:60]!r} … {path[-60:]!r}, a path of {length} bytes,"
 
 
 def _require_same_folder(folder: _Folder) -> None:
@@ -436,9 +447,9 @@ def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
     except FileNotFoundError as error:
         if not entry.is_symlink():
             return None
-        raise ResourceError(f"link {entry.path!r} is broken: mend or exclude it") from error
+        raise ResourceError(f"link {_named(entry.path)} is broken: mend or exclude it") from error
     except OSError as error:
-        raise ResourceError(f"file {entry.path!r} cannot be examined ({reason(error)}): mend or exclude it") from error
+        raise _trouble(f"file {_named(entry.path)} cannot be examined", error) from error
     if entry.is_symlink():
         _refuse_escape(entry.path, root)
     return found
@@ -499,7 +510,7 @@ def _on_disk(draft: AssetDraft, answer: os.stat_result | OSError) -> AssetDraft 
     if isinstance(answer, FileNotFoundError | NotADirectoryError):
         return None
     if isinstance(answer, OSError):
-        raise ResourceError(f"file {draft.file_path!r} cannot be examined ({reason(answer)}): check its disk") from answer
+        raise _trouble(f"file {_named(draft.file_path)} cannot be examined", answer) from answer
     if not stat.S_ISREG(answer.st_mode):
         raise ResourceError(f"{draft.file_path!r} is not a regular file: name a media file")
     size = answer.st_size if draft.size is None else draft.size

@@ -213,8 +213,11 @@ def _met(
     there: list[PreparedAsset] = []
     for each in met:
         answer = answers.get(id(each), each.draft)
-        if answer is not None:
-            there.append(each if answer is each.draft else attrs.evolve(each, draft=answer))
+        if answer is each.draft:
+            there.append(each)
+        elif answer is not None:
+            validate_asset_draft(answer, seen.collection)
+            there.append(attrs.evolve(each, draft=answer))
     return there, [each for each in bare if answers[id(each)] is None]
 
 

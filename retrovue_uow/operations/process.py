@@ -87,7 +87,7 @@ def process_asset(
             if is_enriched:
                 with remembering(catalog.enrichment_cache, found, refresh) as kept:
                     draft = _enriched(draft, enrichers, kept)
-                validate_asset_draft(draft, found)
+            validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
             decisions = queries_decisions.decisions(db, found.id, key)

@@ -88,13 +88,22 @@ def _field_problems(draft: AssetDraft) -> list[str | None]:
     return [
         *(_number_problem(name, getattr(draft, name), least) for name, least in _COUNTS),
         *(_text_problem(name, getattr(draft, name)) for name in _TEXTS),
-        None if draft.mtime_ns is None or _is_integer(draft.mtime_ns) else f"mtime_ns {draft.mtime_ns!r} is not an integer",
+        None if draft.mtime_ns is None else _mtime_problem(draft.mtime_ns),
         _episodes_problem(draft.episode_numbers),
     ]
 
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _mtime_problem(mtime_ns: object) -> str | None:
+    if not isinstance(mtime_ns, int) or isinstance(mtime_ns, bool):
+        return f"mtime_ns {mtime_ns!r} is not an integer"
+    if _is_integer(mtime_ns):
+        return None
+    year = "after the year 2262" if mtime_ns > 0 else "before the year 1677"
+    return f"its mtime lies {year}, which the catalogue cannot keep: `touch` or exclude the file"
 
 
 def _number_problem(name: str, value: object, least: int) -> str | None:

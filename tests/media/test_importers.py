@@ -257,6 +257,25 @@ def test_a_link_whose_target_cannot_be_examined_is_named(root: Path) -> None:
         found(root)
 
 
+def test_a_path_that_is_too_long_for_the_system_is_told_in_one_short_sentence(root: Path) -> None:
+    deep = os.open(root, os.O_RDONLY)
+    for _ in range(480):
+        os.mkdir("o" * 8, dir_fd=deep)
+        below = os.open("o" * 8, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+
+    with pytest.raises(ResourceError, match=r"ooo', a path of 4\d\d\d bytes, cannot be \w+ \(File name too long\)") as caught:
+        found(root)
+
+    assert len(str(caught.value)) < 300
+    too_long = AssetDraft(f"{root}/{'o' * 200}" * 30, "/data/x.mkv")
+    with pytest.raises(ResourceError, match=r"file .* cannot be examined \(File name too long\)") as caught:
+        on_disk([too_long])
+    assert len(str(caught.value)) < 300
+
+
 def test_names_outside_utf8_are_refused_together_and_printable(root: Path, files: Callable[..., None]) -> None:
     files("fine.mkv", odd_name(b"odd\xff.mkv"), odd_name(b"odd\xff.txt"), odd_name(b"folder\xfe/x.mkv"))
 

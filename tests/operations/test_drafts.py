@@ -18,6 +18,8 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "sidecars must be a tuple of Sidecar": {"sidecars": [Sidecar("/media/a.nfo", 1, 1)]},
     "size must be an integer from": {"size": True},
     "mtime_ns 1.5 is not an integer": {"mtime_ns": 1.5},
+    "its mtime lies after the year 2262": {"mtime_ns": 2**63},
+    "its mtime lies before the year 1677": {"mtime_ns": -(2**63)},
     "episode_numbers must be a tuple of integers": {"episode_numbers": [1]},
     "episode_numbers (1, 1) names an episode twice": {"episode_numbers": (1, 1)},
     "episode_title ' ' is not a readable text": {"episode_title": " "},

@@ -302,3 +302,28 @@ def test_processing_a_file_that_is_not_there_is_refused_as_wrong(catalog: Catalo
 
     assert isinstance(caught.value.cause, ValidationError)
     assert dump(catalog) == before
+
+
+def test_an_mtime_that_no_catalogue_can_keep_says_what_it_is(stocked: Catalog, files: Path) -> None:
+    late = files / "Brazil.mkv"
+    os.utime(late, ns=(13 * 10**18,) * 2)
+    if late.stat().st_mtime_ns != 13 * 10**18:
+        pytest.skip("this file system keeps no such time")
+
+    error = refused(stocked)
+
+    assert str(error.cause) == (
+        "draft '/media/Brazil.mkv': its mtime lies after the year 2262, which the catalogue cannot keep: "
+        "`touch` or exclude the file"
+    )
+    with pytest.raises(AssetProcessingError, match="after the year 2262"):
+        stocked.process_asset(attrs.evolve(named("Brazil"), file_path=str(late)), "Shows")
+    assert stocked.ingest_collection("Shows", IngestFilters(exclude=("Brazil*",))).unchanged == 2
+
+
+def test_an_mtime_before_the_epoch_is_kept(catalog: Catalog, files: Path) -> None:
+    os.utime(files / "Brazil.mkv", ns=(-5 * 10**9,) * 2)
+
+    catalog.ingest_collection("Shows")
+
+    assert catalog.assets(title="Brazil")[0].mtime_ns == -5 * 10**9
