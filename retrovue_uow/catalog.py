@@ -226,7 +226,7 @@ class Catalog:
         """The assets of a collection, or of all, by path; each argument given narrows them down.
 
         Args:
-            missing: True: only those that the last full ingest did not see; False: only the others.
+            missing: True: only those whose files were looked for and not found; False: only the others.
             title: Name of a show or movie, whole and case-insensitive.
         """
         return self.select(AssetSelector(collection=collection, kind=kind, state=state, missing=missing, title=title))

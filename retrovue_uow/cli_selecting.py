@@ -24,7 +24,7 @@ _OPTIONS: dict[str, Any] = {  # Typer reads them as annotations
     "kind": Annotated[KindChoice | None, typer.Option("--kind", help="Only those of this kind.")],
     "state": Annotated[StateChoice | None, typer.Option("--state", help="Only those in this state.")],
     "missing": Annotated[
-        bool | None, typer.Option("--missing/--present", help="Only those that the last full ingest did not see, or did.")
+        bool | None, typer.Option("--missing/--present", help="Only those whose files were not found, or were.")
     ],
     "approved": Annotated[bool | None, typer.Option("--approved/--unapproved", help="Only those that are approved, or not.")],
     "unclassified": Annotated[bool | None, typer.Option("--unclassified", help="Only those that nothing could classify.")],

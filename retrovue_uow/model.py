@@ -191,7 +191,7 @@ class Asset:
         state: `ready` once a duration is known.
         approved: Set by the operator only.
         duration_ms: Milliseconds.
-        missing_since: UTC time of the first full ingest that no longer saw it; None: it was there.
+        missing_since: UTC time of the first ingest that looked for its file and did not find it; None: it was there.
         title: Name of the show or movie that it belongs to.
         episode_numbers: Ascending; empty unless it is an episode.
     """

@@ -197,6 +197,12 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def with_form(path: str) -> str:
+    """The path in quotes with its Unicode form, which nobody sees."""
+    form = next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, path)), "mixed")
+    return f"{path!r} ({form})"
+
+
 def reason(error: OSError | None) -> str:
     """What the operating system says, without the path."""
     return (error and error.strerror) or str(error)

@@ -250,7 +250,7 @@ def _told_apart(
         for other in alike:
             path = other.draft.file_path
             if path != taken and unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", taken):
-                twins.append(f"{_with_form(path)} beside {_with_form(taken)}")
+                twins.append(f"{paths.with_form(path)} beside {paths.with_form(taken)}")
             else:
                 duplicates.append(key)
     return found, duplicates, twins
@@ -259,12 +259,6 @@ def _told_apart(
 def _precedence(known: KnownAsset | None, each: PreparedAsset) -> tuple[bool, bool, str]:
     path = each.draft.file_path
     return known is None or path != known.file_path, not unicodedata.is_normalized("NFC", path), path
-
-
-def _with_form(path: str) -> str:
-    """A path with its Unicode form, which nobody sees."""
-    form = next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, path)), "mixed")
-    return f"{path!r} ({form})"
 
 
 def outdated(prepared: PreparedIngest, known: KnownAssets) -> list[PreparedAsset]:
