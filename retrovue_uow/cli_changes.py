@@ -32,7 +32,7 @@ def changes_table(changes: Changes) -> RenderableType:
 def row_lines(changes: Changes) -> Iterator[str]:
     """A line per changed row: a sign, its table and key, and what it is called or what changed in it."""
     for row in changes.rows:
-        yield plain(f"{_SIGNS[row.kind]} {row.table} {row.key}  {_told(row)}".rstrip())
+        yield plain(f"{_SIGNS[row.kind]} {row.table} {row.key!s}  {_told(row)}".rstrip())
 
 
 def _told(row: RowChange) -> str:

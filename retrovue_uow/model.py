@@ -330,7 +330,7 @@ class RowChange:
 
     table: str
     kind: ChangeKind
-    key: str | int
+    key: str | int | float | bytes
     old: Json | None = None
     new: Json | None = None
 

@@ -16,7 +16,7 @@ import attrs
 from retrovue_uow import AssetDraft, Catalog, Collection, Database, FoundCollection, IngestFilters, PathMapping
 from retrovue_uow.model import Json
 from retrovue_uow.store.changes import Changeset, Recording
-from retrovue_uow.store.shape import read_shape
+from retrovue_uow.store.shape import quoted, read_shape
 
 Dump = dict[str, list[tuple[Any, ...]]]
 JOURNAL = ("unit_of_work", "operation")
@@ -31,7 +31,7 @@ def dump(catalog: Catalog | str | Path, *, journal: bool = True) -> Dump:
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY name"
         ).fetchall()
         wanted = [str(name) for (name,) in tables if journal or name not in JOURNAL]
-        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in wanted}  # noqa: S608
+        return {name: connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY 1").fetchall() for name in wanted}  # noqa: S608
     finally:
         connection.close()
 

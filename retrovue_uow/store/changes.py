@@ -30,7 +30,7 @@ _DEFLATE_LIMIT = 1032
 """How many times its own size a compressed text can unpack to (https://zlib.net/zlib_tech.html)."""
 _LIMIT_BEFORE = 16 * 2**20
 
-Key = str | int
+Key = str | int | float | bytes
 ObstacleKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
@@ -148,7 +148,8 @@ class Changeset:
             found.misfits.add(table)
             return _Places(0, defaultdict(list), ())
         columns = self.shape.columns[table]
-        parents = [(columns.index(each.column), found.parents[each.parent]) for each in self.shape.of_child(table)]
+        to_keys = [each for each in self.shape.of_child(table) if each.is_to_key]
+        parents = [(columns.index(each.column), found.parents[each.parent]) for each in to_keys]
         return _Places(columns.index(self.shape.keys[table]), found.changed[table], parents)
 
     def changes(self) -> Changes:

@@ -16,10 +16,10 @@ from retrovue_uow.log import logger
 from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import migrations, queries_integrity, touched
 from retrovue_uow.store import queries_journal as queries
-from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Recording, decompressed
+from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, Recording, decompressed
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.shape import JOURNAL_TABLES, Shape, read_shape
+from retrovue_uow.store.shape import JOURNAL_TABLES, Shape, has_null_key, read_shape
 from retrovue_uow.store.transaction import Guard
 
 
@@ -104,19 +104,25 @@ class Journal:
     def _look_at_schema(self) -> None:
         """Another program may have changed the schema since we last looked: rules, tables, even to a newer version's."""
         version = self._read_schema_version()
+        if version == self._schema_version and self._without_key():
+            self._read_shape()
         if version != self._schema_version:
             migrations.require_current(self._database)
             migrations.require_own_triggers(self._database, len(migrations.migrations()))
-            self._shape = read_shape(self._database)
-            self._require_keys()
+            migrations.require_own_schema(self._database)
+            self._read_shape()
             self._schema_version = version
 
-    def _require_keys(self) -> None:
-        if self._shape.unkeyed:
-            raise ResourceError(
-                f"tables {list(self._shape.unkeyed)} in catalogue {self._database.path!r} have no primary key of one column, "
-                "so what changes in them cannot be recorded: give them one, or keep them in a file of their own"
-            )
+    def _without_key(self) -> list[str]:
+        """Tables that are somebody's own and have got a row whose key is NULL, of which SQLite would record nothing."""
+        own = self._shape.keys.keys() - migrations.own_names()
+        return sorted(table for table in own if has_null_key(self._database, table, self._shape.keys[table]))
+
+    def _read_shape(self) -> None:
+        self._shape = read_shape(self._database)
+        unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
+        kept = frozenset({*JOURNAL_TABLES, "sqlite_sequence"})
+        self._database.guard(Guard(kept=kept, named=migrations.own_names(), unrecorded=unrecorded))
 
     def _recording(self) -> Recording | None:
         return Recording(self._database, self._shape) if HAS_SESSIONS else None
@@ -194,6 +200,8 @@ class Journal:
             raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
         if unit is None or self._database.unit_changes() == 0:
             return
+        if unkeyed := self._without_key():
+            raise ValidationError(f"a row of table {unkeyed[0]!r} has no key, so it cannot be recorded: give it one")
         if not self._is_validated:
             with self.narrowed(unit), self._database.read_only():
                 self._validate(self._database)
@@ -248,7 +256,7 @@ def _read(db: Database, unit: JournalUnit) -> Changeset:
     return decompressed(*found, read_shape(db), unit_id=unit.id)
 
 
-def last_unit_that_changed(db: Database, table: str, key: str | int, *, after: JournalUnit) -> JournalUnit | None:
+def last_unit_that_changed(db: Database, table: str, key: Key, *, after: JournalUnit) -> JournalUnit | None:
     """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
     units = queries.recorded_units(db, after=after.id, table=table)
     return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
@@ -261,7 +269,7 @@ def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
     return [first.followed_by(*others) for first, *others in read]
 
 
-def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[JournalUnit, RowChange]]:
+def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit, RowChange]]:
     """What the recorded units changed in a row, the oldest first."""
     for unit in queries.recorded_units(db, after=None, table=table):
         row = _row_of(db, unit, table, key)
@@ -269,7 +277,7 @@ def changes_of(db: Database, table: str, key: str | int) -> Iterator[tuple[Journ
             yield unit, row
 
 
-def _row_of(db: Database, unit: JournalUnit, table: str, key: str | int) -> RowChange | None:
+def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
     """What a unit changed in one row; that it did not touch the row can most often be told without walking its changes."""
     changeset = _read(db, unit)
     if not changeset.may_speak_of(key):

@@ -231,6 +231,16 @@ def require_current(database: Database) -> None:
         )
 
 
+def require_own_schema(database: Database) -> None:
+    """Raise `ResourceError` where a table, an index or a trigger of ours is gone, or is not, word for word, as it was made."""
+    found = altered(database.connection)
+    if found:
+        raise ResourceError(
+            f"another program has changed the schema of catalogue {database.path!r} ({', '.join(found[:10])}): "
+            "restore a backup; it can be read meanwhile"
+        )
+
+
 def foreign_triggers(database: Database, version: int) -> list[tuple[str, str]]:
     """Name and table of the triggers on our tables that are not, word for word, what the migrations so far have made."""
     ours = made_by_migrations(version)

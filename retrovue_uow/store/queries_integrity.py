@@ -6,9 +6,10 @@ from collections.abc import Collection, Set
 
 from retrovue_uow.model import Violation
 from retrovue_uow.store import touched
+from retrovue_uow.store.changes import Key
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.migrations import rule_names
-from retrovue_uow.store.shape import Reference, Shape, read_shape
+from retrovue_uow.store.shape import JOURNAL_TABLES, Shape, quoted, read_shape
 
 _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
 REFERENCES = "foreign_key"
@@ -63,16 +64,21 @@ def broken_references(db: Database) -> list[Violation]:
 def all_broken_references(db: Database) -> list[Violation]:
     """Rows whose foreign key points at nothing, in the whole catalogue."""
     shape = read_shape(db)
-    rows = db.execute('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
-    return [_broken(table, _key(db, shape, table, rowid), parent) for table, rowid, parent in rows]
-
-
-def _key(db: Database, shape: Shape, table: str, rowid: int) -> str | int:
-    """The primary key of a row; the journal's tables are not in the shape, and named by their row numbers."""
-    if table not in shape.keys:
-        return rowid
-    ((key,),) = db.execute(f"SELECT {shape.keys[table]} FROM main.{table} WHERE rowid = ?", (rowid,))  # noqa: S608  the schema's names
-    return key  # type: ignore[no-any-return]  # keys are text or integers
+    unrecorded = set(shape.unkeyed)
+    found = [
+        _broken(table, row, parent)
+        for table, row, parent in db.execute('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
+        if table in JOURNAL_TABLES or table in unrecorded  # named by their row numbers, as far as they have any
+    ]
+    for table, key in shape.keys.items():
+        references = shape.of_child(table)
+        if references:
+            any_is_broken = " OR ".join(reference.is_broken for reference in references)
+            rows = db.execute(f"SELECT {quoted(key)} FROM main.{quoted(table)} AS child WHERE {any_is_broken}")  # noqa: S608  the schema's
+            found.extend(
+                _broken(table, own_key, parent) for (own_key,) in rows for parent, _ in missing_parents(db, table, own_key)
+            )
+    return found
 
 
 def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]:
@@ -81,32 +87,33 @@ def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]
         references = shape.of_child(table)
         if not references:
             continue
-        any_is_broken = " OR ".join(_is_broken(shape, reference) for reference in references)
+        any_is_broken = " OR ".join(reference.is_broken for reference in references)
         rows = db.execute(
             f"""
-            SELECT child.{key}
+            SELECT child.{quoted(key)}
               FROM temp.touched
-              JOIN main.{table} AS child ON child.{key} = touched.id
-             WHERE touched.subject = '{table}'
+              JOIN main.{quoted(table)} AS child ON child.{quoted(key)} = touched.id
+             WHERE touched.subject = ?
                AND ({any_is_broken})
-            """  # noqa: S608  the names are the schema's
+            """,  # noqa: S608  the names are the schema's
+            (table,),
         )
         for (child_key,) in rows:
             found.extend(_broken(table, child_key, parent) for parent, _ in missing_parents(db, table, child_key))
     return found
 
 
-def missing_parents(db: Database, table: str, key: str | int) -> list[tuple[str, str | int]]:
-    """The rows that a row refers to and that are not there: their table and key."""
+def missing_parents(db: Database, table: str, key: Key) -> list[tuple[str, Key]]:
+    """The rows that a row refers to and that are not there: their table and key, or the first of the columns referred to."""
     shape = read_shape(db)
-    found: list[tuple[str, str | int]] = []
+    found: list[tuple[str, Key]] = []
     for reference in shape.of_child(table):
         rows = db.execute(
             f"""
-            SELECT child.{reference.column}
-              FROM main.{table} AS child
-             WHERE child.{shape.keys[table]} = ?
-               AND {_is_broken(shape, reference)}
+            SELECT child.{quoted(reference.column)}
+              FROM main.{quoted(table)} AS child
+             WHERE child.{quoted(shape.keys[table])} = ?
+               AND {reference.is_broken}
             """,  # noqa: S608  the names are the schema's
             (key,),
         )
@@ -114,13 +121,7 @@ def missing_parents(db: Database, table: str, key: str | int) -> list[tuple[str,
     return found
 
 
-def _is_broken(shape: Shape, reference: Reference) -> str:
-    """Whether the reference of the row `child` points at nothing, in SQL."""
-    parent, key = reference.parent, shape.keys[reference.parent]
-    there = f"SELECT 1 FROM main.{parent} AS parent WHERE parent.{key} = child.{reference.column}"  # noqa: S608  likewise
-    return f"(child.{reference.column} IS NOT NULL AND NOT EXISTS ({there}))"
-
-
-def _broken(table: str, key: str | int, parent: str) -> Violation:
-    detail = f"row {key} of {table} refers to a row of {parent} that is not there"
-    return Violation(REFERENCES, table, str(key), detail)
+def _broken(table: str, key: Key | None, parent: str) -> Violation:
+    shown = key.hex() if isinstance(key, bytes) else key
+    detail = f"row {shown} of {table} refers to a row of {parent} that is not there"
+    return Violation(REFERENCES, table, str(shown), detail)

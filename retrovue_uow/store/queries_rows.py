@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import attrs
 
 from retrovue_uow.model import RowChange
+from retrovue_uow.store.changes import Key
 from retrovue_uow.store.database import Database, Row, Value
-from retrovue_uow.store.shape import Shape, read_shape
+from retrovue_uow.store.shape import Shape, quoted, read_shape
 
 _NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
 """Columns that people know a row by, the best first."""
@@ -19,11 +20,11 @@ class RowName:
     """A row: its table, its primary key, and what people call it. Its `str` is how messages name it."""
 
     table: str
-    key: str | int
+    key: Key
     word: str | int | None = None
 
     def __str__(self) -> str:
-        return f"{self.table} {self.key!r}" if self.word is None else f"{self.table} {self.word!r} ({self.key})"
+        return f"{self.table} {self.key!r}" if self.word is None else f"{self.table} {self.word!r} ({self.key!s})"
 
 
 def name_of(db: Database, change: RowChange) -> RowName:
@@ -32,14 +33,14 @@ def name_of(db: Database, change: RowChange) -> RowName:
     return _named(change.table, change.key, values)
 
 
-def named(db: Database, table: str, key: str | int) -> RowName:
+def named(db: Database, table: str, key: Key) -> RowName:
     """The name of a row, whose key may be given as text."""
     shape = read_shape(db)
     row = _row(db, shape, table, key)
     if row is None:
         return RowName(table, key)
     own_key = row[shape.keys[table]]
-    return _named(table, own_key if isinstance(own_key, str | int) else key, row)
+    return _named(table, own_key if isinstance(own_key, str | int | float | bytes) else key, row)
 
 
 def twin(db: Database, change: RowChange) -> RowName | None:
@@ -47,16 +48,17 @@ def twin(db: Database, change: RowChange) -> RowName | None:
     shape = read_shape(db)
     wanted = {**(_row(db, shape, change.table, change.key) or {}), **(change.new or {})}
     for columns in _unique_columns(db, change.table):
-        condition = " AND ".join(f"{column} = :{column}" for column in columns)
-        key = shape.keys[change.table]
-        rows = db.execute(f"SELECT {key} FROM {change.table} WHERE {condition}", _values(wanted))  # noqa: S608  the schema's names
+        condition = " AND ".join(f"{quoted(column)} = ?" for column in columns)
+        key = quoted(shape.keys[change.table])
+        values = [_value(wanted.get(column)) for column in columns]
+        rows = db.execute(f"SELECT {key} FROM {quoted(change.table)} WHERE {condition}", values)  # noqa: S608  the schema's names
         if rows and rows[0][0] != change.key:
             return named(db, change.table, rows[0][0])
     return None
 
 
-def _values(row: dict[str, object]) -> dict[str, Value]:
-    return {column: value for column, value in row.items() if value is None or isinstance(value, int | float | str | bytes)}
+def _value(value: object) -> Value:
+    return value if isinstance(value, int | float | str | bytes) else None
 
 
 def _unique_columns(db: Database, table: str) -> list[list[str]]:
@@ -77,13 +79,14 @@ def _unique_columns(db: Database, table: str) -> list[list[str]]:
     return [[column for column in columns if column is not None] for columns in found.values() if None not in columns]
 
 
-def _row(db: Database, shape: Shape, table: str, key: str | int) -> dict[str, object] | None:
+def _row(db: Database, shape: Shape, table: str, key: Key) -> dict[str, object] | None:
     columns = shape.columns[table]
-    rows = db.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {shape.keys[table]} = ?", (key,))  # noqa: S608  the schema's names
+    listed, own_key = ", ".join(map(quoted, columns)), quoted(shape.keys[table])
+    rows = db.execute(f"SELECT {listed} FROM {quoted(table)} WHERE {own_key} = ?", (key,))  # noqa: S608  the schema's names
     return dict(zip(columns, rows[0], strict=True)) if rows else None
 
 
-def _named(table: str, key: str | int, values: Mapping[str, object]) -> RowName:
+def _named(table: str, key: Key, values: Mapping[str, object]) -> RowName:
     return RowName(table, key, word_for(values))
 
 

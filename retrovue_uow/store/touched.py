@@ -11,7 +11,7 @@ import attrs
 
 from retrovue_uow.store.changes import Changeset, Key
 from retrovue_uow.store.database import Database
-from retrovue_uow.store.shape import Reference, Shape
+from retrovue_uow.store.shape import Reference, Shape, quoted
 
 _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (
@@ -68,24 +68,39 @@ def fill(db: Database, changeset: Changeset) -> list[str]:
         for change in ("INSERT", "UPDATE"):
             _add(db, table, change, changed[change])
         _add(db, table, "", glance.parents[table].difference(*changed.values()))
-    deleted = {table: json.dumps(keys) for table in shape.keys if (keys := glance.changed[table]["DELETE"])}
     for reference in shape.references:
-        if glance.changed[reference.child]["UPDATE"]:
-            _add_parents_of_updated(db, shape, reference)
-        if reference.parent in deleted:
-            _add_children_of_deleted(db, shape, reference, deleted[reference.parent])
+        _add_related(db, changeset, reference)
     for table in _COMPARED:
         if glance.changed[table]["UPDATE"] or glance.changed[table]["DELETE"]:
-            db.execute(f"INSERT OR IGNORE INTO temp.touched (subject, id, change) SELECT '{table}', id, '' FROM {table}")  # noqa: S608  ours
+            every_row = f"INSERT OR IGNORE INTO temp.touched (subject, id, change) SELECT '{table}', id, '' FROM {table}"  # noqa: S608
+            db.execute(every_row)
     return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
+
+
+def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:
+    """The rows on either side of a reference that the keys of changed rows do not tell."""
+    shape, changed = changeset.shape, changeset.glance.changed
+    if not reference.is_to_key:
+        if changed[reference.parent]["UPDATE"] or changed[reference.parent]["DELETE"]:
+            _add_broken_children(db, shape, reference)
+        return
+    if changed[reference.child]["UPDATE"]:
+        _add_parents_of_updated(db, shape, reference)
+    if changed[reference.parent]["DELETE"]:
+        _add_children_of_deleted(db, shape, reference, changed[reference.parent]["DELETE"])
+
+
+def _for_each(db: Database, sql: str, keys: Collection[Key], *params: str) -> None:
+    """Run `sql` with `{keys}` standing for the keys: for all at once, where JSON has such keys, and else for one by one."""
+    if all(isinstance(key, str | int) for key in keys):
+        db.execute(sql.format(keys="json_each(?1)"), (json.dumps(list(keys)), *params))
+    else:
+        db.executemany(sql.format(keys="(SELECT ?1 AS value)"), [(key, *params) for key in keys])
 
 
 def _add(db: Database, table: str, change: str, keys: Collection[Key]) -> None:
     if keys:
-        db.execute(
-            "INSERT INTO temp.touched (subject, id, change) SELECT ?, value, ? FROM json_each(?)",
-            (table, change, json.dumps(list(keys))),
-        )
+        _for_each(db, "INSERT INTO temp.touched (subject, id, change) SELECT ?2, value, ?3 FROM {keys}", keys, table, change)
 
 
 def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
@@ -97,47 +112,57 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
         told = glance.changed[child]["INSERT"], glance.changed[child]["DELETE"]  # with all that they refer to
         asked = keys[child].difference(*told)
         for reference in shape.of_child(child):
-            if asked and table in shape.ancestors(reference.parent):
+            if asked and reference.is_to_key and table in shape.ancestors(reference.parent):
                 keys[reference.parent] |= _parents(db, shape, reference, asked)
     return keys[table]
 
 
 def _parents(db: Database, shape: Shape, reference: Reference, keys: set[Key]) -> set[Key]:
-    rows = db.execute(
-        f"""
-        SELECT DISTINCT {reference.column}
-          FROM {reference.child}
-         WHERE {shape.keys[reference.child]} IN (SELECT value FROM json_each(?))
-           AND {reference.column} IS NOT NULL
-        """,  # noqa: S608  the names are the schema's
-        (json.dumps(list(keys)),),
-    )
-    return {row[0] for row in rows}
+    column, own_key = quoted(reference.column), quoted(shape.keys[reference.child])
+    asked = f"SELECT {column} FROM {quoted(reference.child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  the schema's
+    return {row[0] for key in keys for row in db.execute(asked, (key,))}
 
 
 def _add_parents_of_updated(db: Database, shape: Shape, reference: Reference) -> None:
     """An update that leaves a reference as it was does not show it, but the parent may mind the update."""
+    column, own_key = quoted(reference.column), quoted(shape.keys[reference.child])
     db.execute(
         f"""
         INSERT OR IGNORE INTO temp.touched (subject, id, change)
-        SELECT '{reference.parent}', child.{reference.column}, ''
+        SELECT ?, child.{column}, ''
           FROM temp.touched
-          JOIN {reference.child} AS child ON child.{shape.keys[reference.child]} = touched.id
-         WHERE touched.subject = '{reference.child}'
+          JOIN {quoted(reference.child)} AS child ON child.{own_key} = touched.id
+         WHERE touched.subject = ?
            AND touched.change = 'UPDATE'
-           AND child.{reference.column} IS NOT NULL
-        """  # noqa: S608  the names are the schema's
+           AND child.{column} IS NOT NULL
+        """,  # noqa: S608  the names are the schema's
+        (reference.parent, reference.child),
     )
 
 
-def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, deleted: str) -> None:
-    """The children of rows that are gone, whose keys are given as JSON."""
+def _add_children_of_deleted(db: Database, shape: Shape, reference: Reference, deleted: Collection[Key]) -> None:
+    _for_each(
+        db,
+        f"""
+        INSERT OR IGNORE INTO temp.touched (subject, id, change)
+        SELECT ?2, child.{quoted(shape.keys[reference.child])}, ''
+          FROM {{keys}} AS deleted
+          JOIN {quoted(reference.child)} AS child ON child.{quoted(reference.column)} = deleted.value
+        """,  # noqa: S608  the names are the schema's
+        deleted,
+        reference.child,
+    )
+
+
+def _add_broken_children(db: Database, shape: Shape, reference: Reference) -> None:
+    """Whose parents went or changed that are not referred to by their keys: the children are searched."""
+    child = quoted(reference.child)
     db.execute(
         f"""
         INSERT OR IGNORE INTO temp.touched (subject, id, change)
-        SELECT '{reference.child}', child.{shape.keys[reference.child]}, ''
-          FROM json_each(?) AS deleted
-          JOIN {reference.child} AS child ON child.{reference.column} = deleted.value
+        SELECT ?, child.{quoted(shape.keys[reference.child])}, ''
+          FROM {child} AS child
+         WHERE {reference.is_broken}
         """,  # noqa: S608  the names are the schema's
-        (deleted,),
+        (reference.child,),
     )

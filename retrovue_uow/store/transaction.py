@@ -71,15 +71,22 @@ class Guard:
     Attributes:
         kept: Tables that are written by their keeper alone; the file's version and application are, too.
         named: What no TEMP table or view may stand in front of, and no TEMP trigger may watch.
+        unrecorded: Tables in which nobody could say afterwards what was changed; not even a cascade may write them.
     """
 
     kept: Set[str] = frozenset()
     named: Set[str] = frozenset()
+    unrecorded: Set[str] = frozenset()
 
     def refusal(self, action: int, first: str | None, second: str | None, database: str | None) -> str | None:
         """Why a statement is refused; None: it is not. The arguments are those of an authorizer."""
         name = (first or "").lower()
         if action in _WRITES:
+            if database == "main" and name in self.unrecorded:
+                return (
+                    f"what changes in table {first!r} cannot be recorded, for it has no primary key of one column that is "
+                    "never NULL: give it one, or keep it in a file of its own"
+                )
             is_kept = database == "main" and name in self.kept
             return f"table {first!r} is written by this library alone" if is_kept else None
         if action == apsw.SQLITE_PRAGMA:

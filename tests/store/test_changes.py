@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -56,7 +57,7 @@ def tapes(db: Database) -> list[str]:
         other.close()
 
 
-def told(glance: Glance) -> tuple[dict[str, dict[str, list[str | int]]], dict[str, set[str | int]], set[str]]:
+def told(glance: Glance) -> tuple[dict[str, dict[str, list[Any]]], dict[str, set[Any]], set[str]]:
     """What a glance tells, but for what it has nothing to tell of."""
     changed = {table: {op: sorted(keys) for op, keys in ops.items()} for table, ops in glance.changed.items() if ops}
     return changed, {table: keys for table, keys in glance.parents.items() if keys}, glance.misfits

@@ -34,7 +34,7 @@ def test_it_has_columns_keys_and_references_of_every_table_but_the_journal_s(tmp
     assert shape == Shape(
         columns={"book": ["operation", "author_id", "isbn"], "author": ["name", "id"]},
         keys={"book": "isbn", "author": "id"},
-        references=[Reference("book", "author_id", "author")],
+        references=[Reference("book", ("author_id",), "author", ("id",), is_to_key=True)],
         unkeyed=[],
     )
 
