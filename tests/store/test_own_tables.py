@@ -236,3 +236,19 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
             catalog.undo(unit.id)
         assert dump(catalog, journal=False) == start
         assert catalog.check().violations == ()
+
+
+def test_a_full_text_table_of_ones_own_is_filled_in_a_session_and_a_trigger_on_ours_refused(station: Catalog) -> None:
+    elsewhere(station, "CREATE VIRTUAL TABLE search USING fts5(path)")
+    with station.session() as db:
+        db.execute("INSERT INTO search SELECT file_path FROM asset")
+    with station.session() as db:
+        db.execute("DELETE FROM search")
+        db.execute("INSERT INTO search SELECT file_path FROM asset")
+
+    assert len(station.database.execute("SELECT path FROM search WHERE search MATCH 'dark'")) == 1
+    assert station.check().violations == ()
+
+    elsewhere(station, "CREATE TRIGGER asset_search AFTER INSERT ON asset BEGIN INSERT INTO search VALUES (new.file_path); END")
+    with pytest.raises(RetroVueError, match="asset_search"):
+        station.add_source("refused")

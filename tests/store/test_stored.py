@@ -74,8 +74,8 @@ def test_json_of_another_kind_is_told_by_its_column(stocked: Catalog, told: str,
 def test_a_damaged_undo_is_told_though_only_later_units_are_asked_for(stocked: Catalog) -> None:
     stocked.add_source("another")
     stocked.undo(stocked.history(1)[0].id)
-    damage(stocked, "operation", "arguments", "{")
     stocked.add_source("a third")
+    damage(stocked, "operation", "arguments", "{")
 
     with pytest.raises(ResourceError, match=r"^operation\.arguments holds no JSON"):
         stocked.history(1)
