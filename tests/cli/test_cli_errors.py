@@ -245,10 +245,13 @@ def test_without_the_extra_one_sentence_says_what_to_install(command: Command, t
 
 
 @pytest.mark.parametrize("noun", [(), ("source",), ("collection",), ("enricher",), ("asset",), ("title",)], ids=str)
-def test_the_help_says_in_one_whole_sentence_what_each_command_does(run: Run, noun: tuple[str, ...]) -> None:
+def test_the_help_says_in_one_whole_sentence_what_each_command_does_and_each_has_its_own(
+    run: Run, noun: tuple[str, ...]
+) -> None:
     result = run(*noun, "--help")
 
     commands = result.stdout.partition("Commands:")[2].strip().splitlines()
     assert result.exit_code == 0
     assert commands
     assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+    assert [line for line in commands if run(*noun, line.split()[0], "--help").exit_code != 0] == []
