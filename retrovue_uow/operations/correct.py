@@ -10,7 +10,7 @@ import attrs
 
 from retrovue_uow.errors import CurationError, ValidationError
 from retrovue_uow.log import logger
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, Collection, CurationResult, Title, TitleResult
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, Collection, CurationResult, Title, TitleResult, folded
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
 from retrovue_uow.operations.interfaces import OpenCatalog
@@ -181,8 +181,9 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
     title_kind = title_kind_of(kind)
     if title_kind is None or not isinstance(title, str):
         return title, year
-    if (title_kind, title, year) in queries_titles.titles_called(db, {title.casefold()}):
-        return title, year
+    there = [each[1] for each in queries_titles.titles_called(db, {folded(title)}) if each[::2] == (title_kind, year)]
+    if there:
+        return title if title in there else there[0], year
     return queries_decisions.spellings(db).get((title_kind, title, year), (title, year))
 
 

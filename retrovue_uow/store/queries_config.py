@@ -68,7 +68,7 @@ def collections(db: Database) -> list[Collection]:
 
 
 def alike_names(db: Database) -> list[Violation]:
-    """Sources, and collections of one source, whose names differ from another's in case or Unicode form alone."""
+    """Sources, collections of one source, and titles of one kind and year, whose names differ in case or Unicode form alone."""
     rows = db.execute(
         """
         SELECT 'source' AS subject, NULL AS source_id, id, name
@@ -76,6 +76,9 @@ def alike_names(db: Database) -> list[Violation]:
          UNION ALL
         SELECT 'collection', source_id, id, name
           FROM collection
+         UNION ALL
+        SELECT 'title', kind || ' ' || ifnull(year, ''), id, name
+          FROM title
          ORDER BY subject, source_id, name
         """
     )
@@ -84,7 +87,8 @@ def alike_names(db: Database) -> list[Violation]:
     for subject, source_id, id_, name in rows:
         other = first.setdefault((subject, source_id, folded(name)), name)
         if other != name:
-            detail = f"{name!r} differs from {other!r} in case or Unicode form alone: name both by their ids"
+            remedy = "let them be one by `title merge`" if subject == "title" else "name both by their ids"
+            detail = f"{name!r} differs from {other!r} in case or Unicode form alone: {remedy}"
             alike.append(Violation("alike_names", subject, id_, detail))
     return alike
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Set
+from functools import cached_property
 from typing import Literal
 
 import attrs
@@ -44,6 +45,11 @@ class Decisions:
     retired: Set[str] = frozenset()
     spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
 
+    @cached_property
+    def _alike(self) -> Mapping[TitleIdentity, tuple[str, int | None]]:
+        """The spellings, whatever the case and Unicode form of what files call a title."""
+        return {(kind, folded(spelled), year): name for (kind, spelled, year), name in self.spellings.items()}
+
     def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
         """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
         identity = self.assignments.get(key)
@@ -52,7 +58,9 @@ class Decisions:
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
-        spelling = self.spellings.get((title_kind, draft.title, draft.year))
+        spelling = self.spellings.get((title_kind, draft.title, draft.year)) or self._alike.get(
+            (title_kind, folded(draft.title), draft.year)
+        )
         return draft if spelling is None else attrs.evolve(draft, title=spelling[0], year=spelling[1])
 
 

@@ -66,21 +66,33 @@ class Hierarchy:
         self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
         self._seasons: dict[tuple[str, int], int] = {}
         self._episodes: dict[int, dict[int, _Episode]] = {}
+        self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
 
     def forget(self) -> None:
         """Believe nothing any longer; what was added still counts."""
         self._titles.clear()
         self._seasons.clear()
         self._episodes.clear()
+        self._alike = None
 
     def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
-        """Identifier of the title with this identity."""
+        """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
         known = self._titles.get((kind, name, year))
         if known is None:
-            known = self._titles[kind, name, year] = self._found_title(kind, name, year) or self._add_title(
-                kind, name, year, now
-            )
+            found = self._found_title(kind, name, year) or self._found_alike(kind, name, year)
+            known = self._titles[kind, name, year] = found or self._add_title(kind, name, year, now)
         return known
+
+    def _found_alike(self, kind: TitleKind, name: str, year: int | None) -> str | None:
+        """SQLite folds ASCII only, so the titles are read once, when the first one is missed by its exact name."""
+        if self._alike is None:
+            rows = self._db.execute("SELECT kind, name, year, id FROM title ORDER BY created_at DESC, id DESC")
+            self._alike = {(kind_, folded(name_), year_): id_ for kind_, name_, year_, id_ in rows}
+        is_assigned = self._db.execute(
+            "SELECT 1 FROM assignment WHERE kind = iif(?1 = 'show', 'episode', ?1) AND title = ?2 AND year IS ?3 LIMIT 1",
+            (kind, name, year),
+        )
+        return None if is_assigned else self._alike.get((kind, folded(name), year))
 
     def _found_title(self, kind: TitleKind, name: str, year: int | None) -> str | None:
         rows = self._db.execute(
@@ -105,6 +117,8 @@ class Hierarchy:
             (id_, kind, name, year, now),
         )
         self.added["title"] += 1
+        if self._alike is not None:
+            self._alike.setdefault((kind, folded(name), year), id_)
         return id_
 
     def season(self, title_id: str, number: int) -> int:

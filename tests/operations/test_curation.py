@@ -462,7 +462,7 @@ class TestTitles:
         assert stocked.check().is_sound
 
     def test_movies_are_merged(self, stocked: Catalog, importer: FakeImporter) -> None:
-        importer.drafts = [*FILES, movie("TRON", 1982)]
+        importer.drafts = [*FILES, movie("T.R.O.N", 1982)]
         stocked.ingest_collection("Shows")
 
         stocked.merge_titles(stocked.titles("movie")[0].id, into=stocked.titles("movie")[1].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from commandline import Run
-from harness import FakeImporter, draft, dump, mounted, movie
+from harness import FakeImporter, draft, dump, episode, mounted, movie
 
 from retrovue_uow import (
     AssetProcessingError,
@@ -25,6 +26,8 @@ from retrovue_uow import (
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später") for form in ("NFC", "NFD"))
 FORMS = [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)]
+
+OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 
 
 @pytest.fixture
@@ -185,3 +188,47 @@ def test_all_enrichers_that_are_gone_are_named_with_what_to_do(
 def test_an_importer_that_is_gone_is_named_with_what_to_do(tmp_path: Path, catalog: Catalog, collection: Collection) -> None:
     with Catalog(tmp_path / "catalog.db") as bare, pytest.raises(IngestError, match="no importer type 'fake': install what"):
         bare.ingest_collection("Shows")
+
+
+class TestTitlesThatDifferInCaseAlone:
+    @pytest.mark.parametrize(
+        ("first", "then"),
+        [("Doctor Who", "Doctor who"), ("Später", "SPÄTER"), ("Später", "Spa\u0308ter"), ("Straße", "STRASSE")],
+    )
+    @pytest.mark.parametrize("at_once", [True, False])
+    def test_they_are_one_and_the_first_spelling_stays(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, first: str, then: str, at_once: bool
+    ) -> None:
+        drafts = [episode(first, 1, 1, year=1963), episode(then, 1, 2, year=1963), movie(first, 1963), episode(then, 1, 3)]
+        for found in [drafts] if at_once else [drafts[:1], drafts]:
+            importer.drafts = found
+            catalog.ingest_collection(collection.name)
+        catalog.ingest_collection(collection.name, refresh="all")
+
+        shows = {(title.name, title.year, title.episodes) for title in catalog.titles("show")}
+        assert shows == {(first, 1963, 2), (then, None, 1)}
+        assert catalog.check().violations == ()
+
+    def test_what_was_merged_or_renamed_is_meant_in_any_case(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = [episode("Chers", 1, 1), episode("Cheers", 1, 2)]
+        catalog.ingest_collection(collection.name)
+        catalog.merge_titles("Chers", into="Cheers")
+        importer.drafts = [*importer.drafts, episode("CHERS", 1, 3)]
+
+        catalog.ingest_collection(collection.name)
+
+        assert [title.name for title in catalog.titles("show")] == ["Cheers"]
+
+    def test_pairs_of_an_older_version_stay_and_are_mentioned(self, tmp_path: Path) -> None:
+        path = tmp_path / "older.db"
+        path.write_bytes(gzip.decompress(OLDER.read_bytes()))
+        with Catalog(path) as older:
+            report = older.check()
+            names = [title.name for title in older.titles("show") if title.year == 1963]
+
+        assert names == ["Doctor Who", "Doctor who"]
+        assert report.is_sound
+        assert [(each.rule, each.subject) for each in report.mentions] == [("alike_names", "title")]
+        assert "`title merge`" in report.mentions[0].detail
