@@ -18,7 +18,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
 
     Pre-conditions:
         - The unit is in the journal, changed something, and is not undone already.
-        - Its record has not expired, is what was written, and its tables have the columns that they had then.
+        - Its record has not expired, is what was written, and its tables still begin with the columns of then.
         - Nobody else is working on a collection that it touched; in production no asset that would go or be
           retired is protected.
 

@@ -68,11 +68,13 @@ class Glance:
         changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
         parents: By table, the keys that the old and new values of changed rows refer to.
         misfits: Tables that have another shape now than when it was recorded; of their rows nothing is told.
+        grown: Tables that have more columns now, all of them after those that it tells of.
     """
 
     changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
     parents: defaultdict[str, set[Key]] = attrs.field(factory=lambda: defaultdict(set))
     misfits: set[str] = attrs.field(factory=set)
+    grown: set[str] = attrs.field(factory=set)
 
     def mirrored(self) -> Glance:
         """The same of the changeset that undoes this one."""
@@ -148,6 +150,8 @@ class Changeset:
             found.misfits.add(table)
             return _Places(0, defaultdict(list), ())
         columns = self.shape.columns[table]
+        if change.column_count < len(columns):
+            found.grown.add(table)
         to_keys = [each for each in self.shape.of_child(table) if each.is_to_key]
         parents = [(columns.index(each.column), found.parents[each.parent]) for each in to_keys]
         return _Places(columns.index(self.shape.keys[table]), found.changed[table], parents)
@@ -204,17 +208,17 @@ class Changeset:
         return zlib.compress(self.content, level=1)
 
     def require_fitting(self) -> None:
-        """Raise `ValidationError` unless the tables are as they were when it was recorded.
+        """Raise `ValidationError` unless the tables are as they were when it was recorded, but for columns added at their end.
 
-        SQLite passes over changes of tables that do not fit, and reports success
-        (https://www.sqlite.org/session/sqlite3changeset_apply.html).
+        SQLite passes over changes of tables that do not fit, and reports success; rows that come back have the default values
+        in columns that it does not tell of (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
         for table in self.glance.misfits:
             raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
 
     def _fits(self, change: apsw.TableChange) -> bool:
         columns = self.shape.columns.get(change.name, ())
-        if len(columns) != change.column_count:
+        if len(columns) < change.column_count:
             return False
         return change.pk_columns == {columns.index(self.shape.keys[change.name])}
 
@@ -285,7 +289,7 @@ def _digest(unit_id: str, content: bytes) -> str:
 def _values(table: str, columns: Sequence[str], values: tuple[object, ...] | None) -> Mapping[str, object] | None:
     if values is None:
         return None
-    told = {column: value for column, value in zip(columns, values, strict=True) if value is not apsw.no_change}
+    told = {column: value for column, value in zip(columns, values, strict=False) if value is not apsw.no_change}
     return redacted_row(table, told)
 
 
@@ -334,8 +338,11 @@ class Recording:
             self._session.attach(table)
 
     def apply(self, changeset: Changeset) -> Obstacle | None:
-        """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it."""
-        if not self._session.is_empty:
+        """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it.
+
+        One that does not tell of every column is recorded anew, so that the records of one version can be joined.
+        """
+        if changeset.glance.grown or not self._session.is_empty:
             return changeset.apply(self._db)
         self._session.enabled = False
         try:

@@ -237,11 +237,11 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
 
 
 def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
-    """The tables in which a unit changed rows, and which a migration has given other columns since."""
+    """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
     if unit.schema_version == len(migrations.migrations()):
         return []
     then, now = migrations.columns_at(unit.schema_version), read_shape(db).columns
-    return [table for table in unit.counts or {} if table in then and list(then[table]) != list(now.get(table, ()))]
+    return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
 
 
 def _read(db: Database, unit: JournalUnit) -> Changeset:

@@ -169,7 +169,9 @@ class TestTelling:
 
 
 class TestMisfits:
-    @pytest.mark.parametrize("reshaping", ["ALTER TABLE mark ADD COLUMN colour TEXT", "DROP TABLE mark"])
+    @pytest.mark.parametrize(
+        "reshaping", ["DROP TABLE mark", "DROP TABLE mark; CREATE TABLE mark (name TEXT, id INTEGER PRIMARY KEY) STRICT"]
+    )
     def test_of_a_table_with_another_shape_nothing_is_told_but_its_name(self, shelves: Database, reshaping: str) -> None:
         content = recorded(shelves, "INSERT INTO mark VALUES (1)", "DELETE FROM tape WHERE name = 'Alien'").content
         with shelves.session():
@@ -183,8 +185,8 @@ class TestMisfits:
         "reshaping",
         [
             "DROP TABLE mark",
-            "ALTER TABLE mark ADD COLUMN colour TEXT",
-            "DROP TABLE mark; CREATE TABLE mark (id INTEGER PRIMARY KEY, name TEXT, colour TEXT) STRICT",
+            "ALTER TABLE mark RENAME TO scratch",
+            "DROP TABLE mark; CREATE TABLE mark (name TEXT, id INTEGER PRIMARY KEY) STRICT",
         ],
     )
     def test_changes_of_tables_with_another_shape_are_not_passed_over(self, shelves: Database, reshaping: str) -> None:
@@ -197,6 +199,42 @@ class TestMisfits:
             misfit.apply(shelves)
 
         assert tapes(shelves) == ["Brazil", "Tron"]
+
+    def test_columns_added_at_the_end_are_no_other_shape(self, shelves: Database) -> None:
+        statements = "UPDATE tape SET minutes = 90 WHERE name = 'Tron'", "DELETE FROM tape WHERE name = 'Alien'"
+        undo = recorded(shelves, *statements, "INSERT INTO tape VALUES ('Dune', 1, 137)").inverted()
+        with shelves.session():
+            shelves.execute("ALTER TABLE tape ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
+            shelves.execute("UPDATE tape SET colour = 'red'")
+        grown = Changeset(undo.content, read_shape(shelves))
+        assert grown.counts == {"tape": {"update": 1, "delete": 1, "insert": 1}}
+        assert {row.key: row.new for row in grown.rows()}["Alien"] == {"name": "Alien", "shelf_id": 1, "minutes": 117}
+
+        with shelves.session():
+            recording = Recording(shelves, read_shape(shelves))
+            assert recording.apply(grown) is None
+            shelves.execute("UPDATE tape SET colour = 'blue' WHERE name = 'Alien'")
+            redo = recording.changeset().inverted()
+            recording.close()
+        colours: dict[str, str] = dict(shelves.execute("SELECT name, colour FROM tape"))
+        with shelves.session():
+            assert redo.apply(shelves) is None
+
+        assert colours == {"Alien": "blue", "Brazil": "red", "Tron": "red"}
+        assert tapes(shelves) == ["Brazil", "Dune", "Tron"]
+        assert shelves.execute("SELECT minutes, colour FROM tape WHERE name = 'Dune'") == [(137, "red")]
+
+    def test_a_change_that_is_in_the_way_is_found_in_a_table_that_has_more_columns_now(self, shelves: Database) -> None:
+        undo = recorded(shelves, "INSERT INTO tape VALUES ('Dune', 1, 137)").inverted()
+        with shelves.session():
+            shelves.execute("ALTER TABLE tape ADD COLUMN colour TEXT")
+            shelves.execute("UPDATE tape SET minutes = 136 WHERE name = 'Dune'")
+
+        with shelves.session():
+            obstacle = Changeset(undo.content, read_shape(shelves)).apply(shelves)
+
+        assert obstacle is not None
+        assert (obstacle.kind, obstacle.change.key) == ("changed", "Dune")
 
 
 class TestApplying:
