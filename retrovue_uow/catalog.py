@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import _lru_cache_wrapper, cache, partial
 from types import TracebackType
 
 from retrovue_uow.errors import ContractError, OperationError, ResourceError, ValidationError
@@ -26,7 +27,7 @@ from retrovue_uow.model import (
     TitleKind,
 )
 from retrovue_uow.operations import configure, correct, decide, forget, ingest, process, selecting, undo, wipe
-from retrovue_uow.rules import explaining, integrity, preflight, undoing
+from retrovue_uow.rules import curation, explaining, integrity, preflight, undoing
 from retrovue_uow.rules.curation import Protection
 from retrovue_uow.store import (
     journal,
@@ -38,6 +39,7 @@ from retrovue_uow.store import (
     queries_titles,
     verification,
 )
+from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.connection import MEMORY, usable_path
 from retrovue_uow.store.database import Database
@@ -46,6 +48,21 @@ from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.journal import Journal, Retention
 from retrovue_uow.store.operation import Operation
 from retrovue_uow.store.unit import Unit
+
+
+def _protections(protects: Protection | None) -> tuple[_lru_cache_wrapper[bool], ...]:
+    """All that says what is protected; each is asked about an asset once in a unit, however many look at it."""
+    if protects is not None and not callable(protects):
+        raise ContractError(f"`protects` must be a function that gets an asset, not {protects!r}")
+    found = [*registry.protections(), *([] if protects is None else [protects])]
+    if not found:
+        raise ContractError(
+            "`production=True` protects nothing: give `protects`, a function that says of an asset whether it is protected, "
+            "or install a distribution that has one (docs/how-to.md)"
+        )
+    if not HAS_SESSIONS:
+        raise ResourceError(f"in production it must be told what a unit deletes, and {NOT_HAD}")
+    return tuple(cache(each) for each in found)
 
 
 class Catalog:
@@ -62,12 +79,15 @@ class Catalog:
         enrichers: Enricher types by name, likewise.
         ffprobe: The program that the enricher `ffprobe` runs; None: what the environment variable RETROVUE_FFPROBE names,
             else `ffprobe` on PATH. A catalogue's own configuration cannot name one.
-        production: Refuse to wipe, forget, retire or undo the ingest of what is protected; nothing overrides that.
-        protects: Says whether an asset is protected, such as by having been on the air; those found by entry point do, too.
+        production: Refuse whatever would delete or retire what is protected, or give it another identifier: an operation, an
+            undo, SQL in a session. Nothing overrides that.
+        protects: Says whether an asset, as it was before the unit of work, is protected, such as by having been on the air;
+            those found by entry point do, too.
 
     Raises:
         ResourceError: The file is missing, unreadable, unwritable, damaged, locked, another program's or too new; it is
             left untouched.
+        ContractError: `production` without anything that says what is protected.
     """
 
     def __init__(
@@ -85,6 +105,7 @@ class Catalog:
         production: bool = False,
         protects: Protection | None = None,
     ) -> None:
+        protections = _protections(protects) if production else ()
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
@@ -95,18 +116,17 @@ class Catalog:
             raise
         self.importers = registry.importer_factories(importers)
         self.enrichers = registry.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
-        self.protections = self._protections(protects) if production else ()
+        self.protections = protections
         self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)
-        self._journal = Journal(self.database, integrity.validate_database_consistency, Retention(undo_units, undo_bytes))
-
-    def _protections(self, protects: Protection | None) -> tuple[Protection, ...]:
-        try:
-            found = registry.protections()
-        except BaseException:
-            self.database.close()
-            raise
-        return (*found, protects) if protects is not None else tuple(found)
+        self._journal = Journal(
+            self.database,
+            integrity.validate_database_consistency,
+            Retention(undo_units, undo_bytes),
+            allow=partial(curation.validate_nothing_protected_goes, protections) if protections else None,
+        )
+        for each in protections:
+            self.database.after_begin(each.cache_clear)
 
     def __enter__(self) -> Catalog:
         return self

@@ -8,7 +8,6 @@ from retrovue_uow.operations import correct
 from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight, undoing
 from retrovue_uow.store import queries_assets, queries_config, touched
-from retrovue_uow.store.changes import Changeset
 from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_journal import UNDO
 
@@ -48,7 +47,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
             if catalog.protections:
-                losing = queries_assets.assets_by_id(db, _deleted_or_retired_by(inverse))
+                losing = queries_assets.assets_by_id(db, curation.deleted_or_retired_by(inverse))
                 curation.validate_not_protected(catalog.protections, losing)
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
@@ -60,11 +59,3 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         return op.finish(
             UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations), settled=tuple(settled))
         )
-
-
-def _deleted_or_retired_by(changeset: Changeset) -> list[str]:
-    return [
-        str(row.key)
-        for row in changeset.rows()
-        if row.table == "asset" and (row.new is None or row.new.get("state") == "retired")
-    ]

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
+from retrovue_uow.store import queries_assets
+from retrovue_uow.store.changes import Changeset, before
+from retrovue_uow.store.database import Database
 from retrovue_uow.store.queries_decisions import Identity, title_kind_of
 
 Protection = Callable[[Asset], bool]
@@ -59,6 +62,21 @@ def validate_not_protected(protections: Sequence[Protection], assets: Sequence[A
         raise BusinessRuleError(
             f"{len(protected)} assets are protected in production, so nothing was changed: {protected[:_NAMED]}{more}"
         )
+
+
+@rule
+def validate_nothing_protected_goes(protections: Sequence[Protection], db: Database, changeset: Changeset) -> None:
+    """The open unit, whose changes are given, deletes and retires nothing that was protected before it."""
+    ids = deleted_or_retired_by(changeset)
+    if ids:
+        with before(db, changeset) as there, db.read_only():
+            validate_not_protected(protections, queries_assets.assets_by_id(there, ids))
+
+
+def deleted_or_retired_by(changeset: Changeset) -> list[str]:
+    """The identifiers of the assets that it deletes, which is also what it is to get another identifier, or retires."""
+    retired = changeset.updated_to("asset", "state", "retired")
+    return [str(key) for key in (*changeset.glance.changed["asset"]["DELETE"], *retired)]
 
 
 def _protects(protection: Protection, asset: Asset) -> bool:

@@ -19,6 +19,7 @@ import attrs
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import ChangeKind, Changes, RowChange
 from retrovue_uow.redaction import redacted_row
+from retrovue_uow.store.connection import MEMORY
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.shape import Shape
 
@@ -178,6 +179,15 @@ class Changeset:
                 return self._row(change)
         return None
 
+    def updated_to(self, table: str, column: str, value: object) -> list[Key]:
+        """The keys of the rows of a table in which it changes a column to a value."""
+        if not self.glance.changed[table]["UPDATE"]:
+            return []
+        columns = self.shape.columns[table]
+        key, position = columns.index(self.shape.keys[table]), columns.index(column)
+        updates = ((change.old, change.new) for change in self.raw() if change.name == table and change.op == "UPDATE")
+        return [old[key] for old, new in updates if new[position] == value]  # type: ignore[index,misc]  # an update has both
+
     def _row(self, change: apsw.TableChange) -> RowChange:
         columns = self.shape.columns[change.name]
         position = columns.index(self.shape.keys[change.name])
@@ -246,6 +256,23 @@ class Changeset:
         except apsw.Error as error:
             raise db.refusal(error) from error
         return None
+
+
+@contextmanager
+def before(db: Database, changeset: Changeset) -> Iterator[Database]:
+    """What was there before the open unit, whose changes are given: to another connection that is what the file holds.
+
+    Memory has no other connection: for the block the changes are taken back.
+    """
+    if db.path != MEMORY:
+        with Database(db.path, read_only=True) as there:
+            yield there
+        return
+    with db.session(contain=True):
+        db.set_rollback_only("to see what was there before")
+        if changeset.inverted().apply(db) is not None:
+            raise ResourceError("what was there before the unit cannot be seen in memory: keep the catalogue in a file")
+        yield db
 
 
 @contextmanager

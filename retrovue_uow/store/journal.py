@@ -64,12 +64,21 @@ class Journal:
     Args:
         database: Every outermost unit of it is recorded, judged and journalled.
         validate: Judges what was touched; raises `ValidationError`.
+        allow: Judges all that a unit changed, with what was there before it; raises an error of its own. None: all is allowed.
     """
 
-    def __init__(self, database: Database, validate: Callable[[Database], None], retention: Retention) -> None:
+    def __init__(
+        self,
+        database: Database,
+        validate: Callable[[Database], None],
+        retention: Retention,
+        *,
+        allow: Callable[[Database, Changeset], None] | None = None,
+    ) -> None:
         self._database = database
         self._validate = validate
         self._retention = retention
+        self._allow = allow
         self._shape = Shape({}, {}, ())
         self._unit_id = ""
         self._started_at = ""
@@ -194,7 +203,7 @@ class Journal:
             self._note_validated()
 
     def _close_unit(self) -> None:
-        """The gate: what the rules have not seen is judged now; then the unit's own row is finished."""
+        """The gate: what the rules have not seen is judged, and all by what was before; then the unit's own row is finished."""
         unit = self._unit
         if self._read_schema_version() != self._schema_version:
             raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
@@ -206,6 +215,8 @@ class Journal:
             with self.narrowed(unit), self._database.read_only():
                 self._validate(self._database)
         changeset = self._changeset_of(unit)
+        if self._allow is not None and changeset is not None:
+            self._allow(self._database, changeset)
         if queries.operations_of_unit(self._database, self.unit_id) == 0:
             if changeset is not None and not changeset:
                 return  # all that was written was undone again

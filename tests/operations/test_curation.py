@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,11 @@ from retrovue_uow import (
     Catalog,
     Collection,
     CurationError,
-    ForgetError,
     IngestFilters,
     OperationError,
     ResourceError,
-    UndoError,
     ValidationError,
-    WipeError,
 )
-from retrovue_uow.media import registry
 
 TAPE = draft("tape 7.mkv")
 FILES = [
@@ -578,82 +573,6 @@ class TestTitles:
 
         assert "Tron (1982)" in reason
         assert "Tron (2010)" in reason
-
-
-class TestGuard:
-    @pytest.fixture
-    def on_air(self, stocked: Catalog) -> Iterator[Catalog]:
-        """The catalogue in production, where the movie has been on the air."""
-        with Catalog(
-            stocked.database.path,
-            importers=stocked.importers,
-            enrichers=stocked.enrichers,
-            production=True,
-            protects=lambda asset: asset.kind == "movie",
-        ) as opened:
-            yield opened
-
-    def test_what_has_aired_is_neither_wiped_nor_retired_nor_undone(self, on_air: Catalog) -> None:
-        ingested = on_air.history(1)[0].id
-
-        for act, error in (
-            (lambda: on_air.wipe_collection("Shows"), WipeError),
-            (lambda: on_air.retire(AssetSelector()), CurationError),
-            (lambda: on_air.undo(ingested), UndoError),
-        ):
-            reason = refused(on_air, act, error)
-            assert "protected" in reason
-            assert "Tron (1982).mkv" in reason
-
-    def test_nor_retired_by_an_undo(self, on_air: Catalog, stocked: Catalog) -> None:
-        stocked.retire(AssetSelector(kind="movie"))
-        reinstated = stocked.reinstate(AssetSelector(kind="movie"))
-
-        assert "protected" in refused(on_air, lambda: on_air.undo(reinstated.unit_id or ""), UndoError)
-
-    def test_nor_forgotten(self, on_air: Catalog, importer: FakeImporter) -> None:
-        importer.drafts = [each for each in FILES if each.kind != "movie"]
-        on_air.ingest_collection("Shows")
-
-        assert "protected" in refused(on_air, lambda: on_air.forget_missing("Shows", max_fraction=1), ForgetError)
-
-    def test_everything_else_goes_on(self, on_air: Catalog, importer: FakeImporter) -> None:
-        on_air.retire(AssetSelector(kind="episode"))
-        importer.drafts = FILES[:-1]
-        on_air.ingest_collection("Shows")
-        assert on_air.forget_missing("Shows", max_fraction=1).forgotten == 1
-        on_air.undo(on_air.history(1)[0].id)
-
-    def test_outside_production_nothing_is_protected(self, stocked: Catalog) -> None:
-        with Catalog(stocked.database.path, protects=lambda _: True) as developing:
-            assert developing.wipe_collection("Shows").deleted["asset"] == 7
-
-    def test_what_a_protection_cannot_tell_is_protected(self, stocked: Catalog) -> None:
-        def broken(asset: Asset) -> bool:
-            raise OSError("the log of the transmitter cannot be read")
-
-        with Catalog(stocked.database.path, production=True, protects=broken) as opened:
-            assert "cannot be told" in refused(opened, lambda: opened.wipe_collection("Shows"), WipeError)
-
-    def test_protections_are_found_by_entry_point(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = EntryPoint("aired", f"{__name__}:everything_has_aired", registry.PROTECTION_GROUP)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
-
-        with Catalog(stocked.database.path, production=True) as opened:
-            assert "protected" in refused(opened, lambda: opened.wipe_collection("Shows"), WipeError)
-
-    def test_a_protection_that_cannot_be_imported_keeps_production_closed(
-        self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        found = EntryPoint("aired", "nowhere:nothing", registry.PROTECTION_GROUP)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
-
-        with pytest.raises(ResourceError, match="cannot be imported"):
-            Catalog(stocked.database.path, production=True)
-
-
-def everything_has_aired(asset: Asset) -> bool:
-    return True
 
 
 class TestExplain:
