@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
-from retrovue_uow.store.connection import MEMORY, BusyWait, open_beside, open_connection, translated, usable_path
+from retrovue_uow.store.connection import MEMORY, BusyWait, Untranslated, open_beside, open_connection, translated, usable_path
 from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Altered, Guard, Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
@@ -140,7 +140,7 @@ class Database:
         """Where SQLite cannot run a statement, ask `altered` what of the schema is not as the statement expects it."""
         self._transaction.altered = altered
 
-    def refusal(self, error: apsw.Error) -> RetroVueError:
+    def refusal(self, error: Untranslated) -> RetroVueError:
         """What `error`, raised by SQLite on this connection, is in the library's own family."""
         return self._transaction.refusal(error)
 

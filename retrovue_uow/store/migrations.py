@@ -233,7 +233,10 @@ def require_current(database: Database) -> None:
 
 def require_own_schema(database: Database) -> None:
     """Raise `ResourceError` where a table, an index or a trigger of ours is gone, or is not, word for word, as it was made."""
-    found = altered(database.connection)
+    try:
+        found = altered(database.connection)
+    except (apsw.Error, UnicodeError) as error:
+        raise database.refusal(error) from error
     if found:
         raise ResourceError(
             f"another program has changed the schema of catalogue {database.path!r} ({', '.join(found[:10])}): "

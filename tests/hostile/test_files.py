@@ -207,6 +207,15 @@ def test_a_column_that_damage_took_away_is_an_error_of_the_file(tmp_path: Path, 
         catalog.database.execute("SELECT canonical_kex FROM asset")
 
 
+def test_a_schema_that_is_no_text_refuses_a_session_in_the_library_s_words(tmp_path: Path, sound: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    at = sound.index(b"video_codec ")
+    path.write_bytes(sound[:at] + b"\xff" + sound[at + 1 :])
+
+    with opened(path) as catalog, pytest.raises(ResourceError, match="not UTF-8"), catalog.session():
+        pytest.fail("it was opened")
+
+
 @pytest.mark.parametrize("room", range(0, 400_000, 40_000))
 def test_opening_without_memory_is_an_error_of_the_library(tmp_path: Path, sound: bytes, room: int) -> None:
     path = tmp_path / "catalog.db"
