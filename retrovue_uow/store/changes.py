@@ -153,8 +153,8 @@ class Changeset:
         columns = self.shape.columns[table]
         if change.column_count < len(columns):
             found.grown.add(table)
-        to_keys = [each for each in self.shape.of_child(table) if each.is_to_key]
-        parents = [(columns.index(each.column), found.parents[each.parent]) for each in to_keys]
+        to_keys = [(columns.index(each.column), each.parent) for each in self.shape.of_child(table) if each.is_to_key]
+        parents = [(position, found.parents[parent]) for position, parent in to_keys if position < change.column_count]
         return _Places(columns.index(self.shape.keys[table]), found.changed[table], parents)
 
     def changes(self) -> Changes:

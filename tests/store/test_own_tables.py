@@ -252,3 +252,15 @@ def test_a_full_text_table_of_ones_own_is_filled_in_a_session_and_a_trigger_on_o
     elsewhere(station, "CREATE TRIGGER asset_search AFTER INSERT ON asset BEGIN INSERT INTO search VALUES (new.file_path); END")
     with pytest.raises(RetroVueError, match="asset_search"):
         station.add_source("refused")
+
+
+def test_a_reference_that_was_added_at_the_end_since_is_in_no_older_record(station: Catalog) -> None:
+    elsewhere(station, "CREATE TABLE air (id INTEGER PRIMARY KEY, note TEXT)")
+    with station.session() as db:
+        db.execute("INSERT INTO air VALUES (1, 'noon')")
+    unit = station.history(1)[0]
+    elsewhere(station, "ALTER TABLE air ADD COLUMN asset_id TEXT REFERENCES asset (id)")
+
+    station.undo(unit.id)
+
+    assert station.database.execute("SELECT count(*) FROM air") == [(0,)]
