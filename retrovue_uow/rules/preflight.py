@@ -45,8 +45,9 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     found = [each for each in candidates if each.id == as_stored(selector)] or [
         each for each in candidates if _is_named(each, selector)
     ]
-    if len(found) == 1:
-        return found[0]
+    exactly = [each for each in found if selector in (each.name, _with_year(each))]
+    if len(found) == 1 or len(exactly) == 1:
+        return (exactly or found)[0]
     if found:
         listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
         raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
@@ -55,13 +56,16 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
 
 
 def _called(each: Source | Collection | Title) -> str:
-    return f"{each.kind} '{each.name} ({each.year})'" if isinstance(each, Title) and each.year else repr(each.name)
+    return f"{each.kind} '{_with_year(each)}'" if isinstance(each, Title) and each.year else repr(each.name)
 
 
 def _is_named(each: Source | Collection | Title, selector: str) -> bool:
     external_id = each.external_id if isinstance(each, Collection) else None
-    with_year = f"{each.name} ({each.year})" if isinstance(each, Title) and each.year else each.name
-    return selector == external_id or folded(selector) in {folded(each.name), folded(with_year)}
+    return selector == external_id or folded(selector) in {folded(each.name), folded(_with_year(each))}
+
+
+def _with_year(each: Source | Collection | Title) -> str:
+    return f"{each.name} ({each.year})" if isinstance(each, Title) and each.year else each.name
 
 
 @rule

@@ -85,9 +85,10 @@ def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changes
         name, year = str(change.old.get("name", title.name)), change.old.get("year", title.year)
         decided = queries_decisions.naming_title(db, title.kind, name, year if isinstance(year, int) else None)
         if decided:
+            reasons = [words + _since(db, unit, RowName(table, key)) for table, key, words in decided[:_SHOWN]]
             raise ValidationError(
                 f"unit {unit.id!r} cannot be undone, and nothing was changed: the operator has decided since in the name of "
-                f"{title.kind} {name!r}: {'; '.join(decided[:_SHOWN])}. Rename the title instead, or undo that first"
+                f"{title.kind} {name!r}: {'; '.join(reasons)}. Or rename the title instead"
             )
 
 

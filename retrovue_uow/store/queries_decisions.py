@@ -39,11 +39,13 @@ class Decisions:
         assignments: By canonical key, what they are.
         retired: Canonical keys of those that are out of use.
         spellings: What files call a title, and what the station calls it.
+        titles: Titles that go by one of those spellings, whatever its case: a file that names one exactly means that one.
     """
 
     assignments: Mapping[str, Identity] = attrs.field(factory=dict)
     retired: Set[str] = frozenset()
     spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
+    titles: Set[TitleIdentity] = frozenset()
 
     @cached_property
     def _alike(self) -> Mapping[TitleIdentity, tuple[str, int | None]]:
@@ -58,9 +60,10 @@ class Decisions:
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
-        spelling = self.spellings.get((title_kind, draft.title, draft.year)) or self._alike.get(
-            (title_kind, folded(draft.title), draft.year)
-        )
+        named = (title_kind, draft.title, draft.year)
+        spelling = self.spellings.get(named)
+        if spelling is None and named not in self.titles:
+            spelling = self._alike.get((title_kind, folded(draft.title), draft.year))
         return draft if spelling is None else attrs.evolve(draft, title=spelling[0], year=spelling[1])
 
 
@@ -71,7 +74,9 @@ def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
 
 def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
     """All that was decided about the files of a collection, or about one of them."""
-    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spellings(db))
+    spelled = spellings(db)
+    titles = queries_titles.titles_called(db, {folded(name) for _, name, _ in spelled}) if spelled else ()
+    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, frozenset(titles))
 
 
 def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
@@ -251,17 +256,17 @@ def contradicted_assets(db: Database, decision: Literal["assignment", "retiremen
     return [str(id_) for (id_,) in rows]
 
 
-def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[str]:
-    """What was decided in the name of a title, in words: files assigned to it, and other spellings of it."""
+def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[tuple[str, int, str]]:
+    """What was decided in the name of a title: table, key and words of files assigned to it, and of other spellings of it."""
     rows = db.execute(
         """
-        SELECT quote(canonical_key) || ' is assigned to it'
+        SELECT 'assignment', id, quote(canonical_key) || ' is assigned to it'
           FROM assignment
          WHERE kind = iif(?1 = 'show', 'episode', 'movie')
            AND title = ?2
            AND year IS ?3
         UNION ALL
-        SELECT quote(spelled) || ' is another spelling of it'
+        SELECT 'title_spelling', id, quote(spelled) || ' is another spelling of it'
           FROM title_spelling
          WHERE kind = ?1
            AND name = ?2
@@ -269,7 +274,7 @@ def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> 
         """,
         (kind, name, year),
     )
-    return [str(words) for (words,) in rows]
+    return [(str(table), int(key), str(words)) for table, key, words in rows]
 
 
 def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:

@@ -73,7 +73,6 @@ class Hierarchy:
         self._titles.clear()
         self._seasons.clear()
         self._episodes.clear()
-        self._alike = None
 
     def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
@@ -92,7 +91,9 @@ class Hierarchy:
             "SELECT 1 FROM assignment WHERE kind = iif(?1 = 'show', 'episode', ?1) AND title = ?2 AND year IS ?3 LIMIT 1",
             (kind, name, year),
         )
-        return None if is_assigned else self._alike.get((kind, folded(name), year))
+        found = None if is_assigned else self._alike.get((kind, folded(name), year))
+        is_there = found is not None and self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,))
+        return found if is_there else None
 
     def _found_title(self, kind: TitleKind, name: str, year: int | None) -> str | None:
         rows = self._db.execute(
@@ -118,7 +119,7 @@ class Hierarchy:
         )
         self.added["title"] += 1
         if self._alike is not None:
-            self._alike.setdefault((kind, folded(name), year), id_)
+            self._alike[kind, folded(name), year] = id_
         return id_
 
     def season(self, title_id: str, number: int) -> int:

@@ -23,6 +23,7 @@ from retrovue_uow import (
     IngestFilters,
     ValidationError,
 )
+from retrovue_uow.store import queries_decisions
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später") for form in ("NFC", "NFD"))
 FORMS = [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)]
@@ -232,3 +233,14 @@ class TestTitlesThatDifferInCaseAlone:
         assert report.is_sound
         assert [(each.rule, each.subject) for each in report.mentions] == [("alike_names", "title")]
         assert "`title merge`" in report.mentions[0].detail
+
+    def test_a_pair_stays_two_also_where_one_of_them_is_renamed(self, tmp_path: Path) -> None:
+        path = tmp_path / "older.db"
+        path.write_bytes(gzip.decompress(OLDER.read_bytes()))
+        importer = FakeImporter()
+        with Catalog(path, importers={"fake": importer}) as older:
+            older.rename_title("Doctor Who (1963)", name="The Doctor")
+            ids = queries_decisions.decisions(older.database, older.collection("Shows").id)
+
+        assert ids.settle("x", episode("Doctor Who", 1, 9, year=1963)).title == "The Doctor"
+        assert ids.settle("x", episode("Doctor who", 1, 9, year=1963)).title == "Doctor who"
