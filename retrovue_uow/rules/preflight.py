@@ -45,7 +45,7 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     found = [each for each in candidates if each.id == as_stored(selector)] or [
         each for each in candidates if _is_named(each, selector)
     ]
-    exactly = [each for each in found if selector in (each.name, _with_year(each))]
+    exactly = [each for each in found if isinstance(each, Title) and selector in (each.name, _with_year(each))]
     if len(found) == 1 or len(exactly) == 1:
         return (exactly or found)[0]
     if found:
