@@ -70,7 +70,7 @@ class Catalog:
 
     Args:
         path: The file, or `":memory:"`.
-        read_only: Nothing can be changed, not even by accident.
+        read_only: Nothing can be changed, not even by accident; reads from a read-only file system, too.
         busy_timeout_ms: How long to wait for the lock of a writer that does not queue, before a `ResourceError`.
         write_wait_s: How long to wait for one's turn among the other catalogues that write to the file, likewise.
         undo_units: How many of the newest units of work can be undone.

@@ -8,6 +8,7 @@ import stat
 import time
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 import apsw
 
@@ -192,25 +193,77 @@ def open_beside(catalog: str, path: str, flags: int) -> int:
     return descriptor
 
 
-def open_connection(path: str, *, busy: BusyWait, read_only: bool) -> apsw.Connection:
+def frozen_state(path: str) -> tuple[int, int, int] | None:
+    """Inode, size and mtime of a file that nobody writes: it lies on a read-only file system, and no log beside it.
+
+    None: it may be written. What is read-only for us alone, such as a folder lent to a container, others may write: then it
+    is another state, or none, afterwards.
+    """
+    try:
+        if path == MEMORY or not _is_on_read_only_file_system(path) or has_log(path):
+            return None
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _is_on_read_only_file_system(path: str) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def as_it_lies(path: str) -> apsw.Connection:
+    """A file without a log, read without a lock and without any file beside it: for what nobody writes meanwhile."""
+    uri = f"file:{quote(os.path.abspath(path))}?mode=ro&immutable=1"
+    return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def open_connection(path: str, *, busy: BusyWait, read_only: bool, immutable: bool = False) -> apsw.Connection:
     """A connection with every setting asserted. Raises `ResourceError` that says why, and changes no foreign file."""
     _judge_file(path, read_only=read_only)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
-        connection = apsw.Connection(path, flags=flags)
+        connection = as_it_lies(path) if immutable else apsw.Connection(path, flags=flags)
     except apsw.Error as error:
-        raise translated(error, path) from error
+        raise cannot_open(error, path) from error
     try:
         connection.set_busy_handler(busy)
         _configure(connection, path, busy=busy, read_only=read_only)
     except BaseException as error:
         # Before the files are closed: whether there are too many must still be seen.
-        refusal = translated(error, path) if isinstance(error, apsw.Error) else None
+        refusal = cannot_open(error, path) if isinstance(error, apsw.Error) else None
         connection.close()
         if refusal is not None:
             raise refusal from error
         raise
     return connection
+
+
+def cannot_open(error: apsw.Error, path: str) -> RetroVueError:
+    """`error`, raised at opening, in the library's words: SQLite says the same of the files that it needs beside this one."""
+    reason = None
+    if path != MEMORY and isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError) and not _may_open_no_more():
+        reason = _lack_beside(path)
+    return ResourceError(f"catalogue {path!r} cannot be opened: {reason} ({error})") if reason else translated(error, path)
+
+
+def _lack_beside(path: str) -> str | None:
+    """Why SQLite cannot have its side files, which it needs even to read (https://www.sqlite.org/wal.html#readonly)."""
+    folder = os.path.dirname(path)
+    for side_file in (f"{path}-wal", f"{path}-shm"):
+        if os.path.exists(side_file) and not os.access(side_file, os.R_OK):
+            return f"SQLite needs {side_file!r}, which this user may not read: give it the permissions of the catalogue"
+    if os.access(folder, os.W_OK | os.X_OK):
+        return None
+    if _is_on_read_only_file_system(path):
+        return (
+            "it lies on a read-only file system, and the log beside it holds what was written last: copy both into a folder "
+            "that can be written, and open the copy"
+        )
+    return (
+        f"SQLite must make its log beside it, even to read, and this user may not write in folder {folder!r}: let the user "
+        "write there, or open a backup elsewhere"
+    )
 
 
 def _judge_file(path: str, *, read_only: bool) -> None:
@@ -229,6 +282,8 @@ def _judge_file(path: str, *, read_only: bool) -> None:
         raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
     _judge_kind(path, found)
     _judge_header(path, found.st_size)
+    if not read_only and _is_on_read_only_file_system(path):
+        raise ResourceError(f"catalogue {path!r} lies on a read-only file system: open it read-only")
     if not read_only and not os.access(path, os.W_OK):
         raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
     return None

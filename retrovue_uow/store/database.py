@@ -7,7 +7,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +14,15 @@ from typing import Any
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
-from retrovue_uow.store.connection import MEMORY, BusyWait, Untranslated, open_beside, open_connection, translated, usable_path
+from retrovue_uow.store.connection import (
+    MEMORY,
+    BusyWait,
+    frozen_state,
+    open_beside,
+    open_connection,
+    translated,
+    usable_path,
+)
 from retrovue_uow.store.queue import WriterQueue
 from retrovue_uow.store.transaction import Altered, Guard, Hook, Transaction
 from retrovue_uow.store.unit import ReadOnly, Unit, WatchedUnit
@@ -35,7 +42,8 @@ class Database:
     Args:
         path: The file, or `":memory:"`. Created if it does not exist; its folder is not.
         busy_timeout_ms: How long to wait for another connection's lock before a `ResourceError`.
-        read_only: SQLite refuses every write, and `session()` is refused.
+        read_only: SQLite refuses every write, and `session()` is refused. On a read-only file system, the file is read
+            without a lock, and a read fails with `ResourceError` if somebody has written it from elsewhere.
         write_wait_s: How long to wait for one's turn among the writers that queue, before a `ResourceError`.
 
     Raises:
@@ -52,9 +60,14 @@ class Database:
     ) -> None:
         self.path = usable_path(path)
         self.is_read_only = read_only
+        self._busy = BusyWait(busy_timeout_ms)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
-        open_ = partial(open_connection, self.path, busy=BusyWait(busy_timeout_ms), read_only=read_only)
-        self._transaction = Transaction(open_, self.path, queue)
+        self._transaction = Transaction(self._open, self.path, queue)
+
+    def _open(self) -> apsw.Connection:
+        self._frozen = frozen_state(self.path) if self.is_read_only else None
+        immutable = self._frozen is not None
+        return open_connection(self.path, busy=self._busy, read_only=self.is_read_only, immutable=immutable)
 
     def __enter__(self) -> Database:
         return self
@@ -96,18 +109,29 @@ class Database:
         try:
             run: Callable[..., apsw.Cursor] = getattr(self._transaction.connection, method)
             # SQLite does not authorise a cached statement again: what a keeper writes, nobody may find there
-            return run(sql, params, can_cache=not self._transaction.is_keeper).fetchall()
+            rows = run(sql, params, can_cache=not self._transaction.is_keeper).fetchall()
         except apsw.ConnectionClosedError as error:
             if self._transaction.reopen():  # another thread has forked since we were admitted; nothing was run
                 return self._run(method, sql, params)
             raise self._transaction.refusal(error) from error
         except (apsw.Error, UnicodeError, OverflowError, TypeError) as error:
+            self._refuse_torn(error)
             refusal = self._transaction.refusal(error)
             self._transaction.observe(refusal)
             raise refusal from error
         except BaseException as error:
             self._transaction.observe(error)
             raise
+        self._refuse_torn()
+        return rows
+
+    def _refuse_torn(self, error: BaseException | None = None) -> None:
+        """What was read without a lock holds only as long as nobody has written."""
+        if self._frozen is not None and frozen_state(self.path) != self._frozen:
+            raise ResourceError(
+                f"catalogue {self.path!r} lies on a file system that is read-only here, and was written from elsewhere since "
+                "it was opened: close it and open it again"
+            ) from error
 
     def apply(self, changeset: bytes, conflict: Callable[[int, apsw.TableChange], int]) -> None:
         """Make the changes of a changeset, `conflict` judging those that do not fit. Raises APSW's own errors.
@@ -188,6 +212,7 @@ class Database:
 
     def read_only(self) -> ReadOnly[Database]:
         """A block in which SQLite refuses to write: within a unit on its own rows, outside on a consistent snapshot."""
+        self._refuse_torn()
         return ReadOnly(self, self._transaction)
 
     def renew_snapshot(self) -> None:
@@ -258,6 +283,7 @@ class Database:
             os.close(open_beside(self.path, unfinished, os.O_RDWR))
             try:
                 self._copy(unfinished, progress)
+                self._refuse_torn()
                 os.replace(unfinished, target)
             finally:
                 Path(unfinished).unlink(missing_ok=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import quote
 
 import apsw
 
 from retrovue_uow.errors import ResourceError, loading
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, has_log, read_header, translated
+from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 
@@ -139,17 +137,11 @@ def refuse_foreign_file(path: str) -> None:
     elif is_known:
         _refuse_unknown_version(path, _number(header, _USER_VERSION_OFFSET))
     elif header.startswith(SQLITE_HEADER):  # empty files are welcome; what is no database, the connection refuses
-        _judge_content(path, _as_it_lies)
+        _judge_content(path, as_it_lies)
 
 
 def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
-
-
-def _as_it_lies(path: str) -> apsw.Connection:
-    """The file without a log, opened so that SQLite leaves no file beside it."""
-    uri = f"file:{quote(os.path.abspath(path))}?mode=ro&immutable=1"
-    return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 
 
 def _as_it_will_be(path: str) -> apsw.Connection:
@@ -170,7 +162,7 @@ def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
         finally:
             connection.close()
     except apsw.Error as error:
-        raise translated(error, path) from error
+        raise cannot_open(error, path) from error
     if tables and application_id != APPLICATION_ID:
         raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
     if application_id == APPLICATION_ID:
