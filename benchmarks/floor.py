@@ -44,6 +44,7 @@ def connect(path: str) -> apsw.Connection:
         "synchronous = FULL",
         "temp_store = FILE",
         "journal_mode = WAL",
+        "journal_size_limit = 8388608",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection

@@ -357,6 +357,10 @@ _CACHE_KIB = 32 * 1024
 """So that the rows of a large collection, and the indexes that they are found by, fit while they are written and judged."""
 
 
+_LOG_BYTES = 8 * 2**20
+"""To which the log shrinks once a reader that was held has let it be checkpointed: twice what it usually grows to."""
+
+
 def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
     settings: dict[str, object] = {
         "cache_size": -_CACHE_KIB,
@@ -369,6 +373,7 @@ def _pragmas(path: str, *, read_only: bool) -> dict[str, object]:
     }
     if not read_only:
         settings["journal_mode"] = "memory" if path == MEMORY else "wal"
+        settings["journal_size_limit"] = _LOG_BYTES
     return settings
 
 

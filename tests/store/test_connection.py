@@ -195,8 +195,28 @@ def test_every_setting_that_is_wrong_is_named_with_what_it_must_be(tmp_path: Pat
         ("temp_store", 1, 0),
         ("trusted_schema", 0, 1),
         ("journal_mode", "wal", "delete"),
+        ("journal_size_limit", 8 * 2**20, -1),
     ]
-    assert wrong_read_only == wrong[:-1]
+    assert wrong_read_only == wrong[:-2]
+
+
+def test_a_log_that_a_held_reader_let_grow_shrinks_once_the_reader_is_gone(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as db:
+        with db.session():
+            db.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, pixels BLOB) STRICT")
+        reader = apsw.Connection(db.path)
+        reader.execute("BEGIN; SELECT count(*) FROM item").fetchall()
+        for size in (9, 1, 1, 1):
+            with db.session():
+                db.execute("INSERT INTO item (pixels) VALUES (zeroblob(?))", (size * 2**20,))
+        held = Path(f"{db.path}-wal").stat().st_size
+        reader.close()
+        for _ in range(2):  # the first one checkpoints the log, the second begins it anew
+            with db.session():
+                db.execute("INSERT INTO item (pixels) VALUES (zeroblob(1))")
+
+        assert held > 12 * 2**20
+        assert Path(f"{db.path}-wal").stat().st_size == 8 * 2**20
 
 
 def test_read_only_sqlite_itself_refuses_to_write(tmp_path: Path) -> None:
