@@ -17,6 +17,7 @@ from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
 from retrovue_uow.store.connection import (
     MEMORY,
     BusyWait,
+    Untranslated,
     frozen_state,
     open_beside,
     open_connection,

@@ -12,7 +12,7 @@ import apsw
 
 from retrovue_uow.errors import ResourceError, loading
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header
+from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header, translated
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import utc_now
 
