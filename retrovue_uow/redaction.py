@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 MASK = "***"
@@ -19,27 +21,62 @@ SHORTEST_SECRET = 4
 MAX_DEPTH = 100
 """Levels of a configuration; what lies deeper is not shown."""
 
-_SECRET_WORDS = frozenset(
-    {"token", "password", "passwd", "passphrase", "pwd", "secret", "key", "apikey", "authorization", "cookie", "credential"}
+_SECRET_WORDS = (
+    *("token", "secret", "pass", "pwd", "auth", "key", "bearer", "session", "cookie", "credential", "jwt", "signature"),
 )
-_NO_SECRETS = frozenset({"canonical_key"})
-"""Names of the library's own that only look secret."""
+"""What a name must contain to be that of a secret, in whatever case and style; `pass` is in password, passwd and passphrase."""
+_SECRET_NAMES = frozenset({"sig", "sid"})
+_NO_SECRETS = (
+    *("key_frame", "keyint", "keyword", "keyboard", "keymap", "keynote", "keystone", "chroma_key"),
+    *("canonical_key", "rating_key", "section_key", "sort_key", "primary_key", "foreign_key"),
+    *("monkey", "donkey", "turkey", "hockey", "jockey", "whiskey"),
+    *("author", "authority", "authorities", "authoring", "authentic"),
+    *("compass", "passage", "passenger", "passive", "pass_through", "bypass", "low_pass", "high_pass", "band_pass"),
+    *("tokenizer", "tokeniser", "secretary", "secretaries", "secretariat", "obsession", "possession", "asset"),
+)
+"""Words that are shown although they contain such a word, or make one with the word before (`mapAssets`)."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
-_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:]*:)([^\s/?#]+)(?=@)")
-_PARAMETER_IN_URL = re.compile(r"(?<=[?&;])([^\s=&;#?]+)=([^\s&;#]+)")
+_NAME = re.compile(r"[\w-]+")
+_NO_SECRET = re.compile(rf"(?:{'|'.join(_NO_SECRETS)})s?".replace("_", "_?"))
+_NO_SECRET_WORD = re.compile(rf"(?<![^_]){_NO_SECRET.pattern}(?![^_])")
+_SHARES = "smb|cifs|nfs|afp|sftp|ssh|file"
+_PATH = re.compile(rf"[/\\~]|[A-Za-z]:[\\/]|(?:{_SHARES})://|(?!.*://)[^:=]*[/\\]", re.IGNORECASE | re.DOTALL)
+"""How a text begins that is the path of a file, in which words mean nothing: `/media/The Key: Part 1.mkv`."""
+_PASSWORD_IN_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:]*:)(?P<secret>[^\s/?#]+)(?=@)")
+_IN_URL = (
+    _PASSWORD_IN_URL,
+    # A password with a slash; a number in front of that is a port, and what a letter stands before is a Windows drive.
+    re.compile(r"""://(?![A-Za-z]:[\\/])[^\s/?#:@[]*:(?!\d+[/?#])(?P<secret>[^\s/?#@]*[/?#][^\s"'<>]*)(?=@)"""),
+    # A user without a password is a token, but for shares of files.
+    re.compile(rf"(?<![a-z0-9+.-])(?!(?:{_SHARES})://)[a-z][a-z0-9+.-]*://(?P<secret>[^\s/?#:]+)(?=@)", re.IGNORECASE),
+)
+_PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[^\s=&;#?]+)=(?P<secret>[^\s&;#]+)")
+_NAMED = re.compile(
+    r"""(?:^|(?<=[\s?&;,{(\[<"']))(?P<name>[^\s=:&;,#?/"'{(\[<]+)["']?\s*"""
+    r"""(?::\s*(?=(?P<line>[^\r\n]+))|=\s*(?=(?P<secret>"[^"]*"|'[^']*'|[^\s&;#]+)))""",
+    re.MULTILINE,
+)
+"""`name=value`; `Name: value` goes on to the end of the line, as headers do."""
+_BEARER = re.compile(r"""\bbearer\s+(?P<secret>[^\s"',;]+)""", re.IGNORECASE)
 _CONFIGURED_TABLES = frozenset({"source", "collection_enricher"})
 
 
 def is_secret_name(name: object) -> bool:
-    """Whether what is called so is a secret: a word of the name, in whatever case and style, says so."""
-    if not isinstance(name, str) or name in _NO_SECRETS:
-        return False
-    words = {word.casefold() for word in _WORD.findall(name)}
-    return not _SECRET_WORDS.isdisjoint(words | {word.removesuffix("s") for word in words})
+    """Whether what is called so is a secret: the name contains a word that says so, and no listed one that explains it."""
+    return isinstance(name, str) and _is_secret_name(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret_name(name: str) -> bool:
+    """Looked for in the name's words, as case and signs part them, and in its letters run together, as if they did not."""
+    plain = unicodedata.normalize("NFKC", name)
+    words = [word.casefold() for word in _WORD.findall(plain)]
+    texts = _NO_SECRET_WORD.sub("", "_".join(words)), _NO_SECRET.sub("_", plain.casefold())
+    return not _SECRET_NAMES.isdisjoint(words) or any(word in text for word in _SECRET_WORDS for text in texts)
 
 
 def redacted(value: object) -> object:
-    """JSON in which no secret is left: neither under a name that looks secret, nor within a URL. References stay."""
+    """JSON in which no secret is left: neither under or after a name that looks secret, nor within a text. References stay."""
     return _redacted(value, MAX_DEPTH)
 
 
@@ -57,7 +94,14 @@ def _redacted(value: object, depth: int) -> object:
             )
             for name, each in value.items()
         }
-    return [_redacted(each, depth - 1) for each in value]
+    return [MASK if _is_secret(name, each) else _redacted(each, depth - 1) for name, each in _after_names(value)]
+
+
+def _after_names(values: Sequence[object]) -> Iterator[tuple[object, object]]:
+    """Each value of a list, after what names it: an option (`["--token", "…"]`), or the first of two (`["Cookie", "…"]`)."""
+    for before, value in zip((None, *values), values, strict=False):
+        is_name = isinstance(before, str) and (before.startswith("-") or len(values) == 2) and _NAME.fullmatch(before)
+        yield before if is_name else None, value
 
 
 def _is_secret(name: object, value: object) -> bool:
@@ -68,19 +112,35 @@ def _is_secret(name: object, value: object) -> bool:
 
 
 def redacted_text(text: str) -> str:
-    """`text` without the passwords and secret parameters of the URLs in it."""
-    if "://" not in text:
-        return text
-    return _PARAMETER_IN_URL.sub(_without_value, without_passwords(text))
+    """`text` without the secrets of URLs, parameters and headers in it."""
+    shown, end = "", 0
+    for start, stop in sorted(_found(text)):
+        if start >= end:
+            shown += text[end:start] + MASK
+        end = max(end, stop)
+    return shown + text[end:]
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    """Where in a text secrets are; they may overlap."""
+    for pattern in _IN_URL if "://" in text else ():
+        yield from (found.span("secret") for found in pattern.finditer(text))
+    if _PATH.match(text):
+        named, start = _PARAMETER, text.find("?")
+    else:
+        named, start = _NAMED, 0
+        yield from (found.span("secret") for found in _BEARER.finditer(text))
+    end = 0
+    for found in named.finditer(text, start) if start >= 0 else ():
+        group = "secret" if found["secret"] else "line"
+        if found.start() >= end and _is_secret(unquote(found["name"]), found[group]):
+            end = found.end(group)
+            yield found.span(group)
 
 
 def without_passwords(text: str) -> str:
-    """`text` with the passwords of the URLs in it masked; done twice it is the same."""
+    """A path with the password of its URL masked, and nothing else: it says which file it is. Done twice it is the same."""
     return _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
-
-
-def _without_value(parameter: re.Match[str]) -> str:
-    return f"{parameter[1]}={MASK}" if is_secret_name(unquote(parameter[1])) else parameter[0]
 
 
 def shown(config: object) -> str:
@@ -110,25 +170,17 @@ def secrets_of(config: object) -> frozenset[str]:
 
 def _secrets(value: object, depth: int, *, is_secret: bool = False) -> Iterator[str]:
     if isinstance(value, str):
-        yield from (value,) if is_secret else _secrets_of_text(value)
+        found = [value] if is_secret else [value[start:stop] for start, stop in _found(value)]
+        for secret in found:
+            yield from (secret, unquote(secret), *secret.split()[-1:])  # `Basic …`: the last word alone may be shown
     elif isinstance(value, Mapping) and depth:
         for name, each in value.items():
             yield from _secrets(each, depth - 1, is_secret=is_secret or _is_secret(name, each))
     elif isinstance(value, list | tuple) and depth:
-        for each in value:
-            yield from _secrets(each, depth - 1, is_secret=is_secret)
+        for name, each in _after_names(value):
+            yield from _secrets(each, depth - 1, is_secret=is_secret or _is_secret(name, each))
     elif is_secret and not isinstance(value, bool) and value is not None:
         yield str(value)
-
-
-def _secrets_of_text(text: str) -> Iterator[str]:
-    if "://" not in text:
-        return
-    for _, password in _PASSWORD_IN_URL.findall(text):
-        yield from (password, unquote(password))
-    for name, value in _PARAMETER_IN_URL.findall(text):
-        if is_secret_name(unquote(name)):
-            yield from (value, unquote(value))
 
 
 def masked(text: str, secrets: frozenset[str]) -> str:

@@ -396,7 +396,19 @@ def test_a_secret_given_to_an_operation_of_one_s_own_is_not_kept(catalog: Catalo
         *((name, True) for name in ("token", "Token", "TOKEN", "accessToken", "access_token", "X-Plex-Token", "plexTOKEN")),
         *((name, True) for name in ("apikey", "APIKey", "apiKey", "api_key", "API-KEY", "key", "tokens", "user.password")),
         *((name, True) for name in ("passwd", "Authorization", "cookies", "client_secret", "credentials", "token2", "keyV2")),
+        *(
+            (name, True)
+            for name in ("authtoken", "accesstoken", "plextoken", "secretkey", "auth", "pass", "bearer", "sessionid")
+        ),
+        *(
+            (name, True)
+            for name in ("ToKeN", "ACCESStOKEN", "jsessionid", "oauth2", "db_pwd", "sig", "passphrase", "\uff54oken")
+        ),
+        *((name, True) for name in ("authOrder", "auth_order", "keyframeKey", "authorToken", "monkeypass", "passkeyboard")),
         *((name, False) for name in ("tokenizer", "keyboard", "monkey", "secretary", "root", "", "canonical_key", "hockey")),
+        *((name, False) for name in ("keyframes", "keyFrames", "KEY_FRAME", "keyframe_interval", "keywords", "keyint_min")),
+        *((name, False) for name in ("author", "authorName", "authors", "authority", "compass", "passenger", "ftp_passive")),
+        *((name, False) for name in ("ratingKey", "parentRatingKey", "mapAssets", "expect_assets", "lowpass", "signal")),
         (7, False),
         (None, False),
     ],
@@ -414,13 +426,74 @@ def test_names_that_look_secret(name: object, *, is_secret: bool) -> None:
         ("https://host:8080/a@b", "https://host:8080/a@b"),
         ("https://host/?page=2&api_key=abc#top", "https://host/?page=2&api_key=***#top"),
         ("https://host/?X-Plex%2DToken=abc", "https://host/?X-Plex%2DToken=***"),
+        ("https://host/?page=2&auth=abc&sig=def", "https://host/?page=2&auth=***&sig=***"),
+        ("https://host/x;jsessionid=12", "https://host/x;jsessionid=***"),
+        ("/library/parts?X-Plex-Token=abc&page=2", "/library/parts?X-Plex-Token=***&page=2"),
+        ("see https://TOKEN@host/ and git+https://abc@host", "see https://***@host/ and git+https://***@host"),
+        ("http://u:p/ss@h/", "http://u:***@h/"),
+        ("http://u:p?s#s@h/", "http://u:***@h/"),
+        ("https://user:pass@host/a@b", "https://user:***@host/a@b"),
+        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
         ("user:pass@host", "user:pass@host"),
-        ("/media/a&token=b.mkv", "/media/a&token=b.mkv"),
     ],
 )
-def test_passwords_in_urls(text: str, shown: str) -> None:
+def test_secrets_in_urls(text: str, shown: str) -> None:
     assert redacted_text(text) == shown
+    assert redacted_text(shown) == shown
     assert redacted({"url": [text]}) == {"url": [shown]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer abc", "Authorization: ***"),
+        ("-H 'authorization:Basic dXNlcg=='", "-H 'authorization:***"),
+        ("GET with Bearer abc, twice", "GET with Bearer ***, twice"),
+        ("Accept: */*\nCookie: a=b; c=d\nHost: x", "Accept: */*\nCookie: ***\nHost: x"),
+        ("Server=nas; Password='x y';Port=3", "Server=nas; Password=***;Port=3"),
+        ('{"token": "abc"}', '{"token": ***'),
+        ("Keyframes: 12, author=Poe", "Keyframes: 12, author=Poe"),
+    ],
+)
+def test_secrets_in_texts_and_lists(text: str, shown: str) -> None:
+    assert redacted_text(text) == shown
+    assert redacted_text(shown) == shown
+    assert redacted([[text]]) == [[shown]]
+
+
+def test_a_secret_that_follows_its_name_in_a_list_is_masked() -> None:
+    listed = {"args": ["--token", "abc", "-v", "2"], "headers": [["Cookie", "abc"], ["Accept", "abc"]]}
+
+    assert redacted(listed) == {"args": ["--token", "***", "-v", "2"], "headers": [["Cookie", "***"], ["Accept", "abc"]]}
+    assert redacted(["Monkey/key.mkv", "b.mkv"]) == ["Monkey/key.mkv", "b.mkv"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/Passengers (2016)/Monkey/key.mkv",
+        "/media/Ring Bearer of Light/The Key: Part 1.mkv",
+        "/media/a&token=b.mkv",
+        "/media/What? token=x.mkv",
+        "Movies/The Key: Part 1 auth=x.mkv",
+        "C:\\Videos\\key=a.mkv",
+        "\\\\nas\\Videos\\Cookie: a.mkv",
+        "smb://guest@nas/The Key: Part 1/key=a.mkv",
+        "sftp://guest@nas/Bearer of News.mkv",
+        "local://C:/x@y.mkv",
+    ],
+)
+def test_paths_of_files_are_shown_as_they_are(path: str) -> None:
+    assert redacted_text(path) == path
+    assert redacted({"paths": [path, path], "canonical_key": path}) == {"paths": [path, path], "canonical_key": path}
+
+
+def test_what_is_masked_is_looked_for_in_errors() -> None:
+    config = {"list": ["Authorization: Bearer 5eCr3t-a", "https://5eCr3t%2Db@host/?sig=5eCr3t-c"], "args": ["-key", "5eCr3t-d"]}
+
+    told = masked("5eCr3t-a 5eCr3t%2Db 5eCr3t-b 5eCr3t-c 5eCr3t-d https://host", secrets_of(config))
+
+    assert told == "*** *** *** *** *** https://host"
 
 
 def test_what_holds_no_secret_is_shown_as_it_is() -> None:
@@ -433,6 +506,7 @@ def test_what_holds_no_secret_is_shown_as_it_is() -> None:
         "env": "env:X y",
         "token": "***",
     }
+    assert secrets_of({"key": "  ", "list": ["token:  "]}) == frozenset()
     assert secrets_of({"key": 12345, "secret": {"a": "bcde"}, "token": "abc", "root": "/media"}) == {"12345", "bcde"}
 
 
