@@ -341,6 +341,31 @@ def test_the_columns_of_a_view_are_those_that_the_documentation_names(catalog: C
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == columns(select, view)
 
 
+def test_words_are_found_by_the_table_that_the_page_makes_and_an_undo_leaves_it(
+    station: Catalog, select: Select, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "datasette.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n([^`]*USING fts5[^`]*)^```", page, re.MULTILINE)
+    found = "SELECT title FROM search WHERE search MATCH 'space' ORDER BY rowid"
+    monkeypatch.chdir(tmp_path)
+
+    for _ in range(2):  # as after two ingests
+        exec(block, {})  # noqa: S102  the page is ours
+    with pytest.raises(KeyError), station.session() as db:
+        db.execute("DELETE FROM search")
+        raise KeyError
+    with station.session() as db:
+        station.add_source("another", "shows")
+        db.execute("INSERT INTO search (title) SELECT 'Space'")
+    unit = station.history(1)[0]
+    station.undo(unit.id)
+
+    assert select(found) == [("Space: 1999",)] * 4 + [("Space",)]
+    assert unit.counts == {"source": {"insert": 1}}
+    assert select("PRAGMA integrity_check") == [("ok",)]
+    assert station.check().violations == ()
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_readme_names_the_view(view: str) -> None:
     assert f"`{view}`" in (ROOT / "README.md").read_text(encoding="utf-8")
