@@ -173,7 +173,14 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
         return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
     called = queries_titles.titles_called(db, queries_decisions.meant_by(db, said.title))
     alike = [(name, year) for title_kind, name, year in called if title_kind == title_kind_of(kind)]
-    return alike[0] if len(alike) == 1 else _as_spelled(db, kind, said.title, None)
+    of_kind = [] if title_kind_of(kind) is None else queries_titles.titles(db, title_kind_of(kind))
+    printed = [(each.name, each.year) for each in of_kind if folded(_printed(each.name, each.year)) == folded(said.title)]
+    if len(printed) == 1 or len(alike) == 1:
+        return (printed or alike)[0]
+    if alike:
+        listed = ", ".join(repr(_printed(*each)) for each in alike)
+        raise ValidationError(f"title {said.title!r} is ambiguous: name one of {listed}, or give a year (0: not known)")
+    return _as_spelled(db, kind, said.title, None)
 
 
 def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | None) -> tuple[str | None, int | None]:

@@ -402,7 +402,7 @@ def _refuse_unsound(drafts: Sequence[AssetDraft], collection: Collection) -> Non
 
 def _is_wanted(seen: Validated, filters: IngestFilters, draft: AssetDraft) -> bool:
     found = _settled(draft, seen.decisions)
-    return _matches(filters, seen.wanted_titles, found.title, found.season_number, found.episode_numbers)
+    return _matches(filters, seen.wanted_titles, found)
 
 
 def _is_meant(absent: PreparedAsset, seen: Validated, filters: IngestFilters) -> bool:
@@ -416,17 +416,16 @@ def _is_meant(absent: PreparedAsset, seen: Validated, filters: IngestFilters) ->
 
 
 def _matches_asset(filters: IngestFilters, asset: Asset, titles: Set[str]) -> bool:
-    return _matches(filters, titles, asset.title, asset.season_number, asset.episode_numbers)
+    return _matches(filters, titles, asset)
 
 
-def _matches(
-    filters: IngestFilters, titles: Set[str], title: str | None, season: int | None, episodes: tuple[int, ...]
-) -> bool:
+def _matches(filters: IngestFilters, titles: Set[str], found: AssetDraft | Asset) -> bool:
+    """A title is meant by its name, of whichever year, or by its name and year as they are printed."""
     return (
-        title is not None
-        and folded(title) in titles
-        and filters.season in (None, season)
-        and (filters.episode is None or filters.episode in episodes)
+        found.title is not None
+        and (folded(found.title) in titles or folded(f"{found.title} ({found.year})") in titles)
+        and filters.season in (None, found.season_number)
+        and (filters.episode is None or filters.episode in found.episode_numbers)
     )
 
 

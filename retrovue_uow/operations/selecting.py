@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector
+from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector, folded
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import queries_assets
+from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_assets import AssetQuery
+from retrovue_uow.store.queries_decisions import title_kind_of
 
 Assets = str | Asset | AssetSelector | Iterable[str | Asset]
 """What every verb takes: an asset or its identifier, several of them, or a selector."""
@@ -65,11 +66,25 @@ def matching(db: Database, selector: AssetSelector) -> list[Asset]:
             missing=selector.missing,
             approved=selector.approved,
             path=selector.path,
-            title=selector.title,
+            title_id=None if selector.title is None else _title_id(db, selector.title, selector),
             season=selector.season,
             episode=selector.episode,
         ),
     )
+
+
+def _title_id(db: Database, title: str, selector: AssetSelector) -> str:
+    """The title that is named: as it is printed, by its name where that is one title's, or by what it was called before."""
+    kind = "show" if selector.season is not None else title_kind_of(selector.kind)
+    try:
+        return preflight.validate_title_exists(db, title, kind=kind).id
+    except ValidationError:
+        before = queries_decisions.meant_by(db, title)
+        called = [] if before == {folded(title)} else queries_titles.titles(db, kind)
+        found = [each.id for each in called if folded(each.name) in before]
+        if len(found) != 1:
+            raise
+        return found[0]
 
 
 def _validate(selector: AssetSelector) -> None:

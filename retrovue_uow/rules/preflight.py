@@ -11,7 +11,7 @@ from retrovue_uow.media import paths
 from retrovue_uow.media.asking import require
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, WipeOptions, folded
+from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, TitleKind, WipeOptions, folded
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import queries_assets, queries_config, queries_titles
 from retrovue_uow.store.database import Database
@@ -45,7 +45,10 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     found = [each for each in candidates if each.id == as_stored(selector)] or [
         each for each in candidates if _is_named(each, selector)
     ]
-    exactly = [each for each in found if isinstance(each, Title) and selector in (each.name, _with_year(each))]
+    titles = [each for each in found if isinstance(each, Title)]
+    exactly = [each for each in titles if selector in (each.name, _with_year(each))]
+    if len(exactly) != 1:
+        exactly = [each for each in titles if folded(_with_year(each)) == folded(selector)]
     if len(found) == 1 or len(exactly) == 1:
         return (exactly or found)[0]
     if found:
@@ -69,9 +72,13 @@ def _with_year(each: Source | Collection | Title) -> str:
 
 
 @rule
-def validate_title_exists(db: Database, selector: str) -> Title:
-    """The show or movie that `selector` names: its identifier, its name, or its name with the year in parentheses."""
-    return _only_one("title", selector, queries_titles.titles(db))
+def validate_title_exists(db: Database, selector: str, *, kind: TitleKind | None = None) -> Title:
+    """The show or movie that `selector` names: its identifier, its name, or its name with the year in parentheses.
+
+    Raises:
+        ValidationError: None has that name, or several have; the message lists them.
+    """
+    return _only_one("title", selector, queries_titles.titles(db, kind))
 
 
 @rule

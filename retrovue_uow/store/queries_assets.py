@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import attrs
 
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker, folded
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
 from retrovue_uow.store.database import Database, Row
 from retrovue_uow.store.identity import as_stored, utc_now
 from retrovue_uow.store.stored import from_json
@@ -53,7 +53,7 @@ class AssetQuery:
     missing: bool | None = None
     approved: bool | None = None
     path: str | None = None
-    title: str | None = None
+    title_id: str | None = None
     season: int | None = None
     episode: int | None = None
 
@@ -134,6 +134,7 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
                        OR asset.file_path GLOB '*/' || path.value
                        OR asset.canonical_key GLOB path.value
                        OR asset.canonical_key GLOB '*/' || path.value))
+   AND (:title_id IS NULL OR coalesce(movie.id, show.id) = :title_id)
    AND (:season IS NULL OR season.number = :season)
    AND (:episode IS NULL
         OR EXISTS (SELECT 1
@@ -150,15 +151,12 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
             "missing": None if query.missing is None else int(query.missing),
             "approved": None if query.approved is None else int(query.approved),
             "paths": None if query.path is None else json.dumps(_forms(query.path)),
+            "title_id": query.title_id,
             "season": query.season,
             "episode": query.episode,
         },
     )
-    found = map(_asset, rows)
-    if query.title is None:
-        return list(found)
-    wanted = folded(query.title)
-    return [asset for asset in found if asset.title is not None and folded(asset.title) == wanted]
+    return [_asset(row) for row in rows]
 
 
 def _forms(text: str) -> list[str]:

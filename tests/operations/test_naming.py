@@ -8,16 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from commandline import Run
 from harness import FakeImporter, draft, dump, episode, mounted, movie
 
 from retrovue_uow import (
+    AssetDraft,
     AssetProcessingError,
     AssetSelector,
     Catalog,
     Collection,
     ConfigurationError,
+    CurationError,
     FoundCollection,
     IngestError,
     IngestFilters,
@@ -244,3 +247,54 @@ class TestTitlesThatDifferInCaseAlone:
 
         assert ids.settle("x", episode("Doctor Who", 1, 9, year=1963)).title == "The Doctor"
         assert ids.settle("x", episode("Doctor who", 1, 9, year=1963)).title == "Doctor who"
+
+
+class TestTitlesNamedAsTheyArePrinted:
+    @pytest.fixture
+    def two(self, catalog: Catalog, collection: Collection, importer: FakeImporter) -> Catalog:
+        importer.drafts = [episode("Doctor Who", 1, 1, year=1963), draft("new.mkv", kind="other")]
+        importer.drafts += [mounted_elsewhere(episode("Doctor Who", 1, 2, year=2005)), movie("Fargo", 1996)]
+        catalog.ingest_collection(collection.name)
+        return catalog
+
+    @pytest.mark.parametrize("name", ["Doctor Who (2005)", "doctor who (2005)"])
+    def test_a_name_with_its_year_means_one_title(self, two: Catalog, name: str) -> None:
+        (asset,) = two.select(AssetSelector(title=name))
+
+        assert asset.year == 2005
+        (by_id,) = two.select(AssetSelector(title=next(each.id for each in two.titles() if each.year == 2005)))
+        assert by_id == asset
+
+    @pytest.mark.parametrize("season", [None, 1])
+    def test_an_ambiguous_name_is_refused_with_both(self, two: Catalog, season: int | None) -> None:
+        with pytest.raises(ValidationError, match=r"ambiguous.*Doctor Who \(1963\).*Doctor Who \(2005\)"):
+            two.select(AssetSelector(title="Doctor Who", season=season))
+        with pytest.raises(CurationError, match=r"ambiguous.*Doctor Who \(1963\).*Doctor Who \(2005\)"):
+            two.assign(
+                [each.id for each in two.assets(kind="other")], kind="episode", title="Doctor Who", season_number=1,
+                episode_numbers=[3],
+            )  # fmt: skip
+
+    def test_a_name_that_names_nothing_is_refused(self, two: Catalog) -> None:
+        with pytest.raises(ValidationError, match="there is no title 'Doctor Why'"):
+            two.select(AssetSelector(title="Doctor Why"))
+        assert two.select(AssetSelector(title="Fargo", approved=True)) == []
+
+    def test_what_is_assigned_to_a_printed_name_belongs_to_that_title(self, two: Catalog) -> None:
+        new = [each.id for each in two.assets(kind="other")]
+        two.assign(new, kind="episode", title="Doctor Who (2005)", season_number=1, episode_numbers=[3])
+
+        assert {(title.name, title.year, title.episodes) for title in two.titles("show")} == {
+            ("Doctor Who", 1963, 1),
+            ("Doctor Who", 2005, 2),
+        }
+
+    @pytest.mark.parametrize(("name", "found"), [("Doctor Who (1963)", 1), ("Doctor Who", 2), ("doctor who (2005)", 1)])
+    def test_an_ingest_is_narrowed_to_a_printed_name(self, two: Catalog, collection: Collection, name: str, found: int) -> None:
+        assert two.ingest_collection(collection.name, IngestFilters(title=name)).unchanged == found
+
+
+def mounted_elsewhere(found: AssetDraft) -> AssetDraft:
+    """The draft with a path of its own."""
+    path = found.source_path.replace("/media/", "/media/again/")
+    return attrs.evolve(found, source_path=path, file_path=path)
