@@ -186,11 +186,16 @@ def open_beside(catalog: str, path: str, flags: int) -> int:
             os.close(descriptor)
             raise OSError(errno.EINVAL, "it is no regular file: move it away", path) from None
         return descriptor
-    os.fchmod(descriptor, mode_beside(catalog))
+    make_as_private(catalog, descriptor)
+    return descriptor
+
+
+def make_as_private(catalog: str, file: str | int) -> None:
+    """Give a file, by its path or descriptor, the permissions and, for root, the owner of the catalogue."""
+    os.chmod(file, mode_beside(catalog))
     if os.geteuid() == 0 and os.path.exists(catalog):
         owner = os.stat(catalog)
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def frozen_state(path: str) -> tuple[int, int, int] | None:

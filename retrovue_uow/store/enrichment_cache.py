@@ -20,7 +20,7 @@ import apsw
 
 from retrovue_uow.errors import ResourceError
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY, open_beside
+from retrovue_uow.store.connection import MEMORY, make_as_private
 from retrovue_uow.store.owner import is_inherited
 
 T = TypeVar("T")
@@ -293,10 +293,11 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _opened(path: str) -> apsw.Connection:
     if is_inherited(path):
         raise ResourceError(f"{path!r} was in use in the parent process when this one was forked")
-    if path != MEMORY and not os.path.lexists(path):
-        os.close(open_beside(path.removesuffix(_SUFFIX), path, os.O_RDWR))  # new, so that no connection of ours has it open
+    is_new = path != MEMORY and not os.path.lexists(path)
     connection = apsw.Connection(path)
     try:
+        if is_new:
+            make_as_private(path.removesuffix(_SUFFIX), path)  # while it is empty
         if connection.readonly("main"):
             raise ResourceError(f"{path!r} may not be written by this user: give it away, or delete it")
         connection.set_busy_timeout(_BUSY_MS)
