@@ -247,7 +247,7 @@ class Catalog:
 
         Args:
             missing: True: only those whose files were looked for and not found; False: only the others.
-            title: Name of a show or movie, whole and case-insensitive.
+            title: A show or movie as it is printed, or its id.
         """
         return self.select(AssetSelector(collection=collection, kind=kind, state=state, missing=missing, title=title))
 
@@ -255,7 +255,7 @@ class Catalog:
         """The assets that a selector describes, by collection and path; every verb takes the same selectors.
 
         Raises:
-            ValidationError: The selector makes no sense.
+            ValidationError: The selector makes no sense, or its title is none or ambiguous.
         """
         return selecting.matching(self.database, selector)
 

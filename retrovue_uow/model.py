@@ -292,7 +292,7 @@ class AssetSelector:
         missing: True: only those that are missing; False: only those that are not.
         approved: True: only those that are approved; False: only those that are not.
         unclassified: True: only those of kind `other`.
-        title: Name of a show or movie, whole, case-insensitive.
+        title: A show or movie as it is printed: `Doctor Who (1963)`, its name where that is one title's, or its id.
         season: Needs `title`.
         episode: Needs `season`.
     """

@@ -75,16 +75,14 @@ def matching(db: Database, selector: AssetSelector) -> list[Asset]:
 
 def _title_id(db: Database, title: str, selector: AssetSelector) -> str:
     """The title that is named: as it is printed, by its name where that is one title's, or by what it was called before."""
-    kind = "show" if selector.season is not None else title_kind_of(selector.kind)
-    try:
-        return preflight.validate_title_exists(db, title, kind=kind).id
-    except ValidationError:
-        before = queries_decisions.meant_by(db, title)
-        called = [] if before == {folded(title)} else queries_titles.titles(db, kind)
-        found = [each.id for each in called if folded(each.name) in before]
-        if len(found) != 1:
-            raise
-        return found[0]
+    wanted = "show" if selector.season is not None else title_kind_of(selector.kind)
+    is_of_kind = any(folded(each.name) == folded(title) for each in queries_titles.titles(db, wanted))
+    before = queries_decisions.meant_by(db, title)
+    if before != {folded(title)}:
+        found = [each.id for each in queries_titles.titles(db) if folded(each.name) in before]
+        if len(found) == 1:
+            return found[0]
+    return preflight.validate_title_exists(db, title, kind=wanted if is_of_kind else None).id
 
 
 def _validate(selector: AssetSelector) -> None:
