@@ -20,6 +20,7 @@ from retrovue_uow.media.titles import (
     bare_year_titled,
     before_tags,
     cleaned,
+    dotted_year_titled,
     is_plausible_year,
     only_year,
     same_name,
@@ -31,6 +32,8 @@ from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft, AssetKind, Json
 
 _I = re.IGNORECASE | re.DOTALL
 _EXTENSION = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9]{2,4}$", re.IGNORECASE)
+_CLOSING_MARKUP = re.compile(r"\[/[a-z]+\]", re.IGNORECASE)
+"""`[/b]`: no folder ends in a bracket that its file closes."""
 _BREAK = re.compile(r"[ ._]*[-–][ ._]+|[ ._]+(?=(?:episode|ep|e|folge|special|sp)[ ._#-]*[0-9])", _I)  # noqa: RUF001
 _DATE = re.compile(
     r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}([-._ ])[0-9]{1,2}\1[0-9]{1,2}"
@@ -71,8 +74,9 @@ def parse(path: str) -> ParsedName | None:
     """What the path tells by itself; None where it follows no convention. Nothing is guessed, no file is touched.
 
     The show's name is the one before the marker, else the show folder's. The show folder (the one above the season
-    folder) gives the year, and where both spell the same name, its spelling. A year without brackets stays part of a
-    show's name (`Space 1999 S01E01`) unless the folder says that it is the year.
+    folder) gives the year, and where both spell the same name, its spelling. A year without brackets is the show's where
+    dots stand for spaces (`Batman.1966.S01E01`), but for a folder whose whole name it belongs to; else it stays part of the
+    name (`Space 1999 S01E01`) unless the folder says that it is the year.
 
     Below a folder of interstitials a file is one, whatever its own name says: an operator sorts by folder, and
     `Commercials/Toys S01E02 1985.mkv` advertises toys. It is an episode only if it reads as one and a season folder, or
@@ -106,7 +110,7 @@ def has_episode_marker(file_name: str) -> bool:
 def _split(path: str) -> tuple[str, str]:
     if path.startswith("file:"):
         path = urllib.parse.unquote(path)
-    folder, _, name = path.replace("\\", "/").rpartition("/")
+    folder, _, name = _CLOSING_MARKUP.sub("", path.replace("\\", "/")).rpartition("/")
     return folder, _EXTENSION.sub("", name)
 
 
@@ -135,10 +139,14 @@ def _episode(stem: str, place: Place) -> ParsedName | None:
 
 
 def _show(before: str, place: Place) -> Titled:
-    own = titled(before_tags(before) or before)
+    text = before_tags(before) or before
+    own = titled(text)
     if not own.name or (place.season_number is not None and own.name.isdigit() and place.name):
         return Titled(place.name, place.year or own.year)
     if same_name(own.name, place.name) or (place.year and same_name(own.name, f"{place.name} {place.year}")):
+        return Titled(place.name, place.year or own.year)
+    own = dotted_year_titled(text) or own
+    if same_name(own.name, place.name):
         return Titled(place.name, place.year or own.year)
     return Titled(own.name, (place.year or own.year) if place.season_number is not None else own.year)
 
@@ -224,7 +232,7 @@ class FilenameEnricher:
     The year in an interstitial's name goes to the metadata (domain `filename`), as a draft's year is that of a title.
     """
 
-    version = "1"
+    version = "2"
     identifies = True
     cached_by = None  # a name that follows a convention is read more quickly than it is looked up
 

@@ -62,12 +62,19 @@ def titled(text: str) -> Titled:
 def bare_year_titled(text: str) -> Titled | None:
     """`Name.1984` before a release tag; None without such a tag, as the number may then as well belong to the name."""
     named = before_tags(text)
-    if named is text:
-        return None
-    found = _BARE_YEAR_AT_END.search(named)
+    return None if named is text else _ending_in_year(named)
+
+
+def dotted_year_titled(text: str) -> Titled | None:
+    """`Name.1984` as release groups write it, without a space; None where there is one, or no year at the end."""
+    return None if " " in text.strip() else _ending_in_year(text)
+
+
+def _ending_in_year(text: str) -> Titled | None:
+    found = _BARE_YEAR_AT_END.search(text)
     if found is None or int(found[1]) > LAST_BARE_YEAR:
         return None
-    name = cleaned(named[: found.start()])
+    name = cleaned(text[: found.start()])
     return Titled(name, int(found[1])) if name and is_plausible_year(int(found[1])) else None
 
 
@@ -93,6 +100,8 @@ def cleaned(text: str) -> str:
     elif name.endswith(".") and text.endswith(".") and not _ENDS_IN_ACRONYM.search(name):
         name = name[:-1]  # the separator before what was cut off, not a full stop
     name = " ".join(name.split()).strip(" -–_").rstrip(" ([")  # noqa: RUF001  people type the en dash
+    if "[" not in name:
+        name = name.replace("]", "").strip()  # the end of an aside that begins nowhere
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)
     return name if _READABLE.search(name) else ""

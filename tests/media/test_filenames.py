@@ -175,7 +175,7 @@ def test_a_wrong_configuration_is_refused_by_name(config: dict[str, object]) -> 
 
 
 def test_without_guessit_the_version_is_its_own(enricher: FilenameEnricher) -> None:
-    assert enricher.version == "1"
+    assert enricher.version == "2"
     assert enricher.identifies
     enricher.check()
 
@@ -190,7 +190,7 @@ def guesser() -> FilenameEnricher:
 
 @needs_guessit
 def test_guessit_is_part_of_the_version(guesser: FilenameEnricher) -> None:
-    assert guesser.version.startswith("1+guessit-")
+    assert guesser.version.startswith("2+guessit-")
 
 
 @needs_guessit
@@ -267,7 +267,7 @@ def test_without_guessit_installed_the_conventions_stand_alone(monkeypatch: pyte
 
     enricher = FilenameEnricher({})
 
-    assert enricher.version == "1"
+    assert enricher.version == "2"
     assert enricher.enrich(draft_of("/x/The.Thing.1982.German.DL.mkv")).kind is None
 
 
