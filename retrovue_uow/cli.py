@@ -58,6 +58,8 @@ class SentenceGroup(TyperGroup):
         except _UsageError as error:
             _report_usage(error)
             status = 1
+        except OSError as error:  # of the help of the whole, which is printed before anything is invoked
+            status = _report(error, debug=False)
         if standalone_mode:
             sys.exit(status if isinstance(status, int) else 0)
         return status
@@ -65,7 +67,8 @@ class SentenceGroup(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own context, wherever its base lives
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # what cannot be written is told here, not by the interpreter at its end
         except (_UsageError, typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt as error:
@@ -74,16 +77,20 @@ class SentenceGroup(TyperGroup):
             raise typer.Exit(128 + number) from error
         except Exception as error:
             raise typer.Exit(_report(error, debug=ctx.params.get("debug", False))) from error
+        return result
 
 
 def _report_usage(error: Exception) -> None:
     message = getattr(error, "format_message", error.__str__)()
-    context = getattr(error, "ctx", None)
+    # The parser itself does not know its command, which is found where it was called from.
+    callers = [frame.f_locals.get("ctx") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    context = getattr(error, "ctx", None) or next((each for each in reversed(callers) if each), None)
     command = context.command_path if context else "retrovue-uow"
     if type(error).__name__ == "NoArgsIsHelpError":  # which has printed the help, or holds it as its message
         typer.echo(message, err=True, nl=bool(message))
         return
-    typer.echo(f"error: {message.rstrip('.')} (see `{command} --help`)", err=True)
+    message = message.replace("Value error, ", "").rstrip(".")  # as the library says that newer versions of Typer validate with
+    typer.echo(f"error: {message} (see `{command} --help`)", err=True)
 
 
 def _report(error: Exception, *, debug: bool) -> int:

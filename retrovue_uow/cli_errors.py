@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from retrovue_uow.cli_output import plain
 from retrovue_uow.errors import OperationError, ResourceError, RetroVueError
+from retrovue_uow.media.paths import reason
 from retrovue_uow.model import SourceIngestResult
 
 INVALID, PARTIAL, UNAVAILABLE = 1, 2, 3
@@ -13,7 +14,12 @@ BEFORE_ANY_CHANGE = ("preflight", "preparation")
 def exit_code(error: BaseException) -> int:
     """3 where something needed is not available, 1 for everything else; an operation's error counts as its cause."""
     cause = error.cause if isinstance(error, OperationError) else error
-    return UNAVAILABLE if isinstance(cause, ResourceError) else INVALID
+    return UNAVAILABLE if isinstance(cause, ResourceError) or _is_of_output(error) else INVALID
+
+
+def _is_of_output(error: BaseException) -> bool:
+    """Whether it comes from standard output: errors of files name theirs, and the library has translated its own."""
+    return isinstance(error, OSError) and error.errno is not None and error.filename is None
 
 
 def exit_code_of_outcome(outcome: SourceIngestResult) -> int:
@@ -35,6 +41,8 @@ def sentence(error: BaseException) -> str:
         return plain(_of_operation(error), keep="\n")
     if isinstance(error, RetroVueError):
         return plain(str(error), keep="\n")
+    if isinstance(error, OSError) and _is_of_output(error):
+        return f"the output cannot be written ({reason(error)}): is its disk full? What was done stays done"
     return plain(f"{type(error).__name__}: {error} (unexpected: `retrovue-uow --debug …` shows where)")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import attrs
 from rich import box
@@ -38,6 +40,7 @@ from retrovue_uow.redaction import redacted
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 100_000
+_PADDING = re.compile(r" +$", re.MULTILINE)
 _SHORTEST = 16
 _LISTED = 50
 T = TypeVar("T")
@@ -91,17 +94,37 @@ def long(text: str) -> Long:
     return Long(plain(text))
 
 
+class _Unpadded(io.StringIO):
+    """Standard output without the blanks that fill a table's last column."""
+
+    def write(self, text: str) -> int:
+        sys.stdout.write(_PADDING.sub("", text))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 def stdout() -> Console:
-    """Standard output. Into a pipe nothing is shortened, so that whole paths can be searched for."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    """Standard output. Into a pipe nothing is shortened, so that whole paths can be searched for, and no line is filled up."""
+    if sys.stdout.isatty():
+        return _console()
+    console = _console(file=_Unpadded())
+    if "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
     return console
 
 
 def terminal() -> Console:
     """Standard error, where questions, notes and errors go."""
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, file: IO[str] | None = None, stderr: bool = False) -> Console:
+    # Rich takes NO_COLOR at its word, and prints bold all the same: https://no-color.org
+    if os.environ.get("NO_COLOR"):
+        return Console(file=file, stderr=stderr, color_system=None, markup=False, emoji=False, highlight=False)
+    return Console(file=file, stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def say(text: str) -> None:
@@ -414,7 +437,7 @@ def _compact(config: Json) -> str:
 @contextmanager
 def progress_bar() -> Iterator[Progress | None]:
     """A bar on the terminal, on standard error, gone at the end; None where there is no terminal."""
-    console = Console(stderr=True)
+    console = terminal()
     if not console.is_terminal:
         yield None
         return

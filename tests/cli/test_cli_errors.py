@@ -255,3 +255,41 @@ def test_the_help_says_in_one_whole_sentence_what_each_command_does_and_each_has
     assert commands
     assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
     assert [line for line in commands if run(*noun, line.split()[0], "--help").exit_code != 0] == []
+
+
+def test_an_output_that_is_full_is_one_sentence_and_exits_with_3(command: Command, ingested: Path, here: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "retrovue_uow", "asset", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=here,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "the output cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("ingest", "--title"), "see `retrovue-uow ingest --help`"),
+        (("asset", "list", "--kind", "movies"), "see `retrovue-uow asset list --help`"),
+    ],
+)
+def test_a_wrong_option_points_to_its_command_in_plain_words(command: Command, arguments: tuple[str, ...], told: str) -> None:
+    done = command(*arguments)
+
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Value error" not in done.stderr
+
+
+def test_into_a_pipe_no_line_is_filled_up(command: Command, ingested: Path) -> None:
+    lines = command("asset", "list").stdout.splitlines()
+
+    assert lines
+    assert [line for line in lines if line != line.rstrip()] == []
