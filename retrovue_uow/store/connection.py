@@ -177,14 +177,20 @@ def open_beside(catalog: str, path: str, flags: int) -> int:
     """
     flags |= os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if os.path.islink(path):
-            raise OSError(errno.ELOOP, "it is a link and no regular file: move it away", path) from None
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags)  # it is there nearly always
+    except FileNotFoundError:
+        try:
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return open_beside(catalog, path, flags)  # another process has made it meanwhile
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link and no regular file: move it away", path) from error
+        raise
+    else:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no regular file: move it away", path) from None
+            raise OSError(errno.EINVAL, "it is no regular file: move it away", path)
         return descriptor
     make_as_private(catalog, descriptor)
     return descriptor
