@@ -18,6 +18,7 @@ from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths, probing
+from retrovue_uow.media.importers import why_no_asset
 from retrovue_uow.model import (
     Asset,
     Collection,
@@ -238,6 +239,8 @@ def asset_named(catalog: Catalog, selector: str) -> Asset:
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")
+    if not found and os.path.isfile(absolute(selector)):
+        raise ValidationError(f"file {selector!r} is no asset: {why_no_asset(absolute(selector))}")
     return found[0] if found else catalog.asset(selector)
 
 

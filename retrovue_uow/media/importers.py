@@ -388,6 +388,17 @@ class _Walk:
             _refuse_odd_names(self._odd_names)
 
 
+def why_no_asset(path: str) -> str:
+    """Why an ingest passes over a file that is there, in words: as far as its path tells."""
+    hidden = next((part for part in path.split("/") if part and is_ignored(part)), None)
+    if hidden is not None:
+        return f"{hidden!r} is hidden, or the system's own, and never looked at"
+    ending = os.path.splitext(path)[1]
+    if ending.casefold() not in VIDEO_ENDINGS:
+        return f"its ending {ending!r} is no media file's: a download may be unfinished, and a source can be given `extensions`"
+    return "no ingest has met it: ingest its folder, unless it is excluded"
+
+
 def _with_slash(path: str) -> str:
     return path if path.endswith("/") else f"{path}/"
 

@@ -293,3 +293,25 @@ def test_into_a_pipe_no_line_is_filled_up(command: Command, ingested: Path) -> N
 
     assert lines
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (".hidden/Dark - S01E09.mkv", "'.hidden' is hidden"),
+        ("Dark - S01E09.mkv.part", "its ending '.part' is no media file's"),
+        ("notes.txt", "its ending '.txt' is no media file's"),
+        ("Dark - S09E09.mkv", "no ingest has met it"),
+    ],
+)
+def test_what_is_asked_of_a_file_that_is_no_asset_says_why(
+    command: Command, ingested: Path, here: Path, name: str, told: str
+) -> None:
+    file = here / "elsewhere" / name
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    done = command("asset", "explain", str(file))
+
+    assert done.returncode == 1
+    assert told in done.stderr
