@@ -9,7 +9,7 @@ import attrs
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector, folded
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
+from retrovue_uow.store import queries_assets, queries_titles
 from retrovue_uow.store.database import Database
 from retrovue_uow.store.identity import as_stored
 from retrovue_uow.store.queries_assets import AssetQuery
@@ -74,14 +74,9 @@ def matching(db: Database, selector: AssetSelector) -> list[Asset]:
 
 
 def _title_id(db: Database, title: str, selector: AssetSelector) -> str:
-    """The title that is named: as it is printed, by its name where that is one title's, or by what it was called before."""
+    """The title that is named: as it is printed, or by its name where that is one title's."""
     wanted = "show" if selector.season is not None else title_kind_of(selector.kind)
     is_of_kind = any(folded(each.name) == folded(title) for each in queries_titles.titles(db, wanted))
-    before = queries_decisions.meant_by(db, title)
-    if before != {folded(title)}:
-        found = [each.id for each in queries_titles.titles(db) if folded(each.name) in before]
-        if len(found) == 1:
-            return found[0]
     return preflight.validate_title_exists(db, title, kind=wanted if is_of_kind else None).id
 
 

@@ -226,6 +226,7 @@ def test_opening_without_memory_is_an_error_of_the_library(tmp_path: Path, sound
         outcomes(path, [], read_only=False)
     finally:
         apsw.hard_heap_limit(0)
+        apsw.soft_heap_limit(0)  # which the hard limit has lowered, too
 
     assert outcomes(path, ASKED, read_only=False) == []
 

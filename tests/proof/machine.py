@@ -27,6 +27,7 @@ from proof.model import (
     File,
     Identity,
     Model,
+    OfTitle,
     Options,
     RefusedError,
     Rows,
@@ -108,7 +109,7 @@ def of_kind(kind: Any) -> Choice:
 
 
 def of_title(title: str) -> Choice:
-    return Choice(AssetSelector(title=title), lambda each: (each.identity.title or "").casefold() == title.casefold())
+    return Choice(AssetSelector(title=title), OfTitle(title))
 
 
 def of_flags(missing: bool | None, approved: bool | None) -> Choice:

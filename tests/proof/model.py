@@ -113,6 +113,27 @@ class Options:
 
 
 @attrs.frozen
+class OfTitle:
+    """What belongs to the title that is named: to one of them, or the name is refused."""
+
+    title: str
+
+    def __call__(self, each: Shown) -> bool:
+        return (each.identity.title or "").casefold() == self.title.casefold()
+
+    def of_one_title(self, found: Mapping[int, Shown]) -> dict[int, Shown]:
+        """Those of the title that is called exactly so, or is printed without a year."""
+        titles = {each.identity[:3] for each in found.values()}
+        exactly = [each for each in titles if each[1] == self.title]
+        if len(exactly) != 1:
+            exactly = [each for each in titles if each[2] is None]
+        if len(titles) > 1 and len(exactly) != 1:
+            raise RefusedError("ambiguous")
+        meant = titles if len(titles) == 1 else exactly
+        return {number: each for number, each in found.items() if each.identity[:3] in meant}
+
+
+@attrs.frozen
 class Moves:
     """Which asset is which new file, and the keys of what cannot be told apart."""
 
@@ -546,6 +567,8 @@ class Model:
     def chosen(self, wanted: Wanted, expected: int | None) -> dict[int, Shown]:
         """The assets that are meant, which must not be none."""
         found = {number: each for number, each in self.shown().items() if wanted(each)}
+        if isinstance(wanted, OfTitle):
+            found = wanted.of_one_title(found)
         if not found or expected not in (None, len(found)):
             raise RefusedError("none, or another number")
         return found

@@ -60,6 +60,7 @@ def no_memory(db: Database) -> None:
         db.execute("INSERT INTO item (name) VALUES (hex(zeroblob(10000000)))")
     finally:
         apsw.hard_heap_limit(0)
+        apsw.soft_heap_limit(0)  # which the hard limit has lowered, too
 
 
 class ProgressError(Exception):
