@@ -157,9 +157,11 @@ class Transaction:
         if self.name == MEMORY or not self.is_idle:
             return
         connection, self._is_shut = self.connection, True
-        if self.is_idle:  # still: who enters a unit in another thread looks for `_is_shut` afterwards
-            with suppress(apsw.Error):  # in use by another thread: the child refuses the file
-                connection.close()
+        if not self.is_idle:  # by now: who enters a unit in another thread looks for `_is_shut` afterwards
+            self._is_shut = False
+            return
+        with suppress(apsw.Error):  # in use by another thread: the child refuses the file
+            connection.close()
 
     def reopen(self) -> bool:
         """Open the connection again, if a fork has closed it; whether it had. In the child nobody does."""

@@ -68,6 +68,7 @@ SAID = (
     Identity("movie", "Alien", None),
     Identity("movie", "Alien", 0),
     Identity("episode", "Dark", None, 1, (1,)),
+    Identity("movie", "Dark", 0),
     Identity("episode", "Lost", 2004, 1, (2, 3)),
     Identity("bumper"),
     2,

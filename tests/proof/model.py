@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import attrs
 
 Key = tuple[str, Any]
 Rows = dict[Key, Any]
+T = TypeVar("T")
 TITLE_KINDS = {"episode": "show", "movie": "movie"}
 
 
@@ -125,12 +126,16 @@ class OfTitle:
         """Those of the title that is called exactly so, or is printed without a year."""
         titles = {each.identity[:3] for each in found.values()}
         exactly = [each for each in titles if each[1] == self.title]
-        if len(exactly) != 1:
-            exactly = [each for each in titles if each[2] is None]
-        if len(titles) > 1 and len(exactly) != 1:
-            raise RefusedError("ambiguous")
-        meant = titles if len(titles) == 1 else exactly
+        printed = [each for each in titles if each[2] is None]
+        meant = not_ambiguous(next((each for each in (exactly, printed) if len(each) == 1), [*titles]))
         return {number: each for number, each in found.items() if each.identity[:3] in meant}
+
+
+def not_ambiguous(titles: list[T]) -> list[T]:
+    """The titles that a name may mean, which must not be several."""
+    if len(titles) > 1:
+        raise RefusedError("ambiguous")
+    return titles
 
 
 @attrs.frozen
@@ -689,14 +694,29 @@ class Model:
                 self.rows["assignment", number] = (collection, key, identity._replace(title=new[0], year=new[1]))
 
     def _title_said(self, said: Identity) -> Identity:
-        """Without a year, the one title that goes by the name is meant, or else the one that went by it; 0: it is not known."""
-        if said.title is None or said.year is not None:
+        """Without a year, the one title that is printed so, or goes or went by the name; 0: it is not known."""
+        if said.title is None:
             return said._replace(year=said.year or None)
+        if said.year is not None:
+            return self._as_spelled(said._replace(year=said.year or None))
         names = self._meant_by(said.title)
-        alike = [
-            row for row in self.table("title").values() if row[0] == TITLE_KINDS.get(said.kind) and row[1].casefold() in names
+        of_kind = [row for row in self.table("title").values() if row[0] == TITLE_KINDS.get(said.kind)]
+        alike = [row for row in of_kind if row[1].casefold() in names]
+        printed = [row for row in of_kind if row[1].casefold() == said.title.casefold() and row[2] is None]
+        meant = not_ambiguous(printed if len(printed) == 1 else alike)
+        return said._replace(title=meant[0][1], year=meant[0][2]) if meant else self._as_spelled(said)
+
+    def _as_spelled(self, said: Identity) -> Identity:
+        """The title that is there, in whatever case, or else what the station calls it instead."""
+        kind, asked = TITLE_KINDS.get(said.kind), (said.title or "").casefold()
+        there = [
+            row[1] for row in self.table("title").values() if (row[0], row[1].casefold(), row[2]) == (kind, asked, said.year)
         ]
-        return said._replace(title=alike[0][1], year=alike[0][2]) if len(alike) == 1 else said
+        if there:
+            return said if said.title in there else said._replace(title=there[0])
+        spelled = {row[:3]: row[3:] for row in self.table("title_spelling").values()}
+        title, year = spelled.get((kind, said.title, said.year), (said.title, said.year))
+        return said._replace(title=title, year=year)
 
     def _meant_by(self, title: str) -> set[str]:
         """A name, or where nothing goes by it, what was once called so, in lower case."""
