@@ -9,8 +9,8 @@ from rich.text import Text
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
-from retrovue_uow.cli_output import facts, listed, plain, shown_title, titled
-from retrovue_uow.model import CurationResult, Explanation, TitleResult
+from retrovue_uow.cli_output import facts, listed, plain, shown_title
+from retrovue_uow.model import CurationResult, Explanation, TitleResult, printed_title
 from retrovue_uow.operations.selecting import Assets
 
 Verb = Callable[..., CurationResult]
@@ -44,7 +44,7 @@ def curation_report(done: str) -> Callable[[CurationResult], Group]:
 def title_report(result: TitleResult) -> Text:
     """What a title is called now, and what was merged into it."""
     title = result.title
-    called = titled(title.name, title.year)
+    called = printed_title(title.name, title.year)
     would = "would be" if result.dry_run else "is"
     if result.merged is None:
         return Text(plain(f"the {title.kind} {would} called {called}"))

@@ -35,6 +35,7 @@ from retrovue_uow.model import (
     SourceIngestResult,
     Title,
     as_json,
+    printed_title,
 )
 from retrovue_uow.redaction import redacted
 
@@ -334,18 +335,13 @@ def listed(paths: Sequence[str]) -> Iterator[RenderableType]:
         yield Text(f"and {len(paths) - _LISTED} more: --json names all")
 
 
-def titled(name: str, year: int | None) -> str:
-    """A title with its year, where that is known."""
-    return f"{name} ({year})" if year else name
-
-
 def shown_title(asset: Asset) -> str:
     """Title, year, season and episodes, as far as it has them: `Space: 1999 (1975) S01E02-E03`."""
     if asset.title is None:
         return ""
     episodes = "-".join(f"E{number:02}" for number in asset.episode_numbers)
     season = f" S{asset.season_number:02}" if asset.season_number is not None else ""
-    return f"{titled(asset.title, asset.year)}{season}{episodes}"
+    return f"{printed_title(asset.title, asset.year)}{season}{episodes}"
 
 
 def clock(duration_ms: int | None) -> str:

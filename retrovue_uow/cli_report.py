@@ -12,7 +12,7 @@ from rich.text import Text
 from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, plain, print_json, show, stdout, titled
+from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, plain, print_json, show, stdout
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
     INTERSTITIAL_KINDS,
@@ -23,6 +23,7 @@ from retrovue_uow.model import (
     PathMapping,
     SourceIngestResult,
     WipeResult,
+    printed_title,
 )
 
 _COUNTS = (
@@ -82,7 +83,7 @@ def _shows(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
             seasons[asset.title or "", asset.year or 0, asset.season_number or 0].append(asset)
     rows = [
         (
-            long(titled(name, year)),
+            long(printed_title(name, year)),
             "specials" if season == 0 else season,
             ranges({number for asset in assets for number in asset.episode_numbers}),
             len(assets),
@@ -103,7 +104,7 @@ def _movies(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
     movies = sorted(
         (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
     )
-    rows = [(long(titled(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
+    rows = [(long(printed_title(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
     if rows:
         yield grid(("movie", "length"), rows)
     if len(movies) > _SHOWN:

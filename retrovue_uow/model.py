@@ -574,6 +574,11 @@ class CheckReport:
         return not self.violations
 
 
+def printed_title(name: str, year: int | None) -> str:
+    """A title as listings print it: with its year, where that is known."""
+    return f"{name} ({year})" if year else name
+
+
 def folded(text: str) -> str:
     """Text that users type, as it is compared: whatever its case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -10,7 +10,17 @@ import attrs
 
 from retrovue_uow.errors import CurationError, ValidationError
 from retrovue_uow.log import logger
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, Collection, CurationResult, Title, TitleResult, folded
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    AssetKind,
+    Collection,
+    CurationResult,
+    Title,
+    TitleResult,
+    folded,
+    printed_title,
+)
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
 from retrovue_uow.operations.interfaces import OpenCatalog
@@ -171,15 +181,15 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
     """The name and year that were said; without a year, those of the one title that goes by that name, if there is one."""
     if said.year is not None or not isinstance(said.title, str):
         return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
-    called = queries_titles.titles_called(db, queries_decisions.meant_by(db, said.title))
-    alike = [(name, year) for title_kind, name, year in called if title_kind == title_kind_of(kind)]
-    of_kind = [] if title_kind_of(kind) is None else queries_titles.titles(db, title_kind_of(kind))
-    printed = [(each.name, each.year) for each in of_kind if folded(_printed(each.name, each.year)) == folded(said.title)]
-    if len(printed) == 1 or len(alike) == 1:
-        return (printed or alike)[0]
-    if alike:
-        listed = ", ".join(repr(_printed(*each)) for each in alike)
+    meant = queries_decisions.meant_by(db, said.title)
+    of_kind = [(each.name, each.year) for each in queries_titles.titles(db) if each.kind == title_kind_of(kind)]
+    printed = [each for each in of_kind if folded(printed_title(*each)) == folded(said.title)]
+    alike = printed if len(printed) == 1 else [each for each in of_kind if folded(each[0]) in meant]
+    if len(alike) > 1:
+        listed = ", ".join(repr(printed_title(*each)) for each in alike)
         raise ValidationError(f"title {said.title!r} is ambiguous: name one of {listed}, or give a year (0: not known)")
+    if alike:
+        return alike[0]
     return _as_spelled(db, kind, said.title, None)
 
 
@@ -300,12 +310,12 @@ def settle(db: Database) -> list[str]:
     """
     settled: list[str] = []
     for kind, id_, name, year, new, new_year in queries_decisions.contradicted_titles(db):
-        there = [each for each in queries_titles.titles(db, kind) if (each.name, each.year) == (new, new_year)]
-        if there:
-            queries_titles.merge_titles(db, id_, into=there[0].id)
+        there = queries_titles.title_id(db, kind, new, new_year)
+        if there is not None:
+            queries_titles.merge_titles(db, id_, into=there)
         else:
             queries_titles.rename_title(db, id_, new, new_year)
-        settled.append(f"{kind} {_printed(name, year)!r} is {_printed(new, new_year)!r}, as it was renamed or merged")
+        settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
     hierarchy = Hierarchy(db)
     for asset in queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "assignment")):
         decided = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
@@ -314,10 +324,6 @@ def settle(db: Database) -> list[str]:
     retired = queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "retirement"))
     queries_assets.retire(db, [asset.id for asset in retired])
     return [*settled, *(f"{asset.canonical_key!r} is retired" for asset in retired)]
-
-
-def _printed(name: str, year: int | None) -> str:
-    return name if year is None else f"{name} ({year})"
 
 
 def settle_after_migration(db: Database) -> None:

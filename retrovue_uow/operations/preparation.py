@@ -17,7 +17,18 @@ from retrovue_uow.media import importers, paths, registry
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.secrets import withheld
-from retrovue_uow.model import Asset, AssetDraft, Collection, IngestFilters, PathMapping, Progress, Refresh, Source, folded
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    Collection,
+    IngestFilters,
+    PathMapping,
+    Progress,
+    Refresh,
+    Source,
+    folded,
+    printed_title,
+)
 from retrovue_uow.operations import process
 from retrovue_uow.operations.discovery import Discovered, Sidecars, discover
 from retrovue_uow.operations.interfaces import OpenCatalog
@@ -423,7 +434,7 @@ def _matches(filters: IngestFilters, titles: Set[str], found: AssetDraft | Asset
     """A title is meant by its name, of whichever year, or by its name and year as they are printed."""
     return (
         found.title is not None
-        and (folded(found.title) in titles or folded(f"{found.title} ({found.year})") in titles)
+        and (folded(found.title) in titles or folded(printed_title(found.title, found.year)) in titles)
         and filters.season in (None, found.season_number)
         and (filters.episode is None or filters.episode in found.episode_numbers)
     )

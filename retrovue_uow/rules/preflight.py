@@ -11,7 +11,17 @@ from retrovue_uow.media import paths
 from retrovue_uow.media.asking import require
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.model import Collection, IngestFilters, PathMapping, Source, Title, TitleKind, WipeOptions, folded
+from retrovue_uow.model import (
+    Collection,
+    IngestFilters,
+    PathMapping,
+    Source,
+    Title,
+    TitleKind,
+    WipeOptions,
+    folded,
+    printed_title,
+)
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import queries_assets, queries_config, queries_titles
 from retrovue_uow.store.database import Database
@@ -68,7 +78,7 @@ def _is_named(each: Source | Collection | Title, selector: str) -> bool:
 
 
 def _with_year(each: Source | Collection | Title) -> str:
-    return f"{each.name} ({each.year})" if isinstance(each, Title) and each.year else each.name
+    return printed_title(each.name, each.year) if isinstance(each, Title) else each.name
 
 
 @rule

@@ -78,10 +78,13 @@ def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obsta
 @rule
 def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changeset) -> None:
     """No title loses, by what `inverse` has just changed, a name in which something was decided since."""
-    for change in inverse.rows() if inverse.glance.changed["title"]["UPDATE"] else ():
+    if not inverse.glance.changed["title"]["UPDATE"]:
+        return
+    titles = {each.id: each for each in queries_titles.titles(db)}
+    for change in inverse.rows():
         if change.table != "title" or change.old is None or not {"name", "year"} & set(change.new or {}):
             continue
-        title = next(each for each in queries_titles.titles(db) if each.id == change.key)
+        title = titles[str(change.key)]
         name, year = str(change.old.get("name", title.name)), change.old.get("year", title.year)
         decided = queries_decisions.naming_title(db, title.kind, name, year if isinstance(year, int) else None)
         if decided:

@@ -88,7 +88,8 @@ class Journal:
         self._schema_version = -1
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
-        database.guard(Guard(kept=frozenset({*JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names()))
+        self._guard = Guard(kept=frozenset({*JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names())
+        database.guard(self._guard)
         database.after_begin(self._open_unit)
         database.before_commit(self._close_unit)
 
@@ -130,8 +131,7 @@ class Journal:
     def _read_shape(self) -> None:
         self._shape = read_shape(self._database)
         unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
-        kept = frozenset({*JOURNAL_TABLES, "sqlite_sequence"})
-        self._database.guard(Guard(kept=kept, named=migrations.own_names(), unrecorded=unrecorded))
+        self._database.guard(attrs.evolve(self._guard, unrecorded=unrecorded))
 
     def _recording(self) -> Recording | None:
         return Recording(self._database, self._shape) if HAS_SESSIONS else None

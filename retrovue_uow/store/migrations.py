@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,7 @@ _STATE = """
 SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
   FROM pragma_application_id, pragma_user_version
 """
+"""One statement, so that nobody can make the catalogue between two of its answers."""
 _COLUMNS = """
 SELECT tables.name, columns.name
   FROM pragma_table_list AS tables
@@ -33,7 +35,6 @@ SELECT tables.name, columns.name
  WHERE tables.type = 'table'
  ORDER BY tables.name, columns.cid
 """
-"""One statement, so that nobody can make the catalogue between two of its answers."""
 
 
 @cache
@@ -42,37 +43,35 @@ def migrations() -> tuple[str, ...]:
     return tuple(_texts("migrations").values())
 
 
-@cache
-def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
-    """Type and name → SQL of all that the first migrations make."""
+@contextmanager
+def _made(count: int) -> Iterator[apsw.Connection]:
+    """A database in memory as the first migrations make it."""
     try:
         fresh = apsw.Connection(MEMORY)
         try:
             for text in migrations()[:count]:
                 fresh.execute(text).fetchall()
-            return _stored(fresh)
+            yield fresh
         finally:
             fresh.close()
     except apsw.Error as error:
         raise translated(error, MEMORY) from error
+
+
+@cache
+def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
+    """Type and name → SQL of all that the first migrations make."""
+    with _made(count) as fresh:
+        return _stored(fresh)
 
 
 @cache
 def columns_at(version: int) -> dict[str, list[str]]:
     """The columns of each table, as the first migrations make them."""
     found: dict[str, list[str]] = {}
-    try:
-        fresh = apsw.Connection(MEMORY)
-        try:
-            for text in migrations()[:version]:
-                fresh.execute(text).fetchall()
-            rows = fresh.execute(_COLUMNS).fetchall()
-        finally:
-            fresh.close()
-    except apsw.Error as error:
-        raise translated(error, MEMORY) from error
-    for table, column in rows:
-        found.setdefault(str(table), []).append(str(column))
+    with _made(version) as fresh:
+        for table, column in fresh.execute(_COLUMNS).fetchall():
+            found.setdefault(str(table), []).append(str(column))
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Set
 from typing import NamedTuple
 
 from retrovue_uow.model import Title, TitleKind, folded
-from retrovue_uow.store.database import Database
+from retrovue_uow.store.database import Database, Row
 from retrovue_uow.store.identity import new_id
 
 
@@ -43,6 +43,21 @@ def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, i
     return [(kind, name, year) for kind, name, year in rows if folded(name) in names]
 
 
+def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str | None:
+    """Identifier of the title that is called exactly so."""
+    rows = db.execute(
+        """
+        SELECT id
+          FROM title
+         WHERE kind = ?
+           AND name = ?
+           AND ifnull(year, 0) = ifnull(?, 0)
+        """,
+        (kind, name, year),
+    )
+    return str(rows[0][0]) if rows else None
+
+
 class _Episode(NamedTuple):
     """What is known of an episode."""
 
@@ -67,6 +82,7 @@ class Hierarchy:
         self._seasons: dict[tuple[str, int], int] = {}
         self._episodes: dict[int, dict[int, _Episode]] = {}
         self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
+        self._assigned: set[Row] = set()
 
     def forget(self) -> None:
         """Believe nothing any longer; what was added still counts."""
@@ -78,7 +94,7 @@ class Hierarchy:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
         known = self._titles.get((kind, name, year))
         if known is None:
-            found = self._found_title(kind, name, year) or self._found_alike(kind, name, year)
+            found = title_id(self._db, kind, name, year) or self._found_alike(kind, name, year)
             known = self._titles[kind, name, year] = found or self._add_title(kind, name, year, now)
         return known
 
@@ -87,26 +103,13 @@ class Hierarchy:
         if self._alike is None:
             rows = self._db.execute("SELECT kind, name, year, id FROM title ORDER BY created_at DESC, id DESC")
             self._alike = {(kind_, folded(name_), year_): id_ for kind_, name_, year_, id_ in rows}
-        is_assigned = self._db.execute(
-            "SELECT 1 FROM assignment WHERE kind = iif(?1 = 'show', 'episode', ?1) AND title = ?2 AND year IS ?3 LIMIT 1",
-            (kind, name, year),
-        )
+            self._assigned = set(
+                self._db.execute("SELECT DISTINCT iif(kind = 'episode', 'show', kind), title, year FROM assignment")
+            )
+        is_assigned = (kind, name, year) in self._assigned  # what the operator says is taken to the letter
         found = None if is_assigned else self._alike.get((kind, folded(name), year))
         is_there = found is not None and self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,))
         return found if is_there else None
-
-    def _found_title(self, kind: TitleKind, name: str, year: int | None) -> str | None:
-        rows = self._db.execute(
-            """
-            SELECT id
-              FROM title
-             WHERE kind = ?
-               AND name = ?
-               AND ifnull(year, 0) = ifnull(?, 0)
-            """,
-            (kind, name, year),
-        )
-        return str(rows[0][0]) if rows else None
 
     def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
         id_ = new_id()
