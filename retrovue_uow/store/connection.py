@@ -252,6 +252,8 @@ def open_connection(path: str, *, busy: BusyWait, read_only: bool, immutable: bo
 
 def cannot_open(error: apsw.Error, path: str) -> RetroVueError:
     """`error`, raised at opening, in the library's words: SQLite says the same of the files that it needs beside this one."""
+    if isinstance(error, apsw.SQLError):  # no statement of a user's has run yet: the file is what SQLite cannot make out
+        return ResourceError(f"database {path!r} {_DAMAGED} ({error})")
     reason = None
     if path != MEMORY and isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError) and not _may_open_no_more():
         reason = _lack_beside(path)

@@ -247,8 +247,9 @@ class Database:
         self._transaction.before_commit.append(hook)
 
     def at_end(self, hook: Hook) -> None:
-        """Call `hook` once when the open outermost unit has ended, whichever way."""
-        self._innermost()
+        """Call `hook` once when the open outermost unit has ended, whichever way; also where SQLite has ended it already."""
+        if not self._transaction.is_lost:
+            self._innermost()
         self._transaction.at_end(hook)
 
     def _innermost(self) -> Unit[Database]:

@@ -71,14 +71,16 @@ def alike_names(db: Database) -> list[Violation]:
     """Sources, collections of one source, and titles of one kind and year, whose names differ in case or Unicode form alone."""
     rows = db.execute(
         """
-        SELECT 'source' AS subject, NULL AS source_id, id, name
-          FROM source
-         UNION ALL
-        SELECT 'collection', source_id, id, name
-          FROM collection
-         UNION ALL
-        SELECT 'title', kind || ' ' || ifnull(year, ''), id, name
-          FROM title
+        SELECT subject, source_id, id, name
+          FROM (SELECT 'source' AS subject, NULL AS source_id, id, name
+                  FROM source
+                 UNION ALL
+                SELECT 'collection', source_id, id, name
+                  FROM collection
+                 UNION ALL
+                SELECT 'title', kind || ' ' || ifnull(year, ''), id, name
+                  FROM title)
+         WHERE typeof(name) = 'text'                                -- a damaged page may hold anything, which is told as damage
          ORDER BY subject, source_id, name
         """
     )

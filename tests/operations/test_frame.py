@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from harness import dump
 
-from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError
+from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError, TransactionLostError
 from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claims
 
@@ -139,3 +139,18 @@ def test_one_that_cannot_even_begin_fails_in_its_preflight(catalog: Catalog) -> 
     reader.close()
     assert caught.value.phase == "preflight"
     assert str(caught.value).startswith(f"review failed in preflight: {catalog.database.path!r} was opened read-only")
+
+
+def test_a_claim_is_given_back_where_sqlite_has_ended_the_unit(catalog: Catalog, collection: Collection) -> None:
+    def double(opened: Catalog) -> None:
+        with suppress(OperationError), opened.operation("doubling") as op:
+            with op.preflight():
+                op.claim(collection.id)
+            with op.execution() as db:
+                db.execute("INSERT OR ROLLBACK INTO source SELECT * FROM source")
+
+    with pytest.raises(TransactionLostError), catalog.session():
+        double(catalog)
+
+    with Catalog(catalog.database.path) as other:
+        other.wipe_collection(collection.name)

@@ -437,3 +437,14 @@ def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
 def test_a_backup_into_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
     with Database(tmp_path / "some.db") as db, pytest.raises(ResourceError, match="missing"):
         db.backup(str(tmp_path / "missing" / "copy.db"))
+
+
+def test_a_file_format_that_sqlite_does_not_support_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    Catalog(path).close()
+    content = bytearray(path.read_bytes())
+    content[47] = 9  # the schema format number: https://www.sqlite.org/fileformat.html#schema_format_number
+    path.write_bytes(content)
+
+    with pytest.raises(ResourceError, match="damaged: restore a backup"):
+        Catalog(path)
