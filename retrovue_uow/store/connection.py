@@ -312,7 +312,8 @@ def _judge_kind(path: str, found: os.stat_result) -> None:
 def _judge_side_files(path: str) -> None:
     """SQLite waits for ever for what a FIFO in the place of its journal has to say."""
     for side_file in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
-        if os.path.exists(side_file) and not os.path.isfile(side_file):
+        found = _status(side_file)
+        if found is not None and not stat.S_ISREG(found.st_mode):
             raise ResourceError(f"{side_file!r} is no regular file, and SQLite needs that name: move it away")
 
 
@@ -343,8 +344,16 @@ def read_header(path: str) -> bytes:
 
 def has_log(path: str) -> bool:
     """Whether SQLite has a log beside the file from which it may have to mend it, the header included."""
-    logs = (f"{path}-wal", f"{path}-journal")
-    return any(os.path.isfile(log) and os.path.getsize(log) > 0 for log in logs)
+    found = (_status(f"{path}-wal"), _status(f"{path}-journal"))
+    return any(log is not None and stat.S_ISREG(log.st_mode) and log.st_size > 0 for log in found)
+
+
+def _status(side_file: str) -> os.stat_result | None:
+    """One look at a side file, since another process that opens the catalogue may remove it between two; None: not there."""
+    try:
+        return os.stat(side_file)
+    except OSError:  # what cannot be looked at, SQLite cannot open: it says so
+        return None
 
 
 def _judge_header(path: str, size: int) -> None:

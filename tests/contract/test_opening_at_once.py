@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
@@ -14,6 +15,7 @@ from proof.figures import Size
 
 from retrovue_uow import Catalog
 from retrovue_uow.store import migrations
+from retrovue_uow.store.connection import has_log
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 PROCESSES = 8
@@ -43,12 +45,19 @@ def older_version(path: Path) -> None:
         connection.close()
 
 
+def opener() -> subprocess.Popen[str]:
+    """A process that ends when its input does, as `with` leaves it."""
+    return subprocess.Popen([sys.executable, "-c", OPENING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.mark.parametrize("is_older", [False, True], ids=["made", "migrated"])
 def test_of_processes_that_open_a_catalogue_at_once_each_has_it(tmp_path: Path, is_older: bool, size: Size) -> None:
-    openers = [
-        subprocess.Popen([sys.executable, "-c", OPENING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
-    ]
+    with ExitStack() as ended:
+        openers = [ended.enter_context(opener()) for _ in range(PROCESSES)]
+        open_at_once(openers, tmp_path, is_older, size)
+
+
+def open_at_once(openers: list[subprocess.Popen[str]], tmp_path: Path, is_older: bool, size: Size) -> None:
     for round_ in range(size.choose(sample=6, full=100)):
         folder = tmp_path / str(round_)
         folder.mkdir()
@@ -68,6 +77,15 @@ def test_of_processes_that_open_a_catalogue_at_once_each_has_it(tmp_path: Path, 
         assert not list(folder.glob("*.part"))
         with Catalog(path) as catalog:
             assert catalog.check().violations == ()
-    for opener in openers:
-        opener.communicate(timeout=30)
-        assert opener.returncode == 0
+
+
+def test_a_journal_that_another_process_removes_while_it_is_looked_at_is_no_journal(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    toggle = "import os, sys\nwhile True:\n    open(sys.argv[1], 'w').close()\n    os.unlink(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", toggle, f"{path}-journal"]) as other:
+        try:
+            found = [has_log(str(path)) for _ in range(20_000)]
+        finally:
+            other.kill()
+
+    assert not any(found)
