@@ -18,7 +18,7 @@ from retrovue_uow.testing.reporting import listeners
 from retrovue_uow.testing.snapshots import shortened, snapshot
 from retrovue_uow.testing.strikes import Fault
 
-KINDS = ("statement", "file", "call", "kill")
+KINDS = ("statement", "file", "call", "claim", "moved", "kill", "fork")
 PROGRESS_S = 5.0
 _THREADS_S = 5.0
 """How long an abandoned call that was let go may take to end."""
@@ -72,7 +72,9 @@ def assert_atomic(
         catalog: The catalogue, or what makes one at the path that it is given.
         action: What is to be proven. It must succeed, do the same each time, and reach the file through its argument.
         faults: Kinds of faults: `"statement"` (an exception before an SQL statement), `"file"` (the disk fails or is full, once
-            or from then on), `"call"` (an importer or enricher raises, returns garbage or hangs), `"kill"` (SIGKILL).
+            or from then on), `"call"` (an importer or enricher raises, returns garbage or hangs), `"claim"` (somebody else
+            holds a collection's, or its file is damaged), `"moved"` (the catalogue's file is deleted or replaced), `"kill"`
+            (SIGKILL), `"fork"` (a forked child tries to work in the catalogue).
         sample: How many faults of each kind to try; None: all.
         seed: Which ones.
         hang_s: How long `enrich` may take where it hangs.
@@ -148,7 +150,8 @@ class _Proof:
         with self._bench.copy() as path:
             with kind.run(self._bench, path, self._action, fault) as run:
                 self.unreached += not run.has_struck
-                reasons = [*self._wrong_rows(run, path), *_what_is_held(run.catalog), *_unsound(run.catalog)]
+                reasons = [] if run.complaint is None else [run.complaint]
+                reasons += [*self._wrong_rows(run, path), *_what_is_held(run.catalog), *_unsound(run.catalog)]
                 reasons += [] if reasons else self._wrong_next_run(run.catalog, path)
             return [*reasons, *_foreign_files(path), *_threads_left(threads)]
 

@@ -35,8 +35,9 @@ def test_every_operation_is_proven() -> None:
 @pytest.mark.proof(
     "Every public operation is all or nothing, whatever goes wrong inside",
     how="`assert_atomic` on copies of a catalogue: an error, Ctrl-C, lack of memory or kill -9 at any SQL statement, an I/O "
-    "error or full disk at any write, sync, truncation or deletion, an exception, garbage or a hang at any call of an importer "
-    "or enricher; then the rows, `check()`, locks, claims, files, threads and the next run are judged",
+    "error or full disk at any write, sync, truncation or deletion, temporary files too, an exception, garbage or a hang "
+    "at any call of a plugin, a claim that is held or damaged, the file deleted or replaced or a child forked at "
+    "any SQL statement; then the rows, `check()`, locks, claims, files, threads and the next run are judged",
 )
 @pytest.mark.parametrize("name", ALL)
 def test_every_operation_is_atomic(

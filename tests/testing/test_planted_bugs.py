@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -59,8 +61,8 @@ def test_a_sound_operation_is_atomic(station: Catalog) -> None:
 
     assert report.failures == ()
     assert report.unreached == 0
-    assert report.faults == 45  # it calls nobody
-    assert str(report).startswith(f"45 faults at {report.points['statement']} statement, ")
+    assert report.faults == 78  # 15 of five kinds, and 3 claims; it calls nobody
+    assert str(report).startswith(f"78 faults at {report.points['statement']} statement, ")
 
 
 def test_one_that_commits_half_way_through_a_second_connection_is_caught(station: Catalog) -> None:
@@ -201,6 +203,59 @@ def test_one_that_leaves_a_claim_is_caught(station: Catalog) -> None:
     with pytest.raises(AssertionError, match=r"claim on collection .* is left"):
         assert_atomic(station, lambda catalog: kept.append(catalog.prepare_ingest("Shows")), faults=["file"], sample=40)
     assert kept
+
+
+def test_one_that_takes_a_conflict_for_success_is_caught(station: Catalog) -> None:
+    def wiping_what_is_free(catalog: Catalog) -> None:
+        with contextlib.suppress(OperationError):
+            catalog.wipe_collection("Shows")
+
+    with pytest.raises(AssertionError, match=r"claim fault \(held\) .* ended without an error, but the catalogue is not"):
+        assert_atomic(station, wiping_what_is_free, faults=["claim"])
+
+
+def test_one_that_a_damaged_claim_stops_is_caught(station: Catalog) -> None:
+    def careful(catalog: Catalog) -> None:
+        for claim in Path(f"{catalog.database.path}.claims").glob("*.db"):
+            json.loads(claim.read_bytes() or b"{}")
+        catalog.wipe_collection("Shows")
+
+    with pytest.raises(AssertionError, match="a damaged claim stands in the way"):
+        assert_atomic(station, careful, faults=["claim"])
+
+
+def test_one_that_makes_a_deleted_catalogue_anew_is_caught(station: Catalog) -> None:
+    def stubborn(catalog: Catalog) -> None:
+        try:
+            catalog.disable_collection("Shows")
+        except OperationError:
+            with Catalog(catalog.database.path):
+                raise
+
+    with pytest.raises(AssertionError, match="a deleted catalogue is there again"):
+        assert_atomic(station, stubborn, faults=["moved"])
+
+
+def test_one_that_a_fork_stops_is_caught(station: Catalog) -> None:
+    parent = os.getpid()
+    forks: list[int] = []
+    os.register_at_fork(after_in_parent=lambda: forks.append(parent))
+
+    def disturbed(catalog: Catalog) -> None:
+        before = len(forks)
+        catalog.disable_collection("Shows")
+        if len(forks) > before:
+            raise RuntimeError("somebody forked")
+
+    with pytest.raises(AssertionError, match="a forked child came and went, and the action raised"):
+        assert_atomic(station, disturbed, faults=["fork"], sample=2)
+
+
+def test_a_catalogue_that_a_forked_child_can_open_is_caught(station: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrovue_uow.store.connection.is_inherited", lambda path: False)
+
+    with pytest.raises(AssertionError, match="not refused what is its parent's, but has opened the file"):
+        assert_atomic(station, approve_all, faults=["fork"], sample=2)
 
 
 def test_one_that_leaves_a_file_is_caught(station: Catalog) -> None:
