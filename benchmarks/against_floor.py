@@ -15,8 +15,8 @@ from benchmarks.measuring import Comparison, Goal, Sizes, by_turns
 from benchmarks.rows import all_rows, validate_same_rows
 from benchmarks.stations import SHOWS, Template, drafts, make_files, template, timed
 from retrovue_uow import Catalog
-from retrovue_uow.media import registry
-from retrovue_uow.store.connection import wrong_settings
+from retrovue_uow.media import plugins
+from retrovue_uow.uow.connection import wrong_settings
 
 PER_FOLDER = 20
 
@@ -30,7 +30,7 @@ def work_of(empty: Template, count: int) -> floor.Work:
     return floor.Work(
         empty.collection.id,
         mapping.id,
-        registry.fingerprint((), ()),
+        plugins.fingerprint((), ()),
         list(drafts(empty.importer.folder, SHOWS, range(count))),
     )
 

@@ -19,18 +19,18 @@ import attrs
 
 from benchmarks.stations import make_files, station, timed
 from retrovue_uow import Catalog
-from retrovue_uow.store import journal, queries_integrity
+from retrovue_uow.store import checks, recorder
 
 
 @contextmanager
 def nothing_recorded() -> Iterator[None]:
     """The library without recording, checks and journal: a switch of this benchmark, and of nobody else."""
     with (
-        mock.patch.object(journal, "HAS_SESSIONS", False),
-        mock.patch.object(queries_integrity, "violations", return_value=[]),
-        mock.patch.object(queries_integrity, "broken_references", return_value=[]),
-        mock.patch.object(journal.Journal, "add_operation"),
-        mock.patch.object(journal.Journal, "_close_unit"),
+        mock.patch.object(recorder, "HAS_SESSIONS", False),
+        mock.patch.object(checks, "violations", return_value=[]),
+        mock.patch.object(checks, "broken_references", return_value=[]),
+        mock.patch.object(recorder.Journal, "add_operation"),
+        mock.patch.object(recorder.Journal, "_close_unit"),
     ):
         yield
 

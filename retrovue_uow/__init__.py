@@ -58,8 +58,8 @@ if TYPE_CHECKING:
         WipeResult,
         as_json,
     )
-    from retrovue_uow.operations.preparation import PreparedIngest
-    from retrovue_uow.store.database import Database
+    from retrovue_uow.operations.prepare import PreparedIngest
+    from retrovue_uow.uow.database import Database
 
 __all__ = [
     "AfterCommitError",
@@ -119,10 +119,10 @@ __all__ = [
 
 _HOMES = {
     "Catalog": "catalog",
-    "Database": "store.database",
+    "Database": "uow.database",
     "Enricher": "media.interfaces",
     "Importer": "media.interfaces",
-    "PreparedIngest": "operations.preparation",
+    "PreparedIngest": "operations.prepare",
 }
 """Modules by public name; of errors it is `errors`, of everything else `model`."""
 

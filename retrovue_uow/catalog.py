@@ -8,7 +8,7 @@ from functools import _lru_cache_wrapper, cache, partial
 from types import TracebackType
 
 from retrovue_uow.errors import ContractError, OperationError, ResourceError, ValidationError
-from retrovue_uow.media import registry
+from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import (
     Asset,
@@ -26,35 +26,27 @@ from retrovue_uow.model import (
     Title,
     TitleKind,
 )
-from retrovue_uow.operations import configure, correct, decide, forget, ingest, process, selecting, undo, wipe
-from retrovue_uow.rules import curation, explaining, integrity, preflight, undoing
+from retrovue_uow.operations import configure, correct, decide, explain, forget, ingest, process, select, undo, wipe
+from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.curation import Protection
-from retrovue_uow.store import (
-    journal,
-    migrations,
-    queries_assets,
-    queries_config,
-    queries_integrity,
-    queries_journal,
-    queries_titles,
-    verification,
-)
-from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD
+from retrovue_uow.rules.undo import validate_unit_exists
+from retrovue_uow.store import assets, checks, collections, journal, migrations, recorder, rows, titles, verification
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.connection import MEMORY, usable_path
-from retrovue_uow.store.database import Database
 from retrovue_uow.store.enrichment_cache import EnrichmentCache, beside
-from retrovue_uow.store.identity import as_stored
-from retrovue_uow.store.journal import Journal, Retention
-from retrovue_uow.store.operation import Operation
-from retrovue_uow.store.unit import Unit
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.recorder import Journal, Retention
+from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD
+from retrovue_uow.uow.connection import MEMORY, usable_path
+from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.unit import Unit
 
 
 def _protections(protects: Protection | None) -> tuple[_lru_cache_wrapper[bool], ...]:
     """All that says what is protected; each is asked about an asset once in a unit, however many look at it."""
     if protects is not None and not callable(protects):
         raise ContractError(f"`protects` must be a function that gets an asset, not {protects!r}")
-    found = [*registry.protections(), *([] if protects is None else [protects])]
+    found = [*plugins.protections(), *([] if protects is None else [protects])]
     if not found:
         raise ContractError(
             "`production=True` protects nothing: give `protects`, a function that says of an asset whether it is protected, "
@@ -114,8 +106,8 @@ class Catalog:
         except BaseException:
             self.database.close()
             raise
-        self.importers = registry.importer_factories(importers)
-        self.enrichers = registry.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
+        self.importers = plugins.importer_factories(importers)
+        self.enrichers = plugins.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
         self.protections = protections
         self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)
@@ -216,7 +208,7 @@ class Catalog:
 
     def sources(self) -> list[Source]:
         """Every source, by name."""
-        return queries_config.sources(self.database)
+        return collections.sources(self.database)
 
     def source(self, selector: str) -> Source:
         """The source with this identifier or name. Raises `ValidationError` if there is none, or more than one."""
@@ -224,7 +216,7 @@ class Catalog:
 
     def collections(self, source: str | None = None) -> list[Collection]:
         """Every collection, or those of one source, by name."""
-        found = queries_config.collections(self.database)
+        found = collections.collections(self.database)
         if source is None:
             return found
         source_id = self.source(source).id
@@ -257,7 +249,7 @@ class Catalog:
         Raises:
             ValidationError: The selector makes no sense, or its title is none or ambiguous.
         """
-        return selecting.matching(self.database, selector)
+        return select.matching(self.database, selector)
 
     def schedulable_assets(self, collection: str | None = None) -> list[Asset]:
         """The assets that may go on the air, of a collection or of all: ready, approved, not missing.
@@ -272,7 +264,7 @@ class Catalog:
         Raises:
             ValidationError: There is no such asset.
         """
-        return explaining.explanation(self.database, self.asset(asset))
+        return explain.explanation(self.database, self.asset(asset))
 
     def asset(self, uuid: str) -> Asset:
         """The asset with this identifier. Raises `ValidationError` if there is none."""
@@ -280,17 +272,17 @@ class Catalog:
 
     def markers(self, asset_id: str) -> list[Marker]:
         """The markers of an asset, in time."""
-        return queries_assets.markers(self.database, self.asset(asset_id).id)
+        return assets.markers(self.database, self.asset(asset_id).id)
 
     def metadata(self, asset_id: str) -> dict[str, Json]:
         """The metadata documents of an asset, by domain."""
-        return queries_assets.metadata(self.database, self.asset(asset_id).id)
+        return assets.metadata(self.database, self.asset(asset_id).id)
 
     def titles(self, kind: TitleKind | None = None) -> list[Title]:
         """Every show and movie, or those of one kind, by name. Raises `ValidationError` for another kind."""
         if kind not in (None, "show", "movie"):
             raise ValidationError(f"the kind of a title is 'show' or 'movie', not {kind!r}")
-        return queries_titles.titles(self.database, kind)
+        return titles.titles(self.database, kind)
 
     def history(self, limit: int = 50) -> list[JournalUnit]:
         """The units of work that were committed last, the newest first, each with its operations.
@@ -300,11 +292,11 @@ class Catalog:
         """
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise ValidationError(f"the limit must be a whole number from 0, not {limit!r}")
-        return queries_journal.newest_units(self.database, min(limit, 2**63 - 1))
+        return journal.newest_units(self.database, min(limit, 2**63 - 1))
 
     def unit(self, unit_id: str) -> JournalUnit:
         """The unit of work with this identifier. Raises `ValidationError` if the journal has none."""
-        return undoing.validate_unit_exists(self.database, unit_id)
+        return validate_unit_exists(self.database, unit_id)
 
     def changes(self, unit_id: str) -> Changes:
         """What a unit changed, row by row.
@@ -313,11 +305,11 @@ class Catalog:
             ValidationError: There is no such unit, or its rows are no longer recorded.
             ResourceError: The SQLite at hand has no session extension.
         """
-        return journal.recorded(self.database, self.unit(unit_id)).changes()
+        return rows.changes_in(recorder.recorded(self.database, self.unit(unit_id)))
 
     def last_ingest(self, collection: str) -> JournalUnit | None:
         """The unit that last ingested a collection; None if there was none."""
-        return queries_journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
+        return journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
 
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
@@ -332,12 +324,12 @@ class Catalog:
                 (
                     *verification.listed(db, verification.damage),
                     *schema,
-                    *verification.listed(db, queries_integrity.all_broken_references),
-                    *(verification.listed(db, queries_integrity.all_violations) if rules_can_judge else ()),
+                    *verification.listed(db, checks.all_broken_references),
+                    *(verification.listed(db, checks.all_violations) if rules_can_judge else ()),
                     *verification.wrong_connection(db),
                     *verification.listed(db, verification.wrong_journal),
                 ),
-                mentions=tuple(verification.listed(db, queries_config.alike_names)),
+                mentions=tuple(verification.listed(db, collections.alike_names)),
             )
 
     def backup(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from retrovue_uow.cli_output import grid, plain, show, stdout
 from retrovue_uow.model import Changes, Result, RowChange
-from retrovue_uow.store.queries_rows import word_for
+from retrovue_uow.store.rows import word_for
 
 _SIGNS = {"insert": "+", "update": "~", "delete": "-"}
 R = TypeVar("R", bound=Result)

@@ -11,7 +11,7 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import facts, listed, plain, shown_title
 from retrovue_uow.model import CurationResult, Explanation, TitleResult, printed_title
-from retrovue_uow.operations.selecting import Assets
+from retrovue_uow.operations.select import Assets
 
 Verb = Callable[..., CurationResult]
 

@@ -18,7 +18,7 @@ from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths, probing
-from retrovue_uow.media.importers import why_no_asset
+from retrovue_uow.media.walk import why_no_asset
 from retrovue_uow.model import (
     Asset,
     Collection,
@@ -33,9 +33,9 @@ from retrovue_uow.model import (
     WipeResult,
     folded,
 )
-from retrovue_uow.operations.preparation import PreparedIngest
+from retrovue_uow.operations.prepare import PreparedIngest
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import queries_assets
+from retrovue_uow.store import assets
 
 SOURCE_NAME = "filesystem"
 R = TypeVar("R", bound=Result)
@@ -235,7 +235,7 @@ def asset_page(catalog: Catalog, selector: str) -> AssetPage:
 
 def asset_named(catalog: Catalog, selector: str) -> Asset:
     """The asset with that identifier, key or file."""
-    found = queries_assets.assets_named(catalog.database, [selector, absolute(selector)])
+    found = assets.assets_named(catalog.database, [selector, absolute(selector)])
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)
         raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")

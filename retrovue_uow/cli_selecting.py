@@ -14,7 +14,7 @@ from retrovue_uow.cli_options import KindChoice, StateChoice
 if TYPE_CHECKING:
     from retrovue_uow.catalog import Catalog
     from retrovue_uow.model import AssetSelector
-    from retrovue_uow.operations.selecting import Assets
+    from retrovue_uow.operations.select import Assets
 
 _OPTIONS: dict[str, Any] = {  # Typer reads them as annotations
     "path": Annotated[

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 PYTHONPATH="$PWD/tests" && export PYTHONPATH
 python -m coverage erase
 python -m coverage run -m pytest -p tracing "$@" \
-    --ignore=tests/store/test_interrupts.py \
+    --ignore=tests/uow/test_interrupts.py \
     --ignore=tests/test_starting.py \
     --deselect=tests/store/test_enrichment_cache.py::test_ctrl_c_at_any_time_neither_loses_what_was_written_nor_locks_anybody_out
 python -m coverage combine --quiet

@@ -15,8 +15,8 @@ import attrs
 
 from retrovue_uow import AssetDraft, Catalog, Collection, Database, FoundCollection, IngestFilters, PathMapping
 from retrovue_uow.model import Json
-from retrovue_uow.store.changes import Changeset, Recording
-from retrovue_uow.store.shape import quoted, read_shape
+from retrovue_uow.uow.changes import Changeset, Recording
+from retrovue_uow.uow.tables import quoted, read_shape
 
 Dump = dict[str, list[tuple[Any, ...]]]
 JOURNAL = ("unit_of_work", "operation")

@@ -3,8 +3,8 @@
     python tests/mutation.py             # every mutant that has no result yet, then the verdict
     python tests/mutation.py survivors   # those that survived without a reason, again, by all tests
     python tests/mutation.py verdict     # only the verdict on the results at hand
-    python tests/mutation.py 'retrovue_uow.store.unit.*'            # one module, anew
-    python tests/mutation.py survivors 'retrovue_uow.store.unit.*'  # its survivors
+    python tests/mutation.py 'retrovue_uow.uow.unit.*'            # one module, anew
+    python tests/mutation.py survivors 'retrovue_uow.uow.unit.*'  # its survivors
 
 The mutants are mutmut's (extra `proof`, configuration in setup.cfg), and lie in the folder `mutants`. What survived is compared
 with `surviving_mutants.toml`: the verdict names each survivor without a reason there, and each reason whose mutant is no more.

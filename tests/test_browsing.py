@@ -19,7 +19,7 @@ import yaml
 from harness import FakeEnricher, FakeImporter, draft, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, WipeOptions
-from retrovue_uow.store import journal
+from retrovue_uow.store import recorder
 
 ROOT = Path(__file__).parent.parent
 VIEWS = sorted(entry.name.removesuffix(".sql") for entry in (files("retrovue_uow.schema") / "views").iterdir())
@@ -267,7 +267,7 @@ def test_units_of_work_are_listed_the_newest_first(catalog: Catalog, select: Sel
 
     listed = select("SELECT operations, rows_changed, undoable, library_version FROM unit_listing")
 
-    version = journal.library_version()
+    version = recorder.library_version()
     assert [each[0] for each in listed] == ["collection_ingest", "collection_ingest", "source_add, collection_add"]
     assert listed[0][1:] == (0, "no", version)
     assert listed[2][1:] == (3, "yes", version)
@@ -277,7 +277,7 @@ def test_the_newest_unit_is_first_though_the_clock_was_set_back(
     catalog: Catalog, select: Select, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, now in (("first", "2026-06-30T12:00:00.000000Z"), ("second", "2001-01-01T00:00:00.000000Z")):
-        monkeypatch.setattr(journal, "utc_now", lambda now=now: now)
+        monkeypatch.setattr(recorder, "utc_now", lambda now=now: now)
         catalog.add_source(name, "shows")
 
     assert select("SELECT committed_at FROM unit_listing LIMIT 1") == [("2001-01-01T00:00:00.000000Z",)]

@@ -13,7 +13,7 @@ import attrs
 from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.media.folders import Place, is_library_folder, place_below
 from retrovue_uow.media.numbering import is_like_an_episode, leading_episodes, marker_in, starts_with_number
-from retrovue_uow.media.registry import refuse_unknown_keys
+from retrovue_uow.media.plugins import refuse_unknown_keys
 from retrovue_uow.media.titles import (
     LAST_BARE_YEAR,
     Titled,

@@ -19,7 +19,7 @@ import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.paths import reason
-from retrovue_uow.media.registry import refuse_unknown_keys
+from retrovue_uow.media.plugins import refuse_unknown_keys
 from retrovue_uow.model import AssetDraft, Json, Marker
 
 MAX_INTEGER = 2**53

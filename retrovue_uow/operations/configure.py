@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
-from retrovue_uow.media import asking, paths, registry
+from retrovue_uow.media import asking, paths, plugins
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, folded
-from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.redaction import MAX_DEPTH
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import is_json
-from retrovue_uow.store import queries_assets, queries_config
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.operation import Operation
+from retrovue_uow.store import assets, collections
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.uow.database import Database
 
 
 def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config: Json = {}) -> Source:  # noqa: A002, B006
@@ -46,12 +46,12 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
     with catalog.operation("source_add", ConfigurationError, name=name, type=type) as op:
         with op.preflight() as db:
             _require_name("source", name)
-            _require_free("source", name, [source.name for source in queries_config.sources(db)])
+            _require_free("source", name, [source.name for source in collections.sources(db)])
             _require_json("source", name, config)
-            registry.make_importer(type, config, catalog.importers)
+            plugins.make_importer(type, config, catalog.importers)
         with op.execution() as db:
             source = Source(id=new_id(), name=name, type=type, config=dict(config))
-            queries_config.add_source(db, source, created_at=utc_now())
+            collections.add_source(db, source, created_at=utc_now())
         _validate(op)
         return op.finish(source)
 
@@ -76,16 +76,16 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
         with op.preflight() as db:
             found_source = preflight.validate_source_exists(db, source)
         with op.preparation():
-            importer = registry.make_importer(found_source.type, found_source.config, catalog.importers)
+            importer = plugins.make_importer(found_source.type, found_source.config, catalog.importers)
             preflight.validate_source_connectivity(found_source, importer)
             reported = [_normalised(found) for found in asking.reported_collections(importer, found_source)]
         with op.execution() as db:
             preflight.validate_source_exists(db, found_source.id)
-            known = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
+            known = [each for each in collections.collections(db) if each.source_id == found_source.id]
             _require_distinct(reported, known)
             ids = [_known_id(found, known) or _add_collection(db, found_source, found, enabled=False) for found in reported]
         _validate(op)
-        with_id = {collection.id: collection for collection in queries_config.collections(catalog.database)}
+        with_id = {collection.id: collection for collection in collections.collections(catalog.database)}
         return op.finish([with_id[id_] for id_ in ids])
 
 
@@ -146,7 +146,7 @@ def add_collection(
         with op.preflight() as db:
             found_source = preflight.validate_source_exists(db, source)
             found = _normalised(FoundCollection(name, external_id, path_mappings))
-            siblings = [each for each in queries_config.collections(db) if each.source_id == found_source.id]
+            siblings = [each for each in collections.collections(db) if each.source_id == found_source.id]
             _require_free("collection", name, [each.name for each in siblings])
             _require_free("external id", external_id or "", [each.external_id or "" for each in siblings if each.external_id])
         with op.execution() as db:
@@ -157,9 +157,9 @@ def add_collection(
 
 def _add_collection(db: Database, source: Source, found: FoundCollection, *, enabled: bool) -> str:
     collection = Collection(new_id(), source.id, found.name, found.external_id, enabled)
-    queries_config.add_collection(db, collection, created_at=utc_now())
+    collections.add_collection(db, collection, created_at=utc_now())
     for source_path, local_path in found.path_mappings.items():
-        queries_config.add_path_mapping(db, collection.id, source_path, local_path)
+        collections.add_path_mapping(db, collection.id, source_path, local_path)
     return collection.id
 
 
@@ -187,7 +187,7 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
                 raise ValidationError(f"{source!r} is mapped to {mapping.local_path!r} already: remove that mapping first")
 
     def change(db: Database, found: Collection) -> None:
-        queries_config.add_path_mapping(db, found.id, *_mapping(source_path, local_path))
+        collections.add_path_mapping(db, found.id, *_mapping(source_path, local_path))
 
     op = catalog.operation(
         "collection_map", ConfigurationError, collection=collection, source_path=source_path, local_path=local_path
@@ -219,13 +219,13 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
         raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
 
     def check(db: Database, found: Collection) -> None:
-        used = queries_config.assets_of_mapping(db, mapping_id(found))
+        used = collections.assets_of_mapping(db, mapping_id(found))
         if used:
             key = paths.canonical_key(source_path)
             raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
 
     def change(db: Database, found: Collection) -> None:
-        queries_config.remove_path_mapping(db, mapping_id(found))
+        collections.remove_path_mapping(db, mapping_id(found))
 
     op = catalog.operation("collection_unmap", ConfigurationError, collection=collection, source_path=source_path)
     return _change(catalog, op, collection, check, change)
@@ -298,10 +298,10 @@ def attach_enricher(
         if any(enricher.type == type for enricher in found.enrichers):
             raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
         _require_json("enricher", type, config)
-        registry.make_enricher(type, config, catalog.enrichers)
+        plugins.make_enricher(type, config, catalog.enrichers)
 
     def change(db: Database, found: Collection) -> None:
-        queries_config.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
+        collections.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
 
     op = catalog.operation("enricher_attach", ConfigurationError, collection=collection, type=type, priority=priority)
     return _change(catalog, op, collection, check, change)
@@ -329,7 +329,7 @@ def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collect
             raise ValidationError(f"enricher {type!r} is not attached to collection {found.name!r}: it has {attached}")
 
     def change(db: Database, found: Collection) -> None:
-        queries_config.detach_enricher(db, found.id, type)
+        collections.detach_enricher(db, found.id, type)
 
     op = catalog.operation("enricher_detach", ConfigurationError, collection=collection, type=type)
     return _change(catalog, op, collection, check, change)
@@ -353,11 +353,11 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
         with op.preflight() as db:
             found = preflight.validate_collection_exists(db, collection)
             preflight.validate_no_conflicting_operations(op, found)
-            count = queries_assets.count_assets(db, found.id)
+            count = assets.count_assets(db, found.id)
             if count:
                 raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
         with op.execution() as db:
-            queries_config.remove_collection(db, found.id)
+            collections.remove_collection(db, found.id)
         _validate(op)
         return op.finish(found)
 
@@ -379,11 +379,11 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
     with catalog.operation("source_remove", ConfigurationError, source=source) as op:
         with op.preflight() as db:
             found = preflight.validate_source_exists(db, source)
-            collections = [each.name for each in queries_config.collections(db) if each.source_id == found.id]
-            if collections:
-                raise BusinessRuleError(f"source {found.name!r} has collections {collections}: remove them first")
+            held = [each.name for each in collections.collections(db) if each.source_id == found.id]
+            if held:
+                raise BusinessRuleError(f"source {found.name!r} has collections {held}: remove them first")
         with op.execution() as db:
-            queries_config.remove_source(db, found.id)
+            collections.remove_source(db, found.id)
         _validate(op)
         return op.finish(found)
 
@@ -393,7 +393,7 @@ def _set_enabled(catalog: OpenCatalog, operation: Operation, collection: str, *,
         """Nothing beyond what every change of a collection checks."""
 
     def change(db: Database, found: Collection) -> None:
-        queries_config.set_enabled(db, found.id, enabled=enabled)
+        collections.set_enabled(db, found.id, enabled=enabled)
 
     return _change(catalog, operation, collection, check, change)
 

@@ -23,16 +23,17 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.operations import process
 from retrovue_uow.operations.decide import curation_result
-from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.selecting import Assets, chosen, described, selected
+from retrovue_uow.operations.open_catalog import OpenCatalog
+from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets, queries_config, queries_decisions, queries_journal, queries_titles
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.journal import library_version
-from retrovue_uow.store.queries_decisions import Identity, title_kind_of
-from retrovue_uow.store.queries_titles import Hierarchy
+from retrovue_uow.store import assets as asset_rows
+from retrovue_uow.store import collections, decisions, journal, titles
+from retrovue_uow.store.decisions import Identity, title_kind_of
+from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.store.recorder import library_version
+from retrovue_uow.store.titles import Hierarchy
+from retrovue_uow.uow.database import Database
 
 T = TypeVar("T")
 
@@ -88,9 +89,9 @@ def assign(
             if said == _Said():
                 raise ValidationError("nothing was said: give a kind, a title, a season, …")
             found = selected(db, choice, expect_assets=expect_assets)
-            collections = {collection.id: collection for collection in queries_config.collections(db)}
-            titles = {kind: _title_said(db, kind, said) for kind in {said.kind or asset.kind for asset in found}}
-            identities = [_identity_of(asset, said, titles, collections[asset.collection_id]) for asset in found]
+            owners = {collection.id: collection for collection in collections.collections(db)}
+            meant = {kind: _title_said(db, kind, said) for kind in {said.kind or asset.kind for asset in found}}
+            identities = [_identity_of(asset, said, meant, owners[asset.collection_id]) for asset in found]
         with op.execution() as db:
             hierarchy = Hierarchy(db)
             changed = [
@@ -128,12 +129,12 @@ def unassign(
     ) as op:
         with op.preflight() as db:
             found = selected(db, choice, expect_assets=expect_assets)
-            decided = {id_: queries_decisions.decisions(db, id_) for id_ in {asset.collection_id for asset in found}}
+            decided = {id_: decisions.decisions(db, id_) for id_ in {asset.collection_id for asset in found}}
             assigned = [asset for asset in found if asset.canonical_key in decided[asset.collection_id].assignments]
         with op.execution() as db:
             ids = [asset.id for asset in assigned]
-            queries_decisions.remove_assignments(db, ids)
-            queries_assets.let_be_read_again(db, ids)
+            decisions.remove_assignments(db, ids)
+            asset_rows.mark_stale(db, ids)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(curation_result(found, assigned))
@@ -181,8 +182,8 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
     """The name and year that were said; without a year, those of the one title that goes by that name, if there is one."""
     if said.year is not None or not isinstance(said.title, str):
         return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
-    meant = queries_decisions.meant_by(db, said.title)
-    of_kind = [(each.name, each.year) for each in queries_titles.titles(db) if each.kind == title_kind_of(kind)]
+    meant = decisions.meant_by(db, said.title)
+    of_kind = [(each.name, each.year) for each in titles.titles(db) if each.kind == title_kind_of(kind)]
     printed = [each for each in of_kind if folded(printed_title(*each)) == folded(said.title)]
     alike = printed if len(printed) == 1 else [each for each in of_kind if folded(each[0]) in meant]
     if len(alike) > 1:
@@ -198,10 +199,10 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
     title_kind = title_kind_of(kind)
     if title_kind is None or not isinstance(title, str):
         return title, year
-    there = [each[1] for each in queries_titles.titles_called(db, {folded(title)}) if each[::2] == (title_kind, year)]
+    there = [each[1] for each in titles.titles_called(db, {folded(title)}) if each[::2] == (title_kind, year)]
     if there:
         return title if title in there else there[0], year
-    return queries_decisions.spellings(db).get((title_kind, title, year), (title, year))
+    return decisions.spellings(db).get((title_kind, title, year), (title, year))
 
 
 def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:
@@ -215,7 +216,7 @@ def _draft(asset: Asset, identity: Identity) -> AssetDraft:
 
 def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> bool:
     """Whether the asset is something else now than before."""
-    queries_decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
+    decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
     draft = _draft(asset, identity)
     if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False
@@ -226,7 +227,7 @@ def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity
 def _be(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> None:
     """Let an asset be and show what was assigned."""
     now = utc_now()
-    queries_assets.set_kind(db, asset.id, identity.kind, now=now)
+    asset_rows.set_kind(db, asset.id, identity.kind, now=now)
     process.link_again(db, hierarchy, asset, _draft(asset, identity), now=now)
 
 
@@ -259,8 +260,8 @@ def rename_title(
             renamed = attrs.evolve(found, name=found.name if name is None else name, year=_year(found, year))
             preflight.validate_title_is_free(db, found, renamed)
         with op.execution() as db:
-            queries_titles.rename_title(db, found.id, renamed.name, renamed.year)
-            queries_decisions.spell(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
+            titles.rename_title(db, found.id, renamed.name, renamed.year)
+            decisions.spell(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=renamed))
@@ -295,9 +296,9 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
             goes, stays = preflight.validate_title_exists(db, merged), preflight.validate_title_exists(db, into)
             curation.validate_titles_can_merge(stays, goes)
         with op.execution() as db:
-            queries_titles.merge_titles(db, goes.id, into=stays.id)
-            queries_decisions.spell(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
-            (joined,) = [each for each in queries_titles.titles(db, stays.kind) if each.id == stays.id]
+            titles.merge_titles(db, goes.id, into=stays.id)
+            decisions.spell(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
+            (joined,) = [each for each in titles.titles(db, stays.kind) if each.id == stays.id]
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=joined, merged=goes))
@@ -309,20 +310,20 @@ def settle(db: Database) -> list[str]:
     Decisions are kept by path and by spelling, and outlive rows that go and come back.
     """
     settled: list[str] = []
-    for kind, id_, name, year, new, new_year in queries_decisions.contradicted_titles(db):
-        there = queries_titles.title_id(db, kind, new, new_year)
+    for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
+        there = titles.title_id(db, kind, new, new_year)
         if there is not None:
-            queries_titles.merge_titles(db, id_, into=there)
+            titles.merge_titles(db, id_, into=there)
         else:
-            queries_titles.rename_title(db, id_, new, new_year)
+            titles.rename_title(db, id_, new, new_year)
         settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
     hierarchy = Hierarchy(db)
-    for asset in queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "assignment")):
-        decided = queries_decisions.decisions(db, asset.collection_id, asset.canonical_key)
+    for asset in asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "assignment")):
+        decided = decisions.decisions(db, asset.collection_id, asset.canonical_key)
         _be(db, hierarchy, asset, decided.assignments[asset.canonical_key])
         settled.append(f"{asset.canonical_key!r} is what it was assigned to be")
-    retired = queries_assets.assets_by_id(db, queries_decisions.contradicted_assets(db, "retirement"))
-    queries_assets.retire(db, [asset.id for asset in retired])
+    retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
+    asset_rows.retire(db, [asset.id for asset in retired])
     return [*settled, *(f"{asset.canonical_key!r} is retired" for asset in retired)]
 
 
@@ -334,7 +335,7 @@ def settle_after_migration(db: Database) -> None:
         return
     logger.warning("contradictions_settled", settled=settled)
     unit_id = new_id()
-    queries_journal.ensure_unit(db, unit_id, started_at=started_at, pid=os.getpid(), library_version=library_version())
-    queries_journal.add_operation(
+    journal.ensure_unit(db, unit_id, started_at=started_at, pid=os.getpid(), library_version=library_version())
+    journal.add_operation(
         db, unit_id, name="schema_migration", arguments={}, result={"settled": settled}, started_at=started_at, duration_ms=0
     )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from retrovue_uow.errors import CurationError
 from retrovue_uow.model import Asset, CurationResult
-from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.operations.selecting import Assets, chosen, described, selected
+from retrovue_uow.operations.open_catalog import OpenCatalog
+from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity
-from retrovue_uow.store import queries_assets, queries_decisions
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store import assets as asset_rows
+from retrovue_uow.store import decisions
+from retrovue_uow.store.ids import utc_now
+from retrovue_uow.uow.database import Database
 
 Require = Callable[[Sequence[Asset]], None]
 Change = Callable[[Database, list[str]], None]
@@ -44,7 +45,7 @@ def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None =
         dry_run=dry_run,
         require=curation.validate_ready,
         is_so=lambda asset: asset.approved,
-        change=queries_assets.approve,
+        change=asset_rows.approve,
     )
 
 
@@ -76,7 +77,7 @@ def withdraw_approval(
         dry_run=dry_run,
         require=_require_nothing,
         is_so=lambda asset: not asset.approved,
-        change=queries_assets.withdraw_approvals,
+        change=asset_rows.withdraw_approvals,
     )
 
 
@@ -170,13 +171,13 @@ def _decide(
 
 
 def _retire(db: Database, asset_ids: list[str]) -> None:
-    queries_assets.retire(db, asset_ids)
-    queries_decisions.retire(db, asset_ids, now=utc_now())
+    asset_rows.retire(db, asset_ids)
+    decisions.retire(db, asset_ids, now=utc_now())
 
 
 def _reinstate(db: Database, asset_ids: list[str]) -> None:
-    queries_assets.reinstate(db, asset_ids)
-    queries_decisions.reinstate(db, asset_ids)
+    asset_rows.reinstate(db, asset_ids)
+    decisions.reinstate(db, asset_ids)
 
 
 def curation_result(found: Sequence[Asset], changed: Sequence[Asset]) -> CurationResult:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from retrovue_uow.errors import ForgetError
 from retrovue_uow.model import ForgetResult
 from retrovue_uow.operations import process
-from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import queries_assets, queries_decisions
-from retrovue_uow.store.identity import utc_ago
+from retrovue_uow.store import assets, decisions
+from retrovue_uow.store.ids import utc_ago
 
 
 def forget_missing(
@@ -60,19 +60,17 @@ def forget_missing(
             found = preflight.validate_collection_exists(db, collection)
             preflight.validate_no_conflicting_operations(op, found)
             preflight.validate_forget_options(older_than, max_fraction)
-            missing = queries_assets.missing_assets(db, found.id)
+            missing = assets.missing_assets(db, found.id)
             until = utc_ago(older_than or timedelta(0))
             doomed = [each for each in missing if each.missing_since <= until]
             preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)
             if catalog.protections:
-                curation.validate_not_protected(
-                    catalog.protections, queries_assets.assets_by_id(db, [each.id for each in doomed])
-                )
+                curation.validate_not_protected(catalog.protections, assets.assets_by_id(db, [each.id for each in doomed]))
         with op.execution() as db:
             ids = [each.id for each in doomed]
-            queries_decisions.remove_assignments(db, ids)
-            queries_decisions.reinstate(db, ids)
-            went = queries_assets.delete_assets(db, ids)
+            decisions.remove_assignments(db, ids)
+            decisions.reinstate(db, ids)
+            went = assets.delete_assets(db, ids)
             deleted = process.remove_with_what_they_held(db, went)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)

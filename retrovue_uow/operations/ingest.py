@@ -20,9 +20,9 @@ from retrovue_uow.model import (
     as_json,
 )
 from retrovue_uow.operations import process
-from retrovue_uow.operations.interfaces import OpenCatalog
 from retrovue_uow.operations.moves import Moves, find_moves
-from retrovue_uow.operations.preparation import (
+from retrovue_uow.operations.open_catalog import OpenCatalog
+from retrovue_uow.operations.prepare import (
     PreparedAsset,
     PreparedIngest,
     Request,
@@ -34,13 +34,13 @@ from retrovue_uow.operations.preparation import (
     validate,
 )
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import queries_assets, queries_config, queries_decisions
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import utc_now
-from retrovue_uow.store.operation import Operation
-from retrovue_uow.store.queries_assets import KnownAsset
-from retrovue_uow.store.queries_decisions import Decisions
-from retrovue_uow.store.queries_titles import Hierarchy
+from retrovue_uow.store import assets, collections, decisions
+from retrovue_uow.store.assets import KnownAsset
+from retrovue_uow.store.decisions import Decisions
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.ids import utc_now
+from retrovue_uow.store.titles import Hierarchy
+from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
 
@@ -188,30 +188,30 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
     is_as_seen = db.moment() == prepared.known_at
-    known = prepared.known if is_as_seen else queries_assets.known_assets(db, prepared.collection.id)
+    known = prepared.known if is_as_seen else assets.known_assets(db, prepared.collection.id)
     if prepared.request.as_if_empty and known:
         raise ValidationError(
             f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
             "wipe it first, in the same unit"
         )
-    decisions = queries_decisions.decisions(db, prepared.collection.id)
+    decided = decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
     no_longer_unchanged = outdated(prepared, known)
     found = [*prepared.assets, *no_longer_unchanged]
     moves = find_moves(unseen, found, known) if prepared.request.filters.is_full else Moves()
-    assets = [settled(each, decisions, known_as=moves.key_before(each.key)) for each in found]
+    settled_ones = [settled(each, decided, known_as=moves.key_before(each.key)) for each in found]
     if prepared.request.strict_names:
-        refuse_unclassified(assets)
-    writing = _Writing(db, prepared, decisions, moves)
+        refuse_unclassified(settled_ones)
+    writing = _Writing(db, prepared, decided, moves)
     tally = _Tally(unchanged=len(prepared.unchanged) - len(no_longer_unchanged))
-    for each in assets:
+    for each in settled_ones:
         op.working_on = each.key
         existing = known.get(each.key)
         tally.count(writing.write(each, existing), each, existing)
     op.working_on = None
     moved = {origin.key for origin in moves.origins.values()}
     missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
-    queries_assets.mark_missing(db, [known[key].id for key in missing], since=writing.now)
+    assets.mark_missing(db, [known[key].id for key in missing], since=writing.now)
     return tally.result(prepared, missing, moves.ambiguous, created_entities=writing.hierarchy.added)
 
 
@@ -348,7 +348,7 @@ def ingest_source(
     with catalog.operation("source_ingest", IngestError, prepares=True, source=source_id) as op:
         with op.preflight() as db:
             source = preflight.validate_source_exists(db, source_id)
-            enabled = [each for each in queries_config.collections(db) if each.source_id == source.id and each.enabled]
+            enabled = [each for each in collections.collections(db) if each.source_id == source.id and each.enabled]
             if not enabled:
                 raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
         with op.preparation():

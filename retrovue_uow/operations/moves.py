@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.operations.preparation import PreparedAsset
+from retrovue_uow.operations.prepare import PreparedAsset
 from retrovue_uow.operations.process import is_other_file
-from retrovue_uow.store.queries_assets import KnownAsset
+from retrovue_uow.store.assets import KnownAsset
 
 Facts = tuple[int, int, int]
 

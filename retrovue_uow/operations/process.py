@@ -10,7 +10,7 @@ from typing import NamedTuple
 import attrs
 
 from retrovue_uow.errors import AssetProcessingError, ValidationError
-from retrovue_uow.media import importers, paths, registry
+from retrovue_uow.media import paths, plugins, walk
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.remembering import Remembering
 from retrovue_uow.model import (
@@ -24,15 +24,15 @@ from retrovue_uow.model import (
     Refresh,
     Sidecar,
 )
-from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
-from retrovue_uow.store import queries_assets, queries_decisions, queries_titles
-from retrovue_uow.store.database import Database
+from retrovue_uow.store import assets, decisions, titles
+from retrovue_uow.store.assets import Deleted, KnownAsset
 from retrovue_uow.store.enrichment_cache import EnrichmentCache
-from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.queries_assets import Deleted, KnownAsset
-from retrovue_uow.store.queries_titles import Hierarchy
+from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.store.titles import Hierarchy
+from retrovue_uow.uow.database import Database
 
 _REFRESHES = (None, "changed", "all")
 
@@ -65,7 +65,7 @@ def process_asset(
         ContractError: A unit of work is open: prepare an ingest in front of it instead.
     """
     if isinstance(asset_draft, AssetDraft):
-        asset_draft = importers.masked_draft(asset_draft)
+        asset_draft = walk.masked_draft(asset_draft)
     path = getattr(asset_draft, "source_path", None)
     with catalog.operation(
         "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh
@@ -75,14 +75,14 @@ def process_asset(
             found = preflight.validate_collection_exists(db, collection)
             key, mapping = validate_asset_draft(asset_draft, found)
             preflight.validate_collection_accessible(found, mapping)
-            enrichers = registry.ready(found.enrichers, catalog.enrichers)
+            enrichers = plugins.ready(found.enrichers, catalog.enrichers)
             preflight.validate_enrichers_available(enrichers)
-            known = queries_assets.known_asset(db, found.id, key)
+            known = assets.known_asset(db, found.id, key)
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, paths.Links())
-            draft = importers.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
-            fingerprint = registry.fingerprint(found.enrichers, [each.enricher for each in enrichers])
+            draft = walk.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
+            fingerprint = plugins.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
             if is_enriched:
                 with remembering(catalog.enrichment_cache, found, refresh) as kept:
@@ -90,15 +90,15 @@ def process_asset(
             validate_asset_draft(draft, found)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, found)
-            decisions = queries_decisions.decisions(db, found.id, key)
+            decided = decisions.decisions(db, found.id, key)
             if is_enriched:
-                draft = decisions.settle(key, draft)
+                draft = decided.settle(key, draft)
             with db.session():
                 write = AssetWrite(
-                    found.id, key, mapping.id, draft, fingerprint, known, is_enriched, is_retired=key in decisions.retired
+                    found.id, key, mapping.id, draft, fingerprint, known, is_enriched, is_retired=key in decided.retired
                 )
                 hierarchy = Hierarchy(db)
-                written = write_asset(db, hierarchy, write, queries_assets.known_asset(db, found.id, key), now=utc_now())
+                written = write_asset(db, hierarchy, write, assets.known_asset(db, found.id, key), now=utc_now())
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, written.asset_id)
             integrity.validate_hierarchy_integrity(db)
@@ -114,7 +114,7 @@ def process_asset(
 
 def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
     """The draft with what the disk knows of its file, which is there."""
-    (found,) = importers.on_disk([draft])
+    (found,) = walk.on_disk([draft])
     if found is None:
         raise ValidationError(
             f"file {draft.file_path!r} is not there: is its disk mounted, and is {mapping.local_path!r} the folder that "
@@ -230,11 +230,11 @@ def write_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Kn
             raise ValidationError(f"{write.key!r} went from the catalogue while its file was looked at: run it again")
         return _create(db, hierarchy, write, now=now)
     if known.missing_since is not None:
-        queries_assets.mark_returned(db, known.id)
+        assets.mark_returned(db, known.id)
         if is_other_file(known, write.draft):
-            queries_assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
+            assets.withdraw_approval(db, known.id)  # what was approved is not what has come back
     if known.lacks_facts:
-        queries_assets.fill_in_facts(db, known.id, write.draft, now=now)
+        assets.fill_in_facts(db, known.id, write.draft, now=now)
     if not write.is_enriched or write.seen is None:
         return Written(known.id, "changed" if is_changed(known, write.draft, write.enrichers) else "unchanged")
     if known._replace(missing_since=None) != write.seen._replace(missing_since=None):
@@ -244,7 +244,7 @@ def write_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Kn
 
 def _create(db: Database, hierarchy: Hierarchy, write: AssetWrite, *, now: str) -> Written:
     written = Written(new_id(), "created")
-    queries_assets.add_asset(
+    assets.add_asset(
         db,
         written.asset_id,
         write.draft,
@@ -257,14 +257,14 @@ def _create(db: Database, hierarchy: Hierarchy, write: AssetWrite, *, now: str) 
         now=now,
     )
     _link(db, hierarchy, write.draft, written.asset_id, now=now)
-    queries_assets.add_markers(db, written.asset_id, write.draft.markers)
-    queries_assets.set_metadata(db, written.asset_id, write.draft.metadata)
+    assets.add_markers(db, written.asset_id, write.draft.markers)
+    assets.set_metadata(db, written.asset_id, write.draft.metadata)
     return written
 
 
 def _refresh(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: KnownAsset, *, now: str) -> Written:
     before = _facts(db, known.id)
-    queries_assets.update_asset(
+    assets.update_asset(
         db,
         known.id,
         write.draft,
@@ -275,12 +275,12 @@ def _refresh(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Known
     )
     link_again(db, hierarchy, before[0], write.draft, now=now)
     if set(before[1]) != set(write.draft.markers):
-        queries_assets.remove_markers(db, known.id)
-        queries_assets.add_markers(db, known.id, write.draft.markers)
-    queries_assets.remove_metadata(db, known.id, keep=write.draft.metadata)
-    queries_assets.set_metadata(db, known.id, write.draft.metadata)
+        assets.remove_markers(db, known.id)
+        assets.add_markers(db, known.id, write.draft.markers)
+    assets.remove_metadata(db, known.id, keep=write.draft.metadata)
+    assets.set_metadata(db, known.id, write.draft.metadata)
     if _facts(db, known.id) != before:
-        queries_assets.withdraw_approval(db, known.id)
+        assets.withdraw_approval(db, known.id)
     return Written(known.id, "refreshed")
 
 
@@ -289,7 +289,7 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     if identity(asset) == identity(draft):
         _name_episodes(db, draft, asset.id)
         return
-    episodes, movies = queries_assets.unlink(db, asset.id)
+    episodes, movies = assets.unlink(db, asset.id)
     _link(db, hierarchy, draft, asset.id, now=now)
     _name_episodes(db, draft, asset.id)
     remove_what_nothing_holds(db, episodes, movies)
@@ -305,19 +305,19 @@ def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
 
 def _name_episodes(db: Database, draft: AssetDraft, asset_id: str) -> None:
     if draft.kind == "episode" and draft.episode_title is not None:
-        queries_titles.name_episodes(db, asset_id, draft.episode_title)
+        titles.name_episodes(db, asset_id, draft.episode_title)
 
 
 def _facts(db: Database, asset_id: str) -> tuple[Asset, list[Marker]]:
     """What an operator approved: all that is known of an asset but when its file was last touched and where it lies."""
     asset = existing_asset(db, asset_id)
     stripped = attrs.evolve(asset, mtime_ns=None, missing_since=None, approved=False, file_path="")
-    return stripped, queries_assets.markers(db, asset_id)
+    return stripped, assets.markers(db, asset_id)
 
 
 def existing_asset(db: Database, asset_id: str) -> Asset:
     """The asset with this identifier; raises `ValidationError` if there is none."""
-    asset = queries_assets.asset(db, asset_id)
+    asset = assets.asset(db, asset_id)
     if asset is None:
         raise ValidationError(f"there is no asset {asset_id!r}: `asset list` shows them")
     return asset
@@ -325,12 +325,12 @@ def existing_asset(db: Database, asset_id: str) -> Asset:
 
 def _link(db: Database, hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, *, now: str) -> None:
     if draft.kind == "movie":
-        queries_assets.link_movie(db, hierarchy.title("movie", _title(draft), draft.year, now=now), asset_id)
+        assets.link_movie(db, hierarchy.title("movie", _title(draft), draft.year, now=now), asset_id)
     elif draft.kind == "episode":
         title_id = hierarchy.title("show", _title(draft), draft.year, now=now)
         season_id = hierarchy.season(title_id, draft.season_number or 0)
         for number in draft.episode_numbers:
-            queries_assets.link_episode(db, hierarchy.episode(season_id, number, draft.episode_title), asset_id)
+            assets.link_episode(db, hierarchy.episode(season_id, number, draft.episode_title), asset_id)
 
 
 def _title(draft: AssetDraft) -> str:
@@ -341,12 +341,12 @@ def _title(draft: AssetDraft) -> str:
 
 def remove_what_nothing_holds(db: Database, episodes: set[int], movies: set[str]) -> dict[str, int]:
     """Remove those of the episodes and movie titles, and the seasons and shows above, that hold nothing up any more."""
-    episode_count, seasons = queries_titles.remove_empty_episodes(db, episodes)
-    season_count, shows = queries_titles.remove_empty_seasons(db, seasons)
+    episode_count, seasons = titles.remove_empty_episodes(db, episodes)
+    season_count, shows = titles.remove_empty_seasons(db, seasons)
     return {
         "episode": episode_count,
         "season": season_count,
-        "title": queries_titles.remove_empty_titles(db, shows | movies),
+        "title": titles.remove_empty_titles(db, shows | movies),
     }
 
 
@@ -360,8 +360,8 @@ def move_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: Kno
 
     Where the new name tells something else, the asset counts as changed, and is read anew by the next refresh, or by this one.
     """
-    queries_decisions.move_decisions(db, known.id, write.key)
-    queries_assets.move_asset(
+    decisions.move_decisions(db, known.id, write.key)
+    assets.move_asset(
         db,
         known.id,
         write.draft,

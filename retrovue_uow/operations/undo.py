@@ -5,11 +5,12 @@ from __future__ import annotations
 from retrovue_uow.errors import UndoError
 from retrovue_uow.model import UndoResult
 from retrovue_uow.operations import correct
-from retrovue_uow.operations.interfaces import OpenCatalog
-from retrovue_uow.rules import curation, integrity, preflight, undoing
-from retrovue_uow.store import queries_assets, queries_config, touched
-from retrovue_uow.store.identity import as_stored
-from retrovue_uow.store.queries_journal import UNDO
+from retrovue_uow.operations.open_catalog import OpenCatalog
+from retrovue_uow.rules import curation, integrity, preflight
+from retrovue_uow.rules import undo as undoing
+from retrovue_uow.store import assets, collections, touched
+from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.journal import UNDO
 
 
 def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoResult:
@@ -43,11 +44,11 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             undoing.validate_rows_are_as_left(db, unit, changeset)
             inverse = changeset.inverted()
             ids = touched.above(db, changeset, "collection")
-            for collection in queries_config.collections(db):
+            for collection in collections.collections(db):
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
             if catalog.protections:
-                losing = queries_assets.assets_by_id(db, curation.deleted_or_retired_by(inverse))
+                losing = assets.assets_by_id(db, curation.deleted_or_retired_by(inverse))
                 curation.validate_not_protected(catalog.protections, losing)
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))

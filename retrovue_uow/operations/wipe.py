@@ -5,10 +5,10 @@ from __future__ import annotations
 from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations import process
-from retrovue_uow.operations.interfaces import OpenCatalog
+from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import queries_assets
-from retrovue_uow.store.queries_assets import AssetQuery
+from retrovue_uow.store import assets
+from retrovue_uow.store.assets import AssetQuery
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -49,10 +49,10 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             preflight.validate_no_conflicting_operations(op, collection)
             preflight.validate_wipe_prerequisites(db, collection, options)
             if catalog.protections:
-                doomed = queries_assets.assets(db, AssetQuery(collection_id=collection.id))
+                doomed = assets.assets(db, AssetQuery(collection_id=collection.id))
                 curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
-            deleted = process.remove_with_what_they_held(db, queries_assets.delete_assets_of(db, collection.id))
+            deleted = process.remove_with_what_they_held(db, assets.delete_assets_of(db, collection.id))
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, collection)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import queries_assets
-from retrovue_uow.store.changes import Changeset, before
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.queries_decisions import Identity, title_kind_of
+from retrovue_uow.store import assets
+from retrovue_uow.store.decisions import Identity, title_kind_of
+from retrovue_uow.uow.changes import Changeset, before
+from retrovue_uow.uow.database import Database
 
 Protection = Callable[[Asset], bool]
 _NAMED = 10
@@ -70,7 +70,7 @@ def validate_nothing_protected_goes(protections: Sequence[Protection], db: Datab
     ids = deleted_or_retired_by(changeset)
     if ids:
         with before(db, changeset) as there, db.read_only():
-            validate_not_protected(protections, queries_assets.assets_by_id(there, ids))
+            validate_not_protected(protections, assets.assets_by_id(there, ids))
 
 
 def deleted_or_retired_by(changeset: Changeset) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Collection, Violation
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import queries_config, queries_integrity
-from retrovue_uow.store.database import Database
+from retrovue_uow.store import checks, collections
+from retrovue_uow.uow.database import Database
 
 _SHOWN = 10
 _ORPHANS = ("title_without_content", "season_without_episode", "episode_without_asset")
@@ -22,38 +22,38 @@ _DUPLICATES = ("collection_mapping_overlap",)
 @rule
 def validate_no_orphaned_records(db: Database) -> None:
     """No title without content, no season without episode, no episode without asset."""
-    _refuse(queries_integrity.violations(db, _ORPHANS))
+    _refuse(checks.violations(db, _ORPHANS))
 
 
 @rule
 def validate_all_relationships(db: Database) -> None:
     """Every reference points at a row; assets, links and mappings fit together."""
-    found = [*queries_integrity.broken_references(db), *queries_integrity.violations(db, (*_LINKS, *_HIERARCHY))]
+    found = [*checks.broken_references(db), *checks.violations(db, (*_LINKS, *_HIERARCHY))]
     _refuse(found)
 
 
 @rule
 def validate_business_rules(db: Database) -> None:
     """What a station expects of sound data, such as markers inside their file; nothing twice, and the operator's word kept."""
-    _refuse(queries_integrity.violations(db, (*_BUSINESS, *_DUPLICATES, *_DECISIONS)))
+    _refuse(checks.violations(db, (*_BUSINESS, *_DUPLICATES, *_DECISIONS)))
 
 
 @rule
 def validate_asset_relationships(db: Database, asset_id: str) -> None:
     """One asset has the links that its kind asks for, markers inside its duration, and a mapping of its collection."""
-    _refuse(queries_integrity.asset_violations(db, (*_LINKS, *_BUSINESS), asset_id))
+    _refuse(checks.asset_violations(db, (*_LINKS, *_BUSINESS), asset_id))
 
 
 @rule
 def validate_hierarchy_integrity(db: Database) -> None:
     """Titles, seasons, episodes and assets stand on each other as they should, none without what holds it up."""
-    _refuse(queries_integrity.violations(db, (*_ORPHANS, *_HIERARCHY)))
+    _refuse(checks.violations(db, (*_ORPHANS, *_HIERARCHY)))
 
 
 @rule
 def validate_no_duplicates(db: Database) -> None:
     """No file can be in a collection under two paths. (Equal keys and identities SQLite itself refuses.)"""
-    _refuse(queries_integrity.violations(db, _DUPLICATES))
+    _refuse(checks.violations(db, _DUPLICATES))
 
 
 @rule
@@ -81,12 +81,12 @@ def validate_path_mappings_preserved(db: Database, before: Collection) -> None:
 @rule
 def validate_database_consistency(db: Database) -> None:
     """Every reference points at a row and no rule is broken, in the whole catalogue."""
-    found = [*queries_integrity.broken_references(db), *queries_integrity.violations(db)]
+    found = [*checks.broken_references(db), *checks.violations(db)]
     _refuse(found)
 
 
 def _collection(db: Database, before: Collection) -> Collection | None:
-    return next((collection for collection in queries_config.collections(db) if collection.id == before.id), None)
+    return next((collection for collection in collections.collections(db) if collection.id == before.id), None)
 
 
 def _refuse(found: Sequence[Violation]) -> None:

@@ -23,10 +23,10 @@ from retrovue_uow.model import (
     printed_title,
 )
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import queries_assets, queries_config, queries_titles
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import as_stored
-from retrovue_uow.store.operation import Operation
+from retrovue_uow.store import assets, collections, titles
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.ids import as_stored
+from retrovue_uow.uow.database import Database
 
 Named = TypeVar("Named", Source, Collection, Title)
 _LAST_YEAR = 9999
@@ -36,7 +36,7 @@ _LONGEST_AGE = timedelta(days=365_000)
 @rule
 def validate_source_exists(db: Database, selector: str) -> Source:
     """The source that `selector` names: its identifier, or its name, whole and case-insensitive."""
-    return _only_one("source", selector, queries_config.sources(db))
+    return _only_one("source", selector, collections.sources(db))
 
 
 @rule
@@ -46,7 +46,7 @@ def validate_collection_exists(db: Database, selector: str) -> Collection:
     Raises:
         ValidationError: None has that name, or several have; the message lists them.
     """
-    return _only_one("collection", selector, queries_config.collections(db))
+    return _only_one("collection", selector, collections.collections(db))
 
 
 def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named:
@@ -88,7 +88,7 @@ def validate_title_exists(db: Database, selector: str, *, kind: TitleKind | None
     Raises:
         ValidationError: None has that name, or several have; the message lists them.
     """
-    return _only_one("title", selector, queries_titles.titles(db, kind))
+    return _only_one("title", selector, titles.titles(db, kind))
 
 
 @rule
@@ -100,7 +100,7 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
         raise ValidationError(f"the year must be a whole number from 1 to {_LAST_YEAR}, or 0 for none, not {renamed.year!r}")
     if renamed == found:
         raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
-    for other in queries_titles.titles(db, found.kind):
+    for other in titles.titles(db, found.kind):
         if other.id != found.id and (other.name, other.year) == (renamed.name, renamed.year):
             raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")
 
@@ -152,7 +152,7 @@ def validate_path_mappings(db: Database, collection: Collection, *, allow_empty:
     """Every mapped folder is there and can be read; under a collection that has assets, none is empty."""
     if not collection.path_mappings:
         raise ValidationError(f"collection {collection.name!r} has no path mapping: map a source path to a local folder first")
-    has_assets = queries_assets.count_assets(db, collection.id) > 0
+    has_assets = assets.count_assets(db, collection.id) > 0
     for mapping in collection.path_mappings:
         _validate_root(mapping, refuse_empty=has_assets and not allow_empty)
 
@@ -205,7 +205,7 @@ def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
 @rule
 def validate_collection_unchanged(db: Database, seen: Collection) -> None:
     """The collection, its mappings and its enrichers are still what pre-flight saw."""
-    now = next((each for each in queries_config.collections(db) if each.id == seen.id), None)
+    now = next((each for each in collections.collections(db) if each.id == seen.id), None)
     if now != seen:
         raise ValidationError(f"collection {seen.name!r} was changed while its files were looked at: run it again")
 
@@ -215,7 +215,7 @@ def validate_wipe_prerequisites(db: Database, collection: Collection, options: W
     """The collection holds exactly as many assets as the caller expects, where it says."""
     if options.expect_assets is None:
         return
-    count = queries_assets.count_assets(db, collection.id)
+    count = assets.count_assets(db, collection.id)
     if count != options.expect_assets:
         raise ValidationError(
             f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped"
@@ -241,7 +241,7 @@ def validate_forget_bounds(
             f"{doomed} assets of collection {collection.name!r} would be forgotten, not the expected {expect_assets}: "
             "nothing was forgotten"
         )
-    count = queries_assets.count_assets(db, collection.id)
+    count = assets.count_assets(db, collection.id)
     if doomed > max_fraction * count:
         raise ValidationError(
             f"{doomed} of the {count} assets of collection {collection.name!r} would be forgotten, more than the fraction of "

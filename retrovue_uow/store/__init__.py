@@ -1,1 +1,1 @@
-"""SQLite: database, unit of work, operation frame, claims, queries. Knows no media."""
+"""The catalogue's own tables: migrations, operation frame, claims, journal, rules, one module of SQL per subject."""

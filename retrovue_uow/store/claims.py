@@ -15,9 +15,9 @@ import attrs
 
 from retrovue_uow.errors import ConflictError, ResourceError
 from retrovue_uow.model import Holder
-from retrovue_uow.store.connection import MEMORY, mode_beside
-from retrovue_uow.store.identity import utc_now
-from retrovue_uow.store.queue import HAS_LOCKS, FileLock
+from retrovue_uow.store.ids import utc_now
+from retrovue_uow.uow.connection import MEMORY, mode_beside
+from retrovue_uow.uow.writer_queue import HAS_LOCKS, FileLock
 
 
 @attrs.define(eq=False)

@@ -20,8 +20,8 @@ import apsw
 
 from retrovue_uow.errors import ResourceError
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY, make_as_private
-from retrovue_uow.store.owner import is_inherited
+from retrovue_uow.uow.connection import MEMORY, make_as_private
+from retrovue_uow.uow.owner import is_inherited
 
 T = TypeVar("T")
 MAX_BYTES = 256 * 2**20

@@ -1,297 +1,252 @@
-"""The journal: one row for each unit of work that was committed, one for each operation in it, in the same transaction."""
+"""What asks and writes the journal. Units are ordered as they were committed, whatever the clock said."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
-from itertools import groupby
-from operator import attrgetter
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-import attrs
+from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
+from retrovue_uow.redaction import redacted
+from retrovue_uow.store.stored import from_json
+from retrovue_uow.uow.changes import Changeset
+from retrovue_uow.uow.database import Database, Row
 
-from retrovue_uow.errors import ContractError, ResourceError, ValidationError, loading
-from retrovue_uow.log import logger
-from retrovue_uow.model import Changes, JournalUnit, RowChange
-from retrovue_uow.store import migrations, queries_integrity, touched
-from retrovue_uow.store import queries_journal as queries
-from retrovue_uow.store.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, Recording, decompressed
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import new_id, utc_now
-from retrovue_uow.store.shape import JOURNAL_TABLES, Shape, has_null_key, read_shape
-from retrovue_uow.store.transaction import Guard
+UNDO = "unit_undo"
+"""Name of the operation that undoes a unit; its argument `unit_id` says which."""
+
+_FIND = """
+SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, changeset IS NOT NULL
+  FROM unit_of_work
+"""
 
 
-@cache
-def library_version() -> str:
-    """The installed version of this library."""
-    with loading("the version of this library"):
-        from importlib.metadata import version  # slow to import, and only who writes needs it
-
-        return version("retrovue_uow")
-
-
-@attrs.frozen
-class Retention:
-    """How much of the past can be undone: the changesets of so many units, and of so many bytes, compressed."""
-
-    units: int = 200
-    size: int = 2**30
+def ensure_unit(db: Database, unit_id: str, *, started_at: str, pid: int, library_version: str) -> None:
+    """Write the row of the open unit, if it is not there."""
+    db.execute(
+        """
+        INSERT INTO unit_of_work (id, started_at, committed_at, pid, library_version, schema_version)
+        SELECT ?1, ?2, ?2, ?3, ?4, user_version
+          FROM pragma_user_version
+         WHERE true
+            ON CONFLICT (id) DO NOTHING
+        """,
+        (unit_id, started_at, pid, library_version),
+    )
 
 
-@attrs.define
-class Watch:
-    """What is recorded of an operation, or of the whole unit where that is the outermost thing.
-
-    Attributes:
-        starts_validated: Whether the rules had seen everything before it.
-    """
-
-    recording: Recording | None
-    starts_validated: bool
-    changeset: Changeset | None = None
-
-    @property
-    def changes(self) -> Changes | None:
-        """What was changed when the rules last looked; None where this SQLite cannot record it."""
-        return None if self.changeset is None else self.changeset.changes()
-
-
-class Journal:
-    """What the open unit will be remembered by, and the gate in front of its COMMIT.
-
-    Args:
-        database: Every outermost unit of it is recorded, judged and journalled.
-        validate: Judges what was touched; raises `ValidationError`.
-        allow: Judges all that a unit changed, with what was there before it; raises an error of its own. None: all is allowed.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        validate: Callable[[Database], None],
-        retention: Retention,
-        *,
-        allow: Callable[[Database, Changeset], None] | None = None,
-    ) -> None:
-        self._database = database
-        self._validate = validate
-        self._retention = retention
-        self._allow = allow
-        self._shape = Shape({}, {}, ())
-        self._unit_id = ""
-        self._started_at = ""
-        self._unit: Watch | None = None
-        self._validated_changes = 0
-        self._whole: Changeset | None = None
-        self._schema_version = -1
-        if not HAS_SESSIONS:
-            logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
-        self._guard = Guard(kept=frozenset({*JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names())
-        database.guard(self._guard)
-        database.after_begin(self._open_unit)
-        database.before_commit(self._close_unit)
-
-    @property
-    def unit_id(self) -> str:
-        """Identifier of the open unit."""
-        return self._unit_id
-
-    def _open_unit(self) -> None:
-        self._database.at_end(self._forget_unit)
-        self._unit_id = new_id()
-        self._started_at = utc_now()
-        self._validated_changes = 0
-        self._whole = None
-        self._look_at_schema()
-        self._unit = Watch(self._recording(), starts_validated=True)
-
-    def _read_schema_version(self) -> int:
-        ((version,),) = self._database.execute("PRAGMA schema_version")
-        return int(version)
-
-    def _look_at_schema(self) -> None:
-        """Another program may have changed the schema since we last looked: rules, tables, even to a newer version's."""
-        version = self._read_schema_version()
-        if version == self._schema_version and self._without_key():
-            self._read_shape()
-        if version != self._schema_version:
-            migrations.require_current(self._database)
-            migrations.require_own_triggers(self._database, len(migrations.migrations()))
-            migrations.require_own_schema(self._database)
-            self._read_shape()
-            self._schema_version = version
-
-    def _without_key(self) -> list[str]:
-        """Tables that are somebody's own and have got a row whose key is NULL, of which SQLite would record nothing."""
-        own = self._shape.keys.keys() - migrations.own_names()
-        return sorted(table for table in own if has_null_key(self._database, table, self._shape.keys[table]))
-
-    def _read_shape(self) -> None:
-        self._shape = read_shape(self._database)
-        unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
-        self._database.guard(attrs.evolve(self._guard, unrecorded=unrecorded))
-
-    def _recording(self) -> Recording | None:
-        return Recording(self._database, self._shape) if HAS_SESSIONS else None
-
-    def _forget_unit(self) -> None:
-        unit, self._unit = self._unit, None
-        if unit is not None and unit.recording is not None:
-            unit.recording.close()
-
-    def watch(self) -> Watch:
-        """Watch what the operation that has just opened its unit changes. The outermost one's watch is the unit's own."""
-        if self._unit is not None and self._database.unit_changes() == 0:
-            return self._unit
-        watch = Watch(self._recording(), starts_validated=self._is_validated)
-        if watch.recording is not None:
-            self._database.at_end(watch.recording.close)
-        return watch
-
-    @contextmanager
-    def narrowed(self, watch: Watch) -> Iterator[None]:
-        """Within the block the rules look at what is watched; what all of them have looked at need not be judged again."""
-        if watch.recording is None:
-            yield
-            return
-        watch.changeset = watch.recording.changeset()
-        self._whole = watch.changeset if watch is self._unit and self._database.depth == 1 else None
-        with touched.narrowed(self._database, watch.changeset) as narrowing:
-            yield
-        if watch.starts_validated and queries_integrity.has_judged_all(narrowing.judged):
-            self._note_validated()
-
-    def _note_validated(self) -> None:
-        self._validated_changes = self._database.unit_changes()
-
-    @property
-    def _is_validated(self) -> bool:
-        return self._validated_changes == self._database.unit_changes()
-
-    def require_json(self, arguments: Mapping[str, object]) -> None:
-        """Refuse, before the work and not after it, arguments that the journal could not keep."""
-        try:
-            queries.json_text(arguments)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ContractError(f"the arguments of an operation must be JSON, for the journal: {error}") from error
-
-    def add_operation(
-        self, name: str, arguments: Mapping[str, object], result: object, *, started_at: str, duration_ms: int
-    ) -> None:
-        """Remember an operation; forgotten again if its savepoint, or the unit, is rolled back."""
-        was_validated = self._is_validated
-        with self._database.as_keeper():
-            queries.ensure_unit(
-                self._database,
-                self.unit_id,
-                started_at=self._started_at,
-                pid=os.getpid(),
-                library_version=library_version(),
-            )
-            queries.add_operation(
-                self._database,
-                self.unit_id,
-                name=name,
-                arguments=arguments,
-                result=result,
-                started_at=started_at,
-                duration_ms=duration_ms,
-            )
-        if was_validated:
-            self._note_validated()
-
-    def _close_unit(self) -> None:
-        """The gate: what the rules have not seen is judged, and all by what was before; then the unit's own row is finished."""
-        unit = self._unit
-        if self._read_schema_version() != self._schema_version:
-            raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
-        if unit is None or self._database.unit_changes() == 0:
-            return
-        if unkeyed := self._without_key():
-            raise ValidationError(f"a row of table {unkeyed[0]!r} has no key, so it cannot be recorded: give it one")
-        if not self._is_validated:
-            with self.narrowed(unit), self._database.read_only():
-                self._validate(self._database)
-        changeset = self._changeset_of(unit)
-        if self._allow is not None and changeset is not None:
-            self._allow(self._database, changeset)
-        if queries.operations_of_unit(self._database, self.unit_id) == 0:
-            if changeset is not None and not changeset:
-                return  # all that was written was undone again
-            self.add_operation("session", {}, None, started_at=self._started_at, duration_ms=0)
-        with self._database.as_keeper():
-            queries.close_unit(self._database, self.unit_id, committed_at=utc_now(), changeset=changeset)
-            queries.expire_changesets(self._database, units=self._retention.units, size=self._retention.size)
-
-    def _changeset_of(self, unit: Watch) -> Changeset | None:
-        """All that the unit changed: read now, unless the rules have just looked at all of it, none of which can be undone."""
-        if self._whole is not None or unit.recording is None:
-            return self._whole
-        return unit.recording.changeset()
+def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Changeset | None) -> None:
+    """Write when a unit was committed, just before it is, and what it changed."""
+    db.execute(
+        """
+        UPDATE unit_of_work
+           SET committed_at = ?,
+               counts = ?,
+               digest = ?,
+               changeset = ?,
+               unpacked_bytes = ?
+         WHERE id = ?
+        """,
+        (
+            committed_at,
+            None if changeset is None else json_text(changeset.counts),
+            None if changeset is None else changeset.digest(unit_id),
+            None if changeset is None else changeset.compressed(),
+            None if changeset is None else len(changeset.content),
+            unit_id,
+        ),
+    )
 
 
-def recorded(db: Database, unit: JournalUnit) -> Changeset:
-    """What a unit changed.
+def expire_changesets(db: Database, *, units: int, size: int) -> None:
+    """Drop the changesets of all but the newest units, as far as they exceed a number or a size in bytes."""
+    db.execute(
+        """
+        UPDATE unit_of_work
+           SET changeset = NULL
+         WHERE changeset IS NOT NULL
+           AND rowid <= (SELECT number
+                           FROM (SELECT rowid AS number,
+                                        row_number() OVER newest AS position,
+                                        sum(length(changeset)) OVER newest AS bytes
+                                   FROM unit_of_work
+                                  WHERE changeset IS NOT NULL
+                                 WINDOW newest AS (ORDER BY rowid DESC ROWS UNBOUNDED PRECEDING))
+                          WHERE position > ?
+                             OR bytes > ?
+                          ORDER BY number DESC
+                          LIMIT 1)
+        """,
+        (units, size),
+    )
 
-    Raises:
-        ValidationError: Its record has expired or is damaged, or the tables have another shape now.
-        ResourceError: This SQLite cannot read it.
-    """
-    reshaped = reshaped_since(db, unit)
-    if reshaped:
-        raise ValidationError(f"table {reshaped[0]!r} has another shape now than when unit {unit.id!r} was recorded")
-    changeset = _read(db, unit)
-    changeset.require_fitting()
-    return changeset
+
+def add_operation(
+    db: Database,
+    unit_id: str,
+    *,
+    name: str,
+    arguments: Mapping[str, object],
+    result: object,
+    started_at: str,
+    duration_ms: int,
+) -> None:
+    """Write the row of an operation; that of its unit is there."""
+    db.execute(
+        """
+        INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """,
+        (
+            unit_id,
+            name,
+            json_text(redacted(as_json(arguments))),
+            json_text(redacted(as_json(summary(result)))),
+            started_at,
+            duration_ms,
+        ),
+    )
 
 
-def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
-    """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
-    if unit.schema_version == len(migrations.migrations()):
-        return []
-    then, now = migrations.columns_at(unit.schema_version), read_shape(db).columns
-    return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
+def operations_of_unit(db: Database, unit_id: str) -> int:
+    """How many operations the journal has of a unit."""
+    ((count,),) = db.execute("SELECT count(*) FROM operation WHERE unit_id = ?", (unit_id,))
+    return int(count)
 
 
-def _read(db: Database, unit: JournalUnit) -> Changeset:
-    if not HAS_SESSIONS:
-        raise ResourceError(NOT_HAD)
-    found = queries.changeset(db, unit.id)
-    if found is None:
-        raise ValidationError(
-            f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
-            "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
+def newest_units(db: Database, limit: int) -> list[JournalUnit]:
+    """The units that were committed last, the newest first."""
+    return _units(db, db.execute(_FIND + " ORDER BY rowid DESC LIMIT ?", (limit,)))
+
+
+def unit(db: Database, unit_id: str) -> JournalUnit | None:
+    """The unit with this identifier."""
+    found = _units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))
+    return found[0] if found else None
+
+
+def last_unit_of(db: Database, operation: str, collection_id: str) -> JournalUnit | None:
+    """The unit in which an operation was last done on a collection, as far as its result names that."""
+    rows = db.execute(
+        """
+        SELECT unit_id
+          FROM operation
+         WHERE name = ?
+           AND json_extract(result, '$.collection.id') = ?
+         ORDER BY id DESC
+         LIMIT 1
+        """,
+        (operation, collection_id),
+    )
+    return unit(db, str(rows[0][0])) if rows else None
+
+
+def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
+    """Of each unit: its identifier, how many operations it has, and whether its changes are recorded."""
+    rows = db.execute(
+        """
+        SELECT id,
+               (SELECT count(*) FROM operation WHERE operation.unit_id = unit_of_work.id),
+               changeset IS NOT NULL
+          FROM unit_of_work
+         ORDER BY rowid
+        """
+    )
+    return [(id_, operations, bool(is_recorded)) for id_, operations, is_recorded in rows]
+
+
+def changeset(db: Database, unit_id: str) -> tuple[bytes, str, int | None] | None:
+    """The compressed changeset of a unit, its digest, and its size unpacked; None if it was not recorded, or has expired."""
+    rows = db.execute(
+        """
+        SELECT changeset, digest, unpacked_bytes
+          FROM unit_of_work
+         WHERE id = ?
+           AND changeset IS NOT NULL
+        """,
+        (unit_id,),
+    )
+    return (bytes(rows[0][0]), str(rows[0][1]), rows[0][2]) if rows else None
+
+
+def recorded_units(db: Database, *, after: str | None, table: str | None) -> list[JournalUnit]:
+    """The units whose changesets are there, the oldest first; only those after one, and those that speak of a table."""
+    rows = db.execute(
+        _FIND  # noqa: S608  both texts are ours
+        + """
+ WHERE changeset IS NOT NULL
+   AND (?1 IS NULL OR iif(json_valid(counts), json_extract(counts, '$."' || ?1 || '"') IS NOT NULL, true))
+   AND (?2 IS NULL OR rowid > (SELECT rowid FROM unit_of_work WHERE id = ?2))
+ ORDER BY rowid
+""",
+        (table, after),
+    )
+    return _units(db, rows)
+
+
+def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:
+    operations = _operations(db, [str(row[0]) for row in rows])
+    undoing = _undoing(db)
+    undone = _undone(undoing)
+    return [
+        JournalUnit(
+            id=id_,
+            started_at=started_at,
+            committed_at=committed_at,
+            pid=pid,
+            library_version=library_version,
+            schema_version=schema_version,
+            operations=tuple(operations[id_]),
+            counts=None if counts is None else from_json(counts, dict, column="unit_of_work.counts"),
+            is_recorded=bool(is_recorded),
+            undoes=tuple(target for by, target in undoing if by == id_),
+            undone_by=undone.get(id_),
         )
-    return decompressed(*found, read_shape(db), unit_id=unit.id)
+        for id_, started_at, committed_at, pid, library_version, schema_version, counts, is_recorded in rows
+    ]
 
 
-def last_unit_that_changed(db: Database, table: str, key: Key, *, after: JournalUnit) -> JournalUnit | None:
-    """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
-    units = queries.recorded_units(db, after=after.id, table=table)
-    return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
+def _operations(db: Database, unit_ids: Sequence[str]) -> dict[str, list[JournalOperation]]:
+    rows = db.execute(
+        """
+        SELECT unit_id, name, arguments, result, started_at, duration_ms
+          FROM operation
+         WHERE unit_id IN (SELECT value FROM json_each(?))
+         ORDER BY id
+        """,
+        (json.dumps(unit_ids),),
+    )
+    found: dict[str, list[JournalOperation]] = defaultdict(list)
+    for unit_id, name, arguments, result, started_at, duration_ms in rows:
+        found[unit_id].append(
+            JournalOperation(
+                name,
+                from_json(arguments, dict, column="operation.arguments"),
+                from_json(result, object, column="operation.result"),
+                started_at,
+                duration_ms,
+            )
+        )
+    return found
 
 
-def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
-    """What has changed since a unit, as far as that is recorded: on balance under each version of the schema."""
-    later = groupby(queries.recorded_units(db, after=unit.id, table=None), key=attrgetter("schema_version"))
-    read = [[_read(db, each) for each in units] for _, units in later]
-    return [first.followed_by(*others) for first, *others in read]
+def _undoing(db: Database) -> list[tuple[str, str]]:
+    """Which unit undid which, as they came."""
+    rows = db.execute("SELECT unit_id, arguments FROM operation WHERE name = ? ORDER BY id", (UNDO,))
+    undoing = [(str(by), from_json(arguments, dict, column="operation.arguments")) for by, arguments in rows]
+    return [(by, str(arguments.get("unit_id"))) for by, arguments in undoing]
 
 
-def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit, RowChange]]:
-    """What the recorded units changed in a row, the oldest first."""
-    for unit in queries.recorded_units(db, after=None, table=table):
-        row = _row_of(db, unit, table, key)
-        if row is not None:
-            yield unit, row
+def _undone(undoing: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The units that are undone now, and by which: an undo that was undone itself does not count."""
+    undone: dict[str, str] = {}
+    for by, target in reversed(undoing):
+        if by not in undone:
+            undone[target] = by
+    return undone
 
 
-def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
-    """What a unit changed in one row; that it did not touch the row can most often be told without walking its changes."""
-    changeset = _read(db, unit)
-    if not changeset.may_speak_of(key):
-        return None
-    changeset.require_fitting()
-    return changeset.find(table, key)
+def json_text(value: object) -> str:
+    """`value` as JSON, lone surrogates as escapes. Raises `TypeError` or `ValueError` where it is none."""
+    text = json.dumps(as_json(value), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -13,9 +13,9 @@ import apsw
 
 from retrovue_uow.errors import ResourceError, loading
 from retrovue_uow.log import logger
-from retrovue_uow.store.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header, translated
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.ids import utc_now
+from retrovue_uow.uow.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header, translated
+from retrovue_uow.uow.database import Database
 
 APPLICATION_ID = 0x52565557
 """`RVUW` in ASCII: what `file` and SQLite's header show of a catalogue."""

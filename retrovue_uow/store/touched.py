@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import attrs
 
-from retrovue_uow.store.changes import Changeset, Key
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.shape import Reference, Shape, quoted
+from retrovue_uow.uow.changes import Changeset, Key
+from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.tables import Reference, Shape, quoted
 
 _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (

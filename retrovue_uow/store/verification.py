@@ -8,11 +8,11 @@ import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
 from retrovue_uow.model import JournalUnit, Violation
-from retrovue_uow.store import journal, migrations, queries_journal
-from retrovue_uow.store.changes import HAS_SESSIONS
-from retrovue_uow.store.connection import wrong_settings
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.shape import read_shape
+from retrovue_uow.store import journal, migrations, recorder
+from retrovue_uow.uow.changes import HAS_SESSIONS
+from retrovue_uow.uow.connection import wrong_settings
+from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.tables import read_shape
 
 
 def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Iterator[Violation]:
@@ -92,11 +92,11 @@ def wrong_connection(db: Database) -> Iterator[Violation]:
 
 def wrong_journal(db: Database) -> Iterator[Violation]:
     """Units that name no operation, or whose record of changes is not what was written."""
-    for unit_id, operations, is_recorded in queries_journal.bookkeeping(db):
+    for unit_id, operations, is_recorded in journal.bookkeeping(db):
         if operations == 0:
             yield _of_unit(unit_id, "has no operation")
         try:
-            unit = queries_journal.unit(db, unit_id)
+            unit = journal.unit(db, unit_id)
             is_wrong = unit is not None and is_recorded and HAS_SESSIONS and _counts_wrongly(db, unit)
         except RetroVueError as error:
             yield _of_unit(unit_id, f"cannot be read: {error}")
@@ -106,7 +106,7 @@ def wrong_journal(db: Database) -> Iterator[Violation]:
 
 
 def _counts_wrongly(db: Database, unit: JournalUnit) -> bool:
-    return not journal.reshaped_since(db, unit) and journal.recorded(db, unit).counts != unit.counts
+    return not recorder.reshaped_since(db, unit) and recorder.recorded(db, unit).counts != unit.counts
 
 
 def _of_unit(unit_id: str, what: str) -> Violation:

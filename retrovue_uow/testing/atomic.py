@@ -12,11 +12,11 @@ import attrs
 
 from retrovue_uow import AfterCommitError, Catalog, ConflictError, Database, RetroVueError
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.testing.bench import Action, Bench, Subject, bench_of, is_side_file
-from retrovue_uow.testing.kinds import Kind, Run, kinds
+from retrovue_uow.testing.copies import Action, Bench, Subject, bench_of, is_side_file
+from retrovue_uow.testing.fault_kinds import Kind, Run, kinds
+from retrovue_uow.testing.faults import Fault
 from retrovue_uow.testing.reporting import listeners
 from retrovue_uow.testing.snapshots import shortened, snapshot
-from retrovue_uow.testing.strikes import Fault
 
 KINDS = ("statement", "file", "call", "claim", "moved", "kill", "fork")
 PROGRESS_S = 5.0

@@ -15,7 +15,7 @@ from types import TracebackType
 import apsw
 import attrs
 
-from retrovue_uow.testing.strikes import Strike
+from retrovue_uow.testing.faults import Strike
 
 NAME = "retrovue-proof"
 IO_ERROR, DISK_FULL = "I/O error", "disk full"

@@ -9,7 +9,7 @@ import pytest
 from commandline import Ask, Run
 from harness import Dump, dump
 
-from retrovue_uow.store import journal
+from retrovue_uow.store import recorder
 
 
 def rows() -> Dump:
@@ -230,7 +230,7 @@ def test_a_collection_tells_its_last_ingest(run: Run, ingested: Path) -> None:
 def test_a_unit_whose_rows_are_not_recorded_is_listed_and_shown_without_them(
     run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+    monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
     run("collection", "disable", "shows")
 
     line = run("history", "--limit", "1").stdout.splitlines()[2]

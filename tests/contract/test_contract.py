@@ -418,6 +418,7 @@ LAYERS = (
     ("operations",),
     ("rules",),
     ("media", "store"),
+    ("uow",),
     ("model", "errors", "log", "redaction"),  # `redaction`: the very values are shown without their secrets
 )
 
@@ -463,9 +464,16 @@ def test_imports_point_down_only(module: str) -> None:
     for name in imports_of(modules()[module]):
         reached = layer(name)
         is_below = reached is not None and reached > own
-        is_own_wing = name.split(".")[0] == wing or (own == 0 == reached) or (own == reached == len(LAYERS) - 1)
+        is_own_wing = name.split(".")[0] == wing or (own == reached in {0, len(LAYERS) - 1})
         is_public_name = reached is None and (own == 0 or name.startswith("schema"))
         assert is_below or is_own_wing or is_public_name, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("uow.")])
+def test_the_unit_of_work_knows_nothing_of_the_catalogue(module: str) -> None:
+    reached = {name.partition(".")[0] for name in imports_of(modules()[module])}
+
+    assert reached <= {"uow", "errors", "log"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -15,7 +15,7 @@ from proof.figures import Size
 
 from retrovue_uow import Catalog
 from retrovue_uow.store import migrations
-from retrovue_uow.store.connection import has_log
+from retrovue_uow.uow.connection import has_log
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 PROCESSES = 8

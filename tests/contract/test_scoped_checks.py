@@ -22,10 +22,10 @@ from proof.figures import Proof
 from retrovue_uow import AssetSelector, Catalog, Collection, Marker, ValidationError, Violation, WipeOptions
 from retrovue_uow.errors import ConstraintError
 from retrovue_uow.model import Result
-from retrovue_uow.store import queries_integrity, touched
-from retrovue_uow.store.changes import Changeset, Recording, decompressed
-from retrovue_uow.store.database import Database, Value
-from retrovue_uow.store.shape import Shape, read_shape
+from retrovue_uow.store import checks, rows, touched
+from retrovue_uow.uow.changes import Changeset, Recording, decompressed
+from retrovue_uow.uow.database import Database, Value
+from retrovue_uow.uow.tables import Shape, read_shape
 
 FRESH_ID = "f" * 36
 UNIT = "a" * 36
@@ -186,11 +186,11 @@ def attempt(db: Database, write: Write) -> bool:
 
 def scoped(db: Database, changeset: Changeset) -> set[Violation]:
     with touched.narrowed(db, changeset):
-        return {*queries_integrity.broken_references(db), *queries_integrity.violations(db)}
+        return {*checks.broken_references(db), *checks.violations(db)}
 
 
 def full(db: Database) -> set[Violation]:
-    return {*queries_integrity.all_broken_references(db), *queries_integrity.all_violations(db)}
+    return {*checks.all_broken_references(db), *checks.all_violations(db)}
 
 
 def alike(found: Violation) -> Violation:
@@ -308,8 +308,8 @@ def test_a_changeset_counts_rows_by_table_and_kind_with_cascades(stocked: Catalo
             "marker": {"delete": 1},
             "movie_asset": {"delete": 1},
         }
-        assert dict(changeset.changes().counts) == changeset.counts
-        assert len(changeset.changes().rows) == len(list(changeset.rows())) == 5
+        assert dict(rows.changes_in(changeset).counts) == changeset.counts
+        assert len(rows.changes_in(changeset).rows) == len(list(changeset.rows())) == 5
 
 
 def test_a_changed_row_has_its_key_and_only_what_changed(stocked: Catalog) -> None:
@@ -404,7 +404,7 @@ def test_rows_added_later_below_a_row_that_goes_are_kept(stocked: Catalog) -> No
 
         assert db.execute("SELECT id FROM asset WHERE id = ?", (FRESH_ID,)) == []
         assert db.execute("SELECT asset_id FROM marker WHERE id = 9") == [(FRESH_ID,)]
-        (broken,) = queries_integrity.all_broken_references(db)
+        (broken,) = checks.all_broken_references(db)
         assert (broken.subject, broken.id) == ("marker", "9")
 
 

@@ -27,7 +27,7 @@ from retrovue_uow import (
     ValidationError,
     as_json,
 )
-from retrovue_uow.media import registry
+from retrovue_uow.media import plugins
 from retrovue_uow.model import Json
 from retrovue_uow.redaction import is_secret_name, masked, redacted, redacted_row, redacted_text, secrets_of
 
@@ -369,7 +369,7 @@ def test_an_error_that_tells_no_secret_keeps_the_errors_behind_it() -> None:
         raise OSError("no route to host")
 
     with pytest.raises(ResourceError, match="no route to host") as caught:
-        registry.make_importer("x", {"token": LITERAL}, {"x": failing})
+        plugins.make_importer("x", {"token": LITERAL}, {"x": failing})
 
     assert isinstance(caught.value.__cause__, OSError)
 

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.media import registry
+from retrovue_uow.media import plugins
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.remembering import Remembering, Told
 from retrovue_uow.model import AssetDraft, AttachedEnricher, Json, Marker, Sidecar
@@ -67,7 +67,7 @@ def sound(draft: AssetDraft) -> None:
 
 
 def ready(enricher: Counting, type: str = "counting", **config: object) -> ReadyEnricher:  # noqa: A002  the contract's word
-    (made,) = registry.ready([AttachedEnricher(type, config)], {type: enricher})
+    (made,) = plugins.ready([AttachedEnricher(type, config)], {type: enricher})
     return made
 
 
@@ -225,7 +225,7 @@ def test_an_enricher_without_the_attributes_is_asked_every_time(memory: Texts) -
             return attrs.evolve(draft, duration_ms=1)
 
     plain = Plain()
-    made = registry.ready([AttachedEnricher("plain")], {"plain": lambda config: plain})
+    made = plugins.ready([AttachedEnricher("plain")], {"plain": lambda config: plain})
     for _ in range(2):
         enrich_all([FILM], made, remembering=Remembering(memory, sound))
 

@@ -12,7 +12,7 @@ from harness import FakeImporter, dump, movie
 
 from retrovue_uow import Catalog, Collection, IngestError, ResourceError, ValidationError, WipeOptions
 from retrovue_uow.model import RowChange
-from retrovue_uow.store import journal, migrations
+from retrovue_uow.store import migrations, recorder
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_unit_tells_when_by_whom_and_with_what_result(stocked: Catalog) -> Non
 
     (unit,) = stocked.history(1)
 
-    assert (unit.id, unit.pid, unit.library_version) == (result.unit_id, os.getpid(), journal.library_version())
+    assert (unit.id, unit.pid, unit.library_version) == (result.unit_id, os.getpid(), recorder.library_version())
     assert unit.schema_version == len(migrations.migrations())
     assert unit.started_at <= unit.committed_at
     assert result.changes is not None
@@ -129,7 +129,7 @@ def test_an_unknown_unit_is_refused(stocked: Catalog, unit_id: Any) -> None:
 def test_units_are_told_as_they_were_committed_whatever_the_clock_said(
     stocked: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "new_id", lambda: "00000000-0000-7000-8000-000000000000")
+    monkeypatch.setattr(recorder, "new_id", lambda: "00000000-0000-7000-8000-000000000000")
 
     stocked.add_source("set back")
 

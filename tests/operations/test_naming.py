@@ -26,7 +26,7 @@ from retrovue_uow import (
     IngestFilters,
     ValidationError,
 )
-from retrovue_uow.store import queries_decisions
+from retrovue_uow.store import decisions
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später") for form in ("NFC", "NFD"))
 FORMS = [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)]
@@ -243,7 +243,7 @@ class TestTitlesThatDifferInCaseAlone:
         importer = FakeImporter()
         with Catalog(path, importers={"fake": importer}) as older:
             older.rename_title("Doctor Who (1963)", name="The Doctor")
-            ids = queries_decisions.decisions(older.database, older.collection("Shows").id)
+            ids = decisions.decisions(older.database, older.collection("Shows").id)
 
         assert ids.settle("x", episode("Doctor Who", 1, 9, year=1963)).title == "The Doctor"
         assert ids.settle("x", episode("Doctor who", 1, 9, year=1963)).title == "Doctor who"

@@ -23,9 +23,9 @@ from retrovue_uow.rules.integrity import (
     validate_no_duplicates,
     validate_no_orphaned_records,
 )
-from retrovue_uow.store.database import Database
-from retrovue_uow.store.journal import recorded as read_record
-from retrovue_uow.store.operation import Operation
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.recorder import recorded as read_record
+from retrovue_uow.uow.database import Database
 
 RETIRE = "UPDATE asset SET state = 'retired'"
 BREAK_A_RULE = "DELETE FROM movie_asset"

@@ -26,7 +26,7 @@ from retrovue_uow import (
     RetroVueError,
     WipeError,
 )
-from retrovue_uow.media import registry
+from retrovue_uow.media import plugins
 
 TRON = movie("Tron", 1982)
 OTHERS = [episode("Space: 1999", 1, 1), episode("Space: 1999", 1, 2), draft("bump.mkv", kind="bumper"), draft("tape 7.mkv")]
@@ -311,8 +311,8 @@ class TestGuard:
             opened.wipe_collection("Shows")
 
     def test_protections_are_found_by_entry_point(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = EntryPoint("aired", f"{__name__}:everything_has_aired", registry.PROTECTION_GROUP)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
+        found = EntryPoint("aired", f"{__name__}:everything_has_aired", plugins.PROTECTION_GROUP)
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [found] if group == found.group else [])
 
         with Catalog(stocked.database.path, production=True) as opened, pytest.raises(WipeError, match="protected"):
             opened.wipe_collection("Shows")
@@ -320,8 +320,8 @@ class TestGuard:
     def test_a_protection_that_cannot_be_imported_keeps_production_closed(
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = EntryPoint("aired", "nowhere:nothing", registry.PROTECTION_GROUP)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == found.group else [])
+        found = EntryPoint("aired", "nowhere:nothing", plugins.PROTECTION_GROUP)
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [found] if group == found.group else [])
 
         with pytest.raises(ResourceError, match="cannot be imported"):
             Catalog(stocked.database.path, production=True)

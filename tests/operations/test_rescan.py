@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from retrovue_uow import AssetDraft, Catalog, IngestError, IngestFilters, IngestResult
-from retrovue_uow.media.importers import FilesystemImporter
+from retrovue_uow.media.walk import FilesystemImporter
 from retrovue_uow.model import Collection, PathMapping, Refresh
 from retrovue_uow.store.claims import Claim, Claims
 

@@ -18,8 +18,8 @@ from harness import FakeEnricher, FakeImporter, dump, episode
 from proof.figures import Size
 
 from retrovue_uow import AssetDraft, Catalog, Collection, IngestError, ResourceError
+from retrovue_uow.media.nfo import NfoEnricher
 from retrovue_uow.media.probing import FfprobeEnricher
-from retrovue_uow.media.sidecars import NfoEnricher
 
 
 def cache_of(catalog: Catalog) -> Path:

@@ -31,10 +31,11 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
-from retrovue_uow.store import changes, journal, migrations, queries_integrity, queries_journal
-from retrovue_uow.store.changes import Recording
-from retrovue_uow.store.database import Database, Value
-from retrovue_uow.store.shape import Shape, read_shape
+from retrovue_uow.store import checks, journal, migrations, recorder
+from retrovue_uow.uow import changes
+from retrovue_uow.uow.changes import Recording
+from retrovue_uow.uow.database import Database, Value
+from retrovue_uow.uow.tables import Shape, read_shape
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 
@@ -105,11 +106,11 @@ class TestRestoring:
 
     def test_what_the_undo_changed_is_the_unit_s_inverse_and_its_own_journal_entry(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        recorded = journal.recorded(stocked.database, stocked.unit(wiped.unit_id or ""))
+        recorded = recorder.recorded(stocked.database, stocked.unit(wiped.unit_id or ""))
 
         undone = stocked.undo(wiped.unit_id or "")
 
-        kept = journal.recorded(stocked.database, stocked.unit(undone.unit_id or ""))
+        kept = recorder.recorded(stocked.database, stocked.unit(undone.unit_id or ""))
         assert kept.content == recorded.inverted().content
         assert undone.changes == stocked.changes(undone.unit_id or "")
 
@@ -328,7 +329,7 @@ class TestRefusing:
         assert isinstance(caught.value.cause, ConflictError)
 
     def test_without_the_session_extension_it_refuses_politely(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+        monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
         before = dump(stocked)
 
         with pytest.raises(UndoError) as caught:
@@ -341,7 +342,7 @@ class TestRefusing:
     def test_a_unit_committed_without_the_session_extension_is_judged_in_full_and_never_undone(
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+        monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
         with pytest.raises(ValidationError), stocked.session() as db:
             db.execute("DELETE FROM movie_asset")
         stocked.wipe_collection("Shows")
@@ -527,14 +528,14 @@ class TestTraps:
 
     def test_sqlite_forgets_what_references_a_changeset_has_broken(self, stocked: Catalog) -> None:
         """Its counter is reset, and a COMMIT would pass: so references are always searched."""
-        ingested = journal.recorded(stocked.database, stocked.unit(newest(stocked)))
+        ingested = recorder.recorded(stocked.database, stocked.unit(newest(stocked)))
         with stocked.session() as db:
             db.set_rollback_only("a test looks at what would be")
             db.execute("INSERT INTO season (id, title_id, number) SELECT 99, id, 7 FROM title WHERE kind = 'show'")
             assert ingested.inverted().apply(db) is None
 
             assert db.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0] == 0
-            assert [each.id for each in queries_integrity.all_broken_references(db)] == ["99"]
+            assert [each.id for each in checks.all_broken_references(db)] == ["99"]
 
     def test_the_first_statement_of_a_unit_is_recorded(self, stocked: Catalog) -> None:
         with stocked.session() as db:
@@ -685,4 +686,4 @@ def test_undone_in_reverse_order_every_state_comes_back_bit_for_bit(
 def test_which_units_are_undone_is_told_by_the_undos_that_stand() -> None:
     undoing = [("b", "a"), ("c", "b"), ("d", "a"), ("f", "e")]
 
-    assert queries_journal._undone(undoing) == {"b": "c", "a": "d", "e": "f"}
+    assert journal._undone(undoing) == {"b": "c", "a": "d", "e": "f"}

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from proof.figures import Effort, Figures, Proof, Size
 
-from retrovue_uow.testing.bench import in_memory
+from retrovue_uow.testing.copies import in_memory
 
 MARK = "proof"
 PAGE = "docs/reliability.md"

@@ -19,7 +19,7 @@ from proof.powercut import Event, RecordingDisk, Replay
 from proof.workload import NAMES, offer, one_operation, opened, set_up
 
 from retrovue_uow import RetroVueError
-from retrovue_uow.store import connection
+from retrovue_uow.uow import connection
 
 ROLLBACK_JOURNAL = {"journal_mode": "delete", "synchronous": 3}
 """With FULL alone, which is 2, an operation that has returned may be taken back: the deletion of the journal is not synced."""

@@ -8,8 +8,8 @@ import pytest
 from harness import FakeImporter, draft
 
 from retrovue_uow import Catalog, Collection
-from retrovue_uow.store import queries_assets
-from retrovue_uow.store.queries_assets import KnownAsset, KnownAssets
+from retrovue_uow.store import assets
+from retrovue_uow.store.assets import KnownAsset, KnownAssets
 
 ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
 UNCHANGED = ("key", "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
@@ -56,20 +56,20 @@ class TestNamed:
     def test_an_asset_is_found_by_identifier_key_and_file(self, stocked: Catalog, name: str) -> None:
         first, second = stocked.assets()
 
-        assert queries_assets.assets_named(stocked.database, [getattr(second, name)]) == [second]
-        assert queries_assets.assets_named(stocked.database, ["nothing", getattr(first, name)]) == [first]
+        assert assets.assets_named(stocked.database, [getattr(second, name)]) == [second]
+        assert assets.assets_named(stocked.database, ["nothing", getattr(first, name)]) == [first]
 
     def test_several_come_by_collection_and_key(self, stocked: Catalog, media: Path) -> None:
         stocked.add_collection("station", "More", path_mappings={"/media": str(media)})
         stocked.ingest_collection("More")
 
-        found = queries_assets.assets_named(stocked.database, [str(media / "b.mkv"), "/media/a.mkv"])
+        found = assets.assets_named(stocked.database, [str(media / "b.mkv"), "/media/a.mkv"])
 
         assert found == stocked.assets()
         assert len(found) == 4
 
     def test_what_nothing_is_called_finds_nothing(self, stocked: Catalog) -> None:
-        assert queries_assets.assets_named(stocked.database, ["a.mkv", ""]) == []
+        assert assets.assets_named(stocked.database, ["a.mkv", ""]) == []
 
 
 class TestMissing:
@@ -78,22 +78,22 @@ class TestMissing:
         since = "2026-01-31T09:05:07.123456Z"
 
         with stocked.session() as db:
-            queries_assets.mark_missing(db, [second.id, first.id], since=since)
-            queries_assets.mark_returned(db, first.id)
+            assets.mark_missing(db, [second.id, first.id], since=since)
+            assets.mark_returned(db, first.id)
 
         assert [asset.missing_since for asset in stocked.assets()] == [None, since]
-        (missing,) = queries_assets.missing_assets(stocked.database, collection.id)
+        (missing,) = assets.missing_assets(stocked.database, collection.id)
         assert (missing.id, missing.key, missing.missing_since) == (second.id, second.canonical_key, since)
 
 
 def test_assets_are_counted_by_collection(stocked: Catalog, collection: Collection) -> None:
-    assert queries_assets.count_assets(stocked.database, collection.id) == 2
-    assert queries_assets.count_assets(stocked.database, "nothing") == 0
+    assert assets.count_assets(stocked.database, collection.id) == 2
+    assert assets.count_assets(stocked.database, "nothing") == 0
 
 
 def test_when_an_asset_was_created_is_kept(stocked: Catalog) -> None:
     unit = stocked.history(1)[0]
 
-    created = {queries_assets.created_at(stocked.database, asset.id) for asset in stocked.assets()}
+    created = {assets.created_at(stocked.database, asset.id) for asset in stocked.assets()}
 
     assert all(unit.started_at <= each <= unit.committed_at for each in created)

@@ -10,7 +10,7 @@ import pytest
 
 from retrovue_uow import ConflictError, Holder, ResourceError
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.identity import utc_now
+from retrovue_uow.store.ids import utc_now
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from harness import FakeImporter, draft, dump, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, Collection
 from retrovue_uow.model import TitleKind
-from retrovue_uow.store import queries_decisions
-from retrovue_uow.store.queries_decisions import Decisions, Identity, TitleIdentity
+from retrovue_uow.store import decisions
+from retrovue_uow.store.decisions import Decisions, Identity, TitleIdentity
 
 DARK = Identity("episode", "Dark", 2017, 1, (3, 4), "Past and Present")
 NOW = "2026-01-31T09:05:07.123456Z"
@@ -78,10 +78,10 @@ class TestKeeping:
     def test_what_was_said_of_a_file_is_told_as_it_was_said(self, catalog: Catalog, collection: Collection) -> None:
         bumper = Identity("bumper")
         with catalog.session() as db:
-            queries_decisions.set_assignment(db, collection.id, "/media/a", DARK, now=NOW)
-            queries_decisions.set_assignment(db, collection.id, "/media/b", bumper, now=NOW)
+            decisions.set_assignment(db, collection.id, "/media/a", DARK, now=NOW)
+            decisions.set_assignment(db, collection.id, "/media/b", bumper, now=NOW)
 
-        told = queries_decisions.decisions(catalog.database, collection.id)
+        told = decisions.decisions(catalog.database, collection.id)
 
         assert told == Decisions({"/media/a": DARK, "/media/b": bumper}, set(), {})
 
@@ -93,13 +93,13 @@ class TestKeeping:
             catalog.ingest_collection(each.id)
         with catalog.session() as db:
             for each in (collection, other):
-                queries_decisions.set_assignment(db, each.id, "/media/c.mkv", Identity("movie", each.name), now=NOW)
-                queries_decisions.set_assignment(db, each.id, "/media/d.mkv", DARK, now=NOW)
+                decisions.set_assignment(db, each.id, "/media/c.mkv", Identity("movie", each.name), now=NOW)
+                decisions.set_assignment(db, each.id, "/media/d.mkv", DARK, now=NOW)
             catalog.retire([asset.id for asset in catalog.assets("Shows")])
-            queries_decisions.spell(db, "show", ("dark", None), ("Dark", 2017))
+            decisions.spell(db, "show", ("dark", None), ("Dark", 2017))
 
         def told(collection_id: str, key: str | None = None) -> Decisions:
-            return queries_decisions.decisions(catalog.database, collection_id, key)
+            return decisions.decisions(catalog.database, collection_id, key)
 
         spellings: Mapping[TitleIdentity, tuple[str, int | None]] = {("show", "dark", None): ("Dark", 2017)}
         of_shows = {"/media/c.mkv": Identity("movie", "Shows"), "/media/d.mkv": DARK}
@@ -119,10 +119,10 @@ class TestKeeping:
         }
         with catalog.session() as db:
             for key, identity in said.items():
-                queries_decisions.set_assignment(db, collection.id, key, identity, now=NOW)
+                decisions.set_assignment(db, collection.id, key, identity, now=NOW)
 
-            queries_decisions.spell(db, "show", ("Dark", 2017), ("Darkness", None))
+            decisions.spell(db, "show", ("Dark", 2017), ("Darkness", None))
 
-        told = queries_decisions.decisions(catalog.database, collection.id).assignments
+        told = decisions.decisions(catalog.database, collection.id).assignments
         assert told == {**said, "/media/a": attrs.evolve(DARK, title="Darkness", year=None)}
         assert [row[1:] for row in dump(catalog)["title_spelling"]] == [("show", "Dark", 2017, "Darkness", None)]

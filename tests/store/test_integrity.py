@@ -10,7 +10,7 @@ from harness import FakeImporter, changed, movie
 
 from retrovue_uow import Catalog, Collection, Database
 from retrovue_uow.model import Violation
-from retrovue_uow.store import queries_integrity, touched
+from retrovue_uow.store import checks, touched
 from retrovue_uow.store.migrations import rule_names
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -61,9 +61,9 @@ class TestRules:
     def test_the_whole_catalogue_is_judged_by_every_rule(self, unit: Database) -> None:
         unit.execute("DELETE FROM movie_asset")
 
-        found = queries_integrity.violations(unit)
+        found = checks.violations(unit)
 
-        assert found == queries_integrity.all_violations(unit)
+        assert found == checks.all_violations(unit)
         assert {(violation.rule, violation.subject) for violation in found} == {
             ("asset_without_movie", "asset"),
             ("title_without_content", "title"),
@@ -74,7 +74,7 @@ class TestRules:
     def test_one_rule_can_be_asked(self, unit: Database) -> None:
         unit.execute("DELETE FROM movie_asset")
 
-        found = queries_integrity.violations(unit, ["asset_without_movie"])
+        found = checks.violations(unit, ["asset_without_movie"])
 
         assert len(found) == 2
         assert set(found) == {without_movie(unit, "Alien"), without_movie(unit, "Brazil")}
@@ -83,20 +83,20 @@ class TestRules:
         unit.execute(unlink(unit, "Brazil"))
 
         with narrowed(unit, unlink(unit, "Alien")) as narrowing:
-            found = queries_integrity.violations(unit, ["asset_without_movie"])
+            found = checks.violations(unit, ["asset_without_movie"])
 
             assert found == [without_movie(unit, "Alien")]
             assert narrowing.judged == {"asset_without_movie"}
-            assert {violation.rule for violation in queries_integrity.violations(unit)} == {
+            assert {violation.rule for violation in checks.violations(unit)} == {
                 "asset_without_movie",
                 "title_without_content",
             }
-            assert len(queries_integrity.all_violations(unit)) == 4
+            assert len(checks.all_violations(unit)) == 4
 
     def test_an_asset_can_be_judged_alone(self, unit: Database) -> None:
         unit.execute("DELETE FROM movie_asset")
 
-        found = queries_integrity.asset_violations(unit, ["asset_without_movie"], asset_id(unit, "Alien"))
+        found = checks.asset_violations(unit, ["asset_without_movie"], asset_id(unit, "Alien"))
 
         assert found == [without_movie(unit, "Alien")]
 
@@ -116,7 +116,7 @@ class TestWhetherAllWasJudged:
         ids=["all at once", "each", "more", "one left out", "references only", "rules at once only", "each rule only"],
     )
     def test_it_takes_the_references_and_every_rule(self, judged: Set[str], *, is_all: bool) -> None:
-        assert queries_integrity.has_judged_all(judged) is is_all
+        assert checks.has_judged_all(judged) is is_all
 
 
 class TestReferences:
@@ -125,9 +125,9 @@ class TestReferences:
         unit.execute("UPDATE asset SET collection_id = ? WHERE id = ?", (NOBODY, asset))
         unit.execute("UPDATE movie_asset SET title_id = ? WHERE id = ?", (NOBODY, link))
 
-        found = queries_integrity.broken_references(unit)
+        found = checks.broken_references(unit)
 
-        assert found == queries_integrity.all_broken_references(unit)
+        assert found == checks.all_broken_references(unit)
         assert len(found) == 2
         assert set(found) == {broken("asset", asset, "collection"), broken("movie_asset", link, "title")}
 
@@ -136,7 +136,7 @@ class TestReferences:
         with unit.as_keeper():
             unit.execute("UPDATE operation SET unit_id = ? WHERE id = ?", (NOBODY, row))
 
-        (found,) = queries_integrity.all_broken_references(unit)
+        (found,) = checks.all_broken_references(unit)
 
         assert (found.subject, found.id) == ("operation", str(row))
 
@@ -146,7 +146,7 @@ class TestReferences:
 
         breaks_link = f"UPDATE movie_asset SET title_id = '{NOBODY}', asset_id = '{NOBODY}' WHERE id = {link}"  # noqa: S608  ours
         with narrowed(unit, breaks_link) as narrowing:
-            found = queries_integrity.broken_references(unit)
+            found = checks.broken_references(unit)
             assert narrowing.judged == {"foreign_key"}
 
         assert len(found) == 2
@@ -154,7 +154,7 @@ class TestReferences:
 
         breaks_asset = f"UPDATE asset SET path_mapping_id = 99, collection_id = '{NOBODY}' WHERE id = '{alien}'"  # noqa: S608  ours
         with narrowed(unit, breaks_asset):
-            found = queries_integrity.broken_references(unit)
+            found = checks.broken_references(unit)
 
         assert len(found) == 2
         assert set(found) == {broken("asset", alien, parent) for parent in ("collection", "path_mapping")}
@@ -163,4 +163,4 @@ class TestReferences:
         unit.execute("UPDATE asset SET collection_id = ? WHERE id = ?", (NOBODY, asset_id(unit, "Brazil")))
 
         with narrowed(unit, "UPDATE source SET name = 'renamed'"):
-            assert queries_integrity.broken_references(unit) == []
+            assert checks.broken_references(unit) == []

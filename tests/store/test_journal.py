@@ -12,7 +12,7 @@ import pytest
 from harness import dump
 
 from retrovue_uow import Catalog, Collection, ContractError, JournalUnit, ValidationError, WipeOptions
-from retrovue_uow.store import journal, migrations, queries_journal
+from retrovue_uow.store import journal, migrations, recorder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def stocked(catalog: Catalog, collection: Collection) -> Catalog:
 @pytest.fixture
 def unrecorded(stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     """A catalogue whose SQLite cannot record what changes."""
-    monkeypatch.setattr(journal, "HAS_SESSIONS", False)
+    monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
     return stocked
 
 
@@ -55,7 +55,7 @@ class TestUnits:
     def test_a_session_that_writes_nothing_is_not_remembered(
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch, *, has_sessions: bool
     ) -> None:
-        monkeypatch.setattr(journal, "HAS_SESSIONS", has_sessions)
+        monkeypatch.setattr(recorder, "HAS_SESSIONS", has_sessions)
         before = dump(stocked)
 
         with stocked.session() as db:
@@ -352,10 +352,10 @@ class TestUndoing:
 
 class TestAsText:
     def test_letters_stay_as_they_are(self) -> None:
-        assert queries_journal.json_text({"name": "Größe 東"}) == '{"name": "Größe 東"}'
+        assert journal.json_text({"name": "Größe 東"}) == '{"name": "Größe 東"}'
 
     def test_what_sqlite_cannot_keep_becomes_an_escape(self) -> None:
-        text = queries_journal.json_text("caf\udce9")
+        text = journal.json_text("caf\udce9")
 
         assert text == r'"caf\udce9"'
         assert json.loads(text) == "caf\udce9"
@@ -363,4 +363,4 @@ class TestAsText:
     @pytest.mark.parametrize("number", [math.nan, math.inf])
     def test_what_is_no_json_is_refused(self, number: float) -> None:
         with pytest.raises(ValueError, match="JSON"):
-            queries_journal.json_text({"number": number})
+            journal.json_text({"number": number})

@@ -15,7 +15,7 @@ import pytest
 
 from retrovue_uow import Catalog, ContractError, Database, ResourceError
 from retrovue_uow.store import migrations
-from retrovue_uow.store.connection import SQLITE_HEADER
+from retrovue_uow.uow.connection import SQLITE_HEADER
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

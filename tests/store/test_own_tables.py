@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrovue_uow import Catalog, Collection, ContractError, RetroVueError, ValidationError
-from retrovue_uow.store import queries_integrity, touched
-from retrovue_uow.store.changes import Recording
-from retrovue_uow.store.database import Value
-from retrovue_uow.store.shape import quoted, read_shape
+from retrovue_uow.store import checks, touched
+from retrovue_uow.uow.changes import Recording
+from retrovue_uow.uow.database import Value
+from retrovue_uow.uow.tables import quoted, read_shape
 
 
 def elsewhere(catalog: Catalog, *statements: str) -> None:
@@ -220,8 +220,8 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
                     changeset = recording.changeset()
                     recording.close()
                     with touched.narrowed(db, changeset):
-                        near = queries_integrity.broken_references(db)
-                    assert set(near) == set(queries_integrity.all_broken_references(db))
+                        near = checks.broken_references(db)
+                    assert set(near) == set(checks.all_broken_references(db))
             except RetroVueError:
                 assert dump(catalog, journal=False) == before
         filled = dump(catalog, journal=False)

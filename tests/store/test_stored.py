@@ -9,8 +9,8 @@ import pytest
 from harness import FakeImporter, draft
 
 from retrovue_uow import Catalog, Collection, ResourceError
-from retrovue_uow.store import queries_decisions
-from retrovue_uow.store.queries_decisions import Identity
+from retrovue_uow.store import decisions
+from retrovue_uow.store.decisions import Identity
 
 READERS: dict[str, tuple[str, str, Callable[[Catalog], object]]] = {
     "source.config": ("source", "config", Catalog.sources),
@@ -18,7 +18,7 @@ READERS: dict[str, tuple[str, str, Callable[[Catalog], object]]] = {
     "the episode numbers of a decision": (
         "assignment",
         "episode_numbers",
-        lambda catalog: queries_decisions.decisions(catalog.database, catalog.collection("Shows").id),
+        lambda catalog: decisions.decisions(catalog.database, catalog.collection("Shows").id),
     ),
     "asset_metadata.document": (
         "asset_metadata",
@@ -37,7 +37,7 @@ def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) ->
     importer.drafts = [draft("a.mkv", metadata={"editorial": {"plot": "Größe"}})]
     catalog.ingest_collection(collection.name)
     with catalog.session() as db:
-        queries_decisions.set_assignment(db, collection.id, "/media/b.mkv", Identity("movie", "A"), now="2026-01-31T09:05:07Z")
+        decisions.set_assignment(db, collection.id, "/media/b.mkv", Identity("movie", "A"), now="2026-01-31T09:05:07Z")
     return catalog
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness import FakeImporter, dump, episode, movie
 
 from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection
-from retrovue_uow.store.queries_titles import Hierarchy
+from retrovue_uow.store.titles import Hierarchy
 
 NOW = "2026-01-31T09:05:07.123456Z"
 

@@ -9,7 +9,7 @@ import pytest
 
 from retrovue_uow import Catalog, Collection, Database, ResourceError, Violation
 from retrovue_uow.store import verification
-from retrovue_uow.store.database import Value
+from retrovue_uow.uow.database import Value
 
 
 @pytest.fixture

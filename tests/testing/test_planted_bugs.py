@@ -252,7 +252,7 @@ def test_one_that_a_fork_stops_is_caught(station: Catalog) -> None:
 
 
 def test_a_catalogue_that_a_forked_child_can_open_is_caught(station: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrovue_uow.store.connection.is_inherited", lambda path: False)
+    monkeypatch.setattr("retrovue_uow.uow.connection.is_inherited", lambda path: False)
 
     with pytest.raises(AssertionError, match="not refused what is its parent's, but has opened the file"):
         assert_atomic(station, approve_all, faults=["fork"], sample=2)

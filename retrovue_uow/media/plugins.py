@@ -1,0 +1,230 @@
+"""Importers and enrichers by type: the built-in ones, those of other distributions, and those the caller brings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, loading
+from retrovue_uow.media.enrichment import ReadyEnricher
+from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
+from retrovue_uow.media.remembering import CACHED_BY, Basis
+from retrovue_uow.media.secrets import resolved, withheld
+from retrovue_uow.model import Asset, AttachedEnricher, Json
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+IMPORTER_GROUP = "retrovue_uow.importers"
+ENRICHER_GROUP = "retrovue_uow.enrichers"
+PROTECTION_GROUP = "retrovue_uow.protections"
+DEFAULT_TIMEOUT_S = 60.0
+
+_BUILT_IN = {
+    IMPORTER_GROUP: {"filesystem": "retrovue_uow.media.walk:FilesystemImporter"},
+    ENRICHER_GROUP: {
+        "filename": "retrovue_uow.media.filenames:FilenameEnricher",
+        "nfo": "retrovue_uow.media.nfo:NfoEnricher",
+        "ffprobe": "retrovue_uow.media.probing:FfprobeEnricher",
+    },
+}
+
+T = TypeVar("T")
+
+
+def entry_points(*, group: str) -> Iterable[EntryPoint]:
+    """What the installed distributions offer in a group."""
+    with loading("what other distributions offer"):
+        from importlib import metadata  # slow to import and to ask, and most catalogues use built-in types alone
+
+        return metadata.entry_points(group=group)
+
+
+class Factories(Mapping[str, Callable[[Json], Any]]):
+    """What makes each type of a group, by name; what other distributions offer is looked for once no other type is meant."""
+
+    def __init__(self, group: str, extra: Mapping[str, Callable[[Json], Any]]) -> None:
+        self._group = group
+        self._at_hand = {**{name: _built_in(target) for name, target in _BUILT_IN[group].items()}, **extra}
+
+    @cached_property
+    def _all(self) -> Mapping[str, Callable[[Json], Any]]:
+        foreign = sorted(entry_points(group=self._group), key=_distribution)
+        return {**{each.name: _lazy(each) for each in foreign}, **self._at_hand}
+
+    def __getitem__(self, name: str) -> Callable[[Json], Any]:
+        return self._at_hand[name] if name in self._at_hand else self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
+    """Every importer type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
+    return Factories(IMPORTER_GROUP, extra)
+
+
+def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | None = None) -> Mapping[str, EnricherFactory]:
+    """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'.
+
+    `ffprobe` is the program that the built-in enricher of that name runs, in place of its own choice.
+    """
+    target = _BUILT_IN[ENRICHER_GROUP]["ffprobe"]
+    chosen = {} if ffprobe is None else {"ffprobe": _built_in(target, executable=ffprobe)}
+    return Factories(ENRICHER_GROUP, {**chosen, **extra})
+
+
+def protections() -> list[Callable[[Asset], bool]]:
+    """What other distributions protect: each entry point names a function that says whether an asset is protected."""
+    return [_loaded(each) for each in sorted(entry_points(group=PROTECTION_GROUP), key=_distribution)]
+
+
+def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word
+    """The importer of that type, configured; with the true values where `config` has references (`env:NAME`).
+
+    Raises:
+        ValidationError: nobody has such a type, or its configuration is wrong.
+        ResourceError: the type cannot be imported, what it made is not an importer, or a referred variable is not set.
+    """
+    return _made("importer", type, config, factories, methods=("check", "collections", "discover"))
+
+
+def make_enricher(type: str, config: Json, factories: Mapping[str, EnricherFactory]) -> Enricher:  # noqa: A002  the contract's word
+    """The enricher of that type, configured. Raises as `make_importer` does."""
+    return _made("enricher", type, config, factories, methods=("check", "enrich"))
+
+
+def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, EnricherFactory]) -> list[ReadyEnricher]:
+    """The attached enrichers, made, in running order.
+
+    Raises:
+        ValidationError: nobody has some of the types, all of which are named, or a configuration is wrong.
+        ResourceError: as `make_importer`.
+    """
+    gone = [each.type for each in running_order(attached) if each.type not in factories]
+    if gone:
+        raise ValidationError(
+            f"there is no enricher type {', '.join(map(repr, gone))}: "
+            "install what provides it, or detach it (`enricher detach`)"
+        )
+    return [_ready(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+
+
+def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher]:
+    """Lower priorities first, equal ones by type."""
+    return sorted(attached, key=attrgetter("priority", "type"))
+
+
+def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enricher]) -> str:
+    """16 hexadecimal digits that change with the types, configurations, versions and order of the enrichers.
+
+    A reference in a configuration counts as it stands, not as what it refers to.
+
+    `enrichers` are those that `ready(attached, …)` made, in its order.
+    """
+    facts = [
+        [each.type, each.config, str(getattr(enricher, "version", ""))]
+        for each, enricher in zip(running_order(attached), enrichers, strict=True)
+    ]
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> None:
+    """Raise `ValidationError` if `config` has a key that `owner` does not know."""
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise ValidationError(f"{owner} does not know the configuration {unknown}: it knows {sorted(known)}")
+
+
+def _built_in(target: str, **arguments: str) -> Callable[[Json], Any]:
+    def make(config: Json) -> Any:
+        module, _, name = target.partition(":")
+        with loading(target):
+            factory = getattr(import_module(module), name)
+        return factory(config, **arguments)
+
+    return make
+
+
+def _lazy(entry_point: EntryPoint) -> Callable[[Json], Any]:
+    def make(config: Json) -> Any:  # what an entry point names is known once it is loaded
+        return _loaded(entry_point)(config)
+
+    return make
+
+
+def _loaded(entry_point: EntryPoint) -> Callable[[Any], Any]:
+    try:
+        found: Callable[[Any], Any] = entry_point.load()
+    except Exception as error:  # importing runs whatever the other distribution wrote
+        raise ResourceError(
+            f"type {entry_point.name!r} of distribution {_distribution(entry_point)!r} cannot be imported"
+            f" ({error}): reinstall that distribution or take the type out of use"
+        ) from error
+    return found
+
+
+def _distribution(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "retrovue_uow"
+
+
+def _made(
+    noun: str, type_name: str, config: Json, factories: Mapping[str, Callable[[Json], T]], *, methods: Sequence[str]
+) -> T:
+    factory = factories.get(type_name)
+    if factory is None:
+        raise ValidationError(
+            f"there is no {noun} type {type_name!r}: install what provides it, or choose one of {sorted(factories)}"
+        )
+    true_config = resolved(config, f"{noun} {type_name!r}")
+    with withheld(config):
+        try:
+            made = factory(true_config)
+        except RetroVueError:
+            raise
+        except Exception as error:  # a factory is somebody else's code
+            raise ResourceError(f"{noun} type {type_name!r} cannot be made ({error!r}): see its documentation") from error
+        lacking = [method for method in methods if not callable(getattr(made, method, None))]
+        if lacking:
+            raise ResourceError(f"{noun} type {type_name!r} made {made!r}, which lacks {lacking}: mend its factory")
+    return made
+
+
+def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
+    timeout_s = getattr(enricher, "timeout_s", DEFAULT_TIMEOUT_S)
+    if not isinstance(timeout_s, int | float) or not timeout_s > 0:
+        raise ResourceError(f"enricher {attached.type!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+    return ReadyEnricher(
+        type=attached.type,
+        enricher=enricher,
+        timeout_s=float(timeout_s),
+        identifies=bool(getattr(enricher, "identifies", True)),
+        basis=_basis(attached, enricher),
+        config=attached.config,
+    )
+
+
+def _basis(attached: AttachedEnricher, enricher: Enricher) -> Basis | None:
+    cached_by = getattr(enricher, "cached_by", "draft")
+    if cached_by not in CACHED_BY:
+        raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
+    return None if cached_by is None else Basis(cached_by, _identity(attached, enricher))
+
+
+def _identity(attached: AttachedEnricher, enricher: Enricher) -> str:
+    """What equal results ask for besides equal drafts; empty where the enricher does not promise them."""
+    version: object = getattr(enricher, "version", None)
+    if not version or not isinstance(version, str):
+        return ""
+    kind = type(enricher)  # the same type may be somebody else's enricher by now
+    facts = [attached.type, f"{kind.__module__}.{kind.__qualname__}", attached.config, version]
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)

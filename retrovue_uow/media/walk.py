@@ -1,0 +1,529 @@
+"""Where drafts come from: the file-system importer, and the one way in which any importer is drained."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
+
+import attrs
+
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.log import logger
+from retrovue_uow.media.interfaces import Importer
+from retrovue_uow.media.nfo import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
+from retrovue_uow.media.paths import (
+    canonical_key,
+    escapes,
+    excluded,
+    is_below,
+    is_ignored,
+    is_utf8,
+    judge_root,
+    key_below,
+    reason,
+    without_password,
+)
+from retrovue_uow.media.plugins import refuse_unknown_keys
+from retrovue_uow.media.time_limit import call_within
+from retrovue_uow.model import (
+    AssetDraft,
+    Collection,
+    FoundCollection,
+    IngestFilters,
+    Json,
+    PathMapping,
+    Progress,
+    Sidecar,
+)
+
+VIDEO_ENDINGS = (
+    *(".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv"),
+)
+MAX_NAMED = 20
+STAT_TIMEOUT_S = 10.0
+_PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pages/man7/path_resolution.7.html)
+_AT_ONCE = 16
+"""Files that share a time limit: a thread for each would cost more than to look at it."""
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: what makes a folder the same, whatever its path."""
+
+
+class FilesystemImporter:
+    """Finds the media files below the mapped folders of a collection.
+
+    Configuration, all optional: `root`, an absolute folder whose subfolders are the source's collections, and
+    `extensions`, the endings of media files (with or without the dot) in place of `VIDEO_ENDINGS`.
+    """
+
+    def __init__(self, config: Json) -> None:
+        refuse_unknown_keys(config, ("root", "extensions"), "the filesystem importer")
+        self._root = _configured_root(config.get("root"))
+        self._endings = _configured_endings(config.get("extensions"))
+
+    def check(self) -> None:
+        """Raise `ResourceError` unless the configured root, if any, can be read."""
+        if self._root is None:
+            return
+        verdict = judge_root(self._root)
+        if verdict.problem:
+            raise ResourceError(verdict.problem) from verdict.error
+
+    def collections(self) -> Iterable[FoundCollection]:
+        """A collection per visible folder directly below the root, mapped to itself, by name.
+
+        Raises:
+            ValidationError: no root is configured, or a folder's name is not UTF-8.
+            ResourceError: the root cannot be read.
+        """
+        if self._root is None:
+            raise ValidationError("the filesystem source has no 'root': configure one, or add collections with add_collection")
+        self.check()
+        folders = [each for each in _listing(self._root) if _is_folder(each)]
+        _refuse_odd_names([each.path for each in folders if not is_utf8(each.name)])
+        return [FoundCollection(each.name, path_mappings={each.path: each.path}) for each in folders]
+
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
+        """A draft per media file below `mappings`, in the order of their paths, with size, mtime and sidecars.
+
+        Hidden and system files and folders are skipped. A folder is walked once, however many paths lead to it: a
+        mapped root below another by its own mapping, a folder by its own path before a link's.
+
+        Raises:
+            ValidationError: a link leaves its mapped root; or names are not UTF-8 (up to 20 are named at once).
+            ResourceError: a folder or file cannot be read, or a link to a media file is broken.
+        """
+        for run in self.runs(mappings, filters):
+            for entry, found in run.examined():
+                yield run.draft(entry, found)
+
+    def runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
+        """The files of which `discover` makes drafts, in its order, not examined yet. Raises what it raises."""
+        roots: dict[Identity, PathMapping] = {}
+        for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
+            roots.setdefault(_folder_identity(mapping.local_path), mapping)
+        walked = set(roots)
+        odd_names: list[str] = []
+        mapped = frozenset(canonical_key(each.source_path) for each in mappings) if len(mappings) > 1 else frozenset()
+        for mapping in roots.values():
+            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, mapped).runs()
+        _refuse_odd_names(odd_names)
+
+
+def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) -> list[AssetDraft | None]:
+    """The drafts, with size and mtime filled in from the disk where they are None; None for a file that is not there.
+
+    Raises:
+        ResourceError: a file cannot be examined, is not a regular one, or a few of them take longer than `timeout_s`.
+    """
+    found: list[AssetDraft | None] = []
+    for start in range(0, len(drafts), _AT_ONCE):
+        batch = drafts[start : start + _AT_ONCE]
+        answers: list[os.stat_result | OSError] = []
+        try:
+            call_within(timeout_s, _ask, [draft.file_path for draft in batch], answers)
+        except TimeoutError as error:
+            late = batch[min(len(answers), len(batch) - 1)].file_path
+            raise ResourceError(f"file {late!r} gives no answer: is its server or disk asleep or gone?") from error
+        found += map(_on_disk, batch, answers)
+    return found
+
+
+def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
+    """`draft` with its sidecars, where they are None: those beside the file, and the show's, up to the mapped `root`.
+
+    Raises:
+        ResourceError: a folder or a sidecar cannot be read.
+    """
+    return draft if draft.sidecars is not None else attrs.evolve(draft, sidecars=_sidecars_on_disk(draft.file_path, root))
+
+
+def discover(
+    importer: Importer,
+    collection: Collection,
+    mappings: Sequence[PathMapping],
+    filters: IngestFilters,
+    *,
+    progress: Progress | None = None,
+) -> list[AssetDraft]:
+    """All that `importer` finds. What `progress` raises passes through untouched.
+
+    Raises:
+        RetroVueError: what the importer raised on purpose.
+        ResourceError: it failed in another way.
+        ValidationError: it yielded something that is not a draft.
+    """
+    drafts: list[AssetDraft] = []
+    for draft in _yielded(importer, collection, mappings, filters):
+        drafts.append(draft)
+        if progress:
+            progress(len(drafts), None, draft.file_path)
+    return drafts
+
+
+def _yielded(
+    importer: Importer, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
+) -> Iterator[AssetDraft]:
+    count, last = 0, "the start"
+    try:
+        for draft in importer.discover(collection, mappings, filters):
+            _require_draft(draft, collection, last)
+            yield masked_draft(draft)
+            count, last = count + 1, repr(draft.file_path)
+    except RetroVueError:
+        raise
+    except Exception as error:  # an importer is somebody else's code
+        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+
+
+def masked_draft(draft: AssetDraft) -> AssetDraft:
+    """The draft without a password in the path that the source reports, so that nothing that shows the path shows it."""
+    path = draft.source_path
+    shown = without_password(path) if isinstance(path, str) else path
+    return draft if shown == path else attrs.evolve(draft, source_path=shown)
+
+
+def _require_draft(yielded: object, collection: Collection, last: str) -> None:
+    if not isinstance(yielded, AssetDraft):
+        raise ValidationError(
+            f"the importer of collection {collection.name!r} yielded a {type(yielded).__name__} after {last},"
+            " not an AssetDraft: mend the importer"
+        )
+
+
+def _configured_root(root: object) -> str | None:
+    if root is None:
+        return None
+    if not isinstance(root, str) or not os.path.isabs(root):
+        raise ValidationError(f"the filesystem importer's root {root!r} is not an absolute path: give one")
+    return os.path.normpath(root)
+
+
+def _configured_endings(extensions: object) -> frozenset[str]:
+    if extensions is None:
+        return frozenset(VIDEO_ENDINGS)
+    if not isinstance(extensions, list | tuple) or not extensions:
+        raise ValidationError(f"the filesystem importer's extensions {extensions!r} are not a list: give ['.mkv', …]")
+    return frozenset(_ending(extension) for extension in extensions)
+
+
+def _ending(extension: object) -> str:
+    bare = extension.removeprefix(".") if isinstance(extension, str) else ""
+    if not bare or "." in bare or "/" in bare:
+        raise ValidationError(f"the filesystem importer's extension {extension!r} is not one ending such as '.mkv'")
+    return f".{bare.casefold()}"
+
+
+@attrs.frozen(eq=False)
+class _Folder:
+    """One folder and its one listing.
+
+    Attributes:
+        root: Local path of the mapped folder that it is below, or that it is.
+        source_path: The path as the source has it, with a slash at the end.
+        key: The canonical key, with a slash at the end.
+        nfos: The NFO files, by their casefolded names.
+        shows: The show's sidecars of this folder and the ones above it, nearest first.
+    """
+
+    path: str
+    root: str
+    source_path: str
+    key: str
+    identity: Identity
+    nfos: Mapping[str, os.DirEntry[str]]
+    shows: tuple[Sidecar, ...]
+
+
+@attrs.frozen(eq=False)
+class Run:
+    """Media files of one folder, in order, with no subfolder between them. They are examined as they are asked for.
+
+    Attributes:
+        mapping: The one that they are found by.
+    """
+
+    mapping: PathMapping
+    _folder: _Folder
+    _entries: Sequence[os.DirEntry[str]]
+
+    @property
+    def shows(self) -> tuple[Sidecar, ...]:
+        """The show's sidecars: all that a file has which has none of its own."""
+        return self._folder.shows
+
+    def examined(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+        """The regular files among them, and what the disk says now; without those that have vanished."""
+        root = self._folder.root
+        for entry in self._entries:
+            found = _entry_stat(entry, root)
+            if found is None:
+                _require_same_folder(self._folder)
+                logger.debug("listed_file_vanished", path=entry.path)
+            elif stat.S_ISREG(found.st_mode):
+                yield entry, found
+
+    def key(self, name: str) -> str:
+        """The canonical key of one of the files."""
+        return key_below(self._folder.key, name)
+
+    def sidecars(self, name: str) -> tuple[Sidecar, ...]:
+        """The sidecars of one of the files; `shows` itself where it has none of its own."""
+        folder = self._folder
+        if not folder.nfos:
+            return folder.shows
+        names = own_sidecars(name) if MOVIE_SIDECAR in folder.nfos else (own_sidecar(name),)
+        own = _sidecars(names, folder.nfos, folder.root)
+        return (*own, *folder.shows) if own else folder.shows
+
+    def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
+        """What an importer tells of an examined file."""
+        return AssetDraft(
+            file_path=entry.path,
+            source_path=f"{self._folder.source_path}{entry.name}",
+            size=found.st_size,
+            mtime_ns=found.st_mtime_ns,
+            sidecars=self.sidecars(entry.name),
+        )
+
+
+class _Subfolder(NamedTuple):
+    parent: _Folder
+    entry: os.DirEntry[str]
+
+
+class _Walk:
+    """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings.
+
+    `mapped` holds the canonical keys of all of them: what the source has there is not looked for below another root.
+    """
+
+    def __init__(
+        self,
+        mapping: PathMapping,
+        endings: frozenset[str],
+        exclude: Sequence[str],
+        walked: set[Identity],
+        odd_names: list[str],
+        mapped: frozenset[str],
+    ) -> None:
+        self._mapping = mapping
+        self._root = mapping.local_path
+        self._source_root = _with_slash(canonical_key(mapping.source_path))
+        self._endings = endings
+        self._exclude = exclude
+        self._walked = walked
+        self._odd_names = odd_names
+        self._mapped = mapped
+        self._links: deque[Run | _Subfolder] = deque()
+
+    def runs(self) -> Iterator[Run]:
+        key = canonical_key(self._mapping.source_path)
+        pending = self._listed(self._root, key, _folder_identity(self._root), ())
+        while pending or self._links:
+            # Links wait until all else is walked: what is there by its own path keeps that path.
+            found = pending.pop() if pending else self._links.popleft()
+            if isinstance(found, Run):
+                yield found
+            else:
+                pending += self._entered(*found)
+
+    def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
+        if entry.is_symlink():
+            _refuse_escape(entry.path, self._root)
+        identity = _folder_identity(entry.path)
+        if identity in self._walked:
+            return []
+        self._walked.add(identity)
+        return self._listed(entry.path, key_below(parent.key, entry.name), identity, parent.shows)
+
+    def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
+        """What to look at in a folder, last name first."""
+        entries = _listing(path)
+        nfos = _nfos(entries)
+        shows = (*_sidecars((SHOW_SIDECAR,), nfos, self._root), *shows)
+        source_path = _with_slash(f"{self._source_root}{self._relative(path)}")
+        folder = _Folder(path, self._root, source_path, _with_slash(key), identity, nfos, shows)
+        listed: list[Run | _Subfolder] = []
+        for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
+            if are_folders:
+                listed += [_Subfolder(folder, entry) for entry in wanted]
+            else:
+                listed.append(Run(self._mapping, folder, tuple(wanted)))
+        self._links += [found for found in listed if _is_link(found)]
+        return [found for found in reversed(listed) if not _is_link(found)]
+
+    def _relative(self, path: str) -> str:
+        """What of a path lies below the mapped root."""
+        return path.removeprefix(self._root).lstrip("/")
+
+    def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+        name = entry.name
+        if self._mapped and self._is_mapped_elsewhere(folder, name):
+            return False
+        if self._exclude and excluded(self._relative(entry.path), self._exclude):
+            return False
+        is_media = name[name.rfind(".") :].casefold() in self._endings
+        if not is_media and not _is_folder(entry):
+            return False
+        if not is_utf8(name):
+            self._refuse_later(entry.path)
+            return False
+        return True
+
+    def _is_mapped_elsewhere(self, folder: _Folder, name: str) -> bool:
+        """Whether another mapping says where to look for what the source has at this path."""
+        return is_utf8(name) and key_below(folder.key, name) in self._mapped
+
+    def _refuse_later(self, path: str) -> None:
+        self._odd_names.append(path)
+        if len(self._odd_names) >= MAX_NAMED:
+            _refuse_odd_names(self._odd_names)
+
+
+def why_no_asset(path: str) -> str:
+    """Why an ingest passes over a file that is there, in words: as far as its path tells."""
+    hidden = next((part for part in path.split("/") if part and is_ignored(part)), None)
+    if hidden is not None:
+        return f"{hidden!r} is hidden, or the system's own, and never looked at"
+    ending = os.path.splitext(path)[1]
+    if ending.casefold() not in VIDEO_ENDINGS:
+        return f"its ending {ending!r} is no media file's: a download may be unfinished, and a source can be given `extensions`"
+    return "no ingest has met it: ingest its folder, unless it is excluded"
+
+
+def _with_slash(path: str) -> str:
+    return path if path.endswith("/") else f"{path}/"
+
+
+def _is_link(found: Run | _Subfolder) -> bool:
+    return isinstance(found, _Subfolder) and found.entry.is_symlink()
+
+
+def _listing(folder: str) -> list[os.DirEntry[str]]:
+    """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if not is_ignored(entry.name)]
+        # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
+        return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
+    except OSError as error:
+        raise _trouble(f"folder {_named(folder)} cannot be read", error) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise _trouble(f"{_named(entry.path)} cannot be examined", error) from error
+
+
+def _folder_identity(path: str) -> Identity:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise _trouble(f"folder {_named(path)} cannot be examined", error) from error
+    return found.st_dev, found.st_ino
+
+
+def _trouble(what: str, error: OSError) -> ResourceError:
+    return ResourceError(f"{what} ({reason(error)}): mend or exclude it")
+
+
+def _named(path: str) -> str:
+    """A path for people: of one that is too long to be opened, both ends and its length."""
+    length = len(os.fsencode(path))
+    return repr(path) if length < _PATH_MAX else f"{path[:60]!r} … {path[-60:]!r}, a path of {length} bytes,"
+
+
+def _require_same_folder(folder: _Folder) -> None:
+    """A file that is gone from a folder was removed; if the folder is another one, the disk under it was."""
+    if _folder_identity(folder.path) != folder.identity:
+        raise ResourceError(f"folder {folder.path!r} became another one while it was read: was its disk unmounted?")
+
+
+def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
+    """The `stat` of a file, links followed; None if it vanished after it was listed."""
+    try:
+        found = entry.stat()
+    except FileNotFoundError as error:
+        if not entry.is_symlink():
+            return None
+        raise ResourceError(f"link {_named(entry.path)} is broken: mend or exclude it") from error
+    except OSError as error:
+        raise _trouble(f"file {_named(entry.path)} cannot be examined", error) from error
+    if entry.is_symlink():
+        _refuse_escape(entry.path, root)
+    return found
+
+
+def _refuse_escape(path: str, root: str) -> None:
+    if escapes(path, root):
+        target = os.path.realpath(path)
+        raise ValidationError(f"link {path!r} leaves {root!r} for {target!r}: exclude it or map its target")
+
+
+def _refuse_odd_names(paths: Sequence[str]) -> None:
+    if paths:
+        named = "\n".join(f"- {path!r}" for path in paths[:MAX_NAMED])
+        raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
+
+
+def _nfos(entries: Sequence[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
+    """The NFO files among `entries`, by their casefolded names; of several, the first."""
+    return {name: entry for entry in reversed(entries) if (name := entry.name.casefold()).endswith(".nfo")}
+
+
+def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: str) -> tuple[Sidecar, ...]:
+    """Those of the NFO files that have one of the `names` and are regular files below `root`."""
+    entries = [nfos[name] for name in dict.fromkeys(map(str.casefold, names)) if name in nfos]
+    stats = [(entry.path, _entry_stat(entry, root)) for entry in entries]
+    return tuple(
+        Sidecar(path, found.st_size, found.st_mtime_ns) for path, found in stats if found and stat.S_ISREG(found.st_mode)
+    )
+
+
+def _sidecars_on_disk(file_path: str, root: str) -> tuple[Sidecar, ...]:
+    folder, name = os.path.split(file_path)
+    own = _sidecars(own_sidecars(name), _nfos(_listing(folder)), root)
+    shows = [_sidecars((SHOW_SIDECAR,), _nfos(_listing(above)), root) for above in _folders_up(folder, root)]
+    return (*own, *chain.from_iterable(shows))
+
+
+def _folders_up(folder: str, root: str) -> Iterator[str]:
+    """`folder` and those above it, up to and including `root`."""
+    while is_below(folder, root):
+        yield folder
+        if folder == os.path.dirname(folder):
+            return
+        folder = os.path.dirname(folder)
+
+
+def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:
+    """Add what the disk says of each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
+    for path in paths:
+        try:
+            answers.append(os.stat(path))
+        except OSError as error:
+            answers.append(error)
+
+
+def _on_disk(draft: AssetDraft, answer: os.stat_result | OSError) -> AssetDraft | None:
+    if isinstance(answer, FileNotFoundError | NotADirectoryError):
+        return None
+    if isinstance(answer, OSError):
+        raise _trouble(f"file {_named(draft.file_path)} cannot be examined", answer) from answer
+    if not stat.S_ISREG(answer.st_mode):
+        raise ResourceError(f"{draft.file_path!r} is not a regular file: name a media file")
+    size = answer.st_size if draft.size is None else draft.size
+    mtime_ns = answer.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
+    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns)

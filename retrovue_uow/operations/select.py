@@ -1,0 +1,116 @@
+"""Which assets an operation is about: exactly those, told before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector, folded
+from retrovue_uow.rules import preflight
+from retrovue_uow.store import assets, titles
+from retrovue_uow.store.assets import AssetQuery
+from retrovue_uow.store.decisions import title_kind_of
+from retrovue_uow.store.ids import as_stored
+from retrovue_uow.uow.database import Database
+
+Assets = str | Asset | AssetSelector | Iterable[str | Asset]
+"""What every verb takes: an asset or its identifier, several of them, or a selector."""
+
+
+Chosen = AssetSelector | tuple[object, ...]
+"""The same, gone through once: what may be a generator is not asked twice."""
+
+
+def chosen(assets: Assets) -> Chosen:
+    """What was given, as it is judged later."""
+    if isinstance(assets, AssetSelector):
+        return assets
+    if isinstance(assets, str | Asset) or not isinstance(assets, Iterable):
+        return (assets,)
+    return tuple(assets)
+
+
+def described(choice: Chosen) -> object:
+    """What was chosen, as the journal keeps it."""
+    if isinstance(choice, AssetSelector):
+        return {name: value for name, value in attrs.asdict(choice).items() if value is not None}
+    return [each.id if isinstance(each, Asset) else str(each) for each in choice]
+
+
+def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list[Asset]:
+    """The assets that are meant, by collection and key.
+
+    Raises:
+        ValidationError: None is meant, one is not there, or their number is not `expect_assets`.
+    """
+    found = matching(db, choice) if isinstance(choice, AssetSelector) else _named(db, _ids(choice))
+    if not found:
+        raise ValidationError("no asset is selected: `asset list` with the same options shows what there is")
+    if expect_assets is not None and len(found) != expect_assets:
+        raise ValidationError(f"{len(found)} assets are selected, not the expected {expect_assets}: nothing was changed")
+    return found
+
+
+def matching(db: Database, selector: AssetSelector) -> list[Asset]:
+    """The assets that a selector describes, which may be none."""
+    _validate(selector)
+    collection_id = None if selector.collection is None else preflight.validate_collection_exists(db, selector.collection).id
+    return assets.assets(
+        db,
+        AssetQuery(
+            collection_id=collection_id,
+            kind="other" if selector.unclassified else selector.kind,
+            state=selector.state,
+            missing=selector.missing,
+            approved=selector.approved,
+            path=selector.path,
+            title_id=None if selector.title is None else _title_id(db, selector.title, selector),
+            season=selector.season,
+            episode=selector.episode,
+        ),
+    )
+
+
+def _title_id(db: Database, title: str, selector: AssetSelector) -> str:
+    """The title that is named: as it is printed, or by its name where that is one title's."""
+    wanted = "show" if selector.season is not None else title_kind_of(selector.kind)
+    is_of_kind = any(folded(each.name) == folded(title) for each in titles.titles(db, wanted))
+    return preflight.validate_title_exists(db, title, kind=wanted if is_of_kind else None).id
+
+
+def _validate(selector: AssetSelector) -> None:
+    if not isinstance(selector, AssetSelector):
+        raise ValidationError(f"assets are selected by an AssetSelector, not by {selector!r}")
+    flags = (selector.missing, selector.approved, selector.unclassified)
+    if not all(flag is None or isinstance(flag, bool) for flag in flags):
+        raise ValidationError(f"missing, approved and unclassified are True, False or None, not {flags!r}")
+    if selector.kind not in (None, *ASSET_KINDS) or selector.state not in (None, *ASSET_STATES):
+        raise ValidationError(
+            f"kind is one of {ASSET_KINDS}, state one of {ASSET_STATES}; not {selector.kind!r}, {selector.state!r}"
+        )
+    if selector.unclassified and selector.kind not in (None, "other"):
+        raise ValidationError(f"an unclassified asset is of kind other, not {selector.kind!r}")
+    for name, text in (("title", selector.title), ("path", selector.path)):
+        if text is not None and (not isinstance(text, str) or not text.strip()):
+            raise ValidationError(f"the {name} must be text that is not blank, not {text!r}")
+    preflight.validate_season_and_episode(selector.title, selector.season, selector.episode)
+
+
+def _ids(choice: tuple[object, ...]) -> list[str]:
+    ids: dict[str, None] = {}
+    for each in choice:
+        id_ = each.id if isinstance(each, Asset) else each
+        if not isinstance(id_, str):
+            raise ValidationError(f"name assets by their identifiers, not by {id_!r}")
+        ids[as_stored(id_)] = None
+    return list(ids)
+
+
+def _named(db: Database, ids: list[str]) -> list[Asset]:
+    found = assets.assets_by_id(db, ids)
+    missing = sorted(set(ids) - {asset.id for asset in found})
+    if missing:
+        raise ValidationError(f"there is no asset {missing[0]!r}: `asset list` shows them")
+    return found

@@ -1,0 +1,572 @@
+"""What asks and changes assets and what hangs on them."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import attrs
+
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
+from retrovue_uow.store.ids import as_stored, utc_now
+from retrovue_uow.store.stored import from_json
+from retrovue_uow.uow.database import Database, Row
+
+_document = json.JSONEncoder(ensure_ascii=False, default=dict)
+_FIND = """
+SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
+       asset.size, asset.mtime_ns, asset.duration_ms, asset.container, asset.video_codec, asset.audio_codec,
+       asset.width, asset.height, asset.missing_since,
+       coalesce(movie.name, show.name), coalesce(movie.year, show.year), season.number,
+       (SELECT json_group_array(each_episode.number ORDER BY each_episode.number)
+          FROM episode_asset AS each_link
+          JOIN episode AS each_episode ON each_episode.id = each_link.episode_id
+         WHERE each_link.asset_id = asset.id),
+       episode.name
+  FROM asset
+  LEFT JOIN movie_asset ON movie_asset.asset_id = asset.id
+  LEFT JOIN title AS movie ON movie.id = movie_asset.title_id
+  LEFT JOIN episode_asset ON episode_asset.id = (SELECT min(first_link.id)
+                                                   FROM episode_asset AS first_link
+                                                  WHERE first_link.asset_id = asset.id)
+  LEFT JOIN episode ON episode.id = episode_asset.episode_id
+  LEFT JOIN season ON season.id = episode.season_id
+  LEFT JOIN title AS show ON show.id = season.title_id
+"""
+
+
+@attrs.frozen
+class AssetQuery:
+    """Which assets; None: whatever it is.
+
+    Attributes:
+        missing: True: only those that are missing; False: only those that are not.
+        approved: Likewise.
+        path: A glob pattern for the whole path, or for its last parts, in any Unicode form.
+    """
+
+    collection_id: str | None = None
+    kind: AssetKind | None = None
+    state: AssetState | None = None
+    missing: bool | None = None
+    approved: bool | None = None
+    path: str | None = None
+    title_id: str | None = None
+    season: int | None = None
+    episode: int | None = None
+
+
+class KnownAsset(NamedTuple):
+    """What an ingest compares a draft with."""
+
+    id: str
+    key: str
+    duration_ms: int | None
+    missing_since: str | None
+    file_path: str
+    size: int | None
+    mtime_ns: int | None
+    sidecars: str
+    enrichers: str
+
+    @property
+    def lacks_facts(self) -> bool:
+        """Whether its size or mtime was never known."""
+        return self.size is None or self.mtime_ns is None
+
+
+class KnownAssets(Mapping[str, KnownAsset]):
+    """Assets by their canonical keys.
+
+    They stay the rows that SQLite gave until somebody wants one: a rescan asks of every file whether it is as it was, and
+    named tuples of all, which the garbage collector looks at again and again, took longer to make than to compare.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows = {row[1]: row for row in rows}
+
+    def __getitem__(self, key: str) -> KnownAsset:
+        return KnownAsset(*self._rows[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def has_unchanged(
+        self, key: str, file_path: str, size: int | None, mtime_ns: int | None, sidecars: str, enrichers: str
+    ) -> bool:
+        """Whether the file of that key was there when it was last looked for, and nothing that tells of a change differs."""
+        row = self._rows.get(key)
+        return row is not None and row[3:] == (None, file_path, size, mtime_ns, sidecars, enrichers)
+
+    def differing(self, other: KnownAssets, keys: Iterable[str]) -> list[str]:
+        """Those of the keys of which something else is known here than there."""
+        return [key for key in keys if self._rows.get(key) != other._rows.get(key)]
+
+
+@attrs.frozen
+class MissingAsset:
+    """An asset that is marked missing, and since when (UTC text)."""
+
+    id: str
+    key: str
+    missing_since: str
+
+
+def assets(db: Database, query: AssetQuery) -> list[Asset]:
+    """The assets that `query` describes, by collection and key."""
+    rows = db.execute(
+        _FIND  # noqa: S608  both texts are ours
+        + """
+ WHERE (:collection_id IS NULL OR asset.collection_id = :collection_id)
+   AND (:kind IS NULL OR asset.kind = :kind)
+   AND (:state IS NULL OR asset.state = :state)
+   AND (:missing IS NULL OR (asset.missing_since IS NOT NULL) = :missing)
+   AND (:approved IS NULL OR asset.approved = :approved)
+   AND (:paths IS NULL
+        OR EXISTS (SELECT 1
+                     FROM json_each(:paths) AS path
+                    WHERE asset.file_path GLOB path.value
+                       OR asset.file_path GLOB '*/' || path.value
+                       OR asset.canonical_key GLOB path.value
+                       OR asset.canonical_key GLOB '*/' || path.value))
+   AND (:title_id IS NULL OR coalesce(movie.id, show.id) = :title_id)
+   AND (:season IS NULL OR season.number = :season)
+   AND (:episode IS NULL
+        OR EXISTS (SELECT 1
+                     FROM episode_asset AS other_link
+                     JOIN episode AS other_episode ON other_episode.id = other_link.episode_id
+                    WHERE other_link.asset_id = asset.id
+                      AND other_episode.number = :episode))
+ ORDER BY asset.collection_id, asset.canonical_key
+""",
+        {
+            "collection_id": query.collection_id,
+            "kind": query.kind,
+            "state": query.state,
+            "missing": None if query.missing is None else int(query.missing),
+            "approved": None if query.approved is None else int(query.approved),
+            "paths": None if query.path is None else json.dumps(_forms(query.path)),
+            "title_id": query.title_id,
+            "season": query.season,
+            "episode": query.episode,
+        },
+    )
+    return [_asset(row) for row in rows]
+
+
+def _forms(text: str) -> list[str]:
+    """The text in each Unicode form that a file system may have given it; keys are NFC."""
+    return sorted({text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))})
+
+
+def asset(db: Database, asset_id: str) -> Asset | None:
+    """The asset with this identifier."""
+    rows = db.execute(_FIND + " WHERE asset.id = ?", (asset_id,))
+    return _asset(rows[0]) if rows else None
+
+
+def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
+    """Those of the assets that are there, by collection and key."""
+    rows = db.execute(
+        _FIND  # noqa: S608  both texts are ours
+        + """
+ WHERE asset.id IN (SELECT value FROM json_each(?))
+ ORDER BY asset.collection_id, asset.canonical_key
+""",
+        (json.dumps(list(asset_ids)),),
+    )
+    return [_asset(row) for row in rows]
+
+
+def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
+    """The assets that have one of the names as identifier, canonical key or path."""
+    rows = db.execute(
+        """
+        SELECT id
+          FROM asset
+         WHERE id IN (SELECT value FROM json_each(?1))
+            OR canonical_key IN (SELECT value FROM json_each(?1))
+            OR file_path IN (SELECT value FROM json_each(?1))
+        """,
+        (json.dumps([as_stored(name) for name in names]),),
+    )
+    return assets_by_id(db, [id_ for (id_,) in rows])
+
+
+def _asset(row: Row) -> Asset:
+    before, (approved,), after, (episode_numbers, episode_name) = row[:6], row[6:7], row[7:-2], row[-2:]
+    return Asset(
+        *before,
+        bool(approved),
+        *after,
+        tuple(json.loads(episode_numbers)),
+        episode_name,
+    )  # type: ignore[call-arg]  # mypy cannot count slices
+
+
+def markers(db: Database, asset_id: str) -> list[Marker]:
+    """The markers of an asset, in time."""
+    rows = db.execute(
+        """
+        SELECT kind, start_ms, end_ms, name
+          FROM marker
+         WHERE asset_id = ?
+         ORDER BY start_ms, kind
+        """,
+        (asset_id,),
+    )
+    return [Marker(*row) for row in rows]
+
+
+def metadata(db: Database, asset_id: str) -> dict[str, Json]:
+    """The metadata documents of an asset, by domain."""
+    rows = db.execute(
+        """
+        SELECT domain, document
+          FROM asset_metadata
+         WHERE asset_id = ?
+         ORDER BY domain
+        """,
+        (asset_id,),
+    )
+    return {str(domain): from_json(document, dict, column="asset_metadata.document") for domain, document in rows}
+
+
+def created_at(db: Database, asset_id: str) -> str:
+    """When an asset was created (UTC text)."""
+    ((created,),) = db.execute("SELECT created_at FROM asset WHERE id = ?", (asset_id,))
+    return str(created)
+
+
+def known_assets(db: Database, collection_id: str) -> KnownAssets:
+    """Every asset of a collection by its canonical key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
+          FROM asset
+         WHERE collection_id = ?
+        """,
+        (collection_id,),
+    )
+    return KnownAssets(rows)
+
+
+def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
+    """The asset of a collection with this canonical key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
+          FROM asset
+         WHERE collection_id = ?
+           AND canonical_key = ?
+        """,
+        (collection_id, key),
+    )
+    return KnownAsset(*rows[0]) if rows else None
+
+
+def count_assets(db: Database, collection_id: str) -> int:
+    """How many assets a collection has."""
+    ((count,),) = db.execute("SELECT count(*) FROM asset WHERE collection_id = ?", (collection_id,))
+    return int(count)
+
+
+def add_asset(
+    db: Database,
+    asset_id: str,
+    draft: AssetDraft,
+    *,
+    collection_id: str,
+    path_mapping_id: int,
+    canonical_key: str,
+    sidecars: str,
+    enrichers: str,
+    is_retired: bool,
+    now: str,
+) -> None:
+    """Add an asset; it is ready if its duration is known, unless it is out of use."""
+    db.execute(
+        """
+        INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
+                           size, mtime_ns, sidecars, enrichers, duration_ms, container, video_codec, audio_codec,
+                           width, height, created_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?18 THEN 'retired' WHEN ?7 IS NULL THEN 'new' ELSE 'ready' END, 0,
+                ?8, ?9, ?10, ?11, ?7, ?12, ?13, ?14,
+                ?15, ?16, ?17, ?17)
+        """,
+        (
+            asset_id,
+            collection_id,
+            path_mapping_id,
+            canonical_key,
+            draft.file_path,
+            draft.kind,
+            draft.duration_ms,
+            draft.size,
+            draft.mtime_ns,
+            sidecars,
+            enrichers,
+            draft.container,
+            draft.video_codec,
+            draft.audio_codec,
+            draft.width,
+            draft.height,
+            now,
+            is_retired,
+        ),
+    )
+
+
+def update_asset(
+    db: Database,
+    asset_id: str,
+    draft: AssetDraft,
+    *,
+    path_mapping_id: int,
+    sidecars: str,
+    enrichers: str,
+    now: str,
+) -> None:
+    """Write what is known now of an asset; a retired one stays retired."""
+    db.execute(
+        """
+        UPDATE asset
+           SET path_mapping_id = ?2,
+               file_path = ?3,
+               kind = ?4,
+               state = CASE WHEN state = 'retired' THEN state WHEN ?5 IS NULL THEN 'new' ELSE 'ready' END,
+               approved = iif(?5 IS NULL, 0, approved),
+               size = ?6,
+               mtime_ns = ?7,
+               sidecars = ?8,
+               enrichers = ?9,
+               duration_ms = ?5,
+               container = ?10,
+               video_codec = ?11,
+               audio_codec = ?12,
+               width = ?13,
+               height = ?14,
+               updated_at = ?15
+         WHERE id = ?1
+        """,
+        (
+            asset_id,
+            path_mapping_id,
+            draft.file_path,
+            draft.kind,
+            draft.duration_ms,
+            draft.size,
+            draft.mtime_ns,
+            sidecars,
+            enrichers,
+            draft.container,
+            draft.video_codec,
+            draft.audio_codec,
+            draft.width,
+            draft.height,
+            now,
+        ),
+    )
+
+
+def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
+    """Write the size and the mtime of an asset where they were not known."""
+    db.execute(
+        """
+        UPDATE asset
+           SET size = coalesce(size, ?2),
+               mtime_ns = coalesce(mtime_ns, ?3),
+               updated_at = ?4
+         WHERE id = ?1
+        """,
+        (asset_id, draft.size, draft.mtime_ns, now),
+    )
+
+
+def withdraw_approval(db: Database, asset_id: str) -> None:
+    """Take the operator's approval from an asset, if it has it."""
+    db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
+
+
+def approve(db: Database, asset_ids: list[str]) -> None:
+    """Approve assets, which are ready."""
+    _update(db, "approved = 1", asset_ids)
+
+
+def withdraw_approvals(db: Database, asset_ids: list[str]) -> None:
+    """Take the operator's approval from assets."""
+    _update(db, "approved = 0", asset_ids)
+
+
+def retire(db: Database, asset_ids: list[str]) -> None:
+    """Take assets out of use."""
+    _update(db, "state = 'retired', approved = 0", asset_ids)
+
+
+def reinstate(db: Database, asset_ids: list[str]) -> None:
+    """Take assets back into use."""
+    _update(db, "state = iif(duration_ms IS NULL, 'new', 'ready')", asset_ids)
+
+
+def _update(db: Database, change: str, asset_ids: list[str]) -> None:
+    db.execute(
+        f"UPDATE asset SET {change}, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  as above
+        (utc_now(), json.dumps(asset_ids)),
+    )
+
+
+def mark_stale(db: Database, asset_ids: list[str]) -> None:
+    """Let assets count as changed, until a refresh reads their files again."""
+    _update(db, "enrichers = ''", asset_ids)
+
+
+def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:
+    """Let an asset be of another kind."""
+    db.execute("UPDATE asset SET kind = ?, updated_at = ? WHERE id = ?", (kind, now, asset_id))
+
+
+def link_episode(db: Database, episode_id: int, asset_id: str) -> None:
+    """Let an asset show an episode."""
+    db.execute("INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)", (episode_id, asset_id))
+
+
+def link_movie(db: Database, title_id: str, asset_id: str) -> None:
+    """Let an asset show a movie."""
+    db.execute("INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)", (title_id, asset_id))
+
+
+def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
+    """Let an asset show nothing: the episodes and movies that it showed."""
+    episodes = db.execute("DELETE FROM episode_asset WHERE asset_id = ? RETURNING episode_id", (asset_id,))
+    movies = db.execute("DELETE FROM movie_asset WHERE asset_id = ? RETURNING title_id", (asset_id,))
+    return {int(row[0]) for row in episodes}, {str(row[0]) for row in movies}
+
+
+def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
+    """Add the markers of an asset."""
+    for marker in found:
+        db.execute(
+            """
+            INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
+            VALUES (?, ?, ?, ?, ?)
+            """,
+            (asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name),
+        )
+
+
+def remove_markers(db: Database, asset_id: str) -> None:
+    """Remove the markers of an asset."""
+    db.execute("DELETE FROM marker WHERE asset_id = ?", (asset_id,))
+
+
+def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> None:
+    """Write metadata documents, each in place of an older one of its domain; other domains stay."""
+    for domain, document in documents.items():
+        db.execute(
+            """
+            INSERT INTO asset_metadata (asset_id, domain, document)
+            VALUES (?, ?, ?)
+                ON CONFLICT (asset_id, domain) DO UPDATE
+               SET document = excluded.document
+             WHERE document <> excluded.document
+            """,
+            (asset_id, domain, _document.encode(document)),
+        )
+
+
+def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None:
+    """Remove the metadata documents of an asset, but for those of some domains."""
+    db.execute(
+        "DELETE FROM asset_metadata WHERE asset_id = ? AND domain NOT IN (SELECT value FROM json_each(?))",
+        (asset_id, json.dumps(list(keep))),
+    )
+
+
+def mark_missing(db: Database, asset_ids: Iterable[str], *, since: str) -> None:
+    """Mark assets whose files an ingest looked for and did not find."""
+    db.executemany("UPDATE asset SET missing_since = ? WHERE id = ?", [(since, id_) for id_ in asset_ids])
+
+
+def mark_returned(db: Database, asset_id: str) -> None:
+    """Mark that a missing asset is back."""
+    db.execute("UPDATE asset SET missing_since = NULL WHERE id = ?", (asset_id,))
+
+
+@attrs.define
+class Deleted:
+    """What went with some assets: rows per table, and the episodes and movie titles that they showed."""
+
+    rows: dict[str, int] = attrs.field(factory=dict)
+    episodes: set[int] = attrs.field(factory=set)
+    movies: set[str] = attrs.field(factory=set)
+
+
+def delete_assets_of(db: Database, collection_id: str) -> Deleted:
+    """Delete every asset of a collection, and what hangs on it."""
+    return _delete(db, "collection_id = ?", collection_id)
+
+
+def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
+    """Delete assets, and what hangs on them."""
+    return _delete(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(asset_ids)))
+
+
+def _delete(db: Database, which: str, param: str) -> Deleted:
+    deleted = Deleted()
+    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", which, param, shown="episode_id")}
+    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", which, param, shown="title_id")}
+    for table in ("marker", "asset_metadata"):
+        _delete_from(db, deleted, table, which, param)
+    db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
+    deleted.rows["asset"] = db.changes()
+    return deleted
+
+
+def _delete_from(db: Database, deleted: Deleted, table: str, which: str, param: str, *, shown: str | None = None) -> list[Row]:
+    returning = "" if shown is None else f"RETURNING {shown}"
+    rows = db.execute(
+        f"DELETE FROM {table} WHERE asset_id IN (SELECT id FROM asset WHERE {which}) {returning}",  # noqa: S608  as above
+        (param,),
+    )
+    deleted.rows[table] = db.changes()
+    return rows
+
+
+def missing_assets(db: Database, collection_id: str) -> list[MissingAsset]:
+    """The assets of a collection that are marked missing, by key."""
+    rows = db.execute(
+        """
+        SELECT id, canonical_key, missing_since
+          FROM asset
+         WHERE collection_id = ?
+           AND missing_since IS NOT NULL
+         ORDER BY canonical_key
+        """,
+        (collection_id,),
+    )
+    return [MissingAsset(*row) for row in rows]
+
+
+def move_asset(
+    db: Database, asset_id: str, draft: AssetDraft, *, key: str, path_mapping_id: int, sidecars: str, is_changed: bool, now: str
+) -> None:
+    """Let an asset follow its file. Where `is_changed`, it counts as changed until it is refreshed."""
+    db.execute(
+        """
+        UPDATE asset
+           SET canonical_key = ?2,
+               path_mapping_id = ?3,
+               file_path = ?4,
+               sidecars = ?5,
+               enrichers = iif(?6, '', enrichers),
+               missing_since = NULL,
+               updated_at = ?7
+         WHERE id = ?1
+        """,
+        (asset_id, key, path_mapping_id, draft.file_path, sidecars, is_changed, now),
+    )

@@ -1,0 +1,205 @@
+"""What asks and changes sources, collections, path mappings and attached enrichers."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Violation, folded
+from retrovue_uow.store.stored import from_json
+from retrovue_uow.uow.database import Database
+
+
+def sources(db: Database) -> list[Source]:
+    """Every source, by name."""
+    rows = db.execute(
+        """
+        SELECT id, name, type, config
+          FROM source
+         ORDER BY name
+        """
+    )
+    return [
+        Source(id=id_, name=name, type=type_, config=from_json(config, dict, column="source.config"))
+        for id_, name, type_, config in rows
+    ]
+
+
+def add_source(db: Database, source: Source, *, created_at: str) -> None:
+    """Add a source."""
+    db.execute(
+        """
+        INSERT INTO source (id, name, type, config, created_at)
+        VALUES (?, ?, ?, ?, ?)
+        """,
+        (source.id, source.name, source.type, json.dumps(source.config, ensure_ascii=False, default=dict), created_at),
+    )
+
+
+def remove_source(db: Database, source_id: str) -> None:
+    """Remove a source that has no collections."""
+    db.execute("DELETE FROM source WHERE id = ?", (source_id,))
+
+
+def collections(db: Database) -> list[Collection]:
+    """Every collection with its mappings and enrichers, by source and name."""
+    mappings = _path_mappings(db)
+    enrichers = _enrichers(db)
+    rows = db.execute(
+        """
+        SELECT collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled
+          FROM collection
+          JOIN source ON source.id = collection.source_id
+         ORDER BY source.name, collection.name
+        """
+    )
+    return [
+        Collection(
+            id=id_,
+            source_id=source_id,
+            name=name,
+            external_id=external_id,
+            enabled=bool(enabled),
+            path_mappings=tuple(mappings[id_]),
+            enrichers=tuple(enrichers[id_]),
+        )
+        for id_, source_id, name, external_id, enabled in rows
+    ]
+
+
+def alike_names(db: Database) -> list[Violation]:
+    """Sources, collections of one source, and titles of one kind and year, whose names differ in case or Unicode form alone."""
+    rows = db.execute(
+        """
+        SELECT subject, source_id, id, name
+          FROM (SELECT 'source' AS subject, NULL AS source_id, id, name
+                  FROM source
+                 UNION ALL
+                SELECT 'collection', source_id, id, name
+                  FROM collection
+                 UNION ALL
+                SELECT 'title', kind || ' ' || ifnull(year, ''), id, name
+                  FROM title)
+         WHERE typeof(name) = 'text'                                -- a damaged page may hold anything, which is told as damage
+         ORDER BY subject, source_id, name
+        """
+    )
+    first: dict[tuple[object, ...], str] = {}
+    alike: list[Violation] = []
+    for subject, source_id, id_, name in rows:
+        other = first.setdefault((subject, source_id, folded(name)), name)
+        if other != name:
+            remedy = "let them be one by `title merge`" if subject == "title" else "name both by their ids"
+            detail = f"{name!r} differs from {other!r} in case or Unicode form alone: {remedy}"
+            alike.append(Violation("alike_names", subject, id_, detail))
+    return alike
+
+
+def _path_mappings(db: Database) -> dict[str, list[PathMapping]]:
+    rows = db.execute(
+        """
+        SELECT collection_id, id, source_path, local_path
+          FROM path_mapping
+         ORDER BY source_path
+        """
+    )
+    found: dict[str, list[PathMapping]] = defaultdict(list)
+    for collection_id, id_, source_path, local_path in rows:
+        found[collection_id].append(PathMapping(id_, source_path, local_path))
+    return found
+
+
+def _enrichers(db: Database) -> dict[str, list[AttachedEnricher]]:
+    rows = db.execute(
+        """
+        SELECT collection_id, type, config, priority
+          FROM collection_enricher
+         ORDER BY priority, type
+        """
+    )
+    found: dict[str, list[AttachedEnricher]] = defaultdict(list)
+    for collection_id, type_, config, priority in rows:
+        found[collection_id].append(
+            AttachedEnricher(type_, from_json(config, dict, column="collection_enricher.config"), priority)
+        )
+    return found
+
+
+def add_collection(db: Database, collection: Collection, *, created_at: str) -> None:
+    """Add a collection, without its mappings and enrichers."""
+    db.execute(
+        """
+        INSERT INTO collection (id, source_id, name, external_id, enabled, created_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """,
+        (
+            collection.id,
+            collection.source_id,
+            collection.name,
+            collection.external_id,
+            int(collection.enabled),
+            created_at,
+        ),
+    )
+
+
+def set_enabled(db: Database, collection_id: str, *, enabled: bool) -> None:
+    """Enable or disable a collection."""
+    db.execute(
+        """
+        UPDATE collection
+           SET enabled = ?
+         WHERE id = ?
+        """,
+        (int(enabled), collection_id),
+    )
+
+
+def remove_collection(db: Database, collection_id: str) -> None:
+    """Remove a collection that has no assets, with its mappings and enrichers."""
+    db.execute("DELETE FROM collection WHERE id = ?", (collection_id,))
+
+
+def add_path_mapping(db: Database, collection_id: str, source_path: str, local_path: str) -> None:
+    """Add a path mapping."""
+    db.execute(
+        """
+        INSERT INTO path_mapping (collection_id, source_path, local_path)
+        VALUES (?, ?, ?)
+        """,
+        (collection_id, source_path, local_path),
+    )
+
+
+def remove_path_mapping(db: Database, mapping_id: int) -> None:
+    """Remove a path mapping through which no asset came."""
+    db.execute("DELETE FROM path_mapping WHERE id = ?", (mapping_id,))
+
+
+def assets_of_mapping(db: Database, mapping_id: int) -> int:
+    """How many assets came through a path mapping."""
+    ((count,),) = db.execute("SELECT count(*) FROM asset WHERE path_mapping_id = ?", (mapping_id,))
+    return int(count)
+
+
+def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher) -> None:
+    """Attach an enricher."""
+    db.execute(
+        """
+        INSERT INTO collection_enricher (collection_id, type, config, priority)
+        VALUES (?, ?, ?, ?)
+        """,
+        (collection_id, enricher.type, json.dumps(enricher.config, ensure_ascii=False, default=dict), enricher.priority),
+    )
+
+
+def detach_enricher(db: Database, collection_id: str, type_: str) -> None:
+    """Detach the enricher of a type."""
+    db.execute(
+        """
+        DELETE FROM collection_enricher
+         WHERE collection_id = ?
+           AND type = ?
+        """,
+        (collection_id, type_),
+    )

@@ -1,0 +1,312 @@
+"""What asks and changes the operator's decisions about what files are, and how titles are spelled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Set
+from functools import cached_property
+from typing import Literal
+
+import attrs
+
+from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
+from retrovue_uow.store import titles
+from retrovue_uow.store.stored import from_json
+from retrovue_uow.uow.database import Database
+
+TitleIdentity = tuple[TitleKind, str, int | None]
+
+_TITLE_KINDS: Mapping[AssetKind | None, TitleKind] = {"episode": "show", "movie": "movie"}
+
+
+@attrs.frozen
+class Identity:
+    """What an asset is and shows, as far as its kind shows anything."""
+
+    kind: AssetKind
+    title: str | None = None
+    year: int | None = None
+    season_number: int | None = None
+    episode_numbers: tuple[int, ...] = ()
+    episode_title: str | None = None
+
+
+@attrs.frozen
+class Decisions:
+    """What the operator decided about the files of a collection.
+
+    Attributes:
+        assignments: By canonical key, what they are.
+        retired: Canonical keys of those that are out of use.
+        spellings: What files call a title, and what the station calls it.
+        titles: Titles that go by one of those spellings, whatever its case: a file that names one exactly means that one.
+    """
+
+    assignments: Mapping[str, Identity] = attrs.field(factory=dict)
+    retired: Set[str] = frozenset()
+    spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
+    titles: Set[TitleIdentity] = frozenset()
+
+    @cached_property
+    def _alike(self) -> Mapping[TitleIdentity, tuple[str, int | None]]:
+        """The spellings, whatever the case and Unicode form of what files call a title."""
+        return {(kind, folded(spelled), year): name for (kind, spelled, year), name in self.spellings.items()}
+
+    def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
+        """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
+        identity = self.assignments.get(key)
+        if identity is not None:
+            return attrs.evolve(draft, **attrs.asdict(identity))
+        title_kind = title_kind_of(draft.kind)
+        if title_kind is None or draft.title is None:
+            return draft
+        named = (title_kind, draft.title, draft.year)
+        spelling = self.spellings.get(named)
+        if spelling is None and named not in self.titles:
+            spelling = self._alike.get((title_kind, folded(draft.title), draft.year))
+        return draft if spelling is None else attrs.evolve(draft, title=spelling[0], year=spelling[1])
+
+
+def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
+    """The kind of title that an asset of this kind belongs to; None: to none."""
+    return _TITLE_KINDS.get(kind)
+
+
+def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
+    """All that was decided about the files of a collection, or about one of them."""
+    spelled = spellings(db)
+    called = titles.titles_called(db, {folded(name) for _, name, _ in spelled}) if spelled else ()
+    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, frozenset(called))
+
+
+def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
+    rows = db.execute(
+        """
+        SELECT canonical_key, kind, title, year, season_number, episode_numbers, episode_title
+          FROM assignment
+         WHERE collection_id = ?1
+           AND (?2 IS NULL OR canonical_key = ?2)
+        """,
+        (collection_id, key),
+    )
+    return {
+        own_key: Identity(
+            kind,
+            title,
+            year,
+            season,
+            tuple(from_json(numbers, list, column="the episode numbers of a decision")),
+            episode_title,
+        )
+        for own_key, kind, title, year, season, numbers, episode_title in rows
+    }
+
+
+def _retired(db: Database, collection_id: str, key: str | None) -> set[str]:
+    rows = db.execute(
+        """
+        SELECT canonical_key
+          FROM retirement
+         WHERE collection_id = ?1
+           AND (?2 IS NULL OR canonical_key = ?2)
+        """,
+        (collection_id, key),
+    )
+    return {str(own_key) for (own_key,) in rows}
+
+
+def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
+    """Names and years that were given up, and what is said instead."""
+    rows = db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")
+    return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
+
+
+def meant_by(db: Database, title: str) -> set[str]:
+    """The folded names of the titles that are meant by a name: that name, or what is now called otherwise and once was so."""
+    wanted = folded(title)
+    if titles.titles_called(db, {wanted}):
+        return {wanted}
+    renamed = {folded(name) for (_, spelled, _), (name, _) in spellings(db).items() if folded(spelled) == wanted}
+    return renamed or {wanted}
+
+
+def set_assignment(db: Database, collection_id: str, key: str, identity: Identity, *, now: str) -> None:
+    """Remember what the operator says that a file is, in place of what was said before."""
+    db.execute(
+        """
+        INSERT INTO assignment (collection_id, canonical_key, kind, title, year, season_number, episode_numbers, episode_title,
+                                assigned_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (collection_id, canonical_key) DO UPDATE
+           SET kind = excluded.kind,
+               title = excluded.title,
+               year = excluded.year,
+               season_number = excluded.season_number,
+               episode_numbers = excluded.episode_numbers,
+               episode_title = excluded.episode_title,
+               assigned_at = excluded.assigned_at
+         WHERE (kind, title, year, season_number, episode_numbers, episode_title)
+               IS NOT (excluded.kind, excluded.title, excluded.year, excluded.season_number, excluded.episode_numbers,
+                       excluded.episode_title)
+        """,
+        (
+            collection_id,
+            key,
+            identity.kind,
+            identity.title,
+            identity.year,
+            identity.season_number,
+            json.dumps(list(identity.episode_numbers)),
+            identity.episode_title,
+            now,
+        ),
+    )
+
+
+def retire(db: Database, asset_ids: list[str], *, now: str) -> None:
+    """Remember that assets are out of use, for the day when they are wiped and come back."""
+    db.execute(
+        """
+        INSERT INTO retirement (collection_id, canonical_key, retired_at)
+        SELECT collection_id, canonical_key, ?
+          FROM asset
+         WHERE id IN (SELECT value FROM json_each(?))
+            ON CONFLICT (collection_id, canonical_key) DO NOTHING
+        """,
+        (now, json.dumps(asset_ids)),
+    )
+
+
+def reinstate(db: Database, asset_ids: list[str]) -> None:
+    """Forget that assets were out of use."""
+    _remove(db, "retirement", asset_ids)
+
+
+def remove_assignments(db: Database, asset_ids: list[str]) -> None:
+    """Forget what was said that assets are."""
+    _remove(db, "assignment", asset_ids)
+
+
+def _remove(db: Database, table: str, asset_ids: list[str]) -> None:
+    db.execute(
+        f"""
+        DELETE FROM {table}
+         WHERE (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
+                                                    FROM asset
+                                                   WHERE asset.id IN (SELECT value FROM json_each(?)))
+        """,  # noqa: S608  the names are those above
+        (json.dumps(asset_ids),),
+    )
+
+
+def move_decisions(db: Database, asset_id: str, key: str) -> None:
+    """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there.
+
+    What had been decided about another file that once lay there is over.
+    """
+    for table in ("assignment", "retirement"):
+        db.execute(
+            f"""
+            DELETE FROM {table}
+             WHERE canonical_key = ?2
+               AND collection_id = (SELECT collection_id FROM asset WHERE id = ?1)
+            """,  # noqa: S608  the names are those above
+            (asset_id, key),
+        )
+        db.execute(
+            f"""
+            UPDATE {table}
+               SET canonical_key = ?2
+              FROM asset
+             WHERE asset.id = ?1
+               AND {table}.collection_id = asset.collection_id
+               AND {table}.canonical_key = asset.canonical_key
+            """,  # noqa: S608  the names are those above
+            (asset_id, key),
+        )
+
+
+def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:
+    """Titles that go by a name which was given up: kind, identifier, name and year, and the name and year given instead."""
+    rows = db.execute(
+        """
+        SELECT title.kind, title.id, title.name, title.year, title_spelling.name, title_spelling.year
+          FROM title_spelling
+          JOIN title ON title.kind = title_spelling.kind
+                    AND title.name = title_spelling.spelled
+                    AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
+         WHERE title_spelling.id IN (SELECT id FROM title_spelling_contradicted WHERE subject = 'title_spelling')
+        """
+    )
+    return [(kind, id_, name, year, new, new_year) for kind, id_, name, year, new, new_year in rows]
+
+
+def contradicted_assets(db: Database, decision: Literal["assignment", "retirement"]) -> list[str]:
+    """Identifiers of the assets that are not what was decided."""
+    rows = db.execute(
+        f"""
+        SELECT asset.id
+          FROM {decision}_contradicted AS contradicted
+          JOIN {decision} AS decision ON decision.id = contradicted.id
+          JOIN asset ON asset.collection_id = decision.collection_id
+                    AND asset.canonical_key = decision.canonical_key
+         WHERE contradicted.subject = '{decision}'
+        """  # noqa: S608  one of the two names above
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[tuple[str, int, str]]:
+    """What was decided in the name of a title: table, key and words of files assigned to it, and of other spellings of it."""
+    rows = db.execute(
+        """
+        SELECT 'assignment', id, quote(canonical_key) || ' is assigned to it'
+          FROM assignment
+         WHERE kind = iif(?1 = 'show', 'episode', 'movie')
+           AND title = ?2
+           AND year IS ?3
+        UNION ALL
+        SELECT 'title_spelling', id, quote(spelled) || ' is another spelling of it'
+          FROM title_spelling
+         WHERE kind = ?1
+           AND name = ?2
+           AND year IS ?3
+        """,
+        (kind, name, year),
+    )
+    return [(str(table), int(key), str(words)) for table, key, words in rows]
+
+
+def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:
+    """From now on, files that name `old` mean `new`; and so do those that meant `old` so far, and what was assigned to it."""
+    db.execute(
+        """
+        UPDATE title_spelling
+           SET name = ?4,
+               year = ?5
+         WHERE kind = ?1
+           AND name = ?2
+           AND year IS ?3
+        """,
+        (kind, *old, *new),
+    )
+    db.execute(
+        """
+        INSERT INTO title_spelling (kind, spelled, spelled_year, name, year)
+        VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (kind, spelled, ifnull(spelled_year, 0)) DO NOTHING
+        """,
+        (kind, *old, *new),
+    )
+    db.execute("DELETE FROM title_spelling WHERE kind = ? AND spelled = name AND spelled_year IS year", (kind,))
+    db.execute(
+        """
+        UPDATE assignment
+           SET title = ?4,
+               year = ?5
+         WHERE kind = ?1
+           AND title = ?2
+           AND year IS ?3
+        """,
+        ({"show": "episode", "movie": "movie"}[kind], *old, *new),
+    )

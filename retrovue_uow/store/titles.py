@@ -1,0 +1,271 @@
+"""What asks and changes titles, seasons and episodes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Set
+from typing import NamedTuple
+
+from retrovue_uow.model import Title, TitleKind, folded
+from retrovue_uow.store.ids import new_id
+from retrovue_uow.uow.database import Database, Row
+
+
+def titles(db: Database, kind: TitleKind | None = None) -> list[Title]:
+    """Every title, or those of one kind, by name and year, with how much belongs to each."""
+    rows = db.execute(
+        """
+        SELECT title.id, title.kind, title.name, title.year,
+               (SELECT count(*) FROM season WHERE season.title_id = title.id),
+               (SELECT count(*)
+                  FROM season
+                  JOIN episode ON episode.season_id = season.id
+                 WHERE season.title_id = title.id),
+               (SELECT count(*) FROM movie_asset WHERE movie_asset.title_id = title.id)
+               + (SELECT count(DISTINCT episode_asset.asset_id)
+                    FROM season
+                    JOIN episode ON episode.season_id = season.id
+                    JOIN episode_asset ON episode_asset.episode_id = episode.id
+                   WHERE season.title_id = title.id)
+          FROM title
+         WHERE ?1 IS NULL OR title.kind = ?1
+         ORDER BY title.name, title.year
+        """,
+        (kind,),
+    )
+    return [Title(*row) for row in rows]
+
+
+def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, int | None]]:
+    """Kind, name and year of every title that goes by one of the names, which are folded."""
+    rows = db.execute("SELECT kind, name, year FROM title")
+    return [(kind, name, year) for kind, name, year in rows if folded(name) in names]
+
+
+def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str | None:
+    """Identifier of the title that is called exactly so."""
+    rows = db.execute(
+        """
+        SELECT id
+          FROM title
+         WHERE kind = ?
+           AND name = ?
+           AND ifnull(year, 0) = ifnull(?, 0)
+        """,
+        (kind, name, year),
+    )
+    return str(rows[0][0]) if rows else None
+
+
+class _Episode(NamedTuple):
+    """What is known of an episode."""
+
+    id: int
+    is_named: bool
+
+
+class Hierarchy:
+    """Titles, seasons and episodes as a unit of work comes to know them: each is looked up once, or added.
+
+    It believes what it has seen: let it live no longer than the savepoint in which it was made, and `forget` where something
+    above an asset is removed.
+
+    Attributes:
+        added: Rows that had to be added, by table.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self.added: Counter[str] = Counter()
+        self._db = db
+        self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
+        self._seasons: dict[tuple[str, int], int] = {}
+        self._episodes: dict[int, dict[int, _Episode]] = {}
+        self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
+        self._assigned: set[Row] = set()
+
+    def forget(self) -> None:
+        """Believe nothing any longer; what was added still counts."""
+        self._titles.clear()
+        self._seasons.clear()
+        self._episodes.clear()
+
+    def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
+        """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
+        known = self._titles.get((kind, name, year))
+        if known is None:
+            found = title_id(self._db, kind, name, year) or self._found_alike(kind, name, year)
+            known = self._titles[kind, name, year] = found or self._add_title(kind, name, year, now)
+        return known
+
+    def _found_alike(self, kind: TitleKind, name: str, year: int | None) -> str | None:
+        """SQLite folds ASCII only, so the titles are read once, when the first one is missed by its exact name."""
+        if self._alike is None:
+            rows = self._db.execute("SELECT kind, name, year, id FROM title ORDER BY created_at DESC, id DESC")
+            self._alike = {(kind_, folded(name_), year_): id_ for kind_, name_, year_, id_ in rows}
+            self._assigned = set(
+                self._db.execute("SELECT DISTINCT iif(kind = 'episode', 'show', kind), title, year FROM assignment")
+            )
+        is_assigned = (kind, name, year) in self._assigned  # what the operator says is taken to the letter
+        found = None if is_assigned else self._alike.get((kind, folded(name), year))
+        is_there = found is not None and self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,))
+        return found if is_there else None
+
+    def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
+        id_ = new_id()
+        self._db.execute(
+            """
+            INSERT INTO title (id, kind, name, year, created_at)
+            VALUES (?, ?, ?, ?, ?)
+            """,
+            (id_, kind, name, year, now),
+        )
+        self.added["title"] += 1
+        if self._alike is not None:
+            self._alike[kind, folded(name), year] = id_
+        return id_
+
+    def season(self, title_id: str, number: int) -> int:
+        """Identifier of a season."""
+        known = self._seasons.get((title_id, number))
+        if known is None:
+            rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
+            known = self._seasons[title_id, number] = rows[0][0] if rows else self._add_season(title_id, number)
+        return known
+
+    def _add_season(self, title_id: str, number: int) -> int:
+        self.added["season"] += 1
+        return self._db.insert("INSERT INTO season (title_id, number) VALUES (?, ?)", (title_id, number))
+
+    def episode(self, season_id: int, number: int, name: str | None) -> int:
+        """Identifier of an episode. An existing one only gets a name if it had none."""
+        of_season = self._episodes.get(season_id)
+        if of_season is None:
+            of_season = self._episodes[season_id] = self._found_episodes(season_id)
+        known = of_season.get(number)
+        if known is None:
+            known = _Episode(self._add_episode(season_id, number, name), name is not None)
+        elif name is not None and not known.is_named:
+            self._db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, known.id))
+            known = _Episode(known.id, is_named=True)
+        of_season[number] = known
+        return known.id
+
+    def _found_episodes(self, season_id: int) -> dict[int, _Episode]:
+        rows = self._db.execute("SELECT number, id, name IS NOT NULL FROM episode WHERE season_id = ?", (season_id,))
+        return {number: _Episode(id_, bool(is_named)) for number, id_, is_named in rows}
+
+    def _add_episode(self, season_id: int, number: int, name: str | None) -> int:
+        self.added["episode"] += 1
+        return self._db.insert("INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)", (season_id, number, name))
+
+
+def name_episodes(db: Database, asset_id: str, name: str) -> None:
+    """Give the episodes that an asset shows a name, where they have another, but for those that the operator has named."""
+    db.execute(
+        """
+        UPDATE episode
+           SET name = ?1
+         WHERE name IS NOT ?1
+           AND id IN (SELECT episode_id FROM episode_asset WHERE asset_id = ?2)
+           AND NOT EXISTS (SELECT 1
+                             FROM episode_asset
+                             JOIN asset ON asset.id = episode_asset.asset_id
+                             JOIN assignment ON assignment.collection_id = asset.collection_id
+                                            AND assignment.canonical_key = asset.canonical_key
+                            WHERE episode_asset.episode_id = episode.id
+                              AND episode_asset.asset_id <> ?2
+                              AND assignment.episode_title IS NOT NULL)
+        """,
+        (name, asset_id),
+    )
+
+
+def remove_empty_episodes(db: Database, episode_ids: Collection[int]) -> tuple[int, set[int]]:
+    """Remove those of the episodes that no asset shows: how many went, and the seasons that they were of."""
+    rows = db.execute(
+        """
+        DELETE FROM episode
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM episode_asset WHERE episode_asset.episode_id = episode.id)
+        RETURNING season_id
+        """,
+        (json.dumps(list(episode_ids)),),
+    )
+    return len(rows), {row[0] for row in rows}
+
+
+def remove_empty_seasons(db: Database, season_ids: Collection[int]) -> tuple[int, set[str]]:
+    """Remove those of the seasons that have no episode: how many went, and the titles that they were of."""
+    rows = db.execute(
+        """
+        DELETE FROM season
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM episode WHERE episode.season_id = season.id)
+        RETURNING title_id
+        """,
+        (json.dumps(list(season_ids)),),
+    )
+    return len(rows), {str(row[0]) for row in rows}
+
+
+def remove_empty_titles(db: Database, title_ids: Collection[str]) -> int:
+    """Remove those of the titles that have neither a season nor an asset: how many went."""
+    rows = db.execute(
+        """
+        DELETE FROM title
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM season WHERE season.title_id = title.id)
+           AND NOT EXISTS (SELECT 1 FROM movie_asset WHERE movie_asset.title_id = title.id)
+        RETURNING id
+        """,
+        (json.dumps(list(title_ids)),),
+    )
+    return len(rows)
+
+
+def rename_title(db: Database, title_id: str, name: str, year: int | None) -> None:
+    """Give a title another name and year."""
+    db.execute("UPDATE title SET name = ?, year = ? WHERE id = ?", (name, year, title_id))
+
+
+def merge_titles(db: Database, title_id: str, *, into: str) -> None:
+    """Let all that belongs to a title belong to another one, and remove it. Equal seasons and episodes become one."""
+    db.execute("UPDATE movie_asset SET title_id = ? WHERE title_id = ?", (into, title_id))
+    seasons = db.execute(
+        """
+        SELECT goes.id, stays.id
+          FROM season AS goes
+          LEFT JOIN season AS stays ON stays.title_id = ?
+                                   AND stays.number = goes.number
+         WHERE goes.title_id = ?
+        """,
+        (into, title_id),
+    )
+    for season_id, twin_id in seasons:
+        if twin_id is None:
+            db.execute("UPDATE season SET title_id = ? WHERE id = ?", (into, season_id))
+        else:
+            _merge_seasons(db, season_id, into=twin_id)
+    db.execute("DELETE FROM title WHERE id = ?", (title_id,))
+
+
+def _merge_seasons(db: Database, season_id: int, *, into: int) -> None:
+    episodes = db.execute(
+        """
+        SELECT goes.id, goes.name, stays.id
+          FROM episode AS goes
+          LEFT JOIN episode AS stays ON stays.season_id = ?
+                                    AND stays.number = goes.number
+         WHERE goes.season_id = ?
+        """,
+        (into, season_id),
+    )
+    for episode_id, name, twin_id in episodes:
+        if twin_id is None:
+            db.execute("UPDATE episode SET season_id = ? WHERE id = ?", (into, episode_id))
+        else:
+            db.execute("UPDATE episode_asset SET episode_id = ? WHERE episode_id = ?", (twin_id, episode_id))
+            db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, twin_id))
+            db.execute("DELETE FROM episode WHERE id = ?", (episode_id,))
+    db.execute("DELETE FROM season WHERE id = ?", (season_id,))

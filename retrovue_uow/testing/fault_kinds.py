@@ -1,0 +1,353 @@
+"""The kinds of faults: how each of them runs an action, past its points, into one fault."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+import attrs
+
+from retrovue_uow import Catalog, RetroVueError
+from retrovue_uow.store.claims import Claims
+from retrovue_uow.testing import disk, faulty_plugins
+from retrovue_uow.testing.copies import Action, Bench
+from retrovue_uow.testing.faults import Fault, Strike, observing
+
+_LONGEST_S = 60.0
+"""A forked run that takes longer than this hangs."""
+_SHOWN = 70
+_BEFORE_COMMIT, _AFTER_COMMIT = b"0", b"1"
+_REFUSED, _HAS_READ, _HAS_WRITTEN, _HAS_OPENED = b"0", b"1", b"2", b"3"
+_CHILD_SAYS = {_HAS_READ: "has read", _HAS_WRITTEN: "has written", _HAS_OPENED: "has opened the file by itself"}
+_SUFFIXES = ("", "-wal", "-shm")
+"""The catalogue's file, its log, and the index of that, which belong together."""
+
+
+@attrs.frozen
+class Run:
+    """What a run came to.
+
+    Attributes:
+        catalog: The copy: as the action left it, or opened anew where its process was killed.
+        error: What the action raised.
+        is_killed: The action had no chance to say anything.
+        complaint: What the fault itself found wrong.
+    """
+
+    catalog: Catalog
+    points: list[str]
+    has_struck: bool
+    came_after_commit: bool
+    error: BaseException | None = None
+    is_killed: bool = False
+    complaint: str | None = None
+
+
+class Kind(Protocol):
+    """One kind of faults."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """What can go wrong at a point."""
+
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> AbstractContextManager[Run]:
+        """The action's run on the copy at `path`; the copy is closed at the end of the block."""
+
+
+_ERRORS: dict[str, type[BaseException]] = {
+    "RuntimeError": RuntimeError,
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "MemoryError": MemoryError,
+}
+
+
+class StatementFaults:
+    """An exception before an SQL statement of the catalogue's connection runs: BEGIN, SAVEPOINT and COMMIT among them."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """Each of the exceptions, at any statement."""
+        return tuple(_ERRORS)
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+
+        def fail(strike: Strike) -> None:
+            raise strike.raises(_ERRORS[strike.variety]("a fault"))
+
+        with _striking(path, fault) as strike, bench.open(path) as catalog:
+            with _tracing(catalog, strike, fail):
+                error = _error_of(action, catalog, strike)
+            yield _run(catalog, strike, error)
+
+
+class FileFaults:
+    """An error of the disk, as SQLite writes, syncs, truncates or deletes a file of the catalogue's."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """Errors that pass, and errors that stay until the action has ended."""
+        errors = (disk.IO_ERROR, disk.DISK_FULL) if point.startswith(disk.NEEDS_ROOM) else (disk.IO_ERROR,)
+        return tuple(f"{error} {lasting}" for error in errors for lasting in (disk.ONCE, disk.FROM_THEN_ON))
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+        with _striking(path, fault) as strike, disk.failing_disk(), bench.open(path) as catalog:
+            with disk.watched(os.path.dirname(path), strike):
+                error = _error_of(action, catalog, strike)
+            yield _run(catalog, strike, error)
+
+
+@attrs.frozen
+class CallFaults:
+    """A call into an importer or enricher that raises, returns garbage, or does not return."""
+
+    hang_s: float
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """What that call can do wrong."""
+        return faulty_plugins.varieties_of(point)
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+        with _striking(path, fault) as strike, ExitStack() as stack:
+            calls = faulty_plugins.Calls(strike, self.hang_s)
+            importers, enrichers = calls.importers(bench.importers), calls.enrichers(bench.enrichers)
+            catalog = stack.enter_context(bench.open(path, importers=importers, enrichers=enrichers))
+            error = _error_of(action, catalog, strike)
+            calls.released.set()
+            yield _run(catalog, strike, error)
+
+
+class Kills:
+    """SIGKILL, before an SQL statement of the catalogue's connection runs, to a forked process that runs the action."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """There is one way to be killed."""
+        return ("SIGKILL",)
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+        if fault is None:
+            with StatementFaults().run(bench, path, action, None) as run:
+                yield run
+            return
+        told = _told_by_child(lambda tell: _be_killed(bench, path, action, fault, tell))
+        with bench.open(path) as catalog:
+            yield Run(catalog, [], bool(told), told == _AFTER_COMMIT, is_killed=True)
+
+
+class Forks:
+    """A forked child that tries to work in the catalogue, before an SQL statement of its connection runs, and exits."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """It tries everything in turn."""
+        return ("a child works",)
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+        said: list[bytes] = []
+        with _striking(path, fault) as strike, bench.open(path) as catalog:
+
+            def fork(strike: Strike) -> None:
+                said.append(_told_by_child(lambda tell: _work_in_child(bench, path, catalog, tell)))
+
+            with _tracing(catalog, strike, fork):
+                error = _error_of(action, catalog, strike)
+            complaint = None
+            if said and said != [_REFUSED]:
+                complaint = f"a forked child was not refused what is its parent's, but {_CHILD_SAYS.get(said[0], 'died')}"
+            elif said and error is not None:
+                complaint = f"a forked child came and went, and the action raised {error!r}"
+            yield _run(catalog, strike, error, complaint)
+
+
+class MovedFiles:
+    """The catalogue's file is deleted or replaced by a copy of it, before an SQL statement of its connection runs."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """What happens to it; between the last look at the file and COMMIT nobody can see it."""
+        return () if point.startswith("COMMIT") else ("deleted", "replaced")
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`."""
+        kept, complaint = f"{path}.kept", None
+
+        def move(strike: Strike) -> None:
+            _copy_committed(path, kept)
+            for suffix in _SUFFIXES:
+                with suppress(FileNotFoundError):
+                    os.unlink(path + suffix)
+            if strike.variety == "replaced":
+                os.replace(kept, path)
+
+        with _striking(path, fault) as strike:
+            with bench.open(path) as catalog, _tracing(catalog, strike, move):
+                error = _error_of(action, catalog, strike)
+            if os.path.exists(kept):
+                if os.path.exists(path):
+                    complaint = "a deleted catalogue is there again"
+                os.replace(kept, path)
+        with bench.open(path) as catalog:
+            yield _run(catalog, strike, error, complaint)
+
+
+class ClaimFaults:
+    """The file of a collection's claim is held by somebody else, holds rubbish, or cannot be one."""
+
+    def varieties(self, point: str) -> tuple[str, ...]:
+        """What is found there."""
+        return ("held", "rubbish", "a folder")
+
+    @contextmanager
+    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+        """See `Kind`. The points are the collections that the catalogue has before."""
+        with _striking(path, fault) as strike, bench.open(path) as catalog:
+            with ExitStack() as laid:
+                for collection in catalog.collections():
+                    if strike.is_at(f"claim on {collection.name!r}"):
+                        laid.enter_context(_spoiled_claim(path, collection.id, strike.variety))
+                error = _error_of(action, catalog, strike)
+            complaint = None
+            if strike.variety == "rubbish" and error is not None:
+                complaint = f"a damaged claim stands in the way: {error!r}"
+            yield _run(catalog, strike, error, complaint)
+
+
+def kinds(hang_s: float) -> dict[str, Kind]:
+    """Every kind by its name; no kills and forks where the platform cannot fork."""
+    found: dict[str, Kind] = {"statement": StatementFaults(), "file": FileFaults(), "call": CallFaults(hang_s)}
+    found |= {"claim": ClaimFaults(), "moved": MovedFiles()}
+    return {**found, "kill": Kills(), "fork": Forks()} if hasattr(os, "fork") else found
+
+
+@contextmanager
+def _striking(path: str, fault: Fault | None) -> Iterator[Strike]:
+    with observing(path) as observer:
+        yield Strike(fault, observer)
+
+
+@contextmanager
+def _tracing(catalog: Catalog, strike: Strike, fail: Callable[[Strike], None]) -> Iterator[None]:
+    """Every statement of the catalogue's connection is a point."""
+
+    def trace(cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+        if strike.is_at(" ".join(sql.split())[:_SHOWN]):
+            fail(strike)
+        return True
+
+    catalog.database.connection.exec_trace = trace
+    try:
+        yield
+    finally:
+        catalog.database.connection.exec_trace = None
+
+
+def _error_of(action: Action, catalog: Catalog, strike: Strike) -> BaseException | None:
+    """What the action raises; but a Ctrl-C that is not ours interrupts the kit."""
+    try:
+        action(catalog)
+    except KeyboardInterrupt as error:
+        if error is not strike.raised:
+            raise
+        return error
+    except BaseException as error:  # noqa: BLE001  it is judged
+        return error
+    return None
+
+
+def _run(catalog: Catalog, strike: Strike, error: BaseException | None, complaint: str | None = None) -> Run:
+    return Run(catalog, strike.points, strike.has_struck, strike.came_after_commit, error, complaint=complaint)
+
+
+def _copy_committed(path: str, target: str) -> None:
+    """Copy what others see in the file, its log included."""
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
+        source.execute("VACUUM INTO ?", (target,)).fetchall()
+
+
+@contextmanager
+def _spoiled_claim(path: str, collection_id: str, variety: str) -> Iterator[None]:
+    file = Path(f"{path}.claims") / f"{collection_id}.db"
+    file.parent.mkdir(exist_ok=True)
+    if variety == "held":
+        claims = Claims(path)
+        claims.take(collection_id, "somebody else's work")
+        try:
+            yield
+        finally:
+            claims.close()
+        return
+    if variety == "rubbish":
+        file.write_bytes(b"\0 rubbish")
+        yield
+        return
+    file.mkdir()
+    yield
+    file.rmdir()
+
+
+def _work_in_child(bench: Bench, path: str, catalog: Catalog, tell: int) -> None:
+    """What a worker may try that was forked while the catalogue was open: each of it must be refused."""
+    attempts: dict[bytes, Callable[[], object]] = {
+        _HAS_READ: catalog.check,
+        _HAS_WRITTEN: lambda: catalog.add_source("of a child"),
+        _HAS_OPENED: lambda: bench.open(path),
+    }
+    for attempt, work in attempts.items():
+        try:
+            work()
+        except RetroVueError:
+            continue
+        os.write(tell, attempt)
+        os._exit(0)
+    os.write(tell, _REFUSED)
+    os._exit(0)
+
+
+def _told_by_child(work: Callable[[int], None]) -> bytes:
+    """What a forked process that does the work, and dies of it, writes into the pipe it is given."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child uses nothing that they may hold
+        child = os.fork()
+    if child == 0:
+        try:
+            work(writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    try:
+        _wait_for(child)
+        return os.read(reading, 1)
+    finally:
+        os.close(reading)
+
+
+def _wait_for(child: int) -> None:
+    deadline = time.monotonic() + _LONGEST_S
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise AssertionError(f"a forked run did not end within {_LONGEST_S:g} s")
+        time.sleep(0.001)
+
+
+def _be_killed(bench: Bench, path: str, action: Action, fault: Fault, tell: int) -> None:
+    def die(strike: Strike) -> None:
+        os.write(tell, _AFTER_COMMIT if strike.came_after_commit else _BEFORE_COMMIT)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with _striking(path, fault) as strike, bench.open(path) as catalog, _tracing(catalog, strike, die):
+        action(catalog)

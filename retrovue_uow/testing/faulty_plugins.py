@@ -1,0 +1,116 @@
+"""Importers and enrichers whose every call passes a point, and fails at one of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
+
+from retrovue_uow import AssetDraft, Collection, Enricher, FoundCollection, Importer, IngestFilters, PathMapping
+from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+from retrovue_uow.model import Json
+from retrovue_uow.testing.faults import Strike
+
+T = TypeVar("T")
+EXCEPTION, GARBAGE, HANG = "exception", "garbage returned", "hang"
+_DEFAULT_S = 60.0
+_CHECK, _LISTING, _DISCOVERY, _DRAFT, _ENRICHING = "check", "collections", "discover", "draft of discover", "enrich"
+_VARIETIES = {
+    _LISTING: (EXCEPTION, GARBAGE),
+    _DRAFT: (EXCEPTION, GARBAGE),
+    _ENRICHING: (EXCEPTION, GARBAGE, HANG),
+}
+
+
+def varieties_of(point: str) -> tuple[str, ...]:
+    """What may go wrong at a call: only what returns something returns garbage, only `enrich` has a time limit of its own."""
+    return _VARIETIES.get(point.split(": ")[-1], (EXCEPTION,))
+
+
+@attrs.define(eq=False)
+class Calls:
+    """The calls of one run.
+
+    Attributes:
+        hang_s: How long `enrich` may take in a run in which a call hangs.
+        released: Set once nobody waits any more.
+    """
+
+    strike: Strike
+    hang_s: float
+    released: threading.Event = attrs.field(factory=threading.Event)
+
+    def importers(self, factories: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
+        """The same importers, watched."""
+        return {name: self._watching(WatchedImporter, name, factory) for name, factory in factories.items()}
+
+    def enrichers(self, factories: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
+        """The same enrichers, watched."""
+        return {name: self._watching(WatchedEnricher, name, factory) for name, factory in factories.items()}
+
+    def _watching(self, kind: Callable[[Calls, str, Any], T], name: str, factory: Callable[[Json], Any]) -> Callable[[Json], T]:
+        return lambda config: kind(self, name, factory(config))
+
+    def called(self, owner: str, act: str, call: Callable[[], T]) -> T:
+        """What the call returns, unless the fault strikes: then what that brings about."""
+        if not self.strike.is_at(f"{owner}: {act}"):
+            return call()
+        if self.strike.variety == GARBAGE:
+            return [object()] if act == _LISTING else object()  # type: ignore[return-value]  # that is what makes it garbage
+        if self.strike.variety == HANG:
+            self.released.wait()
+        raise self.strike.raises(RuntimeError("a fault"))
+
+
+class WatchedImporter:
+    """Somebody's importer, watched."""
+
+    def __init__(self, calls: Calls, name: str, importer: Importer) -> None:
+        self._calls = calls
+        self._owner = f"importer {name!r}"
+        self._importer = importer
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._importer, name)
+
+    def check(self) -> None:
+        """As the importer does."""
+        self._calls.called(self._owner, _CHECK, self._importer.check)
+
+    def collections(self) -> Iterable[FoundCollection]:
+        """As the importer does."""
+        return self._calls.called(self._owner, _LISTING, self._importer.collections)
+
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
+        """As the importer does; every draft is a point of its own."""
+        found = self._calls.called(self._owner, _DISCOVERY, lambda: self._importer.discover(collection, mappings, filters))
+        for draft in found:
+            yield self._calls.called(self._owner, _DRAFT, lambda draft=draft: draft)  # type: ignore[misc]  # a default binds it
+
+
+class WatchedEnricher:
+    """Somebody's enricher, watched."""
+
+    def __init__(self, calls: Calls, name: str, enricher: Enricher) -> None:
+        self._calls = calls
+        self._owner = f"enricher {name!r}"
+        self._enricher = enricher
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._enricher, name)
+
+    @property
+    def timeout_s(self) -> float:
+        """The enricher's own, unless the run is to wait for a call that hangs."""
+        own = float(getattr(self._enricher, "timeout_s", _DEFAULT_S))
+        return min(own, self._calls.hang_s) if self._calls.strike.variety == HANG else own
+
+    def check(self) -> None:
+        """As the enricher does."""
+        self._calls.called(self._owner, _CHECK, self._enricher.check)
+
+    def enrich(self, draft: AssetDraft) -> AssetDraft:
+        """As the enricher does."""
+        return self._calls.called(self._owner, _ENRICHING, lambda: self._enricher.enrich(draft))

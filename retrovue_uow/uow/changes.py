@@ -1,0 +1,377 @@
+"""What a unit of work changes, row by row, recorded by SQLite's session extension (https://www.sqlite.org/sessionintro.html).
+
+One recording serves the checks, the preview, the journal, undo, and the proof that nothing was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import apsw
+import attrs
+
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.uow.connection import MEMORY
+from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.tables import Shape
+
+HAS_SESSIONS = hasattr(apsw, "Session")
+"""Whether the SQLite at hand was built with the session extension."""
+NOT_HAD = "this SQLite has no session extension: install apsw from its wheels, which have it"
+
+_DEFLATE_LIMIT = 1032
+"""How many times its own size a compressed text can unpack to (https://zlib.net/zlib_tech.html)."""
+_LIMIT_BEFORE = 16 * 2**20
+
+Key = str | int | float | bytes
+ChangeKind = Literal["insert", "update", "delete"]
+ObstacleKind = Literal["changed", "gone", "there", "refused"]
+
+_KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+_OPPOSITES: Mapping[str, str] = {"INSERT": "DELETE", "UPDATE": "UPDATE", "DELETE": "INSERT"}
+_NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
+_REASONS: Mapping[int, ObstacleKind] = {
+    apsw.SQLITE_CHANGESET_DATA: "changed",
+    apsw.SQLITE_CHANGESET_NOTFOUND: "gone",
+    apsw.SQLITE_CHANGESET_CONFLICT: "there",
+    apsw.SQLITE_CHANGESET_CONSTRAINT: "refused",
+}
+
+
+class _Places(NamedTuple):
+    """Where in the values of a table's changes the key and the references stand, and where they are gathered."""
+
+    key: int
+    changed: defaultdict[str, list[Key]]
+    parents: Sequence[tuple[int, set[Key]]]
+
+
+@attrs.frozen
+class ChangedRow:
+    """A row that was changed, as SQLite recorded it.
+
+    Attributes:
+        old: Values by column before the change; of an update, only those that changed, and the key. None: it was added.
+        new: The same after the change. None: it was deleted.
+    """
+
+    table: str
+    kind: ChangeKind
+    key: Key
+    old: Mapping[str, object] | None
+    new: Mapping[str, object] | None
+
+
+@attrs.frozen
+class Obstacle:
+    """A change that could not be made, and why: its row is `changed`, `gone`, `there` already, or `refused` by SQLite."""
+
+    change: ChangedRow
+    kind: ObstacleKind
+
+
+@attrs.frozen
+class Glance:
+    """What a changeset tells at a glance.
+
+    Attributes:
+        changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
+        parents: By table, the keys that the old and new values of changed rows refer to.
+        misfits: Tables that have another shape now than when it was recorded; of their rows nothing is told.
+        grown: Tables that have more columns now, all of them after those that it tells of.
+    """
+
+    changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
+    parents: defaultdict[str, set[Key]] = attrs.field(factory=lambda: defaultdict(set))
+    misfits: set[str] = attrs.field(factory=set)
+    grown: set[str] = attrs.field(factory=set)
+
+    def mirrored(self) -> Glance:
+        """The same of the changeset that undoes this one."""
+        changed = Glance().changed
+        for table, keys in self.changed.items():
+            changed[table].update({_OPPOSITES[op]: of_op for op, of_op in keys.items()})
+        return attrs.evolve(self, changed=changed)
+
+
+@attrs.frozen
+class Changeset:
+    """A changeset in SQLite's own format, and the shape of the tables that it speaks of."""
+
+    content: bytes = attrs.field(repr=False)
+    shape: Shape = attrs.field(repr=False)
+    _glance: Glance | None = attrs.field(default=None, repr=False, eq=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.content)
+
+    def digest(self, unit_id: str) -> str:
+        """SHA-256 over the identifier of the unit that recorded it and the uncompressed content, in hexadecimal."""
+        return _digest(unit_id, self.content)
+
+    def raw(self) -> Iterator[apsw.TableChange]:
+        """Each change as SQLite tells it, good until the next one is asked for."""
+        with _damage_is_told():
+            yield from apsw.Changeset.iter(self.content)
+
+    @property
+    def counts(self) -> dict[str, dict[ChangeKind, int]]:
+        """Rows by table and kind of change."""
+        counted = {
+            table: {_KINDS[op]: len(keys) for op, keys in changed.items() if keys}
+            for table, changed in self.glance.changed.items()
+        }
+        return {table: kinds for table, kinds in counted.items() if kinds}
+
+    @cached_property
+    def glance(self) -> Glance:
+        """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
+        if self._glance is not None:
+            return self._glance
+        with _damage_is_told():
+            return self._walked()
+
+    def _walked(self) -> Glance:
+        found = Glance()
+        places = dict[str, _Places]()
+        for change in apsw.Changeset.iter(self.content):
+            table, op = change.name, change.op
+            place = places.get(table)
+            if place is None:
+                place = places[table] = self._places(change, found)
+            key_position, changed, parents = place
+            if op == "UPDATE":
+                old, new = change.old, change.new
+                for position, of_parent in parents:
+                    of_parent.add(new[position])  # type: ignore[index,arg-type]  # references are keys, or one of the two below
+            else:
+                old = change.new if op == "INSERT" else change.old
+            changed[op].append(old[key_position])  # type: ignore[index,arg-type]  # a change has its key, text or integer
+            for position, of_parent in parents:
+                of_parent.add(old[position])  # type: ignore[index,arg-type]  # likewise
+        for keys in found.parents.values():
+            keys -= _NO_KEYS
+        return found
+
+    def _places(self, change: apsw.TableChange, found: Glance) -> _Places:
+        """Where in the values of a change its key and its references stand, and where `found` gathers them."""
+        table = change.name
+        if not self._fits(change):
+            found.misfits.add(table)
+            return _Places(0, defaultdict(list), ())
+        columns = self.shape.columns[table]
+        if change.column_count < len(columns):
+            found.grown.add(table)
+        to_keys = [(columns.index(each.column), each.parent) for each in self.shape.of_child(table) if each.is_to_key]
+        parents = [(position, found.parents[parent]) for position, parent in to_keys if position < change.column_count]
+        return _Places(columns.index(self.shape.keys[table]), found.changed[table], parents)
+
+    def rows(self) -> Iterator[ChangedRow]:
+        """Each changed row, in the order of the changeset."""
+        for change in self.raw():
+            yield self._row(change)
+
+    def may_speak_of(self, key: Key) -> bool:
+        """Whether a key that is text stands anywhere in it; of a number that cannot be told so quickly."""
+        return not isinstance(key, str) or key.encode() in self.content
+
+    def find(self, table: str, key: Key) -> ChangedRow | None:
+        """What it changes in one row."""
+        position = self.shape.columns[table].index(self.shape.keys[table])
+        for change in self.raw():
+            if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one
+                return self._row(change)
+        return None
+
+    def updated_to(self, table: str, column: str, value: object) -> list[Key]:
+        """The keys of the rows of a table in which it changes a column to a value."""
+        if not self.glance.changed[table]["UPDATE"]:
+            return []
+        columns = self.shape.columns[table]
+        key, position = columns.index(self.shape.keys[table]), columns.index(column)
+        updates = ((change.old, change.new) for change in self.raw() if change.name == table and change.op == "UPDATE")
+        return [old[key] for old, new in updates if new[position] == value]  # type: ignore[index,misc]  # an update has both
+
+    def _row(self, change: apsw.TableChange) -> ChangedRow:
+        columns = self.shape.columns[change.name]
+        position = columns.index(self.shape.keys[change.name])
+        old, new = change.old, change.new
+        key = (new if old is None else old)[position]  # type: ignore[index]  # a change has at least one of them
+        return ChangedRow(
+            table=change.name,
+            kind=_KINDS[change.op],
+            key=key,  # type: ignore[arg-type]  # keys are text or integers
+            old=_values(columns, old),
+            new=_values(columns, new),
+        )
+
+    def inverted(self) -> Changeset:
+        """The changeset that undoes this one."""
+        with _damage_is_told():
+            return Changeset(apsw.Changeset.invert(self.content), self.shape, self.glance.mirrored())
+
+    def followed_by(self, *others: Changeset) -> Changeset:
+        """All of them, one after the other, as one."""
+        joined = apsw.ChangesetBuilder()  # type: ignore[no-untyped-call]  # APSW forgot to say that it returns None
+        for each in (self, *others):
+            joined.add(each.content)
+        return Changeset(joined.output(), self.shape)
+
+    def compressed(self) -> bytes:
+        """The content as the journal keeps it."""
+        return zlib.compress(self.content, level=1)
+
+    def require_fitting(self) -> None:
+        """Raise `ValidationError` unless the tables are as they were when it was recorded, but for columns added at their end.
+
+        SQLite passes over changes of tables that do not fit, and reports success; rows that come back have the default values
+        in columns that it does not tell of (https://www.sqlite.org/session/sqlite3changeset_apply.html).
+        """
+        for table in self.glance.misfits:
+            raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
+
+    def _fits(self, change: apsw.TableChange) -> bool:
+        columns = self.shape.columns.get(change.name, ())
+        if len(columns) < change.column_count:
+            return False
+        return change.pk_columns == {columns.index(self.shape.keys[change.name])}
+
+    def apply(self, db: Database) -> Obstacle | None:
+        """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.
+
+        References that are broken by it are for the caller to check.
+
+        Raises:
+            ValidationError: A table has another shape than when the changes were recorded.
+        """
+        self.require_fitting()
+        in_the_way: list[Obstacle] = []
+
+        def judge(reason: int, change: apsw.TableChange) -> int:
+            if reason == apsw.SQLITE_CHANGESET_FOREIGN_KEY:
+                return apsw.SQLITE_CHANGESET_OMIT
+            in_the_way.append(Obstacle(self._row(change), _REASONS[reason]))
+            return apsw.SQLITE_CHANGESET_ABORT
+
+        try:
+            db.apply(self.content, judge)
+        except apsw.AbortError:
+            return in_the_way[0]
+        except apsw.Error as error:
+            raise db.refusal(error) from error
+        return None
+
+
+@contextmanager
+def before(db: Database, changeset: Changeset) -> Iterator[Database]:
+    """What was there before the open unit, whose changes are given: to another connection that is what the file holds.
+
+    Memory has no other connection: for the block the changes are taken back.
+    """
+    if db.path != MEMORY:
+        with Database(db.path, read_only=True) as there:
+            yield there
+        return
+    with db.session(contain=True):
+        db.set_rollback_only("to see what was there before")
+        if changeset.inverted().apply(db) is not None:
+            raise ResourceError("what was there before the unit cannot be seen in memory: keep the catalogue in a file")
+        yield db
+
+
+@contextmanager
+def _damage_is_told() -> Iterator[None]:
+    """SQLite finds damage as it walks on, APSW finds text that is none as a change is read."""
+    try:
+        yield
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise ValidationError(f"a record of changes is damaged: {error}") from error
+
+
+def decompressed(content: bytes, digest: str, size: int | None, shape: Shape, *, unit_id: str) -> Changeset:
+    """A changeset of the journal. Raises `ValidationError` if it is not what was written there, of that unit.
+
+    Args:
+        size: Bytes that it unpacks to, and more are not unpacked. None: it is from before that was kept, its digest names no
+            unit, and it may be 16 MiB or a hundred times as large as it is compressed, which none of ours comes near.
+    """
+    limit = max(_LIMIT_BEFORE, 100 * len(content)) if size is None else min(size, _DEFLATE_LIMIT * len(content))
+    unpacking = zlib.decompressobj()
+    try:
+        unpacked = unpacking.decompress(content, limit + 1)
+    except zlib.error as error:
+        raise ValidationError(f"the journal's record of the unit is damaged ({error}): it cannot be undone") from error
+    if not unpacking.eof or len(unpacked) > limit:
+        raise ValidationError(
+            f"the journal's record of the unit is damaged (it ends early, or unpacks to more than {limit} bytes): it cannot be "
+            "undone"
+        )
+    if digest != _digest("" if size is None else unit_id, unpacked):
+        raise ValidationError("the journal's record of the unit is not what was written there: it cannot be undone")
+    return Changeset(unpacked, shape)
+
+
+def _digest(unit_id: str, content: bytes) -> str:
+    digest = hashlib.sha256(unit_id.encode())
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def _values(columns: Sequence[str], values: tuple[object, ...] | None) -> Mapping[str, object] | None:
+    if values is None:
+        return None
+    return {column: value for column, value in zip(columns, values, strict=False) if value is not apsw.no_change}
+
+
+class Recording:
+    """Records what changes in the catalogue's own tables, from now until it is closed.
+
+    Raises:
+        ResourceError: The SQLite at hand has no session extension.
+    """
+
+    def __init__(self, db: Database, shape: Shape) -> None:
+        if not HAS_SESSIONS:
+            raise ResourceError(NOT_HAD)
+        self._db = db
+        self._shape = shape
+        self._known: Changeset | None = None
+        self._session = apsw.Session(db.connection, "main")
+        for table in shape.keys:
+            self._session.attach(table)
+
+    def apply(self, changeset: Changeset) -> Obstacle | None:
+        """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it.
+
+        One that does not tell of every column is recorded anew, so that the records of one version can be joined.
+        """
+        if changeset.glance.grown or not self._session.is_empty:
+            return changeset.apply(self._db)
+        self._session.enabled = False
+        try:
+            obstacle = changeset.apply(self._db)
+        finally:
+            self._session.enabled = True
+        if obstacle is None:
+            self._known = changeset
+        return obstacle
+
+    def changeset(self) -> Changeset:
+        """What has changed so far. Not to be asked for in a read-only block: SQLite sets a savepoint for it."""
+        try:
+            recorded = Changeset(self._session.changeset(), self._shape)
+        except apsw.Error as error:
+            raise self._db.refusal(error) from error
+        if self._known is None:
+            return recorded
+        return self._known.followed_by(recorded) if recorded else self._known
+
+    def close(self) -> None:
+        """Stop recording."""
+        self._session.close()

@@ -1,0 +1,146 @@
+"""The shape of a catalogue's tables, found from the schema itself: keys, columns and who refers to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+import attrs
+
+from retrovue_uow.uow.database import Database
+
+JOURNAL_TABLES = ("unit_of_work", "operation")
+
+
+def quoted(name: str) -> str:
+    """A name of the schema as SQL takes it, whatever it is."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@attrs.frozen
+class Reference:
+    """A foreign key: `columns` of a row of `child` are equal to `to` of a row of `parent`, which may be the journal's.
+
+    Attributes:
+        is_to_key: Whether its one column holds the parent's primary key; else it is composite, or to columns that are unique.
+    """
+
+    child: str
+    columns: tuple[str, ...]
+    parent: str
+    to: tuple[str, ...]
+    is_to_key: bool
+
+    @property
+    def column(self) -> str:
+        """The one column of a reference to a key."""
+        return self.columns[0]
+
+    @property
+    def is_broken(self) -> str:
+        """Whether the reference of the row `child` points at nothing, in SQL. A NULL refers to nothing, and may."""
+        is_set = " AND ".join(f"child.{quoted(column)} IS NOT NULL" for column in self.columns)
+        pairs = zip(self.to, self.columns, strict=True)
+        equal = " AND ".join(f"parent.{quoted(to)} = child.{quoted(column)}" for to, column in pairs)
+        there = f"SELECT 1 FROM main.{quoted(self.parent)} AS parent WHERE {equal}"  # noqa: S608  the names are the schema's
+        return f"({is_set} AND NOT EXISTS ({there}))"
+
+
+@attrs.frozen
+class Shape:
+    """Every ordinary table but the journal's, children before their parents.
+
+    In that order a recording names the tables, and a changeset deletes their rows: so no trigger that guards a parent's row
+    finds it in use by children that are about to go, too.
+
+    Attributes:
+        columns: Names by table, in the order in which a changeset has the values.
+        keys: Name of the primary key's one column, by table.
+        references: Every foreign key of these tables.
+        unkeyed: Tables, not ours, without a primary key of one column, or with a row whose key is NULL: SQLite would pass over
+            what changes in them.
+    """
+
+    columns: Mapping[str, Sequence[str]]
+    keys: Mapping[str, str]
+    references: Sequence[Reference]
+    unkeyed: Sequence[str] = ()
+
+    def of_child(self, table: str) -> list[Reference]:
+        """The references that rows of `table` hold."""
+        return [reference for reference in self.references if reference.child == table]
+
+    def ancestors(self, table: str) -> set[str]:
+        """The table itself, and those that its rows refer to, directly or not."""
+        found, left = {table}, [table]
+        while left:
+            parents = {reference.parent for reference in self.of_child(left.pop()) if reference.is_to_key} - found
+            found |= parents
+            left.extend(parents)
+        return found
+
+
+def read_shape(db: Database) -> Shape:
+    """The shape of the file that is open."""
+    rows = db.execute(
+        """
+        SELECT tables.name, columns.name, columns.pk
+          FROM pragma_table_list AS tables
+          JOIN pragma_table_info(tables.name) AS columns
+         WHERE tables.schema = 'main'
+           AND tables.type = 'table'
+           AND tables.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+         ORDER BY tables.name, columns.cid
+        """
+    )
+    wanted = [row for row in rows if row[0] not in JOURNAL_TABLES]
+    columns: dict[str, list[str]] = {}
+    for table, column, _ in wanted:
+        columns.setdefault(table, []).append(column)
+    keys = {table: [column for name, column, pk in wanted if name == table and pk] for table in columns}
+    keyed = [table for table in columns if len(keys[table]) == 1 and not has_null_key(db, table, keys[table][0])]
+    references = _references(db, keyed, keys)
+    ordered = _children_first(keyed, references)
+    return Shape(
+        {table: columns[table] for table in ordered},
+        {table: keys[table][0] for table in ordered},
+        references,
+        [table for table in columns if table not in keyed],
+    )
+
+
+def has_null_key(db: Database, table: str, key: str) -> bool:
+    """SQLite allows NULL in most primary keys (https://www.sqlite.org/lang_createtable.html#primkeyconst)."""
+    name = quoted(table)
+    return bool(db.execute(f"SELECT 1 FROM main.{name} WHERE {quoted(key)} IS NULL LIMIT 1"))  # noqa: S608  the schema's names
+
+
+def _references(db: Database, tables: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[Reference]:
+    """Those of the tables to tables that are there, whose names SQLite finds in any case."""
+    named = {table.lower(): table for table in (*keys, *JOURNAL_TABLES)}
+    keys = {**keys, **{table: ["id"] for table in JOURNAL_TABLES}}
+    found: list[Reference] = []
+    for table in tables:
+        rows = db.execute('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
+        for _, of_key in groupby(rows, key=itemgetter(0)):
+            parts = list(of_key)
+            parent = named.get(str(parts[0][1]).lower())
+            if parent is None:
+                continue  # SQLite itself refuses every row that refers to a table which is not there
+            columns = tuple(str(column) for _, _, column, _ in parts)
+            to = tuple(keys[parent]) if parts[0][3] is None else tuple(str(column) for *_, column in parts)
+            is_to_key = [column.lower() for column in to] == [column.lower() for column in keys[parent]] and len(to) == 1
+            found.append(Reference(table, columns, parent, to, is_to_key and parent not in JOURNAL_TABLES and parent in tables))
+    return found
+
+
+def _children_first(tables: Sequence[str], references: Sequence[Reference]) -> list[str]:
+    """The tables, each before those that it refers to; where they refer in a circle, as they come."""
+    left, ordered = list(tables), list[str]()
+    while left:
+        parents_of_left = {each.parent for each in references if each.child in left and each.child != each.parent}
+        free = [table for table in left if table not in parents_of_left] or left[:1]
+        ordered.extend(free)
+        left = [table for table in left if table not in free]
+    return ordered

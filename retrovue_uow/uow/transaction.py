@@ -1,0 +1,473 @@
+"""What one connection knows of its open units of work, and the hooks by which SQLite itself guards them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import uuid
+import weakref
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
+from functools import cache
+from typing import NamedTuple, Protocol
+
+import apsw
+import attrs
+
+from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError
+from retrovue_uow.log import logger
+from retrovue_uow.uow.connection import MEMORY, Untranslated, file_identity, translated
+from retrovue_uow.uow.owner import Owner
+from retrovue_uow.uow.writer_queue import WriterQueue
+
+Hook = Callable[[], None]
+Altered = Callable[[apsw.Connection], Sequence[str]]
+OURS = "retrovue_unit"
+_SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
+"""Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
+_SHOWN = 10
+_GUARDED_PRAGMAS = frozenset(
+    {
+        "busy_timeout",
+        "foreign_keys",
+        "ignore_check_constraints",
+        "journal_mode",
+        "locking_mode",
+        "query_only",
+        "recursive_triggers",
+        "synchronous",
+        "temp_store",
+        "trusted_schema",
+        "writable_schema",
+    }
+)
+_OFF = frozenset({"0", "off", "no", "false"})
+_DENIED = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH})
+"""Several files in WAL mode are not committed as one (https://www.sqlite.org/lang_attach.html), and only ours is recorded."""
+_WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
+_HEADER = frozenset({"application_id", "user_version"})
+_TEMPORARY = frozenset({apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW})
+
+
+class Savepoint(NamedTuple):
+    """The statements of the savepoint at one depth."""
+
+    set: str
+    undo: str
+    release: str
+
+
+@cache
+def savepoint(depth: int) -> Savepoint:
+    """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
+    name = f"{OURS}_{depth}"
+    return Savepoint(f"SAVEPOINT {name} {_SIGNATURE}", f"ROLLBACK TO {name} {_SIGNATURE}", f"RELEASE {name} {_SIGNATURE}")
+
+
+@attrs.frozen
+class Guard:
+    """What in a database no statement may write but those of its keeper, be it by a trigger; names in lower case.
+
+    Attributes:
+        kept: Tables that are written by their keeper alone; the file's version and application are, too.
+        named: What no TEMP table or view may stand in front of, and no TEMP trigger may watch.
+        unrecorded: Tables in which nobody could say afterwards what was changed; not even a cascade may write them.
+    """
+
+    kept: Set[str] = frozenset()
+    named: Set[str] = frozenset()
+    unrecorded: Set[str] = frozenset()
+
+    def refusal(self, action: int, first: str | None, second: str | None, database: str | None) -> str | None:
+        """Why a statement is refused; None: it is not. The arguments are those of an authorizer."""
+        name = (first or "").lower()
+        if action in _WRITES:
+            if database == "main" and name in self.unrecorded:
+                return (
+                    f"what changes in table {first!r} cannot be recorded, for it has no primary key of one column that is "
+                    "never NULL: give it one, or keep it in a file of its own"
+                )
+            is_kept = database == "main" and name in self.kept
+            return f"table {first!r} is written by this library alone" if is_kept else None
+        if action == apsw.SQLITE_PRAGMA:
+            is_set = name in _HEADER and second is not None and bool(self.kept)
+            return f"PRAGMA {name} is set by this library alone" if is_set else None
+        if action == apsw.SQLITE_CREATE_TEMP_TRIGGER and (second or "").lower() in self.named:
+            return f"table {second!r} is this library's, and has no TEMP triggers: make the change in the session itself"
+        if action == apsw.SQLITE_DROP_TABLE and self.kept:
+            return f"the shape of a catalogue is changed by migrations only, so table {first!r} stays"
+        if action in _TEMPORARY and name in self.named:
+            return f"{first!r} is a name of this library's: call the TEMP table or view otherwise"
+        if action == apsw.SQLITE_ALTER_TABLE and name == "temp" and self.named:
+            return f"TEMP table {second!r} stays as it is, for it could take a name of this library's: make another one"
+        return None
+
+
+class OpenUnit(Protocol):
+    """A unit as the transaction sees it."""
+
+    state: str
+    failure: BaseException | None
+    rollback_only: str | None
+    on_commit: list[Hook]
+
+
+class Transaction:
+    """The units open on one connection, outermost first.
+
+    Attributes:
+        connection: Closed by a fork where it is idle, and opened again by `reopen` where it is used next.
+    """
+
+    def __init__(self, open_: Callable[[], apsw.Connection], name: str, queue: WriterQueue) -> None:
+        self.connection = open_()
+        self.name = name
+        self._open = open_
+        self._identity = file_identity(name)
+        self._is_shut = False
+        self.units: list[OpenUnit] = []
+        self.owner = Owner()
+        self.after_begin: list[Hook] = []
+        self.before_commit: list[Hook] = []
+        self.altered: Altered | None = None
+        self.changes_at_begin = 0
+        self.is_applying = False
+        self.guard = Guard()
+        self.is_keeper = False
+        self._queue = queue
+        self._at_end: list[Hook] = []
+        self._read_only_blocks = 0
+        self._is_refusing_writes = False
+        self._controlling = False
+        self._committing = False
+        self._rollbacks = 0
+        self._rollbacks_at_begin = 0
+        self._first_loss: BaseException | None = None
+        self._refusal: str | None = None
+        self._set_hooks()
+        _open_here.add(self)
+
+    def _set_hooks(self) -> None:
+        self.connection.authorizer = self._authorize
+        self.connection.set_commit_hook(self._veto)
+        self.connection.set_rollback_hook(self._count_rollback)
+
+    def shut(self) -> None:
+        """Before a fork: close a connection that is idle, for the child would inherit SQLite's account of its locks."""
+        if self.name == MEMORY or not self.is_idle:
+            return
+        connection, self._is_shut = self.connection, True
+        if not self.is_idle:  # by now: who enters a unit in another thread looks for `_is_shut` afterwards
+            self._is_shut = False
+            return
+        with suppress(apsw.Error):  # in use by another thread: the child refuses the file
+            connection.close()
+
+    def reopen(self) -> bool:
+        """Open the connection again, if a fork has closed it; whether it had. In the child nobody does."""
+        if not self._is_shut or self.owner.is_forked:
+            return False
+        self._refuse_moved()
+        self.connection = self._open()
+        self._set_hooks()
+        self._is_shut = False
+        return True
+
+    def _refuse_moved(self) -> None:
+        """Somebody may have deleted or replaced the file: what is written into the old one, nobody will find."""
+        if self.name != MEMORY and file_identity(self.name) != self._identity:
+            raise ResourceError(
+                f"catalogue {self.name!r} was deleted or replaced since it was opened: close it and open it again "
+                "(docs/how-to.md says how a backup is restored)"
+            )
+
+    def set_guard(self, guard: Guard) -> None:
+        """Refuse what the guard refuses, also where a statement is cached: an authorizer that is set makes SQLite ask again."""
+        self.guard = guard
+        self.connection.authorizer = self._authorize
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether SQLite ended the transaction under the open unit: observed, never guessed from an error code."""
+        if not self.units:
+            return False
+        try:
+            return self._rollbacks != self._rollbacks_at_begin or not self.connection.in_transaction
+        except apsw.ConnectionClosedError:
+            return True
+
+    def close(self) -> None:
+        """Close the connection for good."""
+        self._is_shut = False
+        self.connection.close()
+        _open_here.discard(self)
+
+    def admit(self, *, reopens: bool = True) -> None:
+        """Refuse a statement by anybody but the owner, and in a unit that is lost."""
+        owner = self.owner
+        if owner.thread is None:
+            if self._is_shut and reopens:
+                self.reopen()
+            return
+        if not owner.is_me():
+            self._refuse_unless_owner_is_gone()
+        elif owner.is_dismissed:
+            self.end()
+            raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
+        elif self.is_lost:
+            raise self.loss()
+
+    def _refuse_unless_owner_is_gone(self) -> None:
+        if self.owner.is_forked or not self.owner.is_gone():
+            raise self.owner.refusal(self.name)
+        logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
+        self.end()
+
+    def dismiss_owner(self) -> None:
+        """Undo a unit whose block has ended, but elsewhere than where it began."""
+        if self.owner.is_in_this_thread():
+            self.end()
+        else:
+            self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
+
+    def refusal(self, error: Untranslated) -> RetroVueError:
+        """`error`, raised by a statement, in the library's words."""
+        if self._read_only_blocks and isinstance(error, apsw.ReadOnlyError):
+            return ContractError("a read-only phase cannot write: write during the execution of the operation")
+        if isinstance(error, apsw.AuthError) and self._refusal is not None:
+            return ContractError(f"refused: {self._refusal}")
+        # A fault of whoever wrote the statement, unless the schema is not what it was written for.
+        if isinstance(error, apsw.SQLError) and (altered := self.altered_schema()):
+            return ResourceError(
+                f"in database {self.name!r}, {', '.join(altered[:_SHOWN])} is damaged, or was changed by another program: "
+                f"restore a backup ({error})"
+            )
+        return translated(error, self.name)
+
+    def altered_schema(self) -> Sequence[str]:
+        """What of the schema is not as it must be, if anybody knows how it must be."""
+        try:
+            return () if self.altered is None else self.altered(self.connection)
+        except (apsw.Error, UnicodeError):
+            return ("the schema",)
+
+    def observe(self, error: BaseException) -> None:
+        """Remember the error that was passing when SQLite ended the transaction."""
+        if self._first_loss is None and self.is_lost:
+            self._first_loss = error
+
+    def loss(self) -> TransactionLostError:
+        """The error for whoever goes on in a lost unit; its cause is what ended the transaction."""
+        lost = TransactionLostError(
+            f"SQLite ended the transaction on {self.name!r} under the unit of work: nothing of the unit was kept"
+        )
+        lost.__cause__ = self._first_loss
+        return lost
+
+    def control(self, statement: str) -> None:
+        """Run one of our own transaction statements; SQLite's refusal to write is lifted around it."""
+        try:
+            self._controlling = True
+            if self._read_only_blocks:
+                self._query_only("0")
+            self.connection.execute(statement)
+            if self._read_only_blocks:
+                self._query_only("1")
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+        finally:
+            self._controlling = False
+
+    def _rows(self, statement: str) -> list[tuple[object, ...]]:
+        try:
+            return self.connection.execute(statement).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+
+    def begin(self) -> None:
+        """Start the transaction of an outermost unit, when its turn has come."""
+        if self._read_only_blocks:
+            raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
+        self.owner.take()
+        self._queue.enter()
+        self.reopen()
+        self._refuse_moved()
+        try:
+            self._clear_orphans()
+            self._enforce_foreign_keys()
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+        self.control(f"BEGIN IMMEDIATE {_SIGNATURE}")
+        self._rollbacks_at_begin = self._rollbacks
+        self.changes_at_begin = self.connection.total_changes()
+        self._first_loss = None
+        for hook in self.after_begin:
+            hook()
+
+    def commit(self) -> None:
+        """COMMIT, the only one that the commit hook lets pass."""
+        for hook in self.before_commit:
+            hook()
+        if self.is_lost:
+            raise self.loss()
+        self._refuse_broken_references()
+        self._refuse_moved()
+        try:
+            self._committing = True
+            self.control(f"COMMIT {_SIGNATURE}")
+        finally:
+            self._committing = False
+
+    def end(self) -> None:
+        """Leave nothing behind: no transaction, no read-only block, no place in the queue, no unit, no hook."""
+        try:
+            self._roll_back()
+        except BaseException:
+            self._roll_back()  # what struck before SQLite was asked must not keep the lock
+            raise
+        finally:
+            self._forget_units()
+
+    def _roll_back(self) -> None:
+        """Undo what is open. After a COMMIT that is nothing, and SQLite is not asked: an error now would be a lie."""
+        self._read_only_blocks = 0
+        try:
+            if self.connection.in_transaction:
+                self.control(f"ROLLBACK {_SIGNATURE}")
+            if self._is_refusing_writes:
+                self._query_only("0")
+        except apsw.ConnectionClosedError:
+            return  # closed behind our back: SQLite has undone it
+
+    def _forget_units(self) -> None:
+        self._queue.leave()
+        self.owner.release()
+        try:
+            while self._at_end:
+                self._at_end.pop()()
+        finally:
+            while self.units:
+                self.units.pop().state = "closed"
+
+    def at_end(self, hook: Hook) -> None:
+        """Call `hook` when the outermost unit has ended, whichever way."""
+        self._at_end.append(hook)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether neither a unit nor a read-only block is open."""
+        return not self.units and self._read_only_blocks == 0
+
+    def begin_read_only(self, *, snapshot: bool) -> None:
+        """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
+        self._read_only_blocks += 1
+        if snapshot:
+            self.owner.take()
+            self.reopen()
+            self._refuse_moved()
+            self._clear_orphans()
+            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
+        self._query_only("1")
+
+    def renew_snapshot(self) -> None:
+        """A new transaction in place of that of a snapshot."""
+        if not self.is_idle and not self.units:
+            self.control(f"ROLLBACK {_SIGNATURE}")
+            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
+
+    def end_read_only(self, *, snapshot: bool) -> None:
+        """Writes work again, once the outermost read-only block is left."""
+        self._read_only_blocks = max(self._read_only_blocks - 1, 0)
+        if snapshot and not self.units:
+            self._roll_back()
+            self.owner.release()
+        elif self._read_only_blocks == 0:
+            self._query_only("0")
+
+    def _clear_orphans(self) -> None:
+        """Clear what somebody left on the connection behind our back, so that we start clean."""
+        try:
+            is_open = self.connection.in_transaction
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+        if is_open:
+            logger.warning("orphan_transaction_rolled_back", database=self.name)
+            self.control(f"ROLLBACK {_SIGNATURE}")
+        if self._rows("PRAGMA query_only") != [(0,)]:
+            logger.warning("leaked_query_only_lifted", database=self.name)
+            self._query_only("0")
+
+    def _query_only(self, value: str) -> None:
+        controlling = self._controlling
+        try:
+            self._controlling = True
+            self._is_refusing_writes = True
+            self._rows(f"PRAGMA query_only = {value} {_SIGNATURE}")
+            self._is_refusing_writes = value == "1"
+        finally:
+            self._controlling = controlling
+
+    def _enforce_foreign_keys(self) -> None:
+        if not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1):
+            logger.warning("foreign_keys_switched_on_again", database=self.name)
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+
+    def _refuse_broken_references(self) -> None:
+        """COMMIT would only say that some foreign key failed, and not even that if somebody has switched them off."""
+        switched_off = not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
+        if not switched_off and not self.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            return
+        broken = self._rows('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
+        if broken:
+            shown = ", ".join(f"row {rowid} of {table} (to {parent})" for table, rowid, parent in broken[:_SHOWN])
+            more = f", and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+            raise ConstraintError(f"rows refer to rows that are not there: {shown}{more}")
+
+    def _veto(self) -> bool:
+        return not self._committing
+
+    def _count_rollback(self) -> None:
+        self._rollbacks += 1
+
+    def _authorize(self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+        if self._controlling or action == apsw.SQLITE_READ:
+            return apsw.SQLITE_OK
+        denied = (
+            action in _DENIED
+            or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
+            or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
+            or (action == apsw.SQLITE_PRAGMA and self._forgets_references(first, second))
+            or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
+        )
+        refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database)
+        if not denied and refusal is None:
+            return apsw.SQLITE_OK
+        self._refusal = refusal
+        return apsw.SQLITE_DENY
+
+    def _forgets_references(self, pragma: str | None, value: str | None) -> bool:
+        """Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself."""
+        return (pragma or "").lower() == "defer_foreign_keys" and (value or "").lower() in _OFF and not self.is_applying
+
+    def disown(self) -> None:
+        """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
+        self.owner.disown()
+        self._queue.disown()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
+
+
+_open_here: weakref.WeakSet[Transaction] = weakref.WeakSet()
+
+
+def _shut_all() -> None:
+    for transaction in list(_open_here):
+        transaction.shut()
+
+
+def _disown_all() -> None:
+    for transaction in list(_open_here):
+        transaction.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_shut_all, after_in_child=_disown_all)

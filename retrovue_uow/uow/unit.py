@@ -1,0 +1,216 @@
+"""The unit of work: one transaction outside, savepoints inside, and nothing durable that did not end as it should."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from retrovue_uow.errors import AfterCommitError, ContractError
+from retrovue_uow.uow.interrupts import Exit
+from retrovue_uow.uow.transaction import Hook, OpenUnit, Transaction, savepoint
+
+H = TypeVar("H")
+
+
+class Unit(Generic[H]):
+    """One unit of work; made by `Database.session`, used once. Entering it gives `handle`."""
+
+    __slots__ = (
+        "_contain",
+        "_depth",
+        "_durable",
+        "_transaction",
+        "failure",
+        "handle",
+        "on_commit",
+        "rollback_only",
+        "state",
+    )
+
+    def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
+        self.handle = handle
+        self.state = "new"
+        self.failure: BaseException | None = None
+        self.rollback_only: str | None = None
+        self.on_commit: list[Hook] = []
+        self._transaction = transaction
+        self._contain = contain
+        self._durable = durable
+        self._depth = 0
+
+    def __enter__(self) -> H:
+        """Begin the transaction, or set a savepoint in the unit that is open."""
+        transaction = self._transaction
+        if self.state != "new":
+            raise ContractError("a unit of work is entered once: call `session()` for another one")
+        transaction.admit()
+        if transaction.units and self._durable:
+            raise ContractError("a durable unit must be the outermost one, and another unit is open")
+        try:
+            self.state = "entering"
+            transaction.units.append(self)
+            self._depth = len(transaction.units)
+            if self._depth == 1:
+                transaction.begin()
+            else:
+                transaction.control(savepoint(self._depth).set)
+            self.state = "open"
+        except BaseException:
+            self.abandon()
+            raise
+        return self.handle
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.leave(error)
+
+    def leave(self, error: BaseException | None) -> None:
+        """End the unit: keep it, or undo it. Nothing is raised before everything is cleaned up."""
+        transaction = self._transaction
+        if self.state != "open" or not transaction.owner.is_me() or transaction.units[-1] is not self:
+            self._refuse(error)
+        elif self._depth == 1:
+            self._leave_outermost(error)
+        else:
+            self._leave_nested(error)
+
+    def _refuse(self, error: BaseException | None) -> None:
+        """Say why this unit cannot be left in the ordinary way; but never mask an error that is passing."""
+        if self.state != "open":
+            refusal = ContractError("this unit of work is no longer open: everything in it was rolled back")
+        elif not self._transaction.owner.is_me():
+            refusal = self._transaction.owner.refusal(self._transaction.name)
+            if error is not None and not self._transaction.owner.is_forked:
+                self._transaction.dismiss_owner()  # the block has ended for good, be it in another task or thread
+        else:
+            self._transaction.end()
+            refusal = ContractError("units of work were left out of order: everything was rolled back")
+        if error is None:
+            raise refusal
+
+    def _leave_outermost(self, error: BaseException | None) -> None:
+        committed = False
+        try:
+            if error is None:
+                committed = self._commit()
+        finally:
+            self._transaction.end()
+        if committed:
+            _run(self.on_commit)
+
+    def _commit(self) -> bool:
+        if self._transaction.is_lost:
+            raise self._transaction.loss()
+        if self.failure is not None:
+            raise _swallowed(self.failure)
+        if self.rollback_only is not None:
+            return False
+        self._transaction.commit()
+        return True
+
+    def _leave_nested(self, error: BaseException | None) -> None:
+        transaction = self._transaction
+        parent = transaction.units[-2]
+        failure = error or self.failure
+        self._report(failure, parent)  # before all else: an interrupt may come at any moment from here on
+        try:
+            if transaction.is_lost:
+                if error is None:
+                    raise transaction.loss()
+                return
+            if failure is not None or self.rollback_only is not None:
+                transaction.control(savepoint(self._depth).undo)
+            transaction.control(savepoint(self._depth).release)
+        except BaseException as refusal:
+            parent.failure = parent.failure or refusal  # the savepoint may still stand: not even `contain` survives that
+            raise
+        finally:
+            transaction.units.pop()
+            self.state = "closed"
+        if failure is None:
+            if self.rollback_only is None and self.on_commit:
+                parent.on_commit.extend(self.on_commit)
+        elif error is None:
+            raise _swallowed(failure)
+
+    def _report(self, failure: BaseException | None, parent: OpenUnit) -> None:
+        """Tell the enclosing unit of a failure, if there is one, unless this unit contains it."""
+        if failure is not None and not self._contain:
+            parent.failure = parent.failure or failure
+
+    def abandon(self) -> None:
+        """Undo the unit if it was entered and not left; whoever encloses it may then not commit either."""
+        if self.state in {"new", "closed"} or self._transaction.owner.is_forked:
+            return
+        if self._depth <= 1:
+            self._transaction.end()
+        elif len(self._transaction.units) >= self._depth - 1:
+            parent = self._transaction.units[self._depth - 2]
+            parent.failure = parent.failure or ContractError("a nested unit of work was interrupted as it began or ended")
+            del self._transaction.units[self._depth - 1 :]
+            self.state = "closed"
+
+
+class WatchedUnit(Unit[H]):
+    """A unit that may be the outermost one. A nested one need not be watched: its unfinished end makes the outer one fail."""
+
+    __slots__ = ("exit_token",)
+
+    def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
+        super().__init__(handle, transaction, contain=contain, durable=durable)
+        self.exit_token: weakref.ref[partial[None]] | None = None
+
+    __exit__ = Exit()
+
+
+class ReadOnly(Generic[H]):
+    """A block in which SQLite refuses to write: inside a unit it sees the unit's rows, outside one it is a snapshot."""
+
+    def __init__(self, handle: H, transaction: Transaction) -> None:
+        self.handle = handle
+        self.exit_token: weakref.ref[partial[None]] | None = None
+        self._transaction = transaction
+        self._is_open = False
+        self._snapshot = False
+
+    def __enter__(self) -> H:
+        self._transaction.admit()
+        self._snapshot = self._transaction.is_idle
+        self._is_open = True
+        self._transaction.begin_read_only(snapshot=self._snapshot)
+        return self.handle
+
+    __exit__ = Exit()
+
+    def leave(self, error: BaseException | None) -> None:
+        """Let SQLite write again, and end the snapshot."""
+        self._transaction.end_read_only(snapshot=self._snapshot)
+        self._is_open = False
+
+    def abandon(self) -> None:
+        """The same, if it was not done."""
+        if self._is_open and not self._transaction.owner.is_forked:
+            self.leave(None)
+
+
+def _swallowed(failure: BaseException) -> ContractError:
+    refusal = ContractError(
+        "a nested unit of work failed and its error was swallowed, so everything is rolled back: "
+        "ask for `session(contain=True)` where a failure may be survived"
+    )
+    refusal.__cause__ = failure
+    return refusal
+
+
+def _run(hooks: list[Hook]) -> None:
+    errors: list[Exception] = []
+    for hook in hooks:
+        try:
+            hook()
+        except Exception as error:  # noqa: BLE001  the data is committed: the others run, all are reported
+            errors.append(error)
+    if errors:
+        raise AfterCommitError(
+            f"the data IS committed, but {len(errors)} on-commit hook(s) failed: {errors[0]}", errors=errors
+        ) from errors[0]

@@ -1,0 +1,249 @@
+"""Types by name: built in, from other distributions, and brought by the caller."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.media import plugins
+from retrovue_uow.media.interfaces import Enricher, EnricherFactory
+from retrovue_uow.media.plugins import enricher_factories, fingerprint, importer_factories, make_enricher, make_importer, ready
+from retrovue_uow.media.probing import FfprobeEnricher
+from retrovue_uow.media.walk import FilesystemImporter
+from retrovue_uow.model import AssetDraft, AttachedEnricher, Json
+
+
+class Plain:
+    """An enricher with nothing but its two methods."""
+
+    def __init__(self, config: Json) -> None:
+        self.config = config
+
+    def check(self) -> None:
+        return
+
+    def enrich(self, draft: AssetDraft) -> AssetDraft:
+        return draft
+
+
+class Versioned(Plain):
+    version = "2"
+    timeout_s = 5
+    identifies = False
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Another distribution on the path, with these lines as its entry points."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(entry_points: str) -> None:
+        folder = tmp_path / "vintage_station-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: vintage-station\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(entry_points)
+        (tmp_path / "vintage_station_broken.py").write_text("raise ImportError('no libother')\n")
+        (tmp_path / "vintage_station.py").write_text(
+            "class Importer:\n"
+            "    def __init__(self, config): self.config = config\n"
+            "    def check(self): ...\n"
+            "    def collections(self): return ()\n"
+            "    def discover(self, collection, mappings, filters): return ()\n"
+        )
+
+    return make
+
+
+def test_built_in_types_are_there_without_the_packages_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "entry_points", lambda group: metadata.EntryPoints())
+
+    assert set(importer_factories({})) == {"filesystem"}
+    assert set(enricher_factories({})) == {"filename", "nfo", "ffprobe"}
+    assert isinstance(make_importer("filesystem", {}, importer_factories({})), FilesystemImporter)
+    for name in ("filename", "nfo", "ffprobe"):
+        make_enricher(name, {}, enricher_factories({}))
+
+
+def test_other_distributions_are_looked_for_only_where_no_type_at_hand_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def nothing(*, group: str) -> list[metadata.EntryPoint]:
+        asked.append(group)
+        return []
+
+    monkeypatch.setattr(plugins, "entry_points", nothing)
+
+    factories = importer_factories({"mine": FilesystemImporter})
+    make_importer("filesystem", {}, factories)
+    assert "mine" in factories
+    assert asked == []
+
+    assert "plex" not in factories
+    assert len(factories) == 2
+    assert asked == ["retrovue_uow.importers"]
+
+
+def test_a_configuration_reaches_its_enricher() -> None:
+    enricher = make_enricher("ffprobe", {"timeout_s": 7}, enricher_factories({}))
+
+    assert isinstance(enricher, FfprobeEnricher)
+    assert enricher.timeout_s == 7
+
+
+def test_only_the_type_asked_for_is_imported(distribution: Callable[[str], None]) -> None:
+    distribution("[retrovue_uow.importers]\nother = vintage_station:Importer\nbroken = vintage_station_broken:Importer\n")
+
+    factories = importer_factories({})
+    assert "vintage_station" not in sys.modules
+    importer = make_importer("other", {"a": 1}, factories)
+
+    assert vars(importer) == {"config": {"a": 1}}
+    assert set(factories) >= {"filesystem", "other", "broken"}
+    sys.modules.pop("vintage_station")
+
+
+@pytest.mark.parametrize("target", ["vintage_station_broken:Importer", "vintage_station:Missing", "no_such_module:Importer"])
+def test_a_type_that_cannot_be_imported_is_named_with_its_distribution(
+    distribution: Callable[[str], None], target: str
+) -> None:
+    distribution(f"[retrovue_uow.importers]\nbroken = {target}\n")
+
+    with pytest.raises(ResourceError, match=r"'broken' of distribution 'vintage-station'") as caught:
+        make_importer("broken", {}, importer_factories({}))
+    assert isinstance(caught.value.__cause__, ImportError | AttributeError)
+
+
+def test_another_distribution_does_not_replace_a_built_in_type(distribution: Callable[[str], None]) -> None:
+    distribution("[retrovue_uow.importers]\nfilesystem = vintage_station:Importer\n")
+
+    assert isinstance(make_importer("filesystem", {}, importer_factories({})), FilesystemImporter)
+
+
+def test_what_the_caller_brings_wins() -> None:
+    def filesystem(config: Json) -> FilesystemImporter:
+        return FilesystemImporter({"extensions": ["mine"]})
+
+    assert isinstance(make_enricher("ffprobe", {}, enricher_factories({"ffprobe": Plain})), Plain)
+    assert importer_factories({"filesystem": filesystem})["filesystem"] is filesystem
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValidationError, match=r"no enricher type 'nof'.*'ffprobe', 'filename', 'nfo'"):
+        make_enricher("nof", {}, enricher_factories({}))
+    with pytest.raises(ValidationError, match=r"no importer type 'plex'.*\['filesystem'"):
+        make_importer("plex", {}, importer_factories({}))
+
+
+def test_a_factorys_own_refusal_passes() -> None:
+    with pytest.raises(ValidationError, match="does not know the configuration"):
+        make_importer("filesystem", {"rooot": "/"}, importer_factories({}))
+
+
+def test_a_factory_that_fails_is_named() -> None:
+    error = KeyError("token")
+
+    def failing(config: Json) -> Enricher:
+        raise error
+
+    with pytest.raises(ResourceError, match=r"enricher type 'mine' .*KeyError\('token'\)") as caught:
+        make_enricher("mine", {}, {"mine": failing})
+    assert caught.value.__cause__ is error
+
+
+def test_what_is_no_enricher_is_refused() -> None:
+    class HalfDone:
+        def __init__(self, config: Json) -> None:
+            return
+
+        def check(self) -> None:
+            return
+
+    factory: EnricherFactory = HalfDone  # type: ignore[assignment]  # the point of the test
+    with pytest.raises(ResourceError, match=r"'mine' .*lacks \['enrich'\]"):
+        make_enricher("mine", {}, {"mine": factory})
+
+
+def test_ready_enrichers_come_in_running_order_with_their_attributes() -> None:
+    attached = [
+        AttachedEnricher("z", priority=1),
+        AttachedEnricher("b", {"k": 1}, priority=50),
+        AttachedEnricher("a", priority=50),
+    ]
+
+    made = ready(attached, {"a": Plain, "b": Versioned, "z": Plain})
+
+    assert [(each.type, each.timeout_s, each.identifies) for each in made] == [
+        ("z", 60, True),
+        ("a", 60, True),
+        ("b", 5, False),
+    ]
+    assert isinstance(made[2].enricher, Versioned)
+    assert made[2].enricher.config == {"k": 1}
+
+
+@pytest.mark.parametrize("timeout_s", [None, 0, -1, "60", float("nan")])
+def test_a_time_limit_that_is_none_is_refused(timeout_s: object) -> None:
+    class Timeless(Plain):
+        pass
+
+    Timeless.timeout_s = timeout_s  # type: ignore[attr-defined]  # not declared, as in the wild
+
+    with pytest.raises(ResourceError, match="'mine' has timeout_s="):
+        ready([AttachedEnricher("mine")], {"mine": Timeless})
+
+
+@pytest.mark.parametrize("cached_by", ["path", "", True, "File"])
+def test_a_basis_that_is_none_is_refused(cached_by: object) -> None:
+    class Baseless(Plain):
+        pass
+
+    Baseless.cached_by = cached_by  # type: ignore[attr-defined]  # not declared, as in the wild
+
+    with pytest.raises(ResourceError, match="'mine' has cached_by="):
+        ready([AttachedEnricher("mine")], {"mine": Baseless})
+
+
+def test_the_built_in_enrichers_say_what_their_results_depend_on() -> None:
+    attached = [AttachedEnricher(name, priority=number) for number, name in enumerate(("filename", "nfo", "ffprobe"))]
+
+    made = ready(attached, enricher_factories({}))
+
+    assert [each.basis and each.basis.cached_by for each in made] == [None, "draft", "file"]
+    assert all(each.basis.identity for each in made if each.basis)
+
+
+def marks(*attached: AttachedEnricher, factory: EnricherFactory = Plain) -> str:
+    made = ready(attached, {each.type: factory for each in attached})
+    return fingerprint(attached, [each.enricher for each in made])
+
+
+def test_the_fingerprint_is_stable_and_short() -> None:
+    first = AttachedEnricher("a", {"x": 1, "y": [{"b": 1, "a": 2}]}, priority=1)
+    second = AttachedEnricher("b", priority=2)
+
+    assert marks(first, second) == "877c3830bda999d8"
+    assert marks(second, first) == marks(first, second)
+    assert marks(AttachedEnricher("a", {"y": [{"a": 2, "b": 1}], "x": 1}, priority=3), AttachedEnricher("b", priority=9)) == (
+        marks(first, second)
+    )
+    assert len(marks()) == 16
+
+
+def test_the_fingerprint_changes_with_type_configuration_version_and_order() -> None:
+    a, b = AttachedEnricher("a", priority=1), AttachedEnricher("b", priority=2)
+    prints = [
+        marks(),
+        marks(a),
+        marks(b),
+        marks(AttachedEnricher("a", {"x": 1})),
+        marks(a, factory=Versioned),
+        marks(a, b),
+        marks(AttachedEnricher("a", priority=3), b),
+    ]
+
+    assert len(set(prints)) == len(prints)

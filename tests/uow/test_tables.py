@@ -1,0 +1,84 @@
+"""The shape of a file's tables, as the schema itself tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from retrovue_uow import Database
+from retrovue_uow.uow.tables import Reference, Shape, read_shape
+
+
+def shape_of(path: Path, schema: str) -> Shape:
+    connection = apsw.Connection(str(path))
+    connection.execute(schema).fetchall()
+    connection.close()
+    with Database(path) as db:
+        return read_shape(db)
+
+
+def test_it_has_columns_keys_and_references_of_every_table_but_the_journal_s(tmp_path: Path) -> None:
+    shape = shape_of(
+        tmp_path / "some.db",
+        """
+        CREATE TABLE author (name TEXT, id INTEGER PRIMARY KEY AUTOINCREMENT);
+        CREATE TABLE book (operation TEXT, author_id INTEGER REFERENCES author (id), isbn TEXT PRIMARY KEY);
+        CREATE TABLE operation (id INTEGER PRIMARY KEY);
+        CREATE TABLE unit_of_work (id INTEGER PRIMARY KEY);
+        CREATE VIEW listing AS SELECT isbn FROM book;
+        CREATE VIRTUAL TABLE words USING fts5(text);
+        """,
+    )
+
+    assert shape == Shape(
+        columns={"book": ["operation", "author_id", "isbn"], "author": ["name", "id"]},
+        keys={"book": "isbn", "author": "id"},
+        references=[Reference("book", ("author_id",), "author", ("id",), is_to_key=True)],
+        unkeyed=[],
+    )
+
+
+def test_tables_without_a_key_of_one_column_are_named(tmp_path: Path) -> None:
+    shape = shape_of(
+        tmp_path / "some.db",
+        """
+        CREATE TABLE note (text TEXT);
+        CREATE TABLE pair (one INTEGER, other INTEGER, PRIMARY KEY (one, other));
+        CREATE TABLE sound (id INTEGER PRIMARY KEY);
+        """,
+    )
+
+    assert (list(shape.keys), shape.unkeyed) == (["sound"], ["note", "pair"])
+
+
+def test_children_come_before_their_parents(tmp_path: Path) -> None:
+    shape = shape_of(
+        tmp_path / "some.db",
+        """
+        CREATE TABLE city (id INTEGER PRIMARY KEY);
+        CREATE TABLE house (id INTEGER PRIMARY KEY, street_id INTEGER REFERENCES street (id));
+        CREATE TABLE person (id INTEGER PRIMARY KEY, boss_id INTEGER REFERENCES person (id),
+                             house_id INTEGER REFERENCES house (id));
+        CREATE TABLE street (id INTEGER PRIMARY KEY, city_id INTEGER REFERENCES city (id));
+        """,
+    )
+
+    assert list(shape.keys) == list(shape.columns) == ["person", "house", "street", "city"]
+    assert shape.ancestors("house") == {"house", "street", "city"}
+    assert shape.ancestors("person") == {"person", "house", "street", "city"}
+    assert shape.ancestors("city") == {"city"}
+
+
+def test_where_tables_refer_in_a_circle_one_comes_first_and_the_others_follow_it(tmp_path: Path) -> None:
+    shape = shape_of(
+        tmp_path / "some.db",
+        """
+        CREATE TABLE a (id INTEGER PRIMARY KEY, c_id INTEGER REFERENCES c (id));
+        CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES a (id));
+        CREATE TABLE c (id INTEGER PRIMARY KEY, b_id INTEGER REFERENCES b (id));
+        """,
+    )
+
+    assert list(shape.keys) == ["a", "c", "b"]
+    assert shape.ancestors("b") == {"a", "b", "c"}
