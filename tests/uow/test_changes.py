@@ -19,6 +19,7 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
+from retrovue_uow.store.rows import changes_in
 from retrovue_uow.uow import changes
 from retrovue_uow.uow.changes import Changeset, Glance, Recording
 from retrovue_uow.uow.tables import read_shape
@@ -164,7 +165,7 @@ class TestTelling:
         added = recorded(shelves, """INSERT INTO source VALUES (1, '{"token": "xyzzy", "url": "here"}')""")
 
         for changeset in (added, added.inverted()):
-            (row,) = changeset.rows()
+            (row,) = changes_in(changeset).rows
             assert (row.new or row.old) == {"id": 1, "config": '{"token": "***", "url": "here"}'}
 
 
