@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -36,6 +37,7 @@ from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
 T = TypeVar("T")
+_PRINTED_TITLE = re.compile(r"(.*\S) \(([0-9]{4})\)")
 
 
 def assign(
@@ -191,6 +193,9 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
         raise ValidationError(f"title {said.title!r} is ambiguous: name one of {listed}, or give a year (0: not known)")
     if alike:
         return alike[0]
+    as_printed = _PRINTED_TITLE.fullmatch(said.title)
+    if as_printed is not None:  # a new one, called as listings will print it
+        return _as_spelled(db, kind, as_printed[1], int(as_printed[2]))
     return _as_spelled(db, kind, said.title, None)
 
 

@@ -101,7 +101,7 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
     if renamed == found:
         raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
     for other in titles.titles(db, found.kind):
-        if other.id != found.id and (other.name, other.year) == (renamed.name, renamed.year):
+        if other.id != found.id and (folded(other.name), other.year) == (folded(renamed.name), renamed.year):
             raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")
 
 

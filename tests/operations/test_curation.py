@@ -559,7 +559,16 @@ class TestTitles:
 
     @pytest.mark.parametrize(
         "said",
-        [{}, {"name": "Space 1999"}, {"name": " "}, {"name": 7}, {"name": "a\0b"}, {"year": -1}, {"year": 10**6}],
+        [
+            {},
+            {"name": "Space 1999"},
+            {"name": "SPACE 1999"},
+            {"name": " "},
+            {"name": 7},
+            {"name": "a\0b"},
+            {"year": -1},
+            {"year": 10**6},
+        ],
         ids=repr,
     )
     def test_a_name_that_cannot_be_had_is_refused(self, stocked: Catalog, said: dict[str, Any]) -> None:

@@ -289,6 +289,12 @@ class TestTitlesNamedAsTheyArePrinted:
             ("Doctor Who", 2005, 2),
         }
 
+    def test_a_new_title_may_be_named_as_it_will_be_printed(self, two: Catalog) -> None:
+        new = [each.id for each in two.assets(kind="other")]
+        two.assign(new, kind="episode", title="Space: 1999 (1975)", season_number=1, episode_numbers=[1])
+
+        assert ("Space: 1999", 1975) in {(title.name, title.year) for title in two.titles("show")}
+
     @pytest.mark.parametrize(("name", "found"), [("Doctor Who (1963)", 1), ("Doctor Who", 2), ("doctor who (2005)", 1)])
     def test_an_ingest_is_narrowed_to_a_printed_name(self, two: Catalog, collection: Collection, name: str, found: int) -> None:
         assert two.ingest_collection(collection.name, IngestFilters(title=name)).unchanged == found

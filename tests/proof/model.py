@@ -652,7 +652,9 @@ class Model:
     def rename(self, number: int, name: str, year: int | None) -> Told:
         """Files with the old name follow."""
         kind, *old = self.rows["title", number]
-        if self.find("title", (kind, name, year)) is not None:
+        alike = (kind, name.casefold(), year)
+        others = [row for each, row in self.table("title").items() if each != number]
+        if [kind, name, year] == [kind, *old] or alike in [(row[0], row[1].casefold(), row[2]) for row in others]:
             raise RefusedError("titles")
         self.rows["title", number] = (kind, name, year)
         self._spell(kind, tuple(old), (name, year))
