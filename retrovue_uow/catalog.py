@@ -102,7 +102,7 @@ class Catalog:
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
             migrations.migrate(self.database, correct.settle_after_migration)
-            self.database.tell_damage_by(migrations.altered)
+            self.database.transaction.altered = migrations.altered
         except BaseException:
             self.database.close()
             raise

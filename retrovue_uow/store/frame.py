@@ -154,7 +154,7 @@ class Operation:
         Where this operation is the whole unit, the journal keeps that very changeset, and not a second recording of it.
         """
         watch = self._watch
-        if watch is not None and watch.recording is not None and self._database.depth == 1:
+        if watch is not None and watch.recording is not None and len(self._database.transaction.units) == 1:
             return watch.recording.apply(changeset)
         return changeset.apply(self._database)
 
@@ -165,7 +165,7 @@ class Operation:
         claim was somebody else's.
         """
         self._held.append(self._claims.take(key, self.name))
-        self._database.renew_snapshot()
+        self._database.transaction.renew_snapshot()
 
     def hand_over_claims(self) -> list[Claim]:
         """The claims held so far: from here on it is the caller who releases them."""

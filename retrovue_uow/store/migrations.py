@@ -227,7 +227,7 @@ def require_own_schema(database: Database) -> None:
     try:
         found = altered(database.connection)
     except (apsw.Error, UnicodeError) as error:
-        raise database.refusal(error) from error
+        raise database.transaction.refusal(error) from error
     if found:
         raise ResourceError(
             f"another program has changed the schema of catalogue {database.path!r} ({', '.join(found[:10])}): "

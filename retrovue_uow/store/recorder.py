@@ -19,8 +19,8 @@ from retrovue_uow.store import journal as queries
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, Recording, decompressed
 from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.guard import Guard
 from retrovue_uow.uow.tables import JOURNAL_TABLES, Shape, has_null_key, read_shape
-from retrovue_uow.uow.transaction import Guard
 
 
 @cache
@@ -89,7 +89,7 @@ class Journal:
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
         self._guard = Guard(kept=frozenset({*JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names())
-        database.guard(self._guard)
+        database.transaction.set_guard(self._guard)
         database.after_begin(self._open_unit)
         database.before_commit(self._close_unit)
 
@@ -131,7 +131,7 @@ class Journal:
     def _read_shape(self) -> None:
         self._shape = read_shape(self._database)
         unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
-        self._database.guard(attrs.evolve(self._guard, unrecorded=unrecorded))
+        self._database.transaction.set_guard(attrs.evolve(self._guard, unrecorded=unrecorded))
 
     def _recording(self) -> Recording | None:
         return Recording(self._database, self._shape) if HAS_SESSIONS else None
@@ -157,7 +157,7 @@ class Journal:
             yield
             return
         watch.changeset = watch.recording.changeset()
-        self._whole = watch.changeset if watch is self._unit and self._database.depth == 1 else None
+        self._whole = watch.changeset if watch is self._unit and len(self._database.transaction.units) == 1 else None
         with touched.narrowed(self._database, watch.changeset) as narrowing:
             yield
         if watch.starts_validated and checks.has_judged_all(narrowing.judged):

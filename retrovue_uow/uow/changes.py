@@ -264,7 +264,7 @@ class Changeset:
         except apsw.AbortError:
             return in_the_way[0]
         except apsw.Error as error:
-            raise db.refusal(error) from error
+            raise db.transaction.refusal(error) from error
         return None
 
 
@@ -367,7 +367,7 @@ class Recording:
         try:
             recorded = Changeset(self._session.changeset(), self._shape)
         except apsw.Error as error:
-            raise self._db.refusal(error) from error
+            raise self._db.transaction.refusal(error) from error
         if self._known is None:
             return recorded
         return self._known.followed_by(recorded) if recorded else self._known

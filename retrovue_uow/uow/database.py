@@ -13,19 +13,18 @@ from typing import Any
 
 import apsw
 
-from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
+from retrovue_uow.errors import ContractError, ResourceError
 from retrovue_uow.uow.connection import (
     MEMORY,
     BusyWait,
-    Untranslated,
     frozen_state,
     open_beside,
     open_connection,
     translated,
     usable_path,
 )
-from retrovue_uow.uow.transaction import Altered, Guard, Hook, Transaction
-from retrovue_uow.uow.unit import ReadOnly, Unit, WatchedUnit
+from retrovue_uow.uow.guard import Hook
+from retrovue_uow.uow.unit import ReadOnly, Transaction, Unit, WatchedUnit
 from retrovue_uow.uow.writer_queue import WriterQueue
 
 _LONGEST_NAME = 255
@@ -47,6 +46,9 @@ class Database:
             without a lock, and a read fails with `ResourceError` if somebody has written it from elsewhere.
         write_wait_s: How long to wait for one's turn among the writers that queue, before a `ResourceError`.
 
+    Attributes:
+        transaction: What the library's own wings know of the connection; nobody else needs it.
+
     Raises:
         ResourceError: The file or its folder is missing, unreadable, unwritable, not a database, damaged or locked.
     """
@@ -63,7 +65,7 @@ class Database:
         self.is_read_only = read_only
         self._busy = BusyWait(busy_timeout_ms)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
-        self._transaction = Transaction(self._open, self.path, queue)
+        self.transaction = Transaction(self._open, self.path, queue)
 
     def _open(self) -> apsw.Connection:
         self._frozen = frozen_state(self.path) if self.is_read_only else None
@@ -79,8 +81,8 @@ class Database:
     @property
     def connection(self) -> apsw.Connection:
         """APSW's connection; another one after a fork."""
-        self._transaction.reopen()
-        return self._transaction.connection
+        self.transaction.reopen()
+        return self.transaction.connection
 
     def execute(self, sql: str, params: Params = ()) -> list[Row]:
         """All rows of `sql`, as a list: no cursor stays open.
@@ -106,22 +108,22 @@ class Database:
         return self.connection.last_insert_rowid()
 
     def _run(self, method: str, sql: str, params: object) -> list[Row]:
-        self._transaction.admit()
+        self.transaction.admit()
         try:
-            run: Callable[..., apsw.Cursor] = getattr(self._transaction.connection, method)
+            run: Callable[..., apsw.Cursor] = getattr(self.transaction.connection, method)
             # SQLite does not authorise a cached statement again: what a keeper writes, nobody may find there
-            rows = run(sql, params, can_cache=not self._transaction.is_keeper).fetchall()
+            rows = run(sql, params, can_cache=not self.transaction.is_keeper).fetchall()
         except apsw.ConnectionClosedError as error:
-            if self._transaction.reopen():  # another thread has forked since we were admitted; nothing was run
+            if self.transaction.reopen():  # another thread has forked since we were admitted; nothing was run
                 return self._run(method, sql, params)
-            raise self._transaction.refusal(error) from error
+            raise self.transaction.refusal(error) from error
         except (apsw.Error, UnicodeError, OverflowError, TypeError) as error:
             self._refuse_torn(error)
-            refusal = self._transaction.refusal(error)
-            self._transaction.observe(refusal)
+            refusal = self.transaction.refusal(error)
+            self.transaction.observe(refusal)
             raise refusal from error
         except BaseException as error:
-            self._transaction.observe(error)
+            self.transaction.observe(error)
             raise
         self._refuse_torn()
         return rows
@@ -141,38 +143,26 @@ class Database:
         added later (https://www.sqlite.org/session/c_changesetapply_fknoaction.html). SQLite then forgets which references are
         broken: they must be searched.
         """
-        self._transaction.admit()
-        self._transaction.is_applying = True
+        self.transaction.admit()
+        self.transaction.is_applying = True
         try:
             apsw.Changeset.apply(changeset, self.connection, conflict=conflict, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
         finally:
-            self._transaction.is_applying = False
-
-    def guard(self, guard: Guard) -> None:
-        """Refuse from now on, with a `ContractError`, what only the keeper of some tables may do."""
-        self._transaction.set_guard(guard)
+            self.transaction.is_applying = False
 
     @contextmanager
     def as_keeper(self) -> Iterator[None]:
         """A block for the keeper's own statements, to which the guard does not apply."""
-        self._transaction.is_keeper = True
+        self.transaction.is_keeper = True
         try:
             yield
         finally:
-            self._transaction.is_keeper = False
-
-    def tell_damage_by(self, altered: Altered) -> None:
-        """Where SQLite cannot run a statement, ask `altered` what of the schema is not as the statement expects it."""
-        self._transaction.altered = altered
-
-    def refusal(self, error: Untranslated) -> RetroVueError:
-        """What `error`, raised by SQLite on this connection, is in the library's own family."""
-        return self._transaction.refusal(error)
+            self.transaction.is_keeper = False
 
     def damage(self) -> str | None:
         """The first thing that is wrong with the file or its schema, for which all of it is read."""
         ((found,),) = self.execute("PRAGMA integrity_check(1)")
-        return str(found) if found != "ok" else next(iter(self._transaction.altered_schema()), None)
+        return str(found) if found != "ok" else next(iter(self.transaction.altered_schema()), None)
 
     def changes(self) -> int:
         """How many rows the last INSERT, UPDATE or DELETE changed, not counting cascades."""
@@ -180,7 +170,7 @@ class Database:
 
     def unit_changes(self) -> int:
         """How many rows the open unit has changed, cascades and what was undone since included."""
-        return self.connection.total_changes() - self._transaction.changes_at_begin
+        return self.connection.total_changes() - self.transaction.changes_at_begin
 
     def moment(self) -> tuple[object, ...]:
         """When it is, in terms of writes: between two equal moments nobody has written, here or elsewhere.
@@ -190,7 +180,7 @@ class Database:
         it changed itself; so moments of two connections are never equal.
         """
         ((version,),) = self.execute("PRAGMA data_version")
-        return self._transaction.connection, version, self._transaction.connection.total_changes()
+        return self.transaction.connection, version, self.transaction.connection.total_changes()
 
     def session(self, *, contain: bool = False, durable: bool = False) -> Unit[Database]:
         """A unit of work: BEGIN IMMEDIATE … COMMIT where none is open, a savepoint inside one.
@@ -208,27 +198,18 @@ class Database:
         """
         if self.is_read_only:
             raise ResourceError(f"database {self.path!r} was opened read-only: open it for writing")
-        kind: type[Unit[Database]] = Unit if self._transaction.units else WatchedUnit
-        return kind(self, self._transaction, contain=contain, durable=durable)
+        kind: type[Unit[Database]] = Unit if self.transaction.units else WatchedUnit
+        return kind(self, self.transaction, contain=contain, durable=durable)
 
     def read_only(self) -> ReadOnly[Database]:
         """A block in which SQLite refuses to write: within a unit on its own rows, outside on a consistent snapshot."""
         self._refuse_torn()
-        return ReadOnly(self, self._transaction)
-
-    def renew_snapshot(self) -> None:
-        """Let a read-only block that is open outside a unit see what has been committed by now; elsewhere nothing happens."""
-        self._transaction.renew_snapshot()
+        return ReadOnly(self, self.transaction)
 
     @property
     def in_unit(self) -> bool:
         """Whether a unit of work is open."""
-        return bool(self._transaction.units)
-
-    @property
-    def depth(self) -> int:
-        """How many units of work are open, one inside the other."""
-        return len(self._transaction.units)
+        return bool(self.transaction.units)
 
     def on_commit(self, hook: Hook) -> None:
         """Call `hook` after the outermost COMMIT, outside the unit; never if this unit or an enclosing one rolls back."""
@@ -240,32 +221,32 @@ class Database:
 
     def after_begin(self, hook: Hook) -> None:
         """Call `hook` inside each outermost unit, as the first thing after BEGIN; what it raises rolls back."""
-        self._transaction.after_begin.append(hook)
+        self.transaction.after_begin.append(hook)
 
     def before_commit(self, hook: Hook) -> None:
         """Call `hook` inside each outermost unit, as the last thing before COMMIT; what it raises rolls back."""
-        self._transaction.before_commit.append(hook)
+        self.transaction.before_commit.append(hook)
 
     def at_end(self, hook: Hook) -> None:
         """Call `hook` once when the open outermost unit has ended, whichever way; also where SQLite has ended it already."""
-        if not self._transaction.is_lost:
+        if not self.transaction.is_lost:
             self._innermost()
-        self._transaction.at_end(hook)
+        self.transaction.at_end(hook)
 
     def _innermost(self) -> Unit[Database]:
-        self._transaction.admit()
-        if not self._transaction.units:
+        self.transaction.admit()
+        if not self.transaction.units:
             raise ContractError("no unit of work is open: this belongs inside `with database.session():`")
-        return self._transaction.units[-1]  # type: ignore[return-value]  # only `session` makes units
+        return self.transaction.units[-1]  # type: ignore[return-value]  # only `session` makes units
 
     def close(self) -> None:
         """Close the connection. Refused inside a unit, which is rolled back."""
-        self._transaction.admit(reopens=False)
-        if self._transaction.units:
-            self._transaction.end()
+        self.transaction.admit(reopens=False)
+        if self.transaction.units:
+            self.transaction.end()
             raise ContractError("the database was closed inside a unit of work: the unit was rolled back")
         try:
-            self._transaction.close()
+            self.transaction.close()
         except apsw.Error as error:
             raise translated(error, self.path) from error
 
@@ -274,9 +255,9 @@ class Database:
 
         The copy has its name only once it is whole. Not to be called inside a unit of work, which the copy could not have.
         """
-        self._transaction.admit()
+        self.transaction.admit()
         self.execute("SELECT 1")  # says so where the database is closed
-        if self._transaction.units:
+        if self.transaction.units:
             raise ContractError("a backup cannot be made inside a unit of work: leave it first")
         unfinished = f"{os.path.dirname(target) or '.'}/retrovue-{uuid.uuid4().hex}.part"
         try:

@@ -3,15 +3,176 @@
 from __future__ import annotations
 
 import weakref
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+import apsw
 
 from retrovue_uow.errors import AfterCommitError, ContractError
+from retrovue_uow.log import logger
+from retrovue_uow.uow.connection import translated
+from retrovue_uow.uow.guard import OURS, SIGNATURE, GuardedConnection, Hook, OpenUnit
 from retrovue_uow.uow.interrupts import Exit
-from retrovue_uow.uow.transaction import Hook, OpenUnit, Transaction, savepoint
+from retrovue_uow.uow.writer_queue import WriterQueue
 
 H = TypeVar("H")
+
+
+class Savepoint(NamedTuple):
+    """The statements of the savepoint at one depth."""
+
+    set: str
+    undo: str
+    release: str
+
+
+@cache
+def savepoint(depth: int) -> Savepoint:
+    """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
+    name = f"{OURS}_{depth}"
+    return Savepoint(f"SAVEPOINT {name} {SIGNATURE}", f"ROLLBACK TO {name} {SIGNATURE}", f"RELEASE {name} {SIGNATURE}")
+
+
+class Transaction(GuardedConnection):
+    """The transaction of one connection: it begins with the outermost unit of work and ends with it, whichever way."""
+
+    def __init__(self, open_: Callable[[], apsw.Connection], name: str, queue: WriterQueue) -> None:
+        self.after_begin: list[Hook] = []
+        self.before_commit: list[Hook] = []
+        self.changes_at_begin = 0
+        self._queue = queue
+        self._at_end: list[Hook] = []
+        super().__init__(open_, name)
+
+    def admit(self, *, reopens: bool = True) -> None:
+        """Refuse a statement by anybody but the owner, and in a unit that is lost."""
+        owner = self.owner
+        if owner.thread is None:
+            if self._is_shut and reopens:
+                self.reopen()
+            return
+        if not owner.is_me():
+            self._refuse_unless_owner_is_gone()
+        elif owner.is_dismissed:
+            self.end()
+            raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
+        elif self.is_lost:
+            raise self.loss()
+
+    def _refuse_unless_owner_is_gone(self) -> None:
+        if self.owner.is_forked or not self.owner.is_gone():
+            raise self.owner.refusal(self.name)
+        logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
+        self.end()
+
+    def dismiss_owner(self) -> None:
+        """Undo a unit whose block has ended, but elsewhere than where it began."""
+        if self.owner.is_in_this_thread():
+            self.end()
+        else:
+            self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
+
+    def begin(self) -> None:
+        """Start the transaction of an outermost unit, when its turn has come."""
+        if self._read_only_blocks:
+            raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
+        self.owner.take()
+        self._queue.enter()
+        self.reopen()
+        self._refuse_moved()
+        try:
+            self._clear_orphans()
+            self._enforce_foreign_keys()
+        except apsw.Error as error:
+            raise translated(error, self.name) from error
+        self.control(f"BEGIN IMMEDIATE {SIGNATURE}")
+        self._rollbacks_at_begin = self._rollbacks
+        self.changes_at_begin = self.connection.total_changes()
+        self._first_loss = None
+        for hook in self.after_begin:
+            hook()
+
+    def commit(self) -> None:
+        """COMMIT, the only one that the commit hook lets pass."""
+        for hook in self.before_commit:
+            hook()
+        if self.is_lost:
+            raise self.loss()
+        self._refuse_broken_references()
+        self._refuse_moved()
+        try:
+            self._committing = True
+            self.control(f"COMMIT {SIGNATURE}")
+        finally:
+            self._committing = False
+
+    def end(self) -> None:
+        """Leave nothing behind: no transaction, no read-only block, no place in the queue, no unit, no hook."""
+        try:
+            self._roll_back()
+        except BaseException:
+            self._roll_back()  # what struck before SQLite was asked must not keep the lock
+            raise
+        finally:
+            self._forget_units()
+
+    def _roll_back(self) -> None:
+        """Undo what is open. After a COMMIT that is nothing, and SQLite is not asked: an error now would be a lie."""
+        self._read_only_blocks = 0
+        try:
+            if self.connection.in_transaction:
+                self.control(f"ROLLBACK {SIGNATURE}")
+            if self._is_refusing_writes:
+                self._query_only("0")
+        except apsw.ConnectionClosedError:
+            return  # closed behind our back: SQLite has undone it
+
+    def _forget_units(self) -> None:
+        self._queue.leave()
+        self.owner.release()
+        try:
+            while self._at_end:
+                self._at_end.pop()()
+        finally:
+            while self.units:
+                self.units.pop().state = "closed"
+
+    def at_end(self, hook: Hook) -> None:
+        """Call `hook` when the outermost unit has ended, whichever way."""
+        self._at_end.append(hook)
+
+    def begin_read_only(self, *, snapshot: bool) -> None:
+        """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
+        self._read_only_blocks += 1
+        if snapshot:
+            self.owner.take()
+            self.reopen()
+            self._refuse_moved()
+            self._clear_orphans()
+            self.control(f"BEGIN DEFERRED {SIGNATURE}")
+        self._query_only("1")
+
+    def renew_snapshot(self) -> None:
+        """A new transaction in place of that of a snapshot."""
+        if not self.is_idle and not self.units:
+            self.control(f"ROLLBACK {SIGNATURE}")
+            self.control(f"BEGIN DEFERRED {SIGNATURE}")
+
+    def end_read_only(self, *, snapshot: bool) -> None:
+        """Writes work again, once the outermost read-only block is left."""
+        self._read_only_blocks = max(self._read_only_blocks - 1, 0)
+        if snapshot and not self.units:
+            self._roll_back()
+            self.owner.release()
+        elif self._read_only_blocks == 0:
+            self._query_only("0")
+
+    def disown(self) -> None:
+        """In a forked child: nobody here owns the connection, and no place in the queue."""
+        super().disown()
+        self._queue.disown()
 
 
 class Unit(Generic[H]):

@@ -43,7 +43,7 @@ def test_an_error_of_sqlite_at_closing_is_the_library_s(catalog: Catalog, monkey
         def close(self) -> None:
             raise apsw.IOError("disk I/O error")
 
-    monkeypatch.setattr(catalog.database._transaction, "connection", Gone())  # a disk that fails just then
+    monkeypatch.setattr(catalog.database.transaction, "connection", Gone())  # a disk that fails just then
 
     with pytest.raises(ResourceError, match="look after its disk"):
         catalog.close()

@@ -85,7 +85,7 @@ def test_busy_readers_in_rollback_journal_mode_cost_the_unit_and_nothing_else(
     authorizer, db.connection.authorizer = db.connection.authorizer, None
     db.connection.set_commit_hook(None)
     assert db.connection.execute("PRAGMA journal_mode = delete").fetchall() == [("delete",)]
-    db.connection.set_commit_hook(db._transaction._veto)
+    db.connection.set_commit_hook(db.transaction._veto)
     db.connection.authorizer = authorizer
     reader = apsw.Connection(str(path))
     cursor = reader.execute("SELECT name FROM item UNION ALL SELECT 'more'")

@@ -55,7 +55,7 @@ def test_another_thread_is_refused_and_the_owner_commits(db: Database, names: Na
 def test_another_thread_cannot_leave_the_unit(db: Database, names: Names) -> None:
     with db.session():
         add(db, "ours")
-        unit = db._transaction.units[-1]
+        unit = db.transaction.units[-1]
         refused = in_a_thread(lambda: unit.leave(None))  # type: ignore[attr-defined]
 
     assert isinstance(refused, ContractError)

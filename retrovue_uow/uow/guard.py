@@ -1,4 +1,8 @@
-"""What one connection knows of its open units of work, and the hooks by which SQLite itself guards them."""
+"""One connection and the hooks by which SQLite itself guards its open units of work.
+
+Any SQL can lift `PRAGMA query_only` and end a transaction, so an authorizer refuses what only we may run, a commit hook vetoes
+every COMMIT but ours, and a rollback hook counts what SQLite ends by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
-from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import apsw
 import attrs
@@ -18,12 +21,11 @@ from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, R
 from retrovue_uow.log import logger
 from retrovue_uow.uow.connection import MEMORY, Untranslated, file_identity, translated
 from retrovue_uow.uow.owner import Owner
-from retrovue_uow.uow.writer_queue import WriterQueue
 
 Hook = Callable[[], None]
 Altered = Callable[[apsw.Connection], Sequence[str]]
 OURS = "retrovue_unit"
-_SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
+SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
 _SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
@@ -47,21 +49,6 @@ _DENIED = frozenset({apsw.SQLITE_TRANSACTION, apsw.SQLITE_ATTACH, apsw.SQLITE_DE
 _WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _HEADER = frozenset({"application_id", "user_version"})
 _TEMPORARY = frozenset({apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW})
-
-
-class Savepoint(NamedTuple):
-    """The statements of the savepoint at one depth."""
-
-    set: str
-    undo: str
-    release: str
-
-
-@cache
-def savepoint(depth: int) -> Savepoint:
-    """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
-    name = f"{OURS}_{depth}"
-    return Savepoint(f"SAVEPOINT {name} {_SIGNATURE}", f"ROLLBACK TO {name} {_SIGNATURE}", f"RELEASE {name} {_SIGNATURE}")
 
 
 @attrs.frozen
@@ -104,7 +91,7 @@ class Guard:
 
 
 class OpenUnit(Protocol):
-    """A unit as the transaction sees it."""
+    """A unit as the connection sees it."""
 
     state: str
     failure: BaseException | None
@@ -112,14 +99,15 @@ class OpenUnit(Protocol):
     on_commit: list[Hook]
 
 
-class Transaction:
-    """The units open on one connection, outermost first.
+class GuardedConnection:
+    """One connection, and what its hooks look at.
 
     Attributes:
+        units: The open ones, outermost first.
         connection: Closed by a fork where it is idle, and opened again by `reopen` where it is used next.
     """
 
-    def __init__(self, open_: Callable[[], apsw.Connection], name: str, queue: WriterQueue) -> None:
+    def __init__(self, open_: Callable[[], apsw.Connection], name: str) -> None:
         self.connection = open_()
         self.name = name
         self._open = open_
@@ -127,15 +115,10 @@ class Transaction:
         self._is_shut = False
         self.units: list[OpenUnit] = []
         self.owner = Owner()
-        self.after_begin: list[Hook] = []
-        self.before_commit: list[Hook] = []
         self.altered: Altered | None = None
-        self.changes_at_begin = 0
         self.is_applying = False
         self.guard = Guard()
         self.is_keeper = False
-        self._queue = queue
-        self._at_end: list[Hook] = []
         self._read_only_blocks = 0
         self._is_refusing_writes = False
         self._controlling = False
@@ -202,34 +185,6 @@ class Transaction:
         self.connection.close()
         _open_here.discard(self)
 
-    def admit(self, *, reopens: bool = True) -> None:
-        """Refuse a statement by anybody but the owner, and in a unit that is lost."""
-        owner = self.owner
-        if owner.thread is None:
-            if self._is_shut and reopens:
-                self.reopen()
-            return
-        if not owner.is_me():
-            self._refuse_unless_owner_is_gone()
-        elif owner.is_dismissed:
-            self.end()
-            raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
-        elif self.is_lost:
-            raise self.loss()
-
-    def _refuse_unless_owner_is_gone(self) -> None:
-        if self.owner.is_forked or not self.owner.is_gone():
-            raise self.owner.refusal(self.name)
-        logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
-        self.end()
-
-    def dismiss_owner(self) -> None:
-        """Undo a unit whose block has ended, but elsewhere than where it began."""
-        if self.owner.is_in_this_thread():
-            self.end()
-        else:
-            self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
-
     def refusal(self, error: Untranslated) -> RetroVueError:
         """`error`, raised by a statement, in the library's words."""
         if self._read_only_blocks and isinstance(error, apsw.ReadOnlyError):
@@ -284,105 +239,10 @@ class Transaction:
         except apsw.Error as error:
             raise translated(error, self.name) from error
 
-    def begin(self) -> None:
-        """Start the transaction of an outermost unit, when its turn has come."""
-        if self._read_only_blocks:
-            raise ContractError("a unit of work cannot be opened inside a read-only block: leave the block first")
-        self.owner.take()
-        self._queue.enter()
-        self.reopen()
-        self._refuse_moved()
-        try:
-            self._clear_orphans()
-            self._enforce_foreign_keys()
-        except apsw.Error as error:
-            raise translated(error, self.name) from error
-        self.control(f"BEGIN IMMEDIATE {_SIGNATURE}")
-        self._rollbacks_at_begin = self._rollbacks
-        self.changes_at_begin = self.connection.total_changes()
-        self._first_loss = None
-        for hook in self.after_begin:
-            hook()
-
-    def commit(self) -> None:
-        """COMMIT, the only one that the commit hook lets pass."""
-        for hook in self.before_commit:
-            hook()
-        if self.is_lost:
-            raise self.loss()
-        self._refuse_broken_references()
-        self._refuse_moved()
-        try:
-            self._committing = True
-            self.control(f"COMMIT {_SIGNATURE}")
-        finally:
-            self._committing = False
-
-    def end(self) -> None:
-        """Leave nothing behind: no transaction, no read-only block, no place in the queue, no unit, no hook."""
-        try:
-            self._roll_back()
-        except BaseException:
-            self._roll_back()  # what struck before SQLite was asked must not keep the lock
-            raise
-        finally:
-            self._forget_units()
-
-    def _roll_back(self) -> None:
-        """Undo what is open. After a COMMIT that is nothing, and SQLite is not asked: an error now would be a lie."""
-        self._read_only_blocks = 0
-        try:
-            if self.connection.in_transaction:
-                self.control(f"ROLLBACK {_SIGNATURE}")
-            if self._is_refusing_writes:
-                self._query_only("0")
-        except apsw.ConnectionClosedError:
-            return  # closed behind our back: SQLite has undone it
-
-    def _forget_units(self) -> None:
-        self._queue.leave()
-        self.owner.release()
-        try:
-            while self._at_end:
-                self._at_end.pop()()
-        finally:
-            while self.units:
-                self.units.pop().state = "closed"
-
-    def at_end(self, hook: Hook) -> None:
-        """Call `hook` when the outermost unit has ended, whichever way."""
-        self._at_end.append(hook)
-
     @property
     def is_idle(self) -> bool:
         """Whether neither a unit nor a read-only block is open."""
         return not self.units and self._read_only_blocks == 0
-
-    def begin_read_only(self, *, snapshot: bool) -> None:
-        """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
-        self._read_only_blocks += 1
-        if snapshot:
-            self.owner.take()
-            self.reopen()
-            self._refuse_moved()
-            self._clear_orphans()
-            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
-        self._query_only("1")
-
-    def renew_snapshot(self) -> None:
-        """A new transaction in place of that of a snapshot."""
-        if not self.is_idle and not self.units:
-            self.control(f"ROLLBACK {_SIGNATURE}")
-            self.control(f"BEGIN DEFERRED {_SIGNATURE}")
-
-    def end_read_only(self, *, snapshot: bool) -> None:
-        """Writes work again, once the outermost read-only block is left."""
-        self._read_only_blocks = max(self._read_only_blocks - 1, 0)
-        if snapshot and not self.units:
-            self._roll_back()
-            self.owner.release()
-        elif self._read_only_blocks == 0:
-            self._query_only("0")
 
     def _clear_orphans(self) -> None:
         """Clear what somebody left on the connection behind our back, so that we start clean."""
@@ -392,7 +252,7 @@ class Transaction:
             raise translated(error, self.name) from error
         if is_open:
             logger.warning("orphan_transaction_rolled_back", database=self.name)
-            self.control(f"ROLLBACK {_SIGNATURE}")
+            self.control(f"ROLLBACK {SIGNATURE}")
         if self._rows("PRAGMA query_only") != [(0,)]:
             logger.warning("leaked_query_only_lifted", database=self.name)
             self._query_only("0")
@@ -402,7 +262,7 @@ class Transaction:
         try:
             self._controlling = True
             self._is_refusing_writes = True
-            self._rows(f"PRAGMA query_only = {value} {_SIGNATURE}")
+            self._rows(f"PRAGMA query_only = {value} {SIGNATURE}")
             self._is_refusing_writes = value == "1"
         finally:
             self._controlling = controlling
@@ -452,21 +312,20 @@ class Transaction:
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""
         self.owner.disown()
-        self._queue.disown()
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 
 
-_open_here: weakref.WeakSet[Transaction] = weakref.WeakSet()
+_open_here: weakref.WeakSet[GuardedConnection] = weakref.WeakSet()
 
 
 def _shut_all() -> None:
-    for transaction in list(_open_here):
-        transaction.shut()
+    for each in list(_open_here):
+        each.shut()
 
 
 def _disown_all() -> None:
-    for transaction in list(_open_here):
-        transaction.disown()
+    for each in list(_open_here):
+        each.disown()
 
 
 if hasattr(os, "register_at_fork"):
