@@ -228,13 +228,21 @@ class Model:
         """Let an asset show what it is said to be; titles, seasons and episodes are added as needed."""
         if identity.kind not in TITLE_KINDS:
             return
-        title = self.ensure("title", (TITLE_KINDS[identity.kind], identity.title, identity.year))
+        title = self._title(TITLE_KINDS[identity.kind], identity.title, identity.year)
         if identity.kind == "movie":
             self.add("movie_asset", (title, asset))
             return
         season = self.ensure("season", (title, identity.season))
         for number in identity.episodes:
             self.add("episode_asset", (self.ensure("episode", (season, number)), asset))
+
+    def _title(self, kind: str, name: str | None, year: int | None) -> int:
+        """The title of that name or, unless the operator gave it, the oldest whose name differs in case alone."""
+        said = {(TITLE_KINDS.get(each.kind), each.title, each.year) for _, _, each in self.table("assignment").values()}
+        is_exact = (kind, name, year) in said or self.find("title", (kind, name, year)) is not None
+        asked = None if is_exact else (kind, (name or "").casefold(), year)
+        alike = [each for each, row in self.table("title").items() if (row[0], row[1].casefold(), row[2]) == asked]
+        return min(alike) if alike else self.ensure("title", (kind, name, year))
 
     def unlink(self, assets: set[int]) -> None:
         """Let assets show nothing."""
