@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
-from harness import FakeImporter, dump, episode, mounted, movie
+from harness import episode, mounted, movie
 
 from retrovue_uow import (
     AssetDraft,
@@ -24,6 +24,7 @@ from retrovue_uow import (
     WipeError,
     WipeOptions,
 )
+from retrovue_uow.testing import FakeImporter, snapshot
 
 
 @attrs.frozen
@@ -54,7 +55,7 @@ def session_of_operations_and_sql(catalog: Catalog) -> object:
 
 def last_unit(catalog: Catalog) -> str:
     """Read through another connection, whose statements are not counted."""
-    return str(dump(catalog)["unit_of_work"][-1][0])
+    return str(snapshot(catalog)["unit_of_work"][-1][0])
 
 
 def undone_in_a_session(catalog: Catalog) -> object:
@@ -83,7 +84,7 @@ def assigned_and_merged(catalog: Catalog) -> object:
 
 def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
     """The draft below the mapped folder; read through another connection, likewise."""
-    return mounted(found, next(local for _, _, source, local in dump(catalog)["path_mapping"] if source == "/media"))
+    return mounted(found, next(local for _, _, source, local in snapshot(catalog)["path_mapping"] if source == "/media"))
 
 
 CASES = {

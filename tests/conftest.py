@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commandline import asked, command, here, ingested, run, shows  # noqa: F401  fixtures
-from harness import FakeEnricher, FakeImporter, episode, movie
+from harness import episode, movie
 from proof.hooks import (  # noqa: F401  hooks and fixtures
     figures,
     pytest_addoption,
@@ -19,6 +19,7 @@ from proof.hooks import (  # noqa: F401  hooks and fixtures
 )
 
 from retrovue_uow import Catalog, Collection
+from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ import apsw
 import attrs
 import pytest
 import yaml
-from harness import FakeEnricher, FakeImporter, draft, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, WipeOptions
 from retrovue_uow.store import recorder
+from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 ROOT = Path(__file__).parent.parent
 VIEWS = sorted(entry.name.removesuffix(".sql") for entry in (files("retrovue_uow.schema") / "views").iterdir())
@@ -76,7 +77,9 @@ def archive() -> FakeImporter:
 @pytest.fixture
 def catalog(tmp_path: Path, shows: FakeImporter, archive: FakeImporter) -> Iterator[Catalog]:
     importers = {"shows": shows, "archive": archive}
-    with Catalog(tmp_path / "catalog.db", importers=importers, enrichers={"fake": FakeEnricher(without_capture)}) as opened:
+    with Catalog(
+        tmp_path / "catalog.db", importers=importers, enrichers={"fake": FakeEnricher(returns=without_capture)}
+    ) as opened:
         yield opened
 
 

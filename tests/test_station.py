@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog, IngestError, ResourceError
+from retrovue_uow.testing import snapshot
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "make_media.py"
 
@@ -69,12 +69,12 @@ def test_a_real_folder_becomes_a_whole_catalogue(station: Catalog) -> None:
 
 def test_a_second_ingest_touches_no_row(station: Catalog) -> None:
     station.ingest_collection("Videos")
-    before = dump(station, journal=False)
+    before = snapshot(station, journal=False)
 
     result = station.ingest_collection("Videos")
 
     assert (result.unchanged, result.created, result.changed, result.missing) == (62, 0, 0, 0)
-    assert dump(station, journal=False) == before
+    assert snapshot(station, journal=False) == before
 
 
 def test_replaced_removed_and_changed_files_are_told_apart(station: Catalog, videos: Path) -> None:
@@ -99,14 +99,14 @@ def test_replaced_removed_and_changed_files_are_told_apart(station: Catalog, vid
 def test_an_unmounted_disk_is_refused_and_empties_nothing(station: Catalog, videos: Path, unmount: object) -> None:
     assert callable(unmount)
     station.ingest_collection("Videos")
-    before = dump(station)
+    before = snapshot(station)
     unmount(videos)
 
     with pytest.raises(IngestError, match="is its disk mounted") as caught:
         station.ingest_collection("Videos")
 
     assert isinstance(caught.value.cause, ResourceError)
-    assert dump(station) == before
+    assert snapshot(station) == before
 
 
 def _empty(folder: Path) -> None:

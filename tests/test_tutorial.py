@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from harness import dump
 from tutorial import PAGE, Walk, scratch_folder, walk
 
 from retrovue_uow import Asset, Catalog
+from retrovue_uow.testing import snapshot
 
 DECIDED = "What may be scheduled"
 REFRESHED = "A refresh keeps every decision"
@@ -113,6 +113,6 @@ def test_a_rebuild_withdraws_every_approval_and_leaves_the_retired_retired(walke
 def test_an_undo_of_the_rebuild_brings_everything_back_bit_for_bit(walked: Walk) -> None:
     refreshed, undone = walked.states[REFRESHED], walked.states[UNDONE]
 
-    assert dump(undone, journal=False) == dump(refreshed, journal=False)
-    assert dump(walked.states[REBUILT], journal=False) != dump(refreshed, journal=False)
+    assert snapshot(undone, journal=False) == snapshot(refreshed, journal=False)
+    assert snapshot(walked.states[REBUILT], journal=False) != snapshot(refreshed, journal=False)
     assert approved(undone) == approved(walked.states[DECIDED])

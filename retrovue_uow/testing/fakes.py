@@ -99,10 +99,12 @@ class FakeImporter:
 
 
 def _below(mapping: PathMapping, draft: AssetDraft) -> AssetDraft:
-    if not draft.source_path.startswith(f"{ROOT}/"):
+    if not str(draft.source_path).startswith(f"{ROOT}/"):
         return draft
-    rest = draft.source_path.removeprefix(ROOT)
-    return attrs.evolve(draft, file_path=mapping.local_path + rest, source_path=mapping.source_path + rest)
+    file_path, source_path = draft.file_path, mapping.source_path + draft.source_path.removeprefix(ROOT)
+    if file_path.startswith(f"{ROOT}/"):
+        file_path = mapping.local_path + file_path.removeprefix(ROOT)
+    return attrs.evolve(draft, file_path=file_path, source_path=source_path)
 
 
 def _measured(draft: AssetDraft) -> AssetDraft:
@@ -117,6 +119,8 @@ class FakeEnricher:
         fail_at: The call, counted from 1, that raises.
         hang_at: The call that does not return before `release`; `timeout_s` says how long it is waited for.
         returns: Makes what `enrich` returns out of the draft.
+        unavailable: What `check` raises, if anything.
+        version: As an enricher states it; so is `cached_by`.
         seen: The source paths that it was shown, in the order of the calls.
     """
 
@@ -124,6 +128,9 @@ class FakeEnricher:
     hang_at: int | None = None
     returns: Callable[[AssetDraft], Any] = _measured
     timeout_s: float = 60
+    unavailable: Exception | None = None
+    version: str = "1"
+    cached_by: str | None = None
     seen: list[str] = attrs.field(factory=list, init=False)
     _released: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
     _counting: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -132,7 +139,9 @@ class FakeEnricher:
         return self
 
     def check(self) -> None:
-        """It is always available."""
+        """Raise `unavailable`."""
+        if self.unavailable is not None:
+            raise self.unavailable
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
         """The draft with a duration, or what the test wants."""
@@ -168,7 +177,8 @@ def fake_enricher(
     hang_at: int | None = None,
     returns: Callable[[AssetDraft], Any] = _measured,
     timeout_s: float | None = None,
+    unavailable: Exception | None = None,
 ) -> FakeEnricher:
     """An enricher to be given to `Catalog(enrichers=…)`; see `FakeEnricher`. One that hangs is waited for half a second."""
     limit = timeout_s or (60 if hang_at is None else 0.5)
-    return FakeEnricher(fail_at, hang_at, returns, limit)
+    return FakeEnricher(fail_at, hang_at, returns, limit, unavailable)

@@ -8,13 +8,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from typing import Any
 
 import apsw
 import attrs
 
 from retrovue_uow import Catalog, ContractError
+from retrovue_uow.uow.tables import quoted
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
+_JOURNAL = ("unit_of_work", "operation")
 SHOWN = 20
 """How many differing rows a message shows."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -37,6 +40,10 @@ class Snapshot:
     """Every row of every table of a catalogue. Two of them are equal if every value is; pytest shows the rows that differ."""
 
     tables: Mapping[str, Table]
+
+    def __getitem__(self, table: str) -> list[Row]:
+        """The rows of one table, in the order of its first column."""
+        return list(self.tables[table].rows)
 
     def __repr__(self) -> str:
         return f"<Snapshot of {sum(len(table.rows) for table in self.tables.values())} rows>"
@@ -65,8 +72,12 @@ class Snapshot:
         return None
 
 
-def snapshot(catalog: Catalog | str | os.PathLike[str]) -> Snapshot:
+def snapshot(catalog: Catalog | str | os.PathLike[str], *, journal: bool = True) -> Snapshot:
     """What the catalogue holds that others can see: read through a connection of its own.
+
+    Args:
+        catalog: An open catalogue, or the path of its file.
+        journal: Whether to read the tables of the journal, too.
 
     Raises:
         ContractError: The catalogue is in memory, where no other connection sees it.
@@ -77,7 +88,7 @@ def snapshot(catalog: Catalog | str | os.PathLike[str]) -> Snapshot:
     with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.execute("BEGIN").fetchall()
         names = [str(name) for (name,) in connection.execute(_TABLES).fetchall()]
-        return Snapshot({name: _table(connection, name) for name in names})
+        return Snapshot({name: _table(connection, name) for name in names if journal or name not in _JOURNAL})
 
 
 @contextmanager
@@ -107,7 +118,7 @@ _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE
 
 def _table(connection: apsw.Connection, name: str) -> Table:
     columns = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
-    rows = connection.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall()  # noqa: S608  a table's own name
+    rows = connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY 1").fetchall()  # noqa: S608  a table's own name
     return Table(tuple(str(column) for (column,) in columns), tuple(rows))
 
 

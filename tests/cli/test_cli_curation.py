@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from commandline import Ask, Run
-from harness import dump
+
+from retrovue_uow.testing import snapshot
 
 
 @pytest.fixture
@@ -43,20 +44,20 @@ def test_assets_are_approved_by_selector_after_a_typed_yes(asked: Ask, run: Run,
 
 
 def test_a_no_approves_nothing(asked: Ask, ready: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = asked("asset", "approve", "--title", "Space 1999", typed="no\n")
 
     assert (result.returncode, result.stdout) == (0, "cancelled\n")
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_whoever_knows_the_number_is_not_asked(run: Run, ready: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
     wrong = run("asset", "approve", "--collection", "shows", "--expect-assets", "5")
     assert wrong.exit_code == 1
     assert "6 assets are selected, not the expected 5" in wrong.stderr
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
     right = run("asset", "approve", "--collection", "shows", "--expect-assets", "6", "--json")
 
@@ -77,14 +78,14 @@ def test_an_asset_is_named_by_its_file(run: Run, ready: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("a.mkv", "--title", "Tron"), ("nowhere.mkv",), ("--title", "Nothing")], ids=str)
 def test_a_selection_that_is_none_is_one_sentence(run: Run, ready: Path, arguments: tuple[str, ...]) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("asset", "retire", *arguments, "--force")
 
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_what_is_not_ready_is_listed_with_its_reason(run: Run, ingested: Path) -> None:
@@ -95,13 +96,13 @@ def test_what_is_not_ready_is_listed_with_its_reason(run: Run, ingested: Path) -
 
 
 def test_a_dry_run_shows_the_change_and_keeps_nothing(run: Run, ready: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("asset", "approve", "--title", "Tron", "--dry-run", "--verbose")
 
     assert "1 of 1 assets would be approved" in result.stdout
     assert "approved: 0 -> 1" in result.stdout
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_a_file_is_assigned_and_stays_so(run: Run, ready: Path) -> None:
@@ -159,9 +160,9 @@ def test_the_list_shows_what_is_approved_on_wide_and_narrow_terminals(
 
 def test_a_merge_can_be_tried_first(run: Run, ready: Path) -> None:
     run("asset", "assign", "--path", "*S01E03.mkv", "--to-title", "Space: 1999", "--force")
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     tried = run("title", "merge", "Space 1999", "--into", "Space: 1999", "--dry-run")
 
     assert "merged into Space: 1999: 1 seasons, 3 episodes, 3 files" in tried.stdout
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 import typer
 from commandline import FILES, Command, Run, make_files
-from harness import dump, ends
+from harness import ends
 from typer.testing import CliRunner
 
 from retrovue_uow import Catalog
 from retrovue_uow.cli import SentenceGroup
 from retrovue_uow.media.enrichment import DEFAULT_WORKERS
+from retrovue_uow.testing import snapshot
 
 AT_ONCE = min(DEFAULT_WORKERS, len(FILES))
 
@@ -88,14 +89,14 @@ def test_all_collections_of_a_source_failing_counts_as_the_first_cause(run: Run,
 
 
 def test_an_unavailable_folder_exits_with_3_and_leaves_everything(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
     ingested.rename(ingested.with_name("unplugged"))
 
     result = run("collection", "ingest", "shows")
 
     assert result.exit_code == 3
     assert result.stderr == f"error: folder {str(ingested)!r} is missing: is its disk mounted?\n"
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_a_collection_in_use_is_a_conflict_and_exits_with_1(run: Run, ingested: Path) -> None:
@@ -172,7 +173,7 @@ def test_an_ending_signal_rolls_back_leaves_no_ffprobe_and_exits_with_128_and_it
         assert process.returncode == 128 + number
         assert "interrupted" in complaint
         assert "Traceback" not in complaint
-        assert dump("catalog.db")["asset"] == []
+        assert snapshot("catalog.db")["asset"] == []
         assert len(started) == AT_ONCE
         assert all(ends(pid) for pid in started)
 

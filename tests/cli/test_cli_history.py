@@ -7,18 +7,14 @@ from pathlib import Path
 
 import pytest
 from commandline import Ask, Run
-from harness import Dump, dump
 
 from retrovue_uow.store import recorder
-
-
-def rows() -> Dump:
-    return dump("catalog.db", journal=False)
+from retrovue_uow.testing import snapshot
 
 
 def units() -> list[str]:
     """Identifiers of the units in the journal, the newest first."""
-    return [str(row[0]) for row in dump("catalog.db")["unit_of_work"]][::-1]
+    return [str(row[0]) for row in snapshot("catalog.db")["unit_of_work"]][::-1]
 
 
 def test_history_lists_the_newest_first_in_words(run: Run, ingested: Path) -> None:
@@ -52,7 +48,7 @@ def test_a_unit_is_shown_with_its_operations_and_rows(run: Run, ingested: Path) 
 
     assert "collection_ingest" in shown
     assert "created=6" in shown
-    assert f"+ asset {dump('catalog.db')['asset'][0][0]}" in shown
+    assert f"+ asset {snapshot('catalog.db')['asset'][0][0]}" in shown
     assert "Tron" in shown
     told = json.loads(run("history", "show", units()[0], "--json").stdout)
     assert told["changes"]["counts"]["asset"] == {"insert": 6}
@@ -70,7 +66,7 @@ def test_an_unknown_unit_is_one_sentence(run: Run, ingested: Path) -> None:
 
 
 def test_undo_takes_back_the_last_unit_after_a_typed_yes(asked: Ask, run: Run, ingested: Path) -> None:
-    before = rows()
+    before = snapshot("catalog.db", journal=False)
     assert run("collection", "wipe", "shows", "--force").exit_code == 0
 
     result = asked("undo", typed="yes\n")
@@ -78,53 +74,53 @@ def test_undo_takes_back_the_last_unit_after_a_typed_yes(asked: Ask, run: Run, i
     assert result.returncode == 0, result.stderr
     assert "asset 6" in [" ".join(line.split()) for line in result.stderr.splitlines()]
     assert "undone by unit" in result.stdout
-    assert rows() == before
+    assert snapshot("catalog.db", journal=False) == before
 
 
 @pytest.mark.parametrize("typed", ["no\n", "y\n", "\n"])
 def test_undo_without_a_yes_does_nothing(asked: Ask, ingested: Path, typed: str) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = asked("undo", typed=typed)
 
     assert (result.returncode, result.stdout) == (0, "cancelled\n")
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_undo_without_a_terminal_says_what_to_do(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("undo")
 
     assert result.exit_code == 1
     assert "--force" in result.stderr
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_undone_again_and_again_it_goes_back_step_by_step(run: Run, ingested: Path) -> None:
-    after_ingest = rows()
+    after_ingest = snapshot("catalog.db", journal=False)
     run("collection", "wipe", "shows", "--force")
     run("collection", "disable", "shows")
 
     for _ in range(2):
         assert run("undo", "--force").exit_code == 0
 
-    assert rows() == after_ingest
+    assert snapshot("catalog.db", journal=False) == after_ingest
     assert run("undo", "--force").exit_code == 0
-    assert rows()["asset"] == []
+    assert snapshot("catalog.db")["asset"] == []
     assert [line.split()[-2] for line in run("history").stdout.splitlines()[2:]].count("undone") == 3
 
 
 def test_a_dry_undo_shows_the_rows_and_keeps_nothing(run: Run, ingested: Path) -> None:
     run("collection", "wipe", "shows", "--force")
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("undo", "--dry-run", "--verbose")
 
     assert result.exit_code == 0
     assert "would be undone" in result.stdout
     assert len([line for line in result.stdout.splitlines() if line.startswith("+ asset ")]) == 6
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_a_dry_run_is_followed_by_what_it_would_change(run: Run, ingested: Path) -> None:
@@ -139,41 +135,41 @@ def test_a_dry_run_is_followed_by_what_it_would_change(run: Run, ingested: Path)
 
 
 def test_a_rebuild_is_one_unit_that_one_undo_takes_back(run: Run, ingested: Path) -> None:
-    before = rows()
+    before = snapshot("catalog.db", journal=False)
 
     result = run("collection", "rebuild", "shows", "--force", "--json")
 
     told = json.loads(result.stdout)
     assert (told["wiped"]["deleted"]["asset"], told["ingested"]["created"]) == (6, 6)
     assert told["wiped"]["unit_id"] == told["ingested"]["unit_id"] == units()[0]
-    assert {row[0] for row in rows()["asset"]}.isdisjoint(row[0] for row in before["asset"])
+    assert {row[0] for row in snapshot("catalog.db")["asset"]}.isdisjoint(row[0] for row in before["asset"])
     assert run("undo", "--force").exit_code == 0
-    assert rows() == before
+    assert snapshot("catalog.db", journal=False) == before
 
 
 def test_a_dry_rebuild_keeps_nothing(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("collection", "rebuild", "shows", "--dry-run")
 
     assert result.exit_code == 0
     assert "would delete" in result.stdout
     assert "created" in result.stdout
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_a_rebuild_asks_and_a_no_does_nothing(asked: Ask, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = asked("collection", "rebuild", "shows", typed="no\n")
 
     assert "deletes its 6 assets and their approvals" in result.stderr
     assert (result.returncode, result.stdout) == (0, "cancelled\n")
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_an_emptied_folder_is_not_rebuilt(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
     ingested.rename(ingested.with_name("unmounted"))
     ingested.mkdir()
 
@@ -181,7 +177,7 @@ def test_an_emptied_folder_is_not_rebuilt(run: Run, ingested: Path) -> None:
 
     assert result.exit_code == 3
     assert "is its disk mounted?" in result.stderr
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_missing_files_are_forgotten_on_demand(asked: Ask, run: Run, ingested: Path) -> None:
@@ -196,7 +192,7 @@ def test_missing_files_are_forgotten_on_demand(asked: Ask, run: Run, ingested: P
     result = asked("collection", "forget-missing", "shows", "--max-fraction", "0.2", typed="yes\n")
 
     assert result.returncode == 0, result.stderr
-    assert len(rows()["asset"]) == 5
+    assert len(snapshot("catalog.db")["asset"]) == 5
 
 
 def test_an_age_is_kept_to(run: Run, ingested: Path) -> None:

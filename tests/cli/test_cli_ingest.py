@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from commandline import Command, Run, make_files
-from harness import FakeImporter, draft, dump
+from harness import draft
 from rich.console import Console
 
 from retrovue_uow import Catalog, Collection
 from retrovue_uow.cli_ingest import Ingested
 from retrovue_uow.cli_report import ingest_report, source_report
+from retrovue_uow.testing import FakeImporter, snapshot
 
 VOLATILE = ("collection", "dry_run", "duration_s", "unit_id")
 
@@ -106,12 +107,12 @@ def test_folders_of_the_same_name_become_collections_that_can_be_told_apart(run:
 
 
 def test_a_second_run_finds_everything_unchanged_and_touches_no_row(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db", journal=False)
+    before = snapshot("catalog.db", journal=False)
 
     result = json.loads(run("ingest", ingested, "--json").stdout)
 
     assert (result["unchanged"], result["discovered"]) == (6, 6)
-    assert dump("catalog.db", journal=False) == before
+    assert snapshot("catalog.db", journal=False) == before
 
 
 @pytest.mark.parametrize("has_catalogue", [False, True])
@@ -120,11 +121,11 @@ def test_a_dry_run_of_a_new_folder_leaves_no_trace_and_reports_what_the_real_run
 ) -> None:
     if has_catalogue:
         run("ingest", make_files(tmp_path / "films", ["Movies/Tron (1982).mkv"]), "--no-probe")
-    before = dump("catalog.db") if has_catalogue else listing(here)
+    before = snapshot("catalog.db") if has_catalogue else listing(here)
 
     rehearsed = run("ingest", shows, "--no-probe", "--dry-run", "--json")
 
-    assert (dump("catalog.db") if has_catalogue else listing(here)) == before
+    assert (snapshot("catalog.db") if has_catalogue else listing(here)) == before
     real = run("ingest", shows, "--no-probe", "--json")
     assert facts(rehearsed.stdout) == facts(real.stdout)
     assert json.loads(rehearsed.stdout)["dry_run"] is True
@@ -135,12 +136,12 @@ def test_a_dry_run_of_a_new_folder_leaves_no_trace_and_reports_what_the_real_run
 def test_a_dry_run_of_a_known_folder_changes_no_row_and_shows_what_would_come_in(run: Run, ingested: Path) -> None:
     make_files(ingested, ["Movies/Alien (1979).mkv"])
     (ingested / "xyzzy.mkv").unlink()
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     shown = run("ingest", ingested, "--dry-run")
     rehearsed = run("collection", "ingest", "shows", "--dry-run", "--json")
 
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
     assert "Alien (1979)" in shown.stdout
     assert facts(rehearsed.stdout) == facts(run("collection", "ingest", "shows", "--json").stdout)
 
@@ -254,12 +255,12 @@ def test_of_many_movies_the_first_are_named(run: Run, tmp_path: Path) -> None:
 
 def test_a_source_can_be_ingested_to_try(run: Run, ingested: Path) -> None:
     (ingested / "new.mkv").write_bytes(b"media")
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     tried = run("source", "ingest", "filesystem", "--dry-run")
 
     assert "dry run, nothing was kept" in tried.stdout
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_what_is_not_there_is_shown_with_the_mapping_to_check(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from commandline import Ask, Run
-from harness import dump
+
+from retrovue_uow.testing import snapshot
 
 
 def test_a_typed_yes_wipes_what_was_shown(asked: Ask, ingested: Path) -> None:
@@ -19,8 +20,8 @@ def test_a_typed_yes_wipes_what_was_shown(asked: Ask, ingested: Path) -> None:
 
     assert result.returncode == 0
     assert "asset 6" in [" ".join(line.split()) for line in result.stderr.splitlines()]
-    assert dump("catalog.db")["asset"] == []
-    assert len(dump("catalog.db")["collection"]) == 1
+    assert snapshot("catalog.db")["asset"] == []
+    assert len(snapshot("catalog.db")["collection"]) == 1
 
 
 def test_what_came_in_after_the_question_is_not_wiped_by_the_answer(here: Path, ingested: Path, run: Run) -> None:
@@ -40,17 +41,17 @@ def test_what_came_in_after_the_question_is_not_wiped_by_the_answer(here: Path, 
 
     assert process.returncode == 1
     assert b"holds 7 assets, not the expected 6" in complaint
-    assert len(dump("catalog.db")["asset"]) == 7
+    assert len(snapshot("catalog.db")["asset"]) == 7
 
 
 @pytest.mark.parametrize("typed", ["no\n", "y\n", "YES\n", "Yes\n", " yes\n", "yes \n", "yesyes\n", "\n", "\x04"])
 def test_anything_but_yes_cancels(asked: Ask, ingested: Path, typed: str) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = asked("collection", "wipe", "shows", typed=typed)
 
     assert (result.returncode, result.stdout) == (0, "cancelled\n")
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_the_question_leaves_standard_output_to_the_json(asked: Ask, ingested: Path) -> None:
@@ -62,13 +63,13 @@ def test_the_question_leaves_standard_output_to_the_json(asked: Ask, ingested: P
 
 
 def test_without_a_terminal_and_without_force_a_wipe_is_refused(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("collection", "wipe", "shows")
 
     assert result.exit_code == 1
     assert "--force" in result.stderr
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_force_does_not_ask(run: Run, ingested: Path) -> None:
@@ -76,27 +77,27 @@ def test_force_does_not_ask(run: Run, ingested: Path) -> None:
 
     assert result.exit_code == 0
     assert "deleted" in result.stdout
-    assert dump("catalog.db")["asset"] == []
+    assert snapshot("catalog.db")["asset"] == []
 
 
 def test_a_dry_run_tells_exactly_what_a_wipe_then_deletes(run: Run, ingested: Path) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     rehearsed = json.loads(run("collection", "wipe", "shows", "--dry-run", "--json").stdout)
 
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
     assert rehearsed["deleted"] == json.loads(run("collection", "wipe", "shows", "--force", "--json").stdout)["deleted"]
 
 
 @pytest.mark.parametrize("way", ["--force", "--dry-run"])
 def test_another_count_than_expected_is_refused(run: Run, ingested: Path, way: str) -> None:
-    before = dump("catalog.db")
+    before = snapshot("catalog.db")
 
     result = run("collection", "wipe", "shows", way, "--expect-assets", 5)
 
     assert result.exit_code == 1
     assert "holds 6 assets" in result.stderr
-    assert dump("catalog.db") == before
+    assert snapshot("catalog.db") == before
 
 
 def test_no_media_file_is_touched(run: Run, ingested: Path) -> None:

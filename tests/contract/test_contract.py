@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import dump, operations_of_catalog
+from harness import operations_of_catalog
 from loguru import logger
 
 import retrovue_uow
@@ -50,6 +50,7 @@ from retrovue_uow import (
     model,
 )
 from retrovue_uow.rules import drafts, integrity, preflight
+from retrovue_uow.testing import snapshot
 
 PACKAGE = Path(retrovue_uow.__file__).parent
 README = PACKAGE.parent / "README.md"
@@ -186,7 +187,7 @@ def test_every_operation_runs_its_phases_in_order(station: Catalog, phases: list
 @pytest.mark.parametrize("name", operations_of_catalog())
 def test_every_operation_fails_as_documented_and_changes_nothing(station: Catalog, name: str) -> None:
     error, cause, run = FAILURES[name]
-    before = dump(station)
+    before = snapshot(station)
 
     with pytest.raises(error) as caught:
         run(station)
@@ -194,7 +195,7 @@ def test_every_operation_fails_as_documented_and_changes_nothing(station: Catalo
     assert type(caught.value) is error
     assert type(caught.value.cause) is cause
     assert error.__name__ in (inspect.getdoc(operations_of_catalog()[name]) or "").split("Raises:")[1]
-    assert dump(station) == before
+    assert snapshot(station) == before
 
 
 @pytest.mark.parametrize("name", operations_of_catalog())
@@ -346,7 +347,7 @@ def test_results_name_their_unit_unless_it_was_a_dry_run(station: Catalog) -> No
     dry = station.wipe_collection("Shows", WipeOptions(dry_run=True))
     real = station.wipe_collection("Shows")
 
-    units = [row[0] for row in dump(station)["unit_of_work"]]
+    units = [row[0] for row in snapshot(station)["unit_of_work"]]
     assert (dry.unit_id, dry.dry_run) == (None, True)
     assert (real.unit_id, real.dry_run) == (units[-1], False)
     assert real.duration_s > 0

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog
+from retrovue_uow.testing import snapshot
 
 LONGEST_S = 60
 COMMON = '''
@@ -230,7 +230,7 @@ def run(tmp_path: Path, script: str, *arguments: str) -> None:
     lines = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("committed ")]
     committed = [name for line in lines for name in line.split()]
     assert committed
-    names = {str(name) for _, name, *_ in dump(path)["source"]}
+    names = {str(name) for _, name, *_ in snapshot(path)["source"]}
     assert set(committed) <= {word for name in names for word in name.split()}
     with Catalog(path) as catalog:
         assert catalog.check().violations == ()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from harness import FakeImporter, dump, episode
+from harness import episode
 
 from retrovue_uow import (
     Catalog,
@@ -24,6 +24,7 @@ from retrovue_uow import (
     ResourceError,
     WipeError,
 )
+from retrovue_uow.testing import FakeImporter, snapshot
 
 LONGEST_S = 30
 WORKER = """
@@ -31,7 +32,8 @@ import json
 import sys
 
 import apsw
-from harness import FakeEnricher, FakeImporter, episode
+from harness import episode
+from retrovue_uow.testing import FakeEnricher, FakeImporter
 from retrovue_uow import Catalog, OperationError
 
 
@@ -131,14 +133,14 @@ def test_an_ingest_that_another_process_is_at_is_refused_and_names_it(
 ) -> None:
     holder = start("discover", catalog)
     assert holder.line() == "discovering"
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(IngestError, match=rf"collection_ingest of process {holder.pid}") as caught:
         catalog.ingest_collection("Shows")
 
     assert isinstance(caught.value.cause, ConflictError)
     assert (caught.value.cause.holder.pid, caught.value.cause.holder.operation) == (holder.pid, "collection_ingest")
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     holder.go_on()
     assert json.loads(holder.line()) == {"created": 2}
 
@@ -177,11 +179,11 @@ def test_the_other_process_is_told_of_this_one(catalog: Catalog, collection: Col
 def test_after_kill_9_of_the_holder_the_next_run_works_at_once(
     catalog: Catalog, collection: Collection, start: Start, act: str, where: str
 ) -> None:
-    before = dump(catalog)
+    before = snapshot(catalog)
     holder = start(act, catalog)
     assert holder.line() == where
     holder.kill()
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
     result = catalog.ingest_collection("Shows")
 
@@ -201,7 +203,7 @@ def test_two_processes_on_two_collections_both_succeed(
 
     assert [json.loads(worker.line()) for worker in workers] == [{"created": 2}, {"created": 2}]
     assert [title.name for title in catalog.titles()] == ["Dark", "Lost"]
-    assert len(dump(catalog)["asset"]) == 4
+    assert len(snapshot(catalog)["asset"]) == 4
 
 
 def test_a_run_that_waits_for_another_process_s_write_then_succeeds(

@@ -14,7 +14,7 @@ from typing import Literal
 import apsw
 import attrs
 import pytest
-from harness import FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 from hypothesis import given
 from hypothesis import strategies as st
 from proof.figures import Proof
@@ -23,6 +23,7 @@ from retrovue_uow import AssetSelector, Catalog, Collection, Marker, ValidationE
 from retrovue_uow.errors import ConstraintError
 from retrovue_uow.model import Result
 from retrovue_uow.store import checks, rows, touched
+from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Changeset, Recording, decompressed
 from retrovue_uow.uow.database import Database, Value
 from retrovue_uow.uow.tables import Shape, read_shape
@@ -348,17 +349,17 @@ def test_what_was_undone_within_the_unit_is_no_change(stocked: Catalog) -> None:
 
 
 def test_the_inverted_changeset_restores_every_row_as_it_was(stocked: Catalog) -> None:
-    before = dump(stocked, journal=False)
+    before = snapshot(stocked, journal=False)
     with stocked.session() as db, recorded(db) as recording:
         stocked.wipe_collection("Shows")
         db.execute("UPDATE source SET name = 'renamed'")
         changeset = recording.changeset()
-    assert dump(stocked, journal=False) != before
+    assert snapshot(stocked, journal=False) != before
 
     with stocked.session() as db:
         assert changeset.inverted().apply(db) is None
 
-    assert dump(stocked, journal=False) == before
+    assert snapshot(stocked, journal=False) == before
     assert stocked.check().is_sound
 
 
@@ -369,14 +370,14 @@ def test_a_row_changed_since_is_named_and_nothing_is_applied(stocked: Catalog) -
         changeset = recording.changeset()
     with stocked.session() as db:
         widen(db, theirs, 800)
-    before = dump(stocked, journal=False)
+    before = snapshot(stocked, journal=False)
 
     with stocked.session() as db:
         in_the_way = changeset.inverted().apply(db)
 
     assert in_the_way is not None
     assert (in_the_way.change.table, in_the_way.change.key, in_the_way.kind) == ("asset", theirs, "changed")
-    assert dump(stocked, journal=False) == before
+    assert snapshot(stocked, journal=False) == before
 
 
 def test_rows_that_another_collection_got_since_are_not_in_the_way(
@@ -464,7 +465,7 @@ Unit = tuple[str, str | None, str | None, bytes | None, int | None]
 
 def units(catalog: Catalog) -> list[Unit]:
     """Identifier, counts, digest, changeset and its size unpacked of each unit in the journal, the oldest first."""
-    return [(row[0], *row[6:10]) for row in dump(catalog)["unit_of_work"]]
+    return [(row[0], *row[6:10]) for row in snapshot(catalog)["unit_of_work"]]
 
 
 def test_each_outermost_unit_is_one_row_with_what_it_changed(stocked: Catalog) -> None:
@@ -521,7 +522,7 @@ def test_the_journal_tells_what_the_whole_unit_changed(stocked: Catalog, work: C
 
 
 def test_a_unit_that_fails_leaves_no_row(stocked: Catalog) -> None:
-    before = dump(stocked)
+    before, earlier = snapshot(stocked, journal=False), units(stocked)
 
     with pytest.raises(ConstraintError), stocked.session() as db:
         widen(db, first_episode(stocked), 640)
@@ -529,21 +530,19 @@ def test_a_unit_that_fails_leaves_no_row(stocked: Catalog) -> None:
     with stocked.session() as db:
         db.execute("UPDATE asset SET width = width")
 
-    assert dump(stocked, journal=False) == {
-        name: rows for name, rows in before.items() if name not in ("operation", "unit_of_work")
-    }
-    assert units(stocked) == [(row[0], *row[6:10]) for row in before["unit_of_work"]]
+    assert snapshot(stocked, journal=False) == before
+    assert units(stocked) == earlier
 
 
 def test_an_unchanged_rescan_writes_its_journal_row_only(stocked: Catalog) -> None:
-    before, earlier = dump(stocked, journal=False), units(stocked)
+    before, earlier = snapshot(stocked, journal=False), units(stocked)
 
     result = stocked.ingest_collection("Shows")
 
     assert result.unchanged == result.discovered == 4
     assert result.changes is not None
     assert (dict(result.changes.counts), len(result.changes.rows)) == ({}, 0)
-    assert dump(stocked, journal=False) == before
+    assert snapshot(stocked, journal=False) == before
     *rest, (unit_id, counts, digest, content, size) = units(stocked)
     assert (rest, unit_id, counts, size) == (earlier, result.unit_id, "{}", 0)
     assert not decompressed(content or b"", digest or "", size, read_shape(stocked.database), unit_id=unit_id)
@@ -608,14 +607,14 @@ def film_named(catalog: Catalog, name: str) -> str:
     ids=["itself", "below it"],
 )
 def test_a_violation_that_is_touched_blocks_the_unit(wronged: Catalog, write: str) -> None:
-    before = dump(wronged)
+    before = snapshot(wronged)
 
     with pytest.raises(ValidationError) as caught, wronged.session() as db:
         db.execute(write)
 
     assert {found.subject for found in caught.value.violations} <= {"season", "episode"}
     assert caught.value.violations
-    assert dump(wronged) == before
+    assert snapshot(wronged) == before
 
 
 def counts_of(result: Result) -> dict[str, dict[str, int]]:

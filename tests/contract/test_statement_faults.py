@@ -15,10 +15,11 @@ import apsw
 import attrs
 import pytest
 from cases import CASES, Case, stock
-from harness import FakeEnricher, FakeImporter, dump, operations_of_catalog
+from harness import operations_of_catalog
 from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, OperationError, ResourceError, WipeOptions, as_json
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 SAMPLE = 9
 """Statements of each operation at which something fails unless all are asked for."""
@@ -84,7 +85,7 @@ def outcome(scene: Scene, case: Case) -> tuple[str, dict[str, int], list[str]]:
     """What a run gives: its result without what differs every time, the rows per table, its statements. Undone at the end."""
     with FaultAt(scene.catalog.database.connection, 0, None) as tracer:
         result = str(without_rows(as_json(case.run(scene.catalog))))
-    rows = {table: len(found) for table, found in dump(scene.catalog).items()}
+    rows = {name: len(table.rows) for name, table in snapshot(scene.catalog).tables.items()}
     scene.restore()
     plain = re.sub(r"'(duration_s|[a-z_]+_at)': [^,}]+", "", UUID.sub("", result))
     return plain, rows, tracer.statements
@@ -129,9 +130,9 @@ def test_every_operation_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_fault_at_any_statement_leaves_everything_as_it_was(scene: Scene, size: Size, figures: Proof, name: str) -> None:
     case = CASES[name]
-    before = dump(scene.catalog)
+    before = snapshot(scene.catalog)
     *clean, statements = outcome(scene, case)
-    assert dump(scene.catalog) == before
+    assert snapshot(scene.catalog) == before
 
     numbers = size.some(range(1, len(statements) + 1), SAMPLE)
     for number in numbers:
@@ -141,7 +142,7 @@ def test_a_fault_at_any_statement_leaves_everything_as_it_was(scene: Scene, size
             case.run(scene.catalog)
 
         assert_right_error(case, kind, caught.value, fault)
-        assert dump(scene.catalog) == before, statements[number - 1]
+        assert snapshot(scene.catalog) == before, statements[number - 1]
         assert_nothing_is_held(scene)
         assert outcome(scene, case)[:2] == tuple(clean)
     figures.add({"faults": len(numbers), "statements": len(statements)})

@@ -11,7 +11,8 @@ import pytest
 
 SCRIPT = """
 import sys
-from harness import FakeEnricher, FakeImporter, dump, episode
+from harness import episode
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 from retrovue_uow import Catalog, OperationError, ResourceError
 
 path, folder = sys.argv[1:]
@@ -22,14 +23,14 @@ with Catalog(path, importers={"fake": importer}, enrichers={"fake": FakeEnricher
     catalog.add_collection("disk", "Shows", path_mappings={"/media": folder})
     catalog.attach_enricher("Shows", "fake")
     catalog.ingest_collection("Shows")
-    before = dump(catalog)
+    before = snapshot(catalog)
     importer.drafts = episodes
     try:
         catalog.ingest_collection("Shows")
     except OperationError as error:
         assert isinstance(error.cause, ResourceError), repr(error.cause)
         print("refused:", error.cause)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     assert not catalog.check().violations
     importer.drafts = episodes[:20]
     print(catalog.ingest_collection("Shows").created)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from commandline import Run
-from harness import FakeImporter, dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof.figures import Proof
 
 from retrovue_uow import Catalog, Collection, ConfigurationError, ContractError, RetroVueError, ValidationError
+from retrovue_uow.testing import FakeImporter, snapshot
 
 pytestmark = pytest.mark.proof(
     "Hostile input brings out the library's own errors, in time, and changes nothing",
@@ -71,7 +71,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_json_object_is_refused(catalog: Catalog, collection: Collection, case: str) -> None:
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(ConfigurationError, match="must be a JSON object") as caught:
         catalog.add_source("odd", "fake", REFUSED[case])
@@ -80,7 +80,7 @@ def test_what_is_no_json_object_is_refused(catalog: Catalog, collection: Collect
 
     assert isinstance(caught.value.cause, ValidationError)
     assert len(str(caught.value)) < 1000
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 @pytest.mark.parametrize(
@@ -186,14 +186,14 @@ def test_the_command_line_refuses_it_in_a_sentence(run: Run, text: str) -> None:
 def test_path_mappings_that_escape_are_refused(
     catalog: Catalog, collection: Collection, source_path: Any, local_path: Any
 ) -> None:
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises((ConfigurationError, ContractError)):
         catalog.map_path("Shows", source_path, local_path)
     with pytest.raises(ConfigurationError):
         catalog.add_collection("station", "Odd", path_mappings={source_path: local_path})
 
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_a_broken_mapping_is_an_error_of_the_library(catalog: Catalog) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import FakeEnricher, FakeImporter, dump, episode, movie
+from harness import episode, movie
 from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, ContractError, OperationError, ResourceError, RetroVueError, WipeOptions
 from retrovue_uow.store.migrations import APPLICATION_ID, made_by_migrations, migrations, rule_names, views
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
 ENRICHER = FakeEnricher()
@@ -311,7 +312,7 @@ def test_what_lies_beside_the_catalogue_is_no_obstacle_or_named(
 ) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(sound)
-    before = dump(path)
+    before = snapshot(path)
     for leftover in (f"{path}-wal", f"{path}-shm"):
         Path(leftover).unlink(missing_ok=True)
     with opened(path, read_only=True) as catalog:
@@ -337,7 +338,7 @@ def test_what_lies_beside_the_catalogue_is_no_obstacle_or_named(
         shutil.rmtree(beside)
     else:
         beside.unlink(missing_ok=True)
-    assert dump(path) == before
+    assert snapshot(path) == before
 
 
 def forged(path: Path, content: bytes, sql: str) -> None:
@@ -366,7 +367,7 @@ def test_a_trigger_of_somebody_else_s_on_our_tables_stops_every_unit_and_nothing
 ) -> None:
     path = tmp_path / "catalog.db"
     forged(path, sound, sql)
-    before = dump(path)
+    before = snapshot(path)
 
     with opened(path) as catalog:
         with pytest.raises(OperationError, match=r"'evil' \(on (source|SOURCE)\).* drop them") as caught:
@@ -376,7 +377,7 @@ def test_a_trigger_of_somebody_else_s_on_our_tables_stops_every_unit_and_nothing
 
     assert isinstance(caught.value.cause, ResourceError)
     assert [each for each in told if each.startswith("trigger 'evil' on table")]
-    assert dump(path) == before
+    assert snapshot(path) == before
 
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -457,7 +458,7 @@ def test_an_older_catalogue_with_a_trigger_of_somebody_else_s_is_not_brought_up_
 def test_the_schema_and_the_pages_of_a_catalogue_cannot_be_written(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(sound)
-    before = dump(path)
+    before = snapshot(path)
 
     with opened(path) as catalog:
         for sql in (
@@ -476,7 +477,7 @@ def test_the_schema_and_the_pages_of_a_catalogue_cannot_be_written(tmp_path: Pat
                 db.execute("UPDATE sqlite_schema SET sql = ''")
         assert catalog.check().is_sound
 
-    assert dump(path) == before
+    assert snapshot(path) == before
     assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith("other")) == []
 
 

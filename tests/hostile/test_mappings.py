@@ -8,11 +8,11 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import dump
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrovue_uow import Catalog, CheckReport, IngestError, RetroVueError, ValidationError
+from retrovue_uow.testing import snapshot
 
 
 def file(path: Path) -> Path:
@@ -131,7 +131,7 @@ def test_whatever_overlaps_no_file_is_there_twice_and_all_of_it_is_sound(
         try:
             station(catalog, make(folder))
             catalog.ingest_collection("C")
-            before = dump(catalog, journal=False)
+            before = snapshot(catalog, journal=False)
             again = catalog.ingest_collection("C")
         except RetroVueError:
             assert catalog.assets() == []
@@ -140,7 +140,7 @@ def test_whatever_overlaps_no_file_is_there_twice_and_all_of_it_is_sound(
         found = [os.path.realpath(asset.file_path) for asset in catalog.assets()]
         assert len(set(found)) == len(found)
         assert again.created == again.missing == again.moved == 0
-        assert dump(catalog, journal=False) == before
+        assert snapshot(catalog, journal=False) == before
         assert catalog.check() == CheckReport()
 
 

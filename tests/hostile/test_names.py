@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from commandline import Run
-from harness import dump
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from proof.figures import Proof
 
 from retrovue_uow import Catalog, IngestError, ValidationError
+from retrovue_uow.testing import snapshot
 
 ODD_NAMES = {
     "newline": "new\nline.mkv",
@@ -75,7 +75,7 @@ def odd_files(tmp_path: Path) -> Path:
 
 def test_odd_names_are_ingested_shown_and_taken_back(odd_files: Path, run: Run) -> None:
     assert run("ingest", odd_files, "--no-probe", "--verbose").exit_code == 0
-    before = dump("catalog.db", journal=False)
+    before = snapshot("catalog.db", journal=False)
     listed = json.loads(run("asset", "list", "--json").stdout)
     ids = [asset["id"] for asset in listed]
     outputs = [
@@ -95,7 +95,7 @@ def test_odd_names_are_ingested_shown_and_taken_back(odd_files: Path, run: Run) 
     assert [result.output for result in outputs if result.exit_code != 0] == []
     assert [result.output for result in outputs if not names_a_terminal_may_see(result.output)] == []
     assert run("ingest", odd_files, "--no-probe", "--json").exit_code == 0
-    assert dump("catalog.db", journal=False) == before
+    assert snapshot("catalog.db", journal=False) == before
     undone = run("undo", "--force", "--verbose", json.loads(run("history", "--json").stdout)[-1]["id"])
     assert names_a_terminal_may_see(undone.output)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog, ConfigurationError, IngestError, ResourceError, ValidationError
 from retrovue_uow.media import probing
+from retrovue_uow.testing import snapshot
 
 FILE = "Show/Season 01/Show - S01E01.mkv"
 MOVIE = "<movie><title>{}</title></movie>"
@@ -81,7 +81,7 @@ def test_a_hostile_nfo_fails_the_ingest_by_name_and_nothing_is_written(
 ) -> None:
     nfo = (tmp_path / "media" / FILE).with_suffix(".nfo")
     nfo.write_bytes(make())
-    before = dump(station)
+    before = snapshot(station)
 
     with pytest.raises(IngestError) as caught:
         station.ingest_collection("C")
@@ -90,7 +90,7 @@ def test_a_hostile_nfo_fails_the_ingest_by_name_and_nothing_is_written(
     assert str(nfo) in str(caught.value) or FILE in str(caught.value)
     assert "root:" not in str(caught.value)
     assert len(str(caught.value)) < 4000
-    assert dump(station) == before
+    assert snapshot(station) == before
 
 
 TOLERATED_NFOS: dict[str, bytes] = {
@@ -117,7 +117,7 @@ def test_an_odd_nfo_that_tells_nothing_harmful_is_no_obstacle(station: Catalog, 
 
     assert station.ingest_collection("C").created == 1
 
-    assert "root:" not in repr(dump(station))
+    assert "root:" not in repr(snapshot(station).tables)
     assert station.check().is_sound
 
 
@@ -197,7 +197,7 @@ def printing(tmp_path: Path, text: str) -> str:
 
 def assert_fails_by_name(station: Catalog) -> None:
     """The ingest fails for want of a report, names the file briefly, and changes nothing."""
-    before = dump(station)
+    before = snapshot(station)
 
     with pytest.raises(IngestError) as caught:
         station.ingest_collection("C")
@@ -205,7 +205,7 @@ def assert_fails_by_name(station: Catalog) -> None:
     assert isinstance(caught.value.cause, ResourceError)
     assert FILE in str(caught.value)
     assert len(str(caught.value)) < 2000
-    assert dump(station) == before
+    assert snapshot(station) == before
 
 
 @pytest.mark.parametrize("text", PRINTED_BAD.values(), ids=PRINTED_BAD)
@@ -279,7 +279,7 @@ def test_a_catalogue_names_no_program_neither_anew_nor_from_an_old_configuration
     with pytest.raises(IngestError, match=both_ways):
         station.ingest_collection("C")
 
-    assert dump(station)["asset"] == []
+    assert snapshot(station)["asset"] == []
 
 
 def test_the_caller_of_a_catalogue_names_the_program(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import apsw
 import attrs
 import pytest
 from commandline import Run
-from harness import FakeEnricher, FakeImporter, dump, mounted, movie
+from harness import mounted, movie
 from loguru import logger
 
 from retrovue_uow import (
@@ -30,6 +30,7 @@ from retrovue_uow import (
 from retrovue_uow.media import plugins
 from retrovue_uow.model import Json
 from retrovue_uow.redaction import is_secret_name, masked, redacted, redacted_row, redacted_text, secrets_of
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 LITERAL, BY_NAME, IN_URL, IN_QUERY = "lit'eral-5eCr3t", "by-name-5eCr3t", "url-5eCr3t%21", "query-5eCr3t"
 SECRETS = (LITERAL, repr(LITERAL)[1:-1], BY_NAME, IN_URL, "url-5eCr3t!", IN_QUERY)
@@ -225,7 +226,7 @@ def test_no_command_shows_a_secret(station: Station, run: Run, tmp_path: Path) -
 def test_no_secret_is_in_the_journal_s_text_or_the_cache(station: Station) -> None:
     station.refresh()
     station.catalog.close()
-    rows = dump("catalog.db")
+    rows = snapshot("catalog.db")
     told = {name: rows[name] for name in ("unit_of_work", "operation")}
     cache = b"".join(path.read_bytes() for path in Path().glob("catalog.db.cache.db*"))
 
@@ -247,7 +248,7 @@ def test_the_catalogue_never_holds_what_a_reference_refers_to(station: Station) 
 
 def test_undo_brings_back_the_true_configuration_bit_for_bit(station: Station) -> None:
     catalog = station.catalog
-    before = dump(catalog, journal=False)
+    before = snapshot(catalog, journal=False)
     catalog.wipe_collection("Shows")
     catalog.detach_enricher("Shows", "told")
     catalog.remove_collection("Shows")
@@ -256,7 +257,7 @@ def test_undo_brings_back_the_true_configuration_bit_for_bit(station: Station) -
     for unit in catalog.history(4):
         catalog.undo(unit.id)
 
-    after = dump(catalog, journal=False)
+    after = snapshot(catalog, journal=False)
     assert after["source"] == before["source"]
     assert LITERAL in json.loads(before["source"][0][3])["accessToken"]
     assert after["collection_enricher"] == before["collection_enricher"]
@@ -274,7 +275,7 @@ def test_a_variable_that_is_not_set_is_named_where_the_source_is_used(
     station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("STATION_PIN")
-    before = dump(station.catalog)
+    before = snapshot(station.catalog)
 
     for use in (
         lambda: station.catalog.ingest_collection("Shows"),
@@ -286,7 +287,7 @@ def test_a_variable_that_is_not_set_is_named_where_the_source_is_used(
         assert isinstance(getattr(caught.value, "cause", None), ResourceError)
         assert_tells_no_secret("".join(traceback.format_exception(caught.value)))
     assert [source.name for source in station.catalog.sources()] == ["station"]
-    assert dump(station.catalog) == before
+    assert snapshot(station.catalog) == before
 
 
 @attrs.frozen
@@ -387,7 +388,7 @@ def test_a_secret_given_to_an_operation_of_one_s_own_is_not_kept(catalog: Catalo
     (operation,) = catalog.history(1)[0].operations
     assert operation.arguments == {"api_key": "***", "headers": {"Authorization": "***"}, "canonical_key": "/media/a.mkv"}
     assert operation.result == {"session_cookie": "***", "users": 3}
-    assert_tells_no_secret(log.getvalue() + repr(dump(catalog)))
+    assert_tells_no_secret(log.getvalue() + repr(snapshot(catalog).tables))
 
 
 @pytest.mark.parametrize(
@@ -590,7 +591,7 @@ def test_a_password_in_a_path_is_kept_and_shown_nowhere_and_the_file_is_found(
     assert (ingested.created, again.unchanged, again.missing) == (1, 1, 0)
     assert processed.asset.canonical_key == f"{MASKED_SHARE}/a.mkv"
     assert processed.asset.file_path == f"{media}/a.mkv"
-    assert_tells_no_secret("".join(map(shown_forms, values)) + log.getvalue() + repr(dump(tmp_path / "catalog.db")))
+    assert_tells_no_secret("".join(map(shown_forms, values)) + log.getvalue() + repr(snapshot(tmp_path / "catalog.db").tables))
 
 
 def test_an_importer_that_reports_paths_with_passwords_shows_none_where_it_fails(
@@ -604,7 +605,7 @@ def test_an_importer_that_reports_paths_with_passwords_shows_none_where_it_fails
             catalog.add_collection("station", "Shows", path_mappings={SHARE: str(media)})
             with pytest.raises(RetroVueError, match=r"guest:\*\*\*@nas") as caught:
                 catalog.ingest_collection("Shows")
-        assert_tells_no_secret("".join(traceback.format_exception(caught.value)) + log.getvalue() + repr(dump(path)))
+        assert_tells_no_secret("".join(traceback.format_exception(caught.value)) + log.getvalue() + repr(snapshot(path).tables))
 
 
 def test_where_there_is_no_secret_nothing_is_masked() -> None:

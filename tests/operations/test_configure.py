@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Dump, FakeImporter, dump
 
 from retrovue_uow import (
     BusinessRuleError,
@@ -19,12 +18,13 @@ from retrovue_uow import (
     ResourceError,
     ValidationError,
 )
+from retrovue_uow.testing import FakeImporter, Snapshot, snapshot
 
 Act = Callable[[Catalog], object]
 
 
-def changed_tables(before: Dump, after: Dump) -> set[str]:
-    return {table for table in before if before[table] != after[table]} - {"unit_of_work", "operation"}
+def changed_tables(before: Snapshot, after: Snapshot) -> set[str]:
+    return {table for table in before.tables if before[table] != after[table]} - {"unit_of_work", "operation"}
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ CHANGES: dict[str, tuple[Act, set[str]]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_touches_only_its_own_tables(configured: Catalog, name: str) -> None:
     act, tables = CHANGES[name]
-    before = dump(configured)
+    before = snapshot(configured)
 
     act(configured)
 
-    assert changed_tables(before, dump(configured)) == tables
+    assert changed_tables(before, snapshot(configured)) == tables
     assert configured.check().is_sound
 
 
@@ -116,13 +116,13 @@ REFUSED: dict[str, tuple[Act, type[Exception]]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_is_refused_and_changes_nothing(configured: Catalog, name: str) -> None:
     act, cause = REFUSED[name]
-    before = dump(configured)
+    before = snapshot(configured)
 
     with pytest.raises(ConfigurationError) as caught:
         act(configured)
 
     assert type(caught.value.cause) is cause
-    assert dump(configured) == before
+    assert snapshot(configured) == before
 
 
 CLAIMING: dict[str, Act] = {name: CHANGES[name][0] for name in ("map_path", "disable_collection", "detach_enricher")} | {
@@ -173,12 +173,12 @@ class TestDiscovery:
 
     def test_known_collections_are_left_as_they_are(self, configured: Catalog, importer: FakeImporter) -> None:
         importer.found = [FoundCollection("Renamed", "42", {"/new": "/srv/new"}), FoundCollection("Shows")]
-        before = dump(configured, journal=False)
+        before = snapshot(configured, journal=False)
 
         found = configured.discover_collections("station")
 
         assert [each.name for each in found] == ["Empty", "Shows"]
-        assert dump(configured, journal=False) == before
+        assert snapshot(configured, journal=False) == before
 
     @pytest.mark.parametrize(
         ("found", "cause"),
@@ -191,13 +191,13 @@ class TestDiscovery:
     )
     def test_garbage_adds_none(self, configured: Catalog, importer: FakeImporter, found: Any, cause: type[Exception]) -> None:
         importer.found = found
-        before = dump(configured)
+        before = snapshot(configured)
 
         with pytest.raises(ConfigurationError) as caught:
             configured.discover_collections("station")
 
         assert isinstance(caught.value.cause, cause)
-        assert dump(configured) == before
+        assert snapshot(configured) == before
 
     def test_two_new_collections_of_one_name_are_refused(self, configured: Catalog, importer: FakeImporter) -> None:
         importer.found = [FoundCollection("Twin", "1"), FoundCollection("Twin", "2")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import Dump, FakeEnricher, FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import (
     Asset,
@@ -22,6 +22,7 @@ from retrovue_uow import (
     ResourceError,
     ValidationError,
 )
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 TAPE = draft("tape 7.mkv")
 FILES = [
@@ -43,10 +44,6 @@ def stocked(catalog: Catalog, collection: Collection, importer: FakeImporter) ->
     return catalog
 
 
-def rows(catalog: Catalog) -> Dump:
-    return dump(catalog, journal=False)
-
-
 def at(catalog: Catalog, name: str) -> Asset:
     """The asset whose file has that name."""
     (found,) = catalog.select(AssetSelector(path=name))
@@ -55,10 +52,10 @@ def at(catalog: Catalog, name: str) -> Asset:
 
 def refused(catalog: Catalog, act: Callable[[], object], error: type[OperationError] = CurationError) -> str:
     """Why it is refused; it changes nothing."""
-    before = dump(catalog)
+    before = snapshot(catalog)
     with pytest.raises(error) as caught:
         act()
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     assert isinstance(caught.value.cause, ValidationError | BusinessRuleError | ResourceError)
     return str(caught.value.cause)
 
@@ -75,17 +72,17 @@ class TestDecide:
 
     def test_approving_again_changes_nothing(self, stocked: Catalog) -> None:
         stocked.approve(AssetSelector())
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
 
         result = stocked.approve(AssetSelector())
 
         assert (result.changed, result.unchanged) == (0, 7)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_what_is_not_ready_is_not_approved_and_each_says_why(
         self, stocked: Catalog, importer: FakeImporter, enricher: FakeEnricher
     ) -> None:
-        enricher.enriching = lambda found: found
+        enricher.returns = lambda found: found
         importer.drafts = [*FILES, movie("Alien", 1979)]
         stocked.ingest_collection("Shows")
         stocked.retire(at(stocked, "bump.mkv"))
@@ -139,18 +136,18 @@ class TestDecide:
     @pytest.mark.parametrize("verb", ["approve", "withdraw_approval", "retire"])
     def test_every_decision_is_previewed_and_undone(self, stocked: Catalog, verb: str) -> None:
         stocked.approve(AssetSelector(kind="movie"))
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         decide = getattr(stocked, verb)
 
         preview = decide(AssetSelector(), dry_run=True)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
         real = decide(AssetSelector(), expect_assets=7)
 
         assert (preview.changed, preview.paths) == (real.changed, real.paths)
         expected = {"asset": {"update": real.changed}, **({"retirement": {"insert": real.changed}} if verb == "retire" else {})}
         assert dict(preview.changes.counts) == dict(real.changes.counts) == expected
         stocked.undo(real.unit_id)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
 
 class TestSelect:
@@ -401,16 +398,16 @@ class TestAssign:
         assert not again.changes.counts
 
     def test_it_is_previewed_and_undone(self, stocked: Catalog) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         said: dict[str, Any] = {"kind": "movie", "title": "The Thing", "year": 1951}
 
         preview = stocked.assign(at(stocked, "tape 7.mkv"), **said, dry_run=True)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
         real = stocked.assign(at(stocked, "tape 7.mkv"), **said)
 
         assert dict(preview.changes.counts) == dict(real.changes.counts)  # type: ignore[union-attr]  # they are recorded
         stocked.undo(real.unit_id or "")
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     @pytest.mark.parametrize(
         "said",
@@ -489,7 +486,7 @@ class TestTitles:
             stocked.ingest_collection("Shows", refresh="all")
             assert [title.name for title in stocked.titles("movie")] == [name]
 
-        assert {row[2:] for row in rows(stocked)["title_spelling"]} == {
+        assert {row[2:] for row in snapshot(stocked, journal=False)["title_spelling"]} == {
             ("TRON", 1982, "Tron", 1982),
             ("Tron!", 1982, "Tron", 1982),
         }
@@ -535,7 +532,7 @@ class TestTitles:
 
     @pytest.mark.parametrize("change", ["merge", "rename"])
     def test_it_is_previewed_and_undone(self, stocked: Catalog, change: str) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
 
         def act(*, dry_run: bool) -> Any:
             if change == "merge":
@@ -543,12 +540,12 @@ class TestTitles:
             return stocked.rename_title("Tron", name="TRON", dry_run=dry_run)
 
         preview = act(dry_run=True)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
         real = act(dry_run=False)
 
         assert dict(preview.changes.counts) == dict(real.changes.counts)
         stocked.undo(real.unit_id)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     @pytest.mark.parametrize(
         ("merged", "into"),

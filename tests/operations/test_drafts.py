@@ -7,9 +7,10 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import FakeImporter, draft, dump, episode
+from harness import draft, episode
 
 from retrovue_uow import Catalog, Collection, IngestError, Marker, Sidecar, ValidationError
+from retrovue_uow.testing import FakeImporter, snapshot
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "kind 'opera' is not one of": {"kind": "opera"},
@@ -37,21 +38,21 @@ def test_a_draft_that_says_what_cannot_be_is_refused_by_name(
     catalog: Catalog, collection: Collection, importer: FakeImporter, said: str, facts: dict[str, Any]
 ) -> None:
     importer.drafts = [episode("Dark", 1, 1), draft("odd.mkv", **facts)]
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(IngestError, match=re.escape(said)) as caught:
         catalog.ingest_collection("Shows")
 
     assert isinstance(caught.value.cause, ValidationError)
     assert "odd.mkv" in str(caught.value)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_a_file_that_is_named_by_a_url_is_refused(catalog: Catalog, collection: Collection, importer: FakeImporter) -> None:
     importer.drafts = [attrs.evolve(draft("odd.mkv"), file_path="file:///media/odd.mkv")]
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(IngestError, match=r"file_path 'file:///media/odd\.mkv' must be absolute"):
         catalog.ingest_collection("Shows")
 
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before

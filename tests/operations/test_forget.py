@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FakeImporter, dump, episode, movie
+from harness import episode, movie
 
 from retrovue_uow import Catalog, Collection, ConflictError, ForgetError, Marker, ValidationError
+from retrovue_uow.testing import FakeImporter, snapshot
 
 SHOWS = [episode("Space: 1999", 1, number) for number in range(1, 20)]
 TRON = movie("Tron", 1982, markers=(Marker("avail", 5),), metadata={"editorial": {"studio": "Disney"}})
@@ -42,19 +43,19 @@ def test_what_is_missing_goes_with_what_only_it_held_up(thinned: Catalog) -> Non
 
 
 def test_it_is_undone(thinned: Catalog) -> None:
-    before = dump(thinned, journal=False)
+    before = snapshot(thinned, journal=False)
 
     thinned.undo(thinned.forget_missing("Shows").unit_id or "")
 
-    assert dump(thinned, journal=False) == before
+    assert snapshot(thinned, journal=False) == before
 
 
 def test_a_dry_run_tells_the_changes_of_the_real_one(thinned: Catalog) -> None:
-    before = dump(thinned)
+    before = snapshot(thinned)
 
     preview = thinned.forget_missing("Shows", dry_run=True)
 
-    assert dump(thinned) == before
+    assert snapshot(thinned) == before
     real = thinned.forget_missing("Shows")
     assert preview.changes == real.changes
     assert (preview.deleted, preview.paths) == (real.deleted, real.paths)
@@ -73,13 +74,13 @@ def test_only_what_is_old_enough_goes(thinned: Catalog) -> None:
 def test_more_than_the_fraction_is_refused_unless_told(thinned: Catalog, importer: FakeImporter) -> None:
     importer.drafts = SHOWS[:16]
     thinned.ingest_collection("Shows")
-    before = dump(thinned)
+    before = snapshot(thinned)
 
     with pytest.raises(ForgetError, match="4 of the 20 assets") as caught:
         thinned.forget_missing("Shows")
 
     assert isinstance(caught.value.cause, ValidationError)
-    assert dump(thinned) == before
+    assert snapshot(thinned) == before
     assert thinned.forget_missing("Shows", max_fraction=0.2).forgotten == 4
 
 
@@ -92,10 +93,10 @@ def test_another_number_than_expected_is_refused(thinned: Catalog) -> None:
 
 def test_where_nothing_is_missing_nothing_happens(thinned: Catalog) -> None:
     thinned.forget_missing("Shows")
-    before = dump(thinned, journal=False)
+    before = snapshot(thinned, journal=False)
 
     assert thinned.forget_missing("Shows").forgotten == 0
-    assert dump(thinned, journal=False) == before
+    assert snapshot(thinned, journal=False) == before
 
 
 def test_other_collections_are_left_alone(thinned: Catalog, importer: FakeImporter, media: Path) -> None:
@@ -131,10 +132,10 @@ def test_a_collection_in_use_is_left_alone(thinned: Catalog) -> None:
     ids=str,
 )
 def test_options_that_make_no_sense_are_refused(thinned: Catalog, options: dict[str, Any]) -> None:
-    before = dump(thinned)
+    before = snapshot(thinned)
 
     with pytest.raises(ForgetError) as caught:
         thinned.forget_missing("Shows", **options)
 
     assert isinstance(caught.value.cause, ValidationError)
-    assert dump(thinned) == before
+    assert snapshot(thinned) == before

@@ -6,11 +6,11 @@ import time
 from contextlib import suppress
 
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError, TransactionLostError
 from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claims
+from retrovue_uow.testing import snapshot
 
 
 class ReviewError(OperationError):
@@ -58,7 +58,7 @@ def test_a_dry_run_that_fails_inside_a_session_leaves_the_session_usable(catalog
                 in_vain.execute("UPDATE source SET name = 'undone'")
                 raise LookupError("mine")
 
-    assert "kept" in dump(catalog)["source"][0]
+    assert "kept" in snapshot(catalog)["source"][0]
 
 
 def test_an_operation_claims_what_it_names_and_nothing_else(catalog: Catalog) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import FakeImporter, dump, movie
+from harness import movie
 
 from retrovue_uow import Catalog, Collection, IngestError, ResourceError, ValidationError, WipeOptions
 from retrovue_uow.model import RowChange
 from retrovue_uow.store import migrations, recorder
+from retrovue_uow.testing import FakeImporter, snapshot
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_every_committed_unit_is_told_the_newest_first(stocked: Catalog) -> None
         ["collection_add"],
         ["source_add"],
     ]
-    assert [unit.id for unit in history] == [row[0] for row in dump(stocked)["unit_of_work"]][::-1]
+    assert [unit.id for unit in history] == [row[0] for row in snapshot(stocked)["unit_of_work"]][::-1]
 
 
 def test_a_unit_tells_when_by_whom_and_with_what_result(stocked: Catalog) -> None:
@@ -115,7 +116,7 @@ def test_a_limit_that_makes_no_sense_is_refused(stocked: Catalog, limit: Any) ->
 
 
 def test_a_limit_beyond_everything_tells_everything(stocked: Catalog) -> None:
-    assert len(stocked.history(10**30)) == len(dump(stocked)["unit_of_work"])
+    assert len(stocked.history(10**30)) == len(snapshot(stocked)["unit_of_work"])
     assert stocked.history(0) == []
 
 
@@ -139,7 +140,7 @@ def test_units_are_told_as_they_were_committed_whatever_the_clock_said(
 
 def comparable(rows: Any, catalog: Catalog) -> list[Any]:
     """Rows without what is made anew by every run: identifiers that are not in the catalogue, and times."""
-    known = {str(value) for found in dump(catalog).values() for row in found for value in row}
+    known = {str(value) for table in snapshot(catalog).tables.values() for row in table.rows for value in row}
 
     def plain(values: Any) -> Any:
         return None if values is None else {name: _plain(name, value, known) for name, value in values.items()}
@@ -156,11 +157,11 @@ def _plain(name: str, value: object, known: set[str]) -> object:
 def test_a_preview_tells_the_rows_that_the_real_run_then_changes(stocked: Catalog, importer: FakeImporter) -> None:
     _, *others = importer.drafts
     importer.drafts = [*others, movie("Alien", 1979)]
-    before = dump(stocked)
+    before = snapshot(stocked)
     path = stocked.database.path
 
     preview = stocked.ingest_collection("Shows", dry_run=True)
-    assert dump(stocked) == before
+    assert snapshot(stocked) == before
     expected = comparable(preview.changes.rows, stocked)  # type: ignore[union-attr]  # it is recorded
     stocked.backup(f"{path}.before")
     real = stocked.ingest_collection("Shows")
@@ -200,7 +201,7 @@ class TestCheck:
         assert self.break_it(stocked, "CREATE INDEX own ON asset (width)", "CREATE VIEW mine AS SELECT id FROM asset") == set()
 
     def test_a_journal_that_does_not_add_up_is_reported(self, stocked: Catalog) -> None:
-        *_, attached, ingested = (row[0] for row in dump(stocked)["unit_of_work"])
+        *_, attached, ingested = (row[0] for row in snapshot(stocked)["unit_of_work"])
 
         reported = self.break_it(
             stocked,
@@ -227,12 +228,12 @@ class TestCheck:
         assert setting in {each.id for each in stocked.check().violations if each.rule == "setting"}
 
     def test_it_writes_nothing_and_works_read_only(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with Catalog(stocked.database.path, read_only=True) as reader:
             assert reader.check().is_sound
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
 
 def test_an_operation_of_one_s_own_is_told_as_json(stocked: Catalog) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import (
     AssetDraft,
@@ -30,6 +30,7 @@ from retrovue_uow import (
     ValidationError,
     as_json,
 )
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 S01E01 = "Shows/Space Family (1965)/Season 01/Space Family S01E01.mkv"
 S01E02 = "Shows/Space Family (1965)/Season 01/Space Family S01E02.mkv"
@@ -63,9 +64,6 @@ class Library:
 
     def ingest(self, filters: IngestFilters = EVERYTHING, **options: Any) -> IngestResult:
         return self.catalog.ingest_collection("Library", filters, **options)
-
-    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        return dump(self.catalog, journal=False)
 
 
 @pytest.fixture
@@ -116,12 +114,12 @@ class TestRealFiles:
         assert library.catalog.check().is_sound
 
     def test_a_second_ingest_touches_no_row(self, ingested: Library) -> None:
-        before = ingested.rows()
+        before = snapshot(ingested.catalog, journal=False)
 
         result = ingested.ingest()
 
         assert counts(result) == {"discovered": 7, "unchanged": 7}
-        assert ingested.rows() == before
+        assert snapshot(ingested.catalog, journal=False) == before
 
     def test_a_replaced_a_removed_and_a_changed_file_are_told_apart(self, ingested: Library) -> None:
         ingested.remove(S01E01)
@@ -165,7 +163,7 @@ class TestRealFiles:
 
     @pytest.mark.parametrize("filled", [False, True], ids=["empty", "hidden files only"])
     def test_an_emptied_folder_is_refused(self, ingested: Library, filled: bool) -> None:
-        before = dump(ingested.catalog)
+        before = snapshot(ingested.catalog)
         shutil.rmtree(ingested.root)
         ingested.root.mkdir()
         if filled:
@@ -175,7 +173,7 @@ class TestRealFiles:
             ingested.ingest()
 
         assert isinstance(cause_of(caught), ResourceError)
-        assert dump(ingested.catalog) == before
+        assert snapshot(ingested.catalog) == before
 
     def test_an_emptied_folder_is_believed_on_demand(self, ingested: Library) -> None:
         shutil.rmtree(ingested.root)
@@ -188,14 +186,14 @@ class TestRealFiles:
 
     @pytest.mark.parametrize("allow_empty", [False, True])
     def test_a_folder_that_went_is_refused_whatever_is_allowed(self, ingested: Library, allow_empty: bool) -> None:
-        before = dump(ingested.catalog)
+        before = snapshot(ingested.catalog)
         ingested.root.rename(ingested.root.with_name("elsewhere"))
 
         with pytest.raises(IngestError, match="missing: is its disk mounted") as caught:
             ingested.ingest(allow_empty=allow_empty)
 
         assert isinstance(cause_of(caught), ResourceError)
-        assert dump(ingested.catalog) == before
+        assert snapshot(ingested.catalog) == before
 
     def test_a_folder_that_is_a_file_is_refused(self, ingested: Library) -> None:
         shutil.rmtree(ingested.root)
@@ -243,22 +241,22 @@ class TestRealFiles:
 
 class TestRefresh:
     def test_changed_assets_are_left_as_they_are_unless_asked(self, ingested: Library) -> None:
-        before = ingested.rows()
+        before = snapshot(ingested.catalog, journal=False)
         ingested.add(FILM, size=99)
 
         result = ingested.ingest()
 
         assert result.changed == 1
-        assert ingested.rows() == before
+        assert snapshot(ingested.catalog, journal=False) == before
 
     def test_refresh_changed_writes_only_those(self, ingested: Library) -> None:
-        before = {row[0]: row for row in ingested.rows()["asset"]}
+        before = {row[0]: row for row in snapshot(ingested.catalog)["asset"]}
         ingested.add(FILM, size=99)
 
         result = ingested.ingest(refresh="changed")
 
         assert counts(result) == {"discovered": 7, "unchanged": 6, "refreshed": 1}
-        changed = [row[3] for row in ingested.rows()["asset"] if row != before[row[0]]]
+        changed = [row[3] for row in snapshot(ingested.catalog)["asset"] if row != before[row[0]]]
         assert changed == [ingested.key(FILM)]
         assert ingested.ingest().changed == 0
 
@@ -305,7 +303,7 @@ class TestRefresh:
     def test_approval_is_withdrawn_where_facts_changed(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, facts: dict[str, Any]
     ) -> None:
-        enricher.enriching = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
+        enricher.returns = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
         importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2)]
         catalog.ingest_collection("Shows")
         approve_all(catalog)
@@ -361,12 +359,12 @@ class TestFilters:
     def test_what_matches_nothing_is_refused(self, library: Library, filters: IngestFilters, known: bool) -> None:
         if known:
             library.ingest()
-        before = dump(library.catalog)
+        before = snapshot(library.catalog)
 
         with pytest.raises(IngestError, match="no file matches"):
             library.ingest(filters)
 
-        assert dump(library.catalog) == before
+        assert snapshot(library.catalog) == before
 
     @pytest.mark.parametrize(
         "filters",
@@ -408,7 +406,7 @@ class TestFilters:
     def test_an_excluded_file_does_not_fail_the_ingest(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
-        enricher.enriching = failing_on("S01E02")
+        enricher.returns = failing_on("S01E02")
 
         result = catalog.ingest_collection("Shows", IngestFilters(exclude=("*E02.mkv",)))
 
@@ -441,10 +439,10 @@ class TestDryRun:
             library.remove(FILM)
             library.add(BUMPER, size=50)
             library.add("Movies/Alien (1979).mkv")
-        before = dump(library.catalog)
+        before = snapshot(library.catalog)
 
         dry = library.ingest(dry_run=True, refresh="changed")
-        assert dump(library.catalog) == before
+        assert snapshot(library.catalog) == before
         real = library.ingest(refresh="changed")
 
         assert dry.dry_run
@@ -569,15 +567,15 @@ class TestDrafts:
     def test_a_draft_that_cannot_be_fails_the_whole_ingest(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, bad: AssetDraft
     ) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
+        enricher.returns = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
         importer.drafts = [episode("Dark", 1, 1), bad]
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with pytest.raises(IngestError) as caught:
             catalog.ingest_collection("Shows")
 
         assert isinstance(cause_of(caught), ValidationError)
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     @pytest.mark.parametrize("text", ["x'); DROP TABLE asset;--", '100% "quoted" _ \'', "{braces} {0}", "日本語 🎬"])
     def test_text_is_stored_literally(
@@ -595,7 +593,7 @@ class TestDrafts:
     def test_an_asset_is_ready_once_its_duration_is_known_and_never_approved(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=1 if "E01" in found.file_path else None)
+        enricher.returns = lambda found: attrs.evolve(found, duration_ms=1 if "E01" in found.file_path else None)
 
         catalog.ingest_collection("Shows")
 
@@ -646,22 +644,22 @@ class TestEnrichers:
     def test_an_enricher_that_fails_rolls_back_the_whole_ingest(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher, enriching: Any, cause: type[RetroVueError]
     ) -> None:
-        enricher.enriching = enriching
-        before = dump(catalog)
+        enricher.returns = enriching
+        before = snapshot(catalog)
 
         with pytest.raises(IngestError, match="mkv") as caught:
             catalog.ingest_collection("Shows")
 
         assert isinstance(cause_of(caught), cause)
         assert caught.value.phase == "preparation"
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     def test_an_enricher_that_hangs_is_given_up_by_name(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
         released = threading.Event()
         enricher.timeout_s = 0.1
-        enricher.enriching = lambda found: found if released.wait(20) else None
+        enricher.returns = lambda found: found if released.wait(20) else None
 
         with pytest.raises(IngestError, match="gave no answer") as caught:
             catalog.ingest_collection("Shows")
@@ -671,7 +669,7 @@ class TestEnrichers:
         assert catalog.assets() == []
 
     def test_every_file_that_fails_is_named(self, catalog: Catalog, collection: Collection, enricher: FakeEnricher) -> None:
-        enricher.enriching = failing_on("S01E01", "S01E03")
+        enricher.returns = failing_on("S01E01", "S01E03")
 
         with pytest.raises(IngestError, match=r"(?s)2 files failed.*S01E01.*S01E03"):
             catalog.ingest_collection("Shows")
@@ -697,7 +695,7 @@ class TestEnrichers:
 
     def test_enrichers_run_by_priority(self, library: Library, enricher: FakeEnricher) -> None:
         titles: list[str | None] = []
-        enricher.enriching = lambda found: titles.append(found.title) or found  # type: ignore[func-returns-value]
+        enricher.returns = lambda found: titles.append(found.title) or found  # type: ignore[func-returns-value]
         library.catalog.attach_enricher("Library", "fake", priority=200)
 
         library.ingest()
@@ -742,12 +740,12 @@ class TestPrepared:
     def test_it_is_used_once(self, catalog: Catalog, collection: Collection) -> None:
         prepared = catalog.prepare_ingest("Shows")
         catalog.ingest_collection(prepared)
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with pytest.raises(ContractError, match="used once"):
             catalog.ingest_collection(prepared)
 
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     @pytest.mark.parametrize("end", ["use", "dry run", "close"])
     def test_it_holds_the_claim_until_it_is_used_or_closed(self, catalog: Catalog, collection: Collection, end: str) -> None:
@@ -774,7 +772,7 @@ class TestPrepared:
 
     def test_wipe_and_ingest_in_one_session_are_one_unit(self, catalog: Catalog, collection: Collection) -> None:
         catalog.ingest_collection("Shows")
-        units = len(dump(catalog)["unit_of_work"])
+        units = len(snapshot(catalog)["unit_of_work"])
 
         with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, catalog.session():
             wiped = catalog.wipe_collection("Shows")
@@ -782,16 +780,16 @@ class TestPrepared:
 
         assert (wiped.deleted["asset"], ingested.created) == (4, 4)
         assert wiped.unit_id == ingested.unit_id
-        assert len(dump(catalog)["unit_of_work"]) == units + 1
+        assert len(snapshot(catalog)["unit_of_work"]) == units + 1
 
     def test_prepared_as_if_empty_it_is_refused_where_assets_are(self, catalog: Catalog, collection: Collection) -> None:
         catalog.ingest_collection("Shows")
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, pytest.raises(IngestError, match="wipe it first"):
             catalog.ingest_collection(prepared)
 
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     def test_a_collection_that_changed_in_between_is_refused(self, catalog: Catalog, collection: Collection) -> None:
         with catalog.prepare_ingest("Shows") as prepared:
@@ -857,29 +855,29 @@ class TestGate:
 
     def test_a_session_that_breaks_a_rule_is_refused_at_its_end(self, catalog: Catalog, collection: Collection) -> None:
         catalog.ingest_collection("Shows")
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with pytest.raises(ValidationError) as caught, catalog.session() as db:
             db.execute(self.BREAKING)
 
         assert {each.rule for each in caught.value.violations} == {"asset_without_movie", "title_without_content"}
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     def test_sql_after_a_validated_operation_is_judged_too(self, catalog: Catalog, collection: Collection) -> None:
         catalog.ingest_collection("Shows")
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with pytest.raises(ValidationError), catalog.session() as db:
             catalog.disable_collection("Shows")
             db.execute(self.BREAKING)
 
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     def test_an_ingest_that_breaks_a_rule_is_refused_and_names_the_rows(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter
     ) -> None:
         importer.drafts = [movie("Tron", 1982, markers=(Marker("avail", 60_001),))]
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         with pytest.raises(IngestError, match="Tron") as caught:
             catalog.ingest_collection("Shows")
@@ -888,7 +886,7 @@ class TestGate:
         assert caught.value.phase == "postvalidation"
         assert isinstance(cause, ValidationError)
         assert [each.rule for each in cause.violations] == ["asset_marker_outside_duration"]
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
 
 def test_selectors_find_by_id_external_id_and_name(catalog: Catalog, collection: Collection, media: Path) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import FakeImporter
 from loguru import logger
 
 from retrovue_uow import Catalog, Collection, IngestError, ResourceError
+from retrovue_uow.testing import FakeImporter
 
 Record = dict[str, Any]
 

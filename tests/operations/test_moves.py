@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection, IngestFilters, Sidecar
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 TRON = movie("Tron", 1982)
 
@@ -53,10 +54,10 @@ def test_a_moved_file_keeps_its_asset_with_approval_and_links(stocked: Catalog, 
 def test_after_a_move_the_next_ingest_finds_nothing_to_do(stocked: Catalog, importer: FakeImporter) -> None:
     relocate(importer, at("Films/Tron.mkv", TRON))
     stocked.ingest_collection("Shows")
-    before = dump(stocked, journal=False)
+    before = snapshot(stocked, journal=False)
 
     assert stocked.ingest_collection("Shows").unchanged == 3
-    assert dump(stocked, journal=False) == before
+    assert snapshot(stocked, journal=False) == before
 
 
 def test_an_asset_that_was_missing_already_is_found_again_elsewhere(stocked: Catalog, importer: FakeImporter) -> None:
@@ -74,7 +75,7 @@ def test_an_asset_that_was_missing_already_is_found_again_elsewhere(stocked: Cat
 def test_what_differs_is_no_move(
     stocked: Catalog, importer: FakeImporter, enricher: FakeEnricher, difference: dict[str, Any]
 ) -> None:
-    enricher.enriching = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
+    enricher.returns = lambda found: attrs.evolve(found, duration_ms=found.duration_ms or 60_000)
     relocate(importer, at("Films/Tron.mkv", TRON, **difference))
 
     result = stocked.ingest_collection("Shows")
@@ -96,7 +97,7 @@ def test_an_unknown_fact_is_no_evidence(stocked: Catalog, importer: FakeImporter
 def test_an_unknown_duration_is_no_evidence(
     catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
 ) -> None:
-    enricher.enriching = lambda found: found
+    enricher.returns = lambda found: found
     importer.drafts = [TRON, episode("Space: 1999", 1, 1)]
     catalog.ingest_collection("Shows")
     importer.drafts = [at("Films/Tron.mkv", TRON), episode("Space: 1999", 1, 1)]
@@ -227,7 +228,7 @@ def test_sidecars_move_along(stocked: Catalog, importer: FakeImporter) -> None:
 
 
 def test_a_move_is_previewed_and_undone(stocked: Catalog, importer: FakeImporter) -> None:
-    before = dump(stocked, journal=False)
+    before = snapshot(stocked, journal=False)
     relocate(importer, at("Films/Tron.mkv", TRON))
 
     preview = stocked.ingest_collection("Shows", dry_run=True)
@@ -236,7 +237,7 @@ def test_a_move_is_previewed_and_undone(stocked: Catalog, importer: FakeImporter
     assert preview.paths == real.paths
     assert dict(preview.changes.counts) == dict(real.changes.counts) == {"asset": {"update": 1}}  # type: ignore[union-attr]  # it is recorded
     stocked.undo(real.unit_id or "")
-    assert dump(stocked, journal=False) == before
+    assert snapshot(stocked, journal=False) == before
 
 
 def test_what_comes_back_as_another_file_is_no_longer_approved(stocked: Catalog, importer: FakeImporter) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 from commandline import Run
-from harness import FakeImporter, draft, dump, episode, mounted, movie
+from harness import draft, episode, mounted, movie
 
 from retrovue_uow import (
     AssetDraft,
@@ -27,6 +27,7 @@ from retrovue_uow import (
     ValidationError,
 )
 from retrovue_uow.store import decisions
+from retrovue_uow.testing import FakeImporter, snapshot
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später") for form in ("NFC", "NFD"))
 FORMS = [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)]
@@ -105,7 +106,7 @@ def test_a_second_name_that_differs_in_form_alone_is_refused(
 ) -> None:
     catalog.add_source(name)
     catalog.add_collection("station", name, external_id=name)
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     for refused in (
         lambda: catalog.add_source(other),
@@ -114,7 +115,7 @@ def test_a_second_name_that_differs_in_form_alone_is_refused(
     ):
         with pytest.raises(ConfigurationError, match="already"):
             refused()
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     assert catalog.add_collection(name, other).name == other
 
 
@@ -127,12 +128,12 @@ def test_a_discovery_of_names_that_differ_in_form_alone_adds_nothing(
     if known:
         catalog.discover_collections("station")
     importer.found = [FoundCollection("New"), FoundCollection(COMPOSED), FoundCollection(DECOMPOSED)]
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(ConfigurationError, match="Unicode form alone"):
         catalog.discover_collections("station")
 
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_names_that_were_alike_before_stay_and_are_mentioned(
@@ -176,7 +177,7 @@ def test_all_enrichers_that_are_gone_are_named_with_what_to_do(
             """,
             (collection.id,),
         )
-    before = dump(catalog)
+    before = snapshot(catalog)
     remedy = "there is no enricher type 'ocr', 'fake': install what provides it, or detach it"
 
     with Catalog(tmp_path / "catalog.db", importers={"fake": importer}) as bare:
@@ -186,7 +187,7 @@ def test_all_enrichers_that_are_gone_are_named_with_what_to_do(
             bare.process_asset(mounted(draft("a.mkv"), str(media)), "Shows")
 
     assert isinstance(ingesting.value.cause, ValidationError)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_an_importer_that_is_gone_is_named_with_what_to_do(tmp_path: Path, catalog: Catalog, collection: Collection) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import dump
 
 from retrovue_uow import (
     Catalog,
@@ -25,6 +24,7 @@ from retrovue_uow.rules.integrity import (
 )
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.recorder import recorded as read_record
+from retrovue_uow.testing import snapshot
 from retrovue_uow.uow.database import Database
 
 RETIRE = "UPDATE asset SET state = 'retired'"
@@ -59,7 +59,7 @@ def retire(catalog: Catalog, *statements: str, dry_run: bool = False, fails: Bas
 
 def journal(catalog: Catalog) -> list[list[str]]:
     """The names of the operations of each unit, in order."""
-    found = dump(catalog)
+    found = snapshot(catalog)
     return [[row[2] for row in found["operation"] if row[1] == unit[0]] for unit in found["unit_of_work"]]
 
 
@@ -74,7 +74,7 @@ def test_it_commits_with_a_row_in_the_journal(ingested: Catalog) -> None:
 
     assert states(ingested) == {"retired"}
     assert journal(ingested) == [*units, ["retire"]]
-    _, _, name, arguments, result, *_ = dump(ingested)["operation"][-1]
+    _, _, name, arguments, result, *_ = snapshot(ingested)["operation"][-1]
     assert (name, json.loads(arguments), json.loads(result)) == ("retire", {"statements": [RETIRE]}, {"statements": 1})
 
 
@@ -98,33 +98,33 @@ def test_an_operation_that_changes_nothing_leaves_one_row_too(ingested: Catalog)
 def test_a_failing_one_keeps_nothing_and_raises_its_own_error(
     ingested: Catalog, statement: str, fails: Exception | None, phase: str, cause: type[Exception]
 ) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(RetireError, match="retire failed in") as caught:
         retire(ingested, RETIRE, statement, fails=fails)
 
     assert (caught.value.operation, caught.value.phase, type(caught.value.cause)) == ("retire", phase, cause)
     assert caught.value.__cause__ is not None
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 @pytest.mark.parametrize("passing", [KeyboardInterrupt(), SystemExit(1), ContractError("misuse")], ids=repr)
 def test_interrupts_and_misuse_pass_through_unwrapped(ingested: Catalog, passing: BaseException) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(type(passing)) as caught:
         retire(ingested, RETIRE, fails=passing)
 
     assert caught.value is passing
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_a_dry_run_keeps_nothing(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     assert retire(ingested, RETIRE, dry_run=True) == {"statements": 1}
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def preflight(op: Operation) -> None:
@@ -177,25 +177,25 @@ Step = Callable[[Operation], None]
     ids=lambda steps: " ".join(step.__name__ for step in steps) or "nothing",
 )
 def test_a_phase_skipped_repeated_or_out_of_order_is_misuse_and_keeps_nothing(ingested: Catalog, steps: list[Step]) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(ContractError), ingested.operation("retire", RetireError) as op:
         for step in steps:
             step(op)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
     assert retire(ingested, RETIRE)
 
 
 @pytest.mark.parametrize("steps", [[preflight, execution], [preflight, preparation, postvalidation], [preflight, finish]])
 def test_one_that_prepares_owes_its_preparation(ingested: Catalog, steps: list[Step]) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(ContractError), ingested.operation("retire", RetireError, prepares=True) as op:
         for step in steps:
             step(op)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_one_that_prepares_holds_no_lock_meanwhile(ingested: Catalog) -> None:
@@ -215,7 +215,7 @@ def test_one_that_prepares_holds_no_lock_meanwhile(ingested: Catalog) -> None:
 
 @pytest.mark.parametrize("prepares", [False, True])
 def test_preflight_cannot_write(ingested: Catalog, prepares: bool) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with (
         pytest.raises(ContractError, match="cannot write"),
@@ -224,11 +224,11 @@ def test_preflight_cannot_write(ingested: Catalog, prepares: bool) -> None:
     ):
         db.execute(RETIRE)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_postvalidation_cannot_write(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(ContractError, match="cannot write"), ingested.operation("retire", RetireError) as op:
         preflight(op)
@@ -236,17 +236,17 @@ def test_postvalidation_cannot_write(ingested: Catalog) -> None:
         with op.postvalidation() as db:
             db.execute(RETIRE)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 @pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", "BEGIN", "SAVEPOINT retrovue_unit_1", "PRAGMA query_only = 0"])
 def test_transaction_control_is_refused(ingested: Catalog, statement: str) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(ContractError):
         retire(ingested, RETIRE, statement)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_a_frame_is_entered_once(ingested: Catalog) -> None:
@@ -278,12 +278,12 @@ def test_a_session_without_operations_is_journalled_as_one(ingested: Catalog) ->
 
 
 def test_a_session_that_writes_nothing_is_not_journalled(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with ingested.session() as db:
         db.execute("SELECT 1")
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def nested(catalog: Catalog, inner: Callable[[], object]) -> None:
@@ -308,14 +308,14 @@ def test_operations_nest(ingested: Catalog) -> None:
 
 
 def test_a_nested_failure_is_the_cause_of_the_outer_one_and_keeps_nothing(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(OperationError) as caught:
         nested(ingested, lambda: retire(ingested, RETIRE, fails=LookupError("mine")))
 
     assert caught.value.operation == "outer"
     assert isinstance(caught.value.cause, LookupError)
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_a_nested_dry_run_leaves_the_outer_one_usable(ingested: Catalog) -> None:
@@ -329,7 +329,7 @@ def test_a_nested_dry_run_leaves_the_outer_one_usable(ingested: Catalog) -> None
 
 
 def test_a_dry_run_around_real_operations_keeps_none_of_them(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with ingested.operation("outer", dry_run=True) as op:
         preflight(op)
@@ -339,7 +339,7 @@ def test_a_dry_run_around_real_operations_keeps_none_of_them(ingested: Catalog) 
         postvalidation(op)
         finish(op)
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_a_failure_survived_by_contain_keeps_the_rest(ingested: Catalog) -> None:
@@ -400,7 +400,7 @@ def no_rule(db: Database) -> None:
     "rule", [no_rule, validate_no_duplicates, validate_no_orphaned_records], ids=lambda rule: rule.__name__
 )
 def test_what_its_rules_have_not_looked_at_the_gate_judges(ingested: Catalog, rule: Callable[[Database], None]) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with pytest.raises(RetireError) as caught, ingested.operation("break", RetireError) as op:
         with op.preflight() as db:
@@ -413,14 +413,14 @@ def test_what_its_rules_have_not_looked_at_the_gate_judges(ingested: Catalog, ru
 
     assert caught.value.phase == "commit"
     assert isinstance(caught.value.cause, ValidationError)
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_what_it_writes_besides_recorded_changes_is_recorded_too(ingested: Catalog) -> None:
     with ingested.session() as db:
         db.execute("UPDATE asset SET width = 640")
     recorded = read_record(ingested.database, ingested.history(1)[0])
-    before = dump(ingested, journal=False)
+    before = snapshot(ingested, journal=False)
 
     with ingested.operation("narrow", RetireError) as op:
         with op.preflight() as db:
@@ -436,4 +436,4 @@ def test_what_it_writes_besides_recorded_changes_is_recorded_too(ingested: Catal
     unit = ingested.history(1)[0]
     assert unit.counts == {"asset": {"update": 4}, "collection": {"update": 1}}
     ingested.undo(unit.id)
-    assert dump(ingested, journal=False) == before
+    assert snapshot(ingested, journal=False) == before

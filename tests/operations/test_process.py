@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import FakeEnricher, dump
 
 from retrovue_uow import (
     AssetDraft,
@@ -21,6 +20,7 @@ from retrovue_uow import (
     ResourceError,
     ValidationError,
 )
+from retrovue_uow.testing import FakeEnricher, snapshot
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def outside(media: Path) -> Iterator[Path]:
 
 def refused(catalog: Catalog, found: Any, collection: str = "Shows", **options: Any) -> AssetProcessingError:
     """The error that processing the draft gives, which changes nothing."""
-    before = dump(catalog)
+    before = snapshot(catalog)
     with pytest.raises(AssetProcessingError) as caught:
         catalog.process_asset(found, collection, **options)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     return caught.value
 
 
@@ -68,7 +68,7 @@ def test_a_new_file_becomes_a_ready_asset(catalog: Catalog, film: AssetDraft) ->
 
 
 def test_a_file_of_unknown_duration_is_new(catalog: Catalog, film: AssetDraft, enricher: FakeEnricher) -> None:
-    enricher.enriching = lambda found: found
+    enricher.returns = lambda found: found
 
     assert catalog.process_asset(film, "Shows").asset.state == "new"
 
@@ -88,21 +88,21 @@ def test_a_file_that_nothing_classifies_is_other(catalog: Catalog, film: AssetDr
 
 
 def test_an_existing_asset_is_left_as_it_is(processed: Catalog, film: AssetDraft, enricher: FakeEnricher) -> None:
-    before = dump(processed, journal=False)
+    before = snapshot(processed, journal=False)
     enricher.seen.clear()
 
     result = processed.process_asset(film, "Shows")
 
     assert result.outcome == "unchanged"
     assert enricher.seen == []
-    assert dump(processed, journal=False) == before
+    assert snapshot(processed, journal=False) == before
 
 
 def test_a_changed_file_is_reported_and_left(processed: Catalog, film: AssetDraft) -> None:
-    before = dump(processed, journal=False)
+    before = snapshot(processed, journal=False)
 
     assert processed.process_asset(attrs.evolve(film, size=7), "Shows").outcome == "changed"
-    assert dump(processed, journal=False) == before
+    assert snapshot(processed, journal=False) == before
 
 
 @pytest.mark.parametrize(("size", "refresh"), [(7, "changed"), (7, "all"), (42, "all")])
@@ -233,7 +233,7 @@ def test_an_unavailable_enricher_is_refused(catalog: Catalog, film: AssetDraft, 
 
 @pytest.mark.parametrize("returned", [None, "text"])
 def test_a_faulty_enricher_is_refused(catalog: Catalog, film: AssetDraft, enricher: FakeEnricher, returned: object) -> None:
-    enricher.enriching = lambda _: returned
+    enricher.returns = lambda _: returned
 
     error = refused(catalog, film)
 

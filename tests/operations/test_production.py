@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump, episode, mounted, movie, operations_of_catalog
+from harness import draft, episode, mounted, movie, operations_of_catalog
 
 from retrovue_uow import (
     Asset,
@@ -27,6 +27,7 @@ from retrovue_uow import (
     WipeError,
 )
 from retrovue_uow.media import plugins
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 TRON = movie("Tron", 1982)
 OTHERS = [episode("Space: 1999", 1, 1), episode("Space: 1999", 1, 2), draft("bump.mkv", kind="bumper"), draft("tape 7.mkv")]
@@ -108,7 +109,7 @@ def own_operation(catalog: Catalog, statements: str) -> None:
 def lost_length(catalog: Catalog) -> None:
     enricher = catalog.enrichers["fake"]
     assert isinstance(enricher, FakeEnricher)
-    enricher.enriching = lambda draft: draft
+    enricher.returns = lambda draft: draft
     ingest(catalog, *OTHERS, GROWN, refresh="all")
 
 
@@ -188,7 +189,7 @@ class TestGuard:
         self, on_air: Catalog, act: Callable[[Catalog], object]
     ) -> None:
         movie_id = the_movie(on_air).id
-        before = {row[0] for row in dump(on_air)["asset"]}
+        before = {row[0] for row in snapshot(on_air)["asset"]}
 
         with pytest.raises(RetroVueError) as caught:
             act(on_air)
@@ -198,7 +199,7 @@ class TestGuard:
         assert "protected" in str(cause)
         assert "Tron (1982).mkv" in str(cause)
         assert on_air.asset(movie_id).state != "retired"
-        assert {row[0] for row in dump(on_air)["asset"]} == before
+        assert {row[0] for row in snapshot(on_air)["asset"]} == before
 
     @pytest.mark.parametrize("act", cases(DONE))
     def test_all_that_leaves_it_where_it_is_goes_on(self, on_air: Catalog, act: Callable[[Catalog], object]) -> None:

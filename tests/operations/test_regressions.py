@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump, movie
+from harness import draft, movie
 
 from retrovue_uow import (
     AfterCommitError,
@@ -33,6 +33,7 @@ from retrovue_uow import (
     WipeOptions,
 )
 from retrovue_uow.rules.integrity import validate_database_consistency
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 BREAK_A_RULE = "DELETE FROM movie_asset"
 
@@ -49,10 +50,6 @@ def film(collection: Collection, media: Path) -> AssetDraft:
 def ingested(catalog: Catalog, collection: Collection) -> Catalog:
     catalog.ingest_collection("Shows")
     return catalog
-
-
-def rows(catalog: Catalog) -> dict[str, list[tuple[Any, ...]]]:
-    return dump(catalog, journal=False)
 
 
 def schema(catalog: Catalog) -> list[Any]:
@@ -76,7 +73,7 @@ def another(catalog: Catalog, enricher: FakeEnricher) -> Catalog:
 
 
 def measuring(duration_ms: int) -> FakeEnricher:
-    return FakeEnricher(lambda found: attrs.evolve(found, duration_ms=duration_ms))
+    return FakeEnricher(returns=lambda found: attrs.evolve(found, duration_ms=duration_ms))
 
 
 def run_own(catalog: Catalog, change: Callable[[], object]) -> None:
@@ -123,15 +120,15 @@ class TestRaces:
         def slow(found: AssetDraft) -> AssetDraft:
             with another(catalog, measuring(77_000)) as other:
                 other.process_asset(film, "Shows", refresh="changed")
-            overtaken.append(rows(catalog))
+            overtaken.append(snapshot(catalog, journal=False))
             return attrs.evolve(found, duration_ms=11_000)
 
-        enricher.enriching = slow
+        enricher.returns = slow
         with pytest.raises(AssetProcessingError, match="changed by somebody else") as caught:
             catalog.process_asset(film, "Shows", refresh="changed")
 
         assert isinstance(caught.value.cause, ValidationError)
-        assert [rows(catalog)] == overtaken
+        assert [snapshot(catalog, journal=False)] == overtaken
         assert [asset.duration_ms for asset in catalog.assets()] == [77_000]
 
     def test_a_draft_that_no_enricher_saw_never_overwrites_newer_facts(self, catalog: Catalog, film: AssetDraft) -> None:
@@ -163,27 +160,27 @@ class TestImporters:
             next(writing)
             yield from drafts
 
-        before, drafts, writing = dump(catalog), importer.drafts, write()
+        before, drafts, writing = snapshot(catalog), importer.drafts, write()
         importer.drafts = opening(drafts)
         with pytest.raises(ContractError, match="unit of work"):
             catalog.ingest_collection("Shows")
         with pytest.raises(ContractError, match="unit of work"):
             catalog.process_asset(draft("a.mkv"), "Shows")
         writing.close()  # type: ignore[attr-defined]  # a generator has it
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
         importer.drafts = drafts
         assert catalog.ingest_collection("Shows").created == 4
 
     def test_one_that_is_silent_is_not_believed(self, ingested: Catalog, importer: FakeImporter) -> None:
         importer.drafts = []
-        before = dump(ingested)
+        before = snapshot(ingested)
 
         with pytest.raises(IngestError, match="nothing was found below") as caught:
             ingested.ingest_collection("Shows")
 
         assert isinstance(caught.value.cause, ResourceError)
-        assert dump(ingested) == before
+        assert snapshot(ingested) == before
 
     def test_one_that_is_silent_is_believed_on_demand(self, ingested: Catalog, importer: FakeImporter) -> None:
         importer.drafts = []
@@ -191,13 +188,13 @@ class TestImporters:
         assert ingested.ingest_collection("Shows", allow_empty=True).missing == 4
 
     def test_filters_that_hide_everything_are_no_silence(self, ingested: Catalog) -> None:
-        before = rows(ingested)
+        before = snapshot(ingested, journal=False)
 
         hidden = ingested.ingest_collection("Shows", IngestFilters(exclude=("*.mkv",)))
         filtered = ingested.ingest_collection("Shows", IngestFilters(title="Tron"))
 
         assert (hidden.discovered, hidden.missing, filtered.unchanged, filtered.missing) == (0, 0, 1, 0)
-        assert rows(ingested) == before
+        assert snapshot(ingested, journal=False) == before
 
     def test_one_silent_mapping_of_two_is_named(self, catalog: Catalog, importer: FakeImporter, tmp_path: Path) -> None:
         folders = [tmp_path / "one", tmp_path / "two"]
@@ -210,7 +207,7 @@ class TestImporters:
         catalog.add_collection("station", "Shows", path_mappings=mappings)
         importer.drafts = found
         catalog.ingest_collection("Shows")
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         importer.drafts = found[:1]
         with pytest.raises(IngestError, match="two") as caught:
@@ -219,7 +216,7 @@ class TestImporters:
         assert isinstance(caught.value.cause, ResourceError)
         assert str(folders[1]) in str(caught.value)
         assert str(folders[0]) not in str(caught.value)
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
 
 class TestClaims:
@@ -245,7 +242,7 @@ class TestClaims:
 class TestGate:
     def test_a_temporary_view_cannot_blind_it(self, ingested: Catalog) -> None:
         blinding = "CREATE TEMP VIEW violation AS SELECT '' AS rule, '' AS subject, '' AS id, '' AS detail WHERE 0"
-        before = dump(ingested)
+        before = snapshot(ingested)
 
         with pytest.raises(ValidationError, match="Tron"), ingested.session() as db:
             with pytest.raises(ContractError, match="a name of this library's"):
@@ -254,7 +251,7 @@ class TestGate:
                 db.execute(blinding)
             db.execute(BREAK_A_RULE)
 
-        assert dump(ingested) == before
+        assert snapshot(ingested) == before
 
     @pytest.mark.parametrize(
         "change",
@@ -266,12 +263,12 @@ class TestGate:
         ],
     )
     def test_a_session_that_changes_the_shape_is_misuse_and_changes_nothing(self, ingested: Catalog, change: str) -> None:
-        before, shape = dump(ingested), schema(ingested)
+        before, shape = snapshot(ingested), schema(ingested)
 
         with pytest.raises(ContractError, match="shape"), ingested.session() as db:
             db.execute(change)
 
-        assert (dump(ingested), schema(ingested)) == (before, shape)
+        assert (snapshot(ingested), schema(ingested)) == (before, shape)
         with ingested.session() as db:
             db.execute("UPDATE asset SET state = 'retired'")
         assert {asset.state for asset in ingested.assets()} == {"retired"}
@@ -312,7 +309,7 @@ class TestPassingThrough:
         self, catalog: Catalog, collection: Collection, media: Path, error: BaseException
     ) -> None:
         catalog.add_collection("station", "Zoo", path_mappings={"/media": str(media)})
-        before = rows(catalog)
+        before = snapshot(catalog, journal=False)
         seen: list[str] = []
 
         def cancel(done: int, total: int | None, path: str) -> None:
@@ -324,7 +321,7 @@ class TestPassingThrough:
 
         assert getattr(caught.value, "cause", caught.value) is error
         assert len(seen) == 1
-        assert rows(catalog) == before
+        assert snapshot(catalog, journal=False) == before
 
 
 def test_a_read_only_catalogue_refuses_before_anybody_is_asked(
@@ -435,7 +432,7 @@ class TestEnrichers:
     def test_what_a_detached_one_knew_is_gone_after_a_refresh(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, metadata={"fake": {"knows": 1}})
+        enricher.returns = lambda found: attrs.evolve(found, metadata={"fake": {"knows": 1}})
         catalog.ingest_collection("Shows")
         asset = catalog.assets()[0]
         assert catalog.metadata(asset.id) == {"fake": {"knows": 1}}
@@ -451,20 +448,20 @@ class TestEnrichers:
     def test_one_that_changes_what_the_importer_saw_is_refused(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher, facts: dict[str, Any]
     ) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, **facts)
-        before = dump(catalog)
+        enricher.returns = lambda found: attrs.evolve(found, **facts)
+        before = snapshot(catalog)
 
         with pytest.raises(IngestError, match="leave what the importer saw") as caught:
             catalog.ingest_collection("Shows")
 
         assert isinstance(caught.value.cause, ValidationError)
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     def test_metadata_in_read_only_mappings_is_stored(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
         inner = MappingProxyType({"deep": MappingProxyType({"er": [1, 2]})})
-        enricher.enriching = lambda found: attrs.evolve(found, metadata=MappingProxyType({"fake": inner}))
+        enricher.returns = lambda found: attrs.evolve(found, metadata=MappingProxyType({"fake": inner}))
 
         catalog.ingest_collection("Shows")
 
@@ -475,7 +472,7 @@ class TestEnrichers:
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, count: int
     ) -> None:
         importer.drafts = [movie(f"Film {number:02}", 1982) for number in range(count)]
-        enricher.enriching = lambda found: attrs.evolve(found, year=-1)
+        enricher.returns = lambda found: attrs.evolve(found, year=-1)
 
         with pytest.raises(IngestError) as caught:
             catalog.ingest_collection("Shows")
@@ -502,7 +499,7 @@ class TestNoJson:
     )
     def test_a_configuration_is_refused_at_preflight(self, catalog: Catalog, collection: Collection, config: Any) -> None:
         catalog.detach_enricher("Shows", "fake")
-        before = dump(catalog)
+        before = snapshot(catalog)
 
         for call in (
             lambda: catalog.add_source("second", "fake", config),
@@ -512,7 +509,7 @@ class TestNoJson:
                 call()
             assert (caught.value.phase, type(caught.value.cause)) == ("preflight", ValidationError)
 
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
 
     @pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan")], ids=["object", "bytes", "set", "NaN"])
     def test_arguments_are_refused_at_entry(self, catalog: Catalog, argument: object) -> None:
@@ -546,12 +543,12 @@ class TestWrongTypes:
 
 
 def test_a_dry_run_inside_a_session_leaves_no_empty_unit(ingested: Catalog) -> None:
-    before = dump(ingested)
+    before = snapshot(ingested)
 
     with ingested.session():
         assert ingested.wipe_collection("Shows", WipeOptions(dry_run=True)).deleted["asset"] == 4
 
-    assert dump(ingested) == before
+    assert snapshot(ingested) == before
 
 
 def test_an_operation_beside_a_dry_run_is_journalled_for_what_it_did(ingested: Catalog) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, dump, episode
+from harness import episode
 from proof.figures import Size
 
 from retrovue_uow import AssetDraft, Catalog, Collection, IngestError, ResourceError
 from retrovue_uow.media.nfo import NfoEnricher
 from retrovue_uow.media.probing import FfprobeEnricher
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 
 def cache_of(catalog: Catalog) -> Path:
@@ -45,7 +46,7 @@ def enricher() -> FakeEnricher:
 @pytest.fixture
 def failing_once(enricher: FakeEnricher) -> Callable[[str], None]:
     """Lets the enricher fail on one file, the first time that it gets there."""
-    measuring = enricher.enriching
+    measuring = enricher.returns
 
     def fail_on(name: str) -> None:
         def enriching(found: AssetDraft) -> AssetDraft:
@@ -54,7 +55,7 @@ def failing_once(enricher: FakeEnricher) -> Callable[[str], None]:
             enriched: AssetDraft = measuring(found)
             return enriched
 
-        enricher.enriching = enriching
+        enricher.returns = enriching
 
     return fail_on
 
@@ -67,13 +68,13 @@ def failed(catalog: Catalog, collection: Collection, enricher: FakeEnricher, fai
         catalog.ingest_collection("Shows")
     assert len(enricher.seen) == 4
     enricher.seen.clear()
-    enricher.enriching = FakeEnricher().enriching
+    enricher.returns = FakeEnricher().returns
     return catalog
 
 
 @attrs.define
 class Reopened:
-    """Opens the catalogue again, as the next process does, perhaps with another enricher."""
+    """Opens the catalogue again, as the next process does, perhaps with a changed enricher."""
 
     failed: Catalog
     importer: FakeImporter
@@ -81,8 +82,9 @@ class Reopened:
 
     def __call__(self, **changes: Any) -> Catalog:
         self.failed.close()
-        enricher = attrs.evolve(self.enricher, **changes)
-        return Catalog(self.failed.database.path, importers={"fake": self.importer}, enrichers={"fake": enricher})
+        for name, value in changes.items():
+            setattr(self.enricher, name, value)
+        return Catalog(self.failed.database.path, importers={"fake": self.importer}, enrichers={"fake": self.enricher})
 
 
 @pytest.fixture
@@ -242,7 +244,7 @@ class TestReading:
         assert len(enricher.seen) == 4
 
     def test_refreshing_all_asks_about_everything_and_keeps_the_answers(self, failed: Catalog, enricher: FakeEnricher) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=7)
+        enricher.returns = lambda found: attrs.evolve(found, duration_ms=7)
 
         failed.ingest_collection("Shows", refresh="all")
 
@@ -277,9 +279,9 @@ class TestReading:
     def test_a_dry_run_leaves_its_answers_and_nothing_else(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
-        before = dump(catalog)
+        before = snapshot(catalog)
         catalog.ingest_collection("Shows", dry_run=True)
-        assert dump(catalog) == before
+        assert snapshot(catalog) == before
         assert entries(catalog) == 4
         enricher.seen.clear()
 
@@ -290,10 +292,10 @@ class TestReading:
     def test_what_was_found_in_vain_is_not_believed_where_it_cannot_be(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
-        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=-5)
+        enricher.returns = lambda found: attrs.evolve(found, duration_ms=-5)
         with pytest.raises(IngestError, match="duration_ms"):
             catalog.ingest_collection("Shows")
-        enricher.enriching = FakeEnricher().enriching
+        enricher.returns = FakeEnricher().returns
 
         assert catalog.ingest_collection("Shows").created == 4
 
@@ -342,12 +344,12 @@ class TestInterruptions:
             time.sleep(0.6 if "S01E02" in found.file_path else 0)
             return attrs.evolve(found, duration_ms=1)
 
-        enricher.enriching = late
+        enricher.returns = late
         with pytest.raises(IngestError, match="gave no answer"):
             catalog.ingest_collection("Shows")
         time.sleep(0.6)
         enricher.seen.clear()
-        enricher.enriching = lambda found: attrs.evolve(found, duration_ms=2)
+        enricher.returns = lambda found: attrs.evolve(found, duration_ms=2)
 
         catalog.ingest_collection("Shows")
 
@@ -360,7 +362,8 @@ class TestInterruptions:
         script = tmp_path / "ingest.py"
         script.write_text(
             "import os, signal, sys\n"
-            "from harness import FakeEnricher, FakeImporter, episode\n"
+            "from harness import episode\n"
+            "from retrovue_uow.testing import FakeEnricher, FakeImporter\n"
             "from retrovue_uow import Catalog\n"
             "drafts = [episode('Dark', 1, number) for number in range(1, 21)]\n"
             "enrichers = {'fake': FakeEnricher(cached_by='draft')}\n"

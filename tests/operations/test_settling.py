@@ -9,10 +9,11 @@ from pathlib import Path
 import apsw
 import attrs
 import pytest
-from harness import FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import Catalog, Collection, UndoError, ValidationError
 from retrovue_uow.model import JournalUnit
+from retrovue_uow.testing import FakeImporter, snapshot
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 
@@ -116,12 +117,12 @@ class TestUndoAgainstALaterWord:
         station.ingest_collection(collection.name)
         station.retire([asset_id(station, "a.mpg")])
         station.wipe_collection(collection.name)
-        before = dump(station, journal=False)
+        before = snapshot(station, journal=False)
         undone = station.undo(str(wiped.unit_id))
 
         station.undo(str(undone.unit_id))
 
-        assert dump(station, journal=False) == before
+        assert snapshot(station, journal=False) == before
 
 
 class TestUndoOfWhatALaterWordNames:
@@ -141,22 +142,22 @@ class TestUndoOfWhatALaterWordNames:
         station.ingest_collection(collection.name)
         renamed = station.rename_title("Cheers", name="Bar")
         decide(station)
-        before = dump(station)
+        before = snapshot(station)
 
         with pytest.raises(UndoError, match="decided since in the name of show 'Bar'") as caught:
             station.undo(str(renamed.unit_id))
 
         assert isinstance(caught.value.cause, ValidationError)
-        assert dump(station) == before
+        assert snapshot(station) == before
 
     def test_a_rename_without_a_later_decision_is_undone(self, station: Catalog) -> None:
-        before = dump(station, journal=False)
+        before = snapshot(station, journal=False)
         station.rename_title("Blob", name="The Thing")
         renamed = station.rename_title("Cheers", name="Bar", year=1983)
         station.undo(str(renamed.unit_id))
 
         assert [title.name for title in station.titles("show")] == ["Cheers"]
-        assert dump(station, journal=False)["title_spelling"] != before["title_spelling"]
+        assert snapshot(station, journal=False)["title_spelling"] != before["title_spelling"]
 
 
 class TestTheRules:
@@ -179,12 +180,12 @@ class TestTheRules:
         station.retire([asset_id(station, "a.mpg")])
         show = [asset_id(station, "S01E01.mkv")]
         station.assign(show, kind="episode", title="Pilot", year=1981, season_number=3, episode_numbers=[7])
-        before = dump(station)
+        before = snapshot(station)
 
         with pytest.raises(ValidationError, match="operator"), station.session() as db:
             db.execute(sql)
 
-        assert dump(station) == before
+        assert snapshot(station) == before
 
     def test_a_title_may_take_a_name_that_was_given_up(self, station: Catalog) -> None:
         station.rename_title("Blob", name="The Blob")

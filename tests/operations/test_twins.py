@@ -7,9 +7,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from harness import FakeImporter, draft, mounted
+from harness import draft, mounted
 
 from retrovue_uow import AssetDraft, Catalog, Collection, IngestResult
+from retrovue_uow.testing import FakeImporter
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später.mkv") for form in ("NFC", "NFD"))
 KEY = f"/media/{COMPOSED}"

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import Dump, FakeImporter, changed, draft, dump, episode, movie
+from harness import changed, draft, episode, movie
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof.figures import Proof, Size
@@ -32,6 +32,7 @@ from retrovue_uow import (
     WipeOptions,
 )
 from retrovue_uow.store import checks, journal, migrations, recorder
+from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow import changes
 from retrovue_uow.uow.changes import Recording
 from retrovue_uow.uow.database import Database, Value
@@ -51,16 +52,12 @@ def newest(catalog: Catalog) -> str:
     return catalog.history(1)[0].id
 
 
-def rows(catalog: Catalog) -> Dump:
-    return dump(catalog, journal=False)
-
-
 def refused(catalog: Catalog, unit_id: str) -> str:
     """Why the undo is refused; it changes nothing."""
-    before = dump(catalog)
+    before = snapshot(catalog)
     with pytest.raises(UndoError) as caught:
         catalog.undo(unit_id)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     assert isinstance(caught.value.cause, ValidationError)
     return str(caught.value.cause)
 
@@ -82,12 +79,12 @@ def move_a_movie_to_more(db: Database) -> None:
 
 class TestRestoring:
     def test_a_wipe_is_undone_bit_for_bit(self, stocked: Catalog) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         wiped = stocked.wipe_collection("Shows")
 
         undone = stocked.undo(wiped.unit_id or "")
 
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
         assert (undone.undone_unit_id, undone.operations) == (wiped.unit_id, ("collection_wipe",))
         assert stocked.unit(undone.unit_id or "").counts == {
             table: {"insert": kinds["delete"]} for table, kinds in (stocked.unit(wiped.unit_id or "").counts or {}).items()
@@ -96,12 +93,12 @@ class TestRestoring:
 
     def test_an_undo_is_undone(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        after = rows(stocked)
+        after = snapshot(stocked, journal=False)
         undone = stocked.undo(wiped.unit_id or "")
 
         stocked.undo(undone.unit_id or "")
 
-        assert rows(stocked) == after
+        assert snapshot(stocked, journal=False) == after
         assert stocked.check().is_sound
 
     def test_what_the_undo_changed_is_the_unit_s_inverse_and_its_own_journal_entry(self, stocked: Catalog) -> None:
@@ -116,11 +113,11 @@ class TestRestoring:
 
     def test_a_dry_run_tells_the_changes_of_the_real_one_and_keeps_nothing(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         preview = stocked.undo(wiped.unit_id or "", dry_run=True)
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
         assert (preview.unit_id, preview.dry_run) == (None, True)
         assert preview.changes == stocked.undo(wiped.unit_id or "").changes
 
@@ -131,17 +128,17 @@ class TestRestoring:
         importer.drafts = [episode(f"Show {number // 100}", 1, number % 100) for number in range(count)]
         catalog.detach_enricher("Shows", "fake")
         catalog.ingest_collection("Shows")
-        before = rows(catalog)
+        before = snapshot(catalog, journal=False)
         wiped = catalog.wipe_collection("Shows", WipeOptions(expect_assets=count))
 
         catalog.undo(wiped.unit_id or "")
 
-        assert rows(catalog) == before
+        assert snapshot(catalog, journal=False) == before
 
     def test_a_rebuild_is_one_unit_with_two_operations_and_one_undo(self, stocked: Catalog) -> None:
         with stocked.session() as db:
             db.execute("UPDATE asset SET approved = 1")
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
 
         with stocked.prepare_ingest("Shows", as_if_empty=True) as prepared, stocked.session():
             stocked.wipe_collection("Shows")
@@ -149,23 +146,23 @@ class TestRestoring:
 
         unit = stocked.unit(newest(stocked))
         assert [each.name for each in unit.operations] == ["collection_wipe", "collection_ingest"]
-        assert rows(stocked) != before
+        assert snapshot(stocked, journal=False) != before
         stocked.undo(unit.id)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_a_unit_that_added_a_collection_and_filled_it_is_undone(self, stocked: Catalog, media: Path) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         with stocked.session() as db:
             stocked.add_collection("station", "More", path_mappings={"/more": str(media)})
             move_a_movie_to_more(db)
 
         stocked.undo(newest(stocked))
 
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_undone_inside_a_session_it_is_recorded_with_the_rest(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
 
         with stocked.session():
             stocked.undo(wiped.unit_id or "")
@@ -174,7 +171,7 @@ class TestRestoring:
         unit = stocked.unit(newest(stocked))
         assert [each.name for each in unit.operations] == ["unit_undo", "collection_disable"]
         stocked.undo(unit.id)
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_a_contained_undo_that_fails_leaves_the_session_usable(self, stocked: Catalog) -> None:
         with stocked.session():
@@ -185,12 +182,12 @@ class TestRestoring:
         assert not stocked.collection("Shows").enabled
 
     def test_the_configuration_of_a_station_is_undone(self, catalog: Catalog) -> None:
-        before = rows(catalog)
+        before = snapshot(catalog, journal=False)
         catalog.add_source("station", "fake")
 
         catalog.undo(newest(catalog))
 
-        assert rows(catalog) == before
+        assert snapshot(catalog, journal=False) == before
 
 
 class TestRefusing:
@@ -217,13 +214,13 @@ class TestRefusing:
         assert str(missing.unit_id) in reason
 
     def test_what_was_changed_and_changed_back_is_no_obstacle(self, stocked: Catalog) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         approved = stocked.approve(AssetSelector(kind="movie"))
         stocked.undo(stocked.wipe_collection("Shows").unit_id or "")
 
         stocked.undo(approved.unit_id or "")
 
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_a_row_that_is_gone_is_named_with_the_unit_that_deleted_it(self, stocked: Catalog) -> None:
         ingested = newest(stocked)
@@ -282,14 +279,14 @@ class TestRefusing:
         assert f"undone already, by unit {undone.unit_id!r}" in refused(stocked, wiped.unit_id or "")
 
     def test_a_unit_whose_undo_was_undone_can_be_undone_again(self, stocked: Catalog) -> None:
-        before = rows(stocked)
+        before = snapshot(stocked, journal=False)
         wiped = stocked.wipe_collection("Shows")
         undone = stocked.undo(wiped.unit_id or "")
         stocked.undo(undone.unit_id or "")
 
         stocked.undo(wiped.unit_id or "")
 
-        assert rows(stocked) == before
+        assert snapshot(stocked, journal=False) == before
 
     @pytest.mark.parametrize("unit_id", ["", "nothing", "0" * 36, 7, None, "\udc80"])
     def test_an_unknown_unit_is_refused(self, stocked: Catalog, unit_id: Any) -> None:
@@ -311,13 +308,13 @@ class TestRefusing:
 
     def test_an_undo_of_an_undo_of_an_expired_unit_is_no_riddle(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        after = rows(stocked)
+        after = snapshot(stocked, journal=False)
         with Catalog(stocked.database.path, undo_units=1) as forgetful:
             undone = forgetful.undo(wiped.unit_id or "")
 
         assert "undone already" in refused(stocked, wiped.unit_id or "")
         stocked.undo(undone.unit_id or "")
-        assert rows(stocked) == after
+        assert snapshot(stocked, journal=False) == after
         assert "no longer recorded" in refused(stocked, wiped.unit_id or "")
 
     def test_a_collection_that_somebody_works_on_is_left_alone(self, stocked: Catalog) -> None:
@@ -330,14 +327,14 @@ class TestRefusing:
 
     def test_without_the_session_extension_it_refuses_politely(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(UndoError) as caught:
             stocked.undo(newest(stocked))
 
         assert isinstance(caught.value.cause, ResourceError)
         assert "session extension" in str(caught.value)
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_a_unit_committed_without_the_session_extension_is_judged_in_full_and_never_undone(
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
@@ -392,13 +389,13 @@ class TestTampering:
             stocked.undo(str(wiped.unit_id))
 
     def test_a_unit_of_an_older_schema_is_undone_where_its_tables_are_as_they_were(self, stocked: Catalog) -> None:
-        before = dump(stocked, journal=False)
+        before = snapshot(stocked, journal=False)
         wiped = stocked.wipe_collection("Shows")
         self.tamper(stocked, "UPDATE unit_of_work SET schema_version = 1 WHERE id = ?", wiped.unit_id)
 
         stocked.undo(str(wiped.unit_id))
 
-        assert dump(stocked, journal=False) == before
+        assert snapshot(stocked, journal=False) == before
 
     def test_a_unit_whose_tables_a_migration_has_changed_since_is_refused_by_the_table(
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch
@@ -434,12 +431,12 @@ class TestTampering:
     def test_a_rule_that_was_tampered_with_lets_nothing_pass(self, stocked: Catalog) -> None:
         self.tamper(stocked, "DROP VIEW violation")
         self.tamper(stocked, "CREATE VIEW violation AS SELECT '' AS rule, '' AS subject, '' AS id, '' AS detail WHERE false")
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(ResourceError, match="open it again"), stocked.session() as db:
             db.execute("DELETE FROM movie_asset")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
         with Catalog(stocked.database.path) as again:
             assert again.check().is_sound
         stocked.disable_collection("Shows")
@@ -447,12 +444,12 @@ class TestTampering:
     def test_a_catalogue_that_a_newer_version_has_migrated_meanwhile_is_left_alone(self, stocked: Catalog) -> None:
         self.tamper(stocked, "CREATE TABLE novelty (id INTEGER PRIMARY KEY) STRICT")
         self.tamper(stocked, "PRAGMA user_version = 99")
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(ResourceError, match="schema version 99"), stocked.session() as db:
             db.execute("UPDATE asset SET width = 640")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_a_table_without_a_key_is_not_written(self, stocked: Catalog) -> None:
         self.tamper(stocked, "CREATE TABLE note (text TEXT)")
@@ -545,7 +542,7 @@ class TestTraps:
 
 
 def test_a_catalogue_copied_to_another_machine_simply_works(stocked: Catalog, tmp_path: Path) -> None:
-    before = rows(stocked)
+    before = snapshot(stocked, journal=False)
     wiped = stocked.wipe_collection("Shows")
     stocked.close()
     elsewhere = tmp_path / "elsewhere"
@@ -554,7 +551,7 @@ def test_a_catalogue_copied_to_another_machine_simply_works(stocked: Catalog, tm
 
     with Catalog(elsewhere / "station.db") as copied:
         copied.undo(wiped.unit_id or "")
-        assert rows(copied) == before
+        assert snapshot(copied, journal=False) == before
 
 
 Step = Callable[[Catalog], object]
@@ -653,7 +650,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cat
         opened.pop().close()
 
 
-def everything(catalog: Catalog) -> Dump:
+def everything(catalog: Catalog) -> dict[str, list[tuple[Any, ...]]]:
     db = catalog.database
     return {table: db.execute(f"SELECT * FROM {table} ORDER BY {key}") for table, key in read_shape(db).keys.items()}  # noqa: S608
 

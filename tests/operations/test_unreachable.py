@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump
+from harness import draft
 
 from retrovue_uow import (
     AssetDraft,
@@ -21,6 +21,7 @@ from retrovue_uow import (
     ValidationError,
 )
 from retrovue_uow.media import paths
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Alien", "Brazil", "Cube")
 
@@ -49,10 +50,10 @@ def stocked(catalog: Catalog, files: Path) -> Catalog:
 
 def refused(catalog: Catalog, filters: IngestFilters = IngestFilters()) -> IngestError:  # noqa: B008  frozen
     """The error that an ingest gives, which changes nothing."""
-    before = dump(catalog)
+    before = snapshot(catalog)
     with pytest.raises(IngestError) as caught:
         catalog.ingest_collection("Shows", filters)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     return caught.value
 
 
@@ -260,9 +261,9 @@ def test_a_fact_that_was_not_known_is_filled_in_and_is_no_change(
     assert enricher.seen == []
     assert [asset.size for asset in unmeasured.schedulable_assets()] == [100, 101, 102]
     assert all(asset.mtime_ns for asset in unmeasured.assets())
-    before = dump(unmeasured, journal=False)
+    before = snapshot(unmeasured, journal=False)
     assert unmeasured.ingest_collection("Shows").unchanged == 3
-    assert dump(unmeasured, journal=False) == before
+    assert snapshot(unmeasured, journal=False) == before
 
 
 def test_a_refresh_of_all_withdraws_nothing_for_a_fact_that_was_not_known(unmeasured: Catalog) -> None:
@@ -287,21 +288,21 @@ def test_processing_fills_in_what_was_not_known(unmeasured: Catalog, files: Path
 
 
 def test_a_dry_run_fills_in_nothing(unmeasured: Catalog) -> None:
-    before = dump(unmeasured)
+    before = snapshot(unmeasured)
 
     assert unmeasured.ingest_collection("Shows", dry_run=True).unchanged == 3
-    assert dump(unmeasured) == before
+    assert snapshot(unmeasured) == before
 
 
 @pytest.mark.parametrize("facts", [{}, {"size": 5, "mtime_ns": 5}])
 def test_processing_a_file_that_is_not_there_is_refused_as_wrong(catalog: Catalog, files: Path, facts: Any) -> None:
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(AssetProcessingError, match="is not there") as caught:
         catalog.process_asset(attrs.evolve(named("Ghost", **facts), file_path=str(files / "Ghost.mkv")), "Shows")
 
     assert isinstance(caught.value.cause, ValidationError)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_an_mtime_that_no_catalogue_can_keep_says_what_it_is(stocked: Catalog, files: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import (
     Catalog,
@@ -20,6 +20,7 @@ from retrovue_uow import (
     WipeError,
     WipeOptions,
 )
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 CATALOGUE_TABLES = ("asset", "asset_metadata", "episode", "episode_asset", "marker", "movie_asset", "season", "title")
 
@@ -49,11 +50,11 @@ def cause_of(caught: pytest.ExceptionInfo[WipeError]) -> BaseException:
 
 
 def test_the_counts_are_the_rows_that_went(shared: Catalog) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     result = shared.wipe_collection("Shows")
 
-    after = dump(shared)
+    after = snapshot(shared)
     went = {table: len(before[table]) - len(after[table]) for table in CATALOGUE_TABLES}
     assert dict(result.deleted) == went
     assert went == {
@@ -83,16 +84,16 @@ def test_wiping_every_collection_leaves_no_title(shared: Catalog) -> None:
     for each in ("Shows", "More"):
         shared.wipe_collection(each)
 
-    after = dump(shared)
+    after = snapshot(shared)
     assert {table: after[table] for table in CATALOGUE_TABLES} == {table: [] for table in CATALOGUE_TABLES}
 
 
 def test_configuration_stays(shared: Catalog) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     shared.wipe_collection("Shows")
 
-    after = dump(shared)
+    after = snapshot(shared)
     for table in ("source", "collection", "path_mapping", "collection_enricher"):
         assert after[table] == before[table]
 
@@ -123,10 +124,10 @@ def test_an_empty_collection_may_be_wiped(catalog: Catalog, collection: Collecti
 
 
 def test_a_dry_run_reports_what_the_real_one_does_and_leaves_no_trace(shared: Catalog) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     dry = shared.wipe_collection("Shows", WipeOptions(dry_run=True))
-    assert dump(shared) == before
+    assert snapshot(shared) == before
     real = shared.wipe_collection("Shows")
 
     assert dry.dry_run
@@ -135,14 +136,14 @@ def test_a_dry_run_reports_what_the_real_one_does_and_leaves_no_trace(shared: Ca
 
 @pytest.mark.parametrize("expected", [0, 6, 8, -1])
 def test_another_number_of_assets_than_expected_is_refused(shared: Catalog, expected: int) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     with pytest.raises(WipeError, match=f"holds 7 assets, not the expected {expected}") as caught:
         shared.wipe_collection("Shows", WipeOptions(expect_assets=expected))
 
     assert isinstance(cause_of(caught), ValidationError)
     assert caught.value.phase == "preflight"
-    assert dump(shared) == before
+    assert snapshot(shared) == before
 
 
 @pytest.mark.parametrize("expected", [None, 7])
@@ -152,13 +153,13 @@ def test_the_expected_number_of_assets_goes(shared: Catalog, expected: int | Non
 
 @pytest.mark.parametrize("selector", ["Nothing", "Sh%", "Show_", "%", "_____", "", "Show"])
 def test_a_selector_that_names_nothing_wipes_nothing(shared: Catalog, selector: str) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     with pytest.raises(WipeError) as caught:
         shared.wipe_collection(selector)
 
     assert isinstance(cause_of(caught), ValidationError)
-    assert dump(shared) == before
+    assert snapshot(shared) == before
 
 
 def test_wildcards_in_a_name_are_letters(shared: Catalog) -> None:
@@ -184,14 +185,14 @@ def test_a_wipe_is_refused_while_somebody_else_works_on_the_collection(shared: C
 
 
 def test_a_wipe_whose_error_is_swallowed_does_not_commit_what_surrounds_it(shared: Catalog) -> None:
-    before = dump(shared)
+    before = snapshot(shared)
 
     with pytest.raises(ContractError), shared.session():
         shared.disable_collection("More")
         with pytest.raises(OperationError):
             shared.wipe_collection("Shows", WipeOptions(expect_assets=1))
 
-    assert dump(shared) == before
+    assert snapshot(shared) == before
 
 
 def test_a_dry_run_inside_a_session_leaves_the_session_usable(shared: Catalog) -> None:

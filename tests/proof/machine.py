@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from harness import FakeEnricher, FakeImporter, operations_of_catalog
+from harness import operations_of_catalog
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from proof import model as plain_model
@@ -48,6 +48,7 @@ from retrovue_uow import (
     WipeError,
     WipeOptions,
 )
+from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 NAMES = ("Shows", "More", "Found")
 """The collections: with an enricher, without, and one that is there once it was discovered."""
@@ -293,7 +294,7 @@ class Machine(RuleBasedStateMachine):
 
     def opened(self) -> Catalog:
         importer = FakeImporter(found=[FoundCollection("Found", None, {ROOTS[0]: self.local(ROOTS[0])})])
-        enricher = FakeEnricher(measured)
+        enricher = FakeEnricher(returns=measured)
         return Catalog(Path(self.folder.name, "catalog.db"), importers={"fake": importer}, enrichers={"fake": enricher})
 
     def local(self, path: str) -> str:

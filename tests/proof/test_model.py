@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from harness import FakeImporter, draft, operations_of_catalog
+from harness import draft, operations_of_catalog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from proof import model
@@ -14,6 +14,7 @@ from proof.figures import Proof, Size
 from proof.machine import Machine, model_lines
 
 from retrovue_uow import AssetSelector, Catalog, Collection
+from retrovue_uow.testing import FakeImporter
 
 RUNS = 8
 STEPS = 40

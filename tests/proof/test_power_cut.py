@@ -13,12 +13,12 @@ from pathlib import Path
 import apsw
 import attrs
 import pytest
-from harness import Dump, dump
 from proof.figures import Proof, Size
 from proof.powercut import Event, RecordingDisk, Replay
 from proof.workload import NAMES, offer, one_operation, opened, set_up
 
 from retrovue_uow import RetroVueError
+from retrovue_uow.testing import Snapshot, snapshot
 from retrovue_uow.uow import connection
 
 ROLLBACK_JOURNAL = {"journal_mode": "delete", "synchronous": 3}
@@ -32,7 +32,7 @@ class Recording:
 
     seed: int
     events: list[Event]
-    states: list[Dump]
+    states: list[Snapshot]
 
     @property
     def made_at(self) -> int:
@@ -45,11 +45,11 @@ def recorded(folder: Path, seed: int, operations: int, settings: Mapping[str, ob
     chance = random.Random(seed)
     path = folder / f"run-{seed}" / "catalog.db"
     path.parent.mkdir()
-    states: list[Dump] = []
+    states: list[Snapshot] = []
     with RecordingDisk(str(path.parent)) as disk, with_settings(settings):
 
         def done() -> None:
-            states.append(dump(path))
+            states.append(snapshot(path))
             disk.promise(len(states) - 1)
 
         catalog = opened(path)
@@ -75,12 +75,12 @@ def with_settings(settings: Mapping[str, object]) -> Iterator[None]:
         yield
 
 
-def complaint(path: Path, wanted: list[Dump]) -> str | None:
+def complaint(path: Path, wanted: list[Snapshot]) -> str | None:
     """What is wrong with a catalogue that should open without further ado, hold one of the states, and work."""
     try:
         with opened(path) as catalog:
             try:
-                found = dump(path)
+                found = snapshot(path)
             except UnicodeDecodeError as error:  # the reader is the test's own
                 return f"holds text that is none: {error}"
             report = catalog.check()
@@ -117,7 +117,7 @@ def spread(recording: Recording, cuts: int) -> list[int]:
     return [first + (len(recording.events) - first) * number // cuts for number in range(cuts)]
 
 
-def allowed(recording: Recording, replay: Replay) -> list[Dump]:
+def allowed(recording: Recording, replay: Replay) -> list[Snapshot]:
     """What the catalogue may hold: what it held when the last operation returned, or after the one that was being done."""
     return recording.states[:1] if replay.promised is None else recording.states[replay.promised : replay.promised + 2]
 

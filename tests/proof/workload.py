@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import FakeEnricher, FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import AssetSelector, Catalog, OperationError, ValidationError
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Shows", "More")
 POOL = (
@@ -101,4 +102,4 @@ def one_operation(catalog: Catalog, chance: random.Random) -> bool:
 
 def fingerprint(path: Path | str, *, journal: bool = False) -> str:
     """A short text that changes with any row of a catalogue."""
-    return hashlib.sha256(repr(dump(path, journal=journal)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(snapshot(path, journal=journal).tables).encode()).hexdigest()[:16]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import FakeImporter, draft
+from harness import draft
 
 from retrovue_uow import Catalog, Collection
 from retrovue_uow.store import assets
 from retrovue_uow.store.assets import KnownAsset, KnownAssets
+from retrovue_uow.testing import FakeImporter
 
 ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
 UNCHANGED = ("key", "/media/a.mkv", 1000, 7, "sidecars", "enrichers")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from harness import FakeEnricher, dump
-
 from retrovue_uow import AttachedEnricher, Catalog, Collection, Source
+from retrovue_uow.testing import FakeEnricher, snapshot
 
 CONFIG = {"root": "/srv/Größe", "nested": MappingProxyType({"deep": [1, None]})}
 TOLD = {"root": "/srv/Größe", "nested": {"deep": [1, None]}}
@@ -21,7 +20,7 @@ def test_a_source_is_kept_as_it_was_said(catalog: Catalog) -> None:
 
     assert station == Source(added.id, "station", "fake", TOLD)
     assert (archive.name, archive.config) == ("archive", {})
-    assert {row[1:4] for row in dump(catalog)["source"]} == {("station", "fake", WRITTEN), ("archive", "fake", "{}")}
+    assert {row[1:4] for row in snapshot(catalog)["source"]} == {("station", "fake", WRITTEN), ("archive", "fake", "{}")}
 
 
 def test_a_collection_is_kept_with_its_mappings_and_enrichers_in_order(catalog: Catalog, collection: Collection) -> None:
@@ -52,4 +51,4 @@ def test_a_collection_is_kept_with_its_mappings_and_enrichers_in_order(catalog: 
         AttachedEnricher("last", {}, 200),
     )
     assert shows == collection
-    assert [row[3] for row in dump(catalog)["collection_enricher"] if row[1] == more.id] == ["{}", WRITTEN, "{}"]
+    assert [row[3] for row in snapshot(catalog)["collection_enricher"] if row[1] == more.id] == ["{}", WRITTEN, "{}"]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from harness import FakeImporter, draft, dump, episode, movie
+from harness import draft, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, Collection
 from retrovue_uow.model import TitleKind
 from retrovue_uow.store import decisions
 from retrovue_uow.store.decisions import Decisions, Identity, TitleIdentity
+from retrovue_uow.testing import FakeImporter, snapshot
 
 DARK = Identity("episode", "Dark", 2017, 1, (3, 4), "Past and Present")
 NOW = "2026-01-31T09:05:07.123456Z"
@@ -125,4 +126,4 @@ class TestKeeping:
 
         told = decisions.decisions(catalog.database, collection.id).assignments
         assert told == {**said, "/media/a": attrs.evolve(DARK, title="Darkness", year=None)}
-        assert [row[1:] for row in dump(catalog)["title_spelling"]] == [("show", "Dark", 2017, "Darkness", None)]
+        assert [row[1:] for row in snapshot(catalog)["title_spelling"]] == [("show", "Dark", 2017, "Darkness", None)]

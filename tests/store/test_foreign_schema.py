@@ -6,10 +6,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog, OperationError, ResourceError
 from retrovue_uow.store import migrations
+from retrovue_uow.testing import snapshot
 
 NOSY = "CREATE TRIGGER nosy AFTER INSERT ON {0} BEGIN SELECT 1; END"
 
@@ -35,13 +35,13 @@ def put(path: str | Path, sql: str) -> None:
 )
 def test_a_trigger_on_a_table_of_ours_stops_every_unit(catalog: Catalog, sql: str, told: str) -> None:
     put(catalog.database.path, sql)
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(OperationError, match=told) as caught:
         catalog.add_source("meanwhile")
 
     assert isinstance(caught.value.cause, ResourceError)
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_a_trigger_on_a_table_of_ours_stops_every_unit(catalog: Catalog, sql: st
 def test_what_is_no_longer_this_library_s_catalogue_stops_every_unit(catalog: Catalog, sql: str, told: str) -> None:
     catalog.add_source("before")
     put(catalog.database.path, sql)
-    before = dump(catalog)
+    before = snapshot(catalog)
 
     with pytest.raises(OperationError, match=f"'{catalog.database.path}'.*{told}"):
         catalog.add_source("meanwhile")
 
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
 
 
 def test_a_dropped_trigger_stops_nothing_any_more(catalog: Catalog) -> None:
@@ -80,7 +80,7 @@ def test_a_dropped_trigger_stops_nothing_any_more(catalog: Catalog) -> None:
 
     catalog.add_source("after")
 
-    assert len(dump(catalog)["source"]) == 1
+    assert len(snapshot(catalog)["source"]) == 1
 
 
 def test_at_most_ten_triggers_are_named(catalog: Catalog) -> None:
@@ -107,7 +107,7 @@ def test_tables_and_views_of_one_s_own_may_have_triggers(catalog: Catalog) -> No
     with catalog.session() as db:
         db.execute("INSERT INTO note (text) VALUES (' mine ')")
 
-    assert dump(catalog)["note"] == [(1, "mine")]
+    assert snapshot(catalog)["note"] == [(1, "mine")]
     assert catalog.check().is_sound
 
 
@@ -126,10 +126,10 @@ def test_an_older_catalogue_with_a_trigger_on_a_table_of_ours_stays_as_it_is(tmp
     path = tmp_path / "catalog.db"
     put(path, migrations.migrations()[0])
     put(path, f"PRAGMA user_version = 1; PRAGMA application_id = {migrations.APPLICATION_ID}; {NOSY.format('source')}")
-    before = dump(path)
+    before = snapshot(path)
 
     with pytest.raises(ResourceError, match=f"'{path}' is of an older version" if read_only else r"'nosy' \(on source\)"):
         Catalog(path, read_only=read_only)
 
-    assert dump(path) == before
+    assert snapshot(path) == before
     assert not list(tmp_path.glob("*.bak"))

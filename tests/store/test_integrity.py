@@ -6,12 +6,13 @@ from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 import pytest
-from harness import FakeImporter, changed, movie
+from harness import changed, movie
 
 from retrovue_uow import Catalog, Collection, Database
 from retrovue_uow.model import Violation
 from retrovue_uow.store import checks, touched
 from retrovue_uow.store.migrations import rule_names
+from retrovue_uow.testing import FakeImporter
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 

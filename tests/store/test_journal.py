@@ -9,10 +9,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import dump
 
 from retrovue_uow import Catalog, Collection, ContractError, JournalUnit, ValidationError, WipeOptions
 from retrovue_uow.store import journal, migrations, recorder
+from retrovue_uow.testing import snapshot
 
 
 @pytest.fixture
@@ -56,40 +56,40 @@ class TestUnits:
         self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch, *, has_sessions: bool
     ) -> None:
         monkeypatch.setattr(recorder, "HAS_SESSIONS", has_sessions)
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with stocked.session() as db:
             db.execute("SELECT name FROM source")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_what_was_written_and_undone_again_is_not_remembered(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with stocked.session() as db:
             db.execute("UPDATE source SET name = 'renamed'")
             db.execute("UPDATE source SET name = 'station'")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_an_operation_that_was_survived_is_not_remembered(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with stocked.session(), pytest.raises(ZeroDivisionError), stocked.session(contain=True):
             stocked.add_source("another")
             raise ZeroDivisionError
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_a_dry_run_within_a_session_is_not_remembered(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with stocked.session():
             preview = stocked.wipe_collection("Shows", WipeOptions(dry_run=True))
 
         assert preview.changes is not None
         assert preview.changes.counts["asset"] == {"delete": 4}
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_every_recording_ends_with_the_unit(self, stocked: Catalog) -> None:
         with stocked.session() as db:
@@ -128,31 +128,31 @@ class TestUnits:
 
 class TestGate:
     def test_a_single_row_is_judged(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(ValidationError, match="movie"), stocked.session() as db:
             db.execute("DELETE FROM movie_asset")
             assert db.unit_changes() == 1
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_what_stands_before_an_operation_is_judged_though_the_operation_was(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(ValidationError), stocked.session() as db:
             db.execute("DELETE FROM movie_asset")
             stocked.add_source("another")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
     def test_what_stands_after_an_operation_is_judged_though_the_operation_was(self, stocked: Catalog) -> None:
-        before = dump(stocked)
+        before = snapshot(stocked)
 
         with pytest.raises(ValidationError), stocked.session() as db:
             stocked.add_source("another")
             db.execute("DELETE FROM movie_asset")
 
-        assert dump(stocked) == before
+        assert snapshot(stocked) == before
 
 
 GUARDED = {
@@ -188,13 +188,13 @@ class TestGuard:
 
     @pytest.mark.parametrize("statement", GUARDED.values(), ids=GUARDED)
     def test_a_session_can_neither_write_the_journal_nor_what_it_rests_on(self, guarded: Catalog, statement: str) -> None:
-        before = dump(guarded)
+        before = snapshot(guarded)
 
         with pytest.raises(ContractError, match="this library"), guarded.session() as db:
             db.execute("UPDATE source SET name = 'renamed'")
             db.execute(statement)
 
-        assert dump(guarded) == before
+        assert snapshot(guarded) == before
         assert guarded.check().is_sound
         guarded.add_source("another")
 
@@ -229,7 +229,7 @@ class TestGuard:
             db.execute("INSERT INTO scratch DEFAULT VALUES")
             db.execute("DROP TABLE scratch")
 
-        assert dump(stocked)["own"] == [(1, "x")]
+        assert snapshot(stocked)["own"] == [(1, "x")]
 
     def test_the_version_can_be_read(self, stocked: Catalog) -> None:
         with stocked.session() as db:
@@ -273,7 +273,7 @@ class TestRecords:
             for unit_id, _, _ in before:
                 assert catalog.changes(str(unit_id)).counts == catalog.unit(str(unit_id)).counts
 
-        old = [(row[0], row[7], row[8]) for row in dump(path)["unit_of_work"] if row[9] is None and row[0] != settled.id]
+        old = [(row[0], row[7], row[8]) for row in snapshot(path)["unit_of_work"] if row[9] is None and row[0] != settled.id]
         assert old == before
 
 

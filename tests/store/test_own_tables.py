@@ -6,12 +6,13 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import FakeImporter, draft, dump, episode
+from harness import draft, episode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrovue_uow import Catalog, Collection, ContractError, RetroVueError, ValidationError
 from retrovue_uow.store import checks, touched
+from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Recording
 from retrovue_uow.uow.database import Value
 from retrovue_uow.uow.tables import quoted, read_shape
@@ -52,20 +53,20 @@ def test_a_sound_table_is_written_recorded_and_undone(station: Catalog, collecti
     table = read_shape(station.database)
     (name,) = table.keys.keys() - read_shape_of_ours()
     referred = parent.partition(".")[2] or "id"
-    before = dump(station, journal=False)
+    before = snapshot(station, journal=False)
 
     with station.session() as db:
         ((value,),) = db.execute(f"SELECT {referred} FROM {parent.partition('.')[0]} LIMIT 1")  # noqa: S608  the names are those above
         key: Value = b"\x00\xff" if name == "pictures" else 1.5 if name == "moments" else 7
         db.execute(f"INSERT INTO {quoted(name)} VALUES (?, ?)", (key, value))  # noqa: S608  the names are those above
     unit = station.history(1)[0]
-    written = dump(station, journal=False)
+    written = snapshot(station, journal=False)
     wiped = station.wipe_collection(collection.name)
     station.undo(str(wiped.unit_id))
-    assert dump(station, journal=False) == written
+    assert snapshot(station, journal=False) == written
     station.undo(unit.id)
 
-    assert dump(station, journal=False) == before
+    assert snapshot(station, journal=False) == before
     assert station.check().violations == ()
     with pytest.raises(RetroVueError, match=r"not there|FOREIGN KEY"), station.session() as db:
         db.execute("PRAGMA defer_foreign_keys = 1")
@@ -108,33 +109,33 @@ def test_a_table_that_cannot_be_recorded_is_not_written_and_stops_nothing_else(
     elsewhere(station, f"CREATE TABLE {ddl}")
     station.wipe_collection(collection.name)
     station.ingest_collection(collection.name)
-    before = dump(station)
+    before = snapshot(station)
 
     for sql in ("INSERT INTO note VALUES (1, NULL)", "UPDATE NOTE SET text = 2", 'DELETE FROM main."note"'):
         with pytest.raises(ContractError, match=r"changes in table .* cannot be recorded"), station.session() as db:
             db.execute(sql)
 
-    assert dump(station) == before
+    assert snapshot(station) == before
     with Catalog(station.database.path) as again:
         again.add_source("goes on")
 
 
 def test_a_cascade_writes_no_table_that_cannot_be_recorded(station: Catalog, collection: Collection) -> None:
     elsewhere(station, "CREATE TABLE note (text, x TEXT REFERENCES asset (id) ON DELETE CASCADE)")
-    before = dump(station)
+    before = snapshot(station)
 
     with pytest.raises(RetroVueError, match="changes in table 'note' cannot be recorded"):
         station.wipe_collection(collection.name)
 
-    assert dump(station) == before
+    assert snapshot(station) == before
 
 
 def test_a_row_without_a_key_is_refused_and_one_that_is_there_stops_nothing_else(station: Catalog) -> None:
     elsewhere(station, "CREATE TABLE f (h TEXT PRIMARY KEY, v)")
-    before = dump(station)
+    before = snapshot(station)
     with pytest.raises(ValidationError, match="row of table 'f' has no key"), station.session() as db:
         db.execute("INSERT INTO f VALUES (NULL, 1)")
-    assert dump(station) == before
+    assert snapshot(station) == before
 
     elsewhere(station, "INSERT INTO f VALUES (NULL, 1)")
 
@@ -208,11 +209,11 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
             tail = data.draw(st.sampled_from(["", " WITHOUT ROWID"]))
             key, column, refers = data.draw(KEYS), quoted(data.draw(NAMES) + "2"), data.draw(REFERENCES)
             elsewhere(catalog, f"CREATE TABLE {quoted(table)} ({quoted(table + '1')} {key}, {column}{refers}){tail}")
-        start = dump(catalog, journal=False)
+        start = snapshot(catalog, journal=False)
         pool = [*(asset.id for asset in catalog.assets()), catalog.collection("Shows").id]
         values = st.one_of(VALUES, st.sampled_from(pool))
         for table in data.draw(st.lists(st.sampled_from(tables), min_size=1, max_size=4), label="written"):
-            before = dump(catalog, journal=False)
+            before = snapshot(catalog, journal=False)
             try:
                 with catalog.session() as db:
                     recording = Recording(db, read_shape(db))
@@ -223,18 +224,18 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
                         near = checks.broken_references(db)
                     assert set(near) == set(checks.all_broken_references(db))
             except RetroVueError:
-                assert dump(catalog, journal=False) == before
-        filled = dump(catalog, journal=False)
+                assert snapshot(catalog, journal=False) == before
+        filled = snapshot(catalog, journal=False)
         try:
             wiped = catalog.wipe_collection("Shows")
         except RetroVueError:
-            assert dump(catalog, journal=False) == filled
+            assert snapshot(catalog, journal=False) == filled
         else:
             catalog.undo(str(wiped.unit_id))
-            assert dump(catalog, journal=False) == filled
+            assert snapshot(catalog, journal=False) == filled
         for unit in [each for each in catalog.history() if [one.name for one in each.operations] == ["session"]]:
             catalog.undo(unit.id)
-        assert dump(catalog, journal=False) == start
+        assert snapshot(catalog, journal=False) == start
         assert catalog.check().violations == ()
 
 

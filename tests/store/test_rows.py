@@ -7,9 +7,10 @@ from pathlib import Path
 import apsw
 import attrs
 import pytest
-from harness import FakeImporter, dump, movie
+from harness import movie
 
 from retrovue_uow import AssetSelector, Catalog, Collection, UndoError
+from retrovue_uow.testing import FakeImporter, snapshot
 
 
 @pytest.fixture
@@ -21,10 +22,10 @@ def stocked(catalog: Catalog, collection: Collection) -> Catalog:
 
 def reason_against(catalog: Catalog, unit_id: str | None) -> str:
     """Why the unit cannot be undone, without what is said of every unit; nothing is changed."""
-    before = dump(catalog)
+    before = snapshot(catalog)
     with pytest.raises(UndoError) as caught:
         catalog.undo(unit_id or "")
-    assert dump(catalog) == before
+    assert snapshot(catalog) == before
     return str(caught.value.cause).partition("nothing was changed: ")[2]
 
 
@@ -57,7 +58,7 @@ def test_a_row_that_is_gone_since_goes_by_its_key(stocked: Catalog) -> None:
 
 def test_a_row_without_a_name_goes_by_its_key(stocked: Catalog) -> None:
     ingested = stocked.history(1)[0].id
-    (link,) = dump(stocked)["movie_asset"]
+    (link,) = snapshot(stocked)["movie_asset"]
     behind_the_back(stocked, "DELETE FROM movie_asset")
 
     reason = reason_against(stocked, ingested)

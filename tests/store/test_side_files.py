@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from harness import FakeEnricher, FakeImporter
 
 from retrovue_uow import Catalog, Collection, ResourceError
+from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 
 @contextmanager

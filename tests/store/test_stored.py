@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import apsw
 import pytest
-from harness import FakeImporter, draft
+from harness import draft
 
 from retrovue_uow import Catalog, Collection, ResourceError
 from retrovue_uow.store import decisions
 from retrovue_uow.store.decisions import Identity
+from retrovue_uow.testing import FakeImporter
 
 READERS: dict[str, tuple[str, str, Callable[[Catalog], object]]] = {
     "source.config": ("source", "config", Catalog.sources),

@@ -7,10 +7,11 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import FakeImporter, dump, episode, movie
+from harness import episode, movie
 
 from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection
 from retrovue_uow.store.titles import Hierarchy
+from retrovue_uow.testing import FakeImporter, snapshot
 
 NOW = "2026-01-31T09:05:07.123456Z"
 
@@ -64,7 +65,7 @@ class TestAdding:
         result = catalog.ingest_collection("Shows")
 
         assert result.created_entities == {"title": 2, "season": 3, "episode": 4}
-        assert {table: len(dump(catalog)[table]) for table in result.created_entities} == result.created_entities
+        assert {table: len(snapshot(catalog)[table]) for table in result.created_entities} == result.created_entities
         assert shown(catalog) == {
             **{name: [("Dark", None, 1, 1, "Secrets")] for name in "abcd"},
             **{name: [("Dark", None, 1, 2, "Double Lives")] for name in "eh"},
@@ -121,7 +122,7 @@ class TestAdding:
             assert hierarchy.added == added
             raise TakenBackError
 
-        assert not dump(catalog)["title"]
+        assert not snapshot(catalog)["title"]
 
 
 class TestMerging:
@@ -154,7 +155,7 @@ class TestMerging:
             "g": [("Dark", None, 2, 1, "Beginnings and Endings")],
             "h": [("Darkness", None, 1, 1, None)],
         }
-        rows = dump(catalog)
+        rows = snapshot(catalog)
         assert [len(rows[table]) for table in ("title", "season", "episode", "episode_asset")] == [2, 4, 6, 8]
         assert {asset.id for asset in catalog.assets()} == assets
 
@@ -178,5 +179,5 @@ class TestRemoving:
 
         assert result.changed == 4
         assert shown(catalog) == {"b": [("Dark", None, 1, 2, None)], "d": [("Dark", None, 2, 1, None)]}
-        rows = dump(catalog)
+        rows = snapshot(catalog)
         assert [len(rows[table]) for table in ("title", "season", "episode", "episode_asset", "movie_asset")] == [2, 2, 2, 2, 1]

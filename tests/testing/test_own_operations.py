@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from cases import CASES, Case, stock
-from harness import FakeEnricher, FakeImporter, operations_of_catalog
+from harness import operations_of_catalog
 from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, IngestError
-from retrovue_uow.testing import assert_atomic
+from retrovue_uow.testing import FakeEnricher, FakeImporter, assert_atomic
 from retrovue_uow.testing.atomic import KINDS
 
 SAMPLE = 2

@@ -12,11 +12,19 @@ from pathlib import Path
 
 import apsw
 import pytest
-from harness import FakeEnricher, FakeImporter, episode
+from harness import episode
 
 from retrovue_uow import AfterCommitError, AssetDraft, Catalog, OperationError, ResourceError, ValidationError
 from retrovue_uow.rules.integrity import validate_database_consistency
-from retrovue_uow.testing import assert_atomic, assert_unchanged, drafts, fake_enricher, fake_importer
+from retrovue_uow.testing import (
+    FakeEnricher,
+    FakeImporter,
+    assert_atomic,
+    assert_unchanged,
+    drafts,
+    fake_enricher,
+    fake_importer,
+)
 
 Action = Callable[[Catalog], object]
 pytestmark = pytest.mark.proof(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from harness import FakeImporter as OwnImporter
 
 from retrovue_uow import AssetDraft, Catalog, ContractError, FoundCollection, IngestError, ResourceError
 from retrovue_uow.testing import FakeEnricher, FakeImporter, assert_unchanged, drafts, fake_enricher, fake_importer, snapshot
@@ -137,8 +136,8 @@ def test_drafts_are_a_station_s_and_the_same_each_time(catalog: Catalog) -> None
     assert {"episode", "movie", "bumper", "commercial"} <= {draft.kind for draft in found}
 
 
-def test_the_fixtures_of_this_suite_win(catalog: Catalog) -> None:
-    assert isinstance(catalog.importers["fake"], OwnImporter)
+def test_the_fixtures_of_this_suite_win(catalog: Catalog, importer: FakeImporter) -> None:
+    assert catalog.importers["fake"] is importer
 
 
 @pytest.fixture
