@@ -162,10 +162,10 @@ class Changeset:
     def _places(self, change: apsw.TableChange, found: Glance) -> _Places:
         """Where in the values of a change its key and its references stand, and where `found` gathers them."""
         table = change.name
-        if not self._fits(change):
+        columns = self.shape.columns.get(table, ())
+        if len(columns) < change.column_count or change.pk_columns != {columns.index(self.shape.keys[table])}:
             found.misfits.add(table)
             return _Places(0, defaultdict(list), ())
-        columns = self.shape.columns[table]
         if change.column_count < len(columns):
             found.grown.add(table)
         to_keys = [(columns.index(each.column), each.parent) for each in self.shape.of_child(table) if each.is_to_key]
@@ -235,12 +235,6 @@ class Changeset:
         """
         for table in self.glance.misfits:
             raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
-
-    def _fits(self, change: apsw.TableChange) -> bool:
-        columns = self.shape.columns.get(change.name, ())
-        if len(columns) < change.column_count:
-            return False
-        return change.pk_columns == {columns.index(self.shape.keys[change.name])}
 
     def apply(self, db: Database) -> Obstacle | None:
         """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.

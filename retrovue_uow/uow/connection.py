@@ -56,9 +56,14 @@ def translated(error: Untranslated, name: str) -> RetroVueError:
     """What `error`, raised by APSW for the database called `name`, is in the library's own family."""
     if not isinstance(error, apsw.Error):
         return _unbindable(error, name)
+    extended = getattr(error, "extendedresult", 0)
     if isinstance(error, apsw.ConstraintError):
-        return _constraint(error)
-    if _is_our_own_statement(error):
+        if extended == apsw.SQLITE_CONSTRAINT_COMMITHOOK:
+            return ContractError("written outside a unit of work, nothing of it remains: open one with `session()`")
+        return ConstraintError(f"SQLite refused a row: {error}")
+    # "Busy" may mean a cursor left half-read on this very connection, where waiting cannot help.
+    is_ours = "statements in progress" in str(error) or extended == apsw.SQLITE_BUSY_SNAPSHOT
+    if isinstance(error, apsw.BusyError) and is_ours:
         return ContractError(f"a half-read cursor or open blob on this very connection is in the way: close it ({error})")
     for kind, meaning in _CONTRACT_ERRORS.items():
         if isinstance(error, kind):
@@ -96,19 +101,6 @@ def _unbindable(error: UnicodeError | OverflowError | TypeError, name: str) -> R
     if isinstance(error, OverflowError):
         return ValidationError(f"a number is too large for SQLite, which has 64 bits ({error})")
     return ContractError(f"SQLite cannot take this value: {error}")
-
-
-def _is_our_own_statement(error: apsw.Error) -> bool:
-    """Whether "busy" means a cursor left half-read on this very connection, where waiting cannot help."""
-    return isinstance(error, apsw.BusyError) and (
-        "statements in progress" in str(error) or getattr(error, "extendedresult", 0) == apsw.SQLITE_BUSY_SNAPSHOT
-    )
-
-
-def _constraint(error: apsw.ConstraintError) -> RetroVueError:
-    if getattr(error, "extendedresult", None) == apsw.SQLITE_CONSTRAINT_COMMITHOOK:
-        return ContractError("written outside a unit of work, nothing of it remains: open one with `session()`")
-    return ConstraintError(f"SQLite refused a row: {error}")
 
 
 def usable_path(path: str | os.PathLike[str]) -> str:
@@ -293,8 +285,7 @@ def _judge_file(path: str, *, read_only: bool) -> None:
         return _judge_absence(path, folder, read_only=read_only)
     except OSError as error:
         raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
-    _judge_kind(path, found)
-    _judge_header(path, found.st_size)
+    _judge_content(path, found)
     if not read_only and _is_on_read_only_file_system(path):
         raise ResourceError(f"catalogue {path!r} lies on a read-only file system: open it read-only")
     if not read_only and not os.access(path, os.W_OK):
@@ -302,16 +293,9 @@ def _judge_file(path: str, *, read_only: bool) -> None:
     return None
 
 
-def _judge_kind(path: str, found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
-
-
 def _judge_side_files(path: str) -> None:
-    """SQLite waits for ever for what a FIFO in the place of its journal has to say."""
     for side_file in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
+        # For what a FIFO in the place of its journal has to say, SQLite would wait for ever.
         found = _status(side_file)
         if found is not None and not stat.S_ISREG(found.st_mode):
             raise ResourceError(f"{side_file!r} is no regular file, and SQLite needs that name: move it away")
@@ -356,11 +340,15 @@ def _status(side_file: str) -> os.stat_result | None:
         return None
 
 
-def _judge_header(path: str, size: int) -> None:
+def _judge_content(path: str, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
     if has_log(path):
         return  # a power cut may have torn the header: SQLite itself says whether it can be mended
     header = read_header(path)
-    if (size or header) and not header.startswith(SQLITE_HEADER):
+    if (found.st_size or header) and not header.startswith(SQLITE_HEADER):
         raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
 
 

@@ -292,11 +292,15 @@ class GuardedConnection:
     def _authorize(self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
         if self._controlling or action == apsw.SQLITE_READ:
             return apsw.SQLITE_OK
+        # Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself.
+        is_forgetting = (
+            (first or "").lower() == "defer_foreign_keys" and (second or "").lower() in _OFF and not self.is_applying
+        )
         denied = (
             action in _DENIED
             or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
             or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
-            or (action == apsw.SQLITE_PRAGMA and self._forgets_references(first, second))
+            or (action == apsw.SQLITE_PRAGMA and is_forgetting)
             or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
         )
         refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database)
@@ -304,10 +308,6 @@ class GuardedConnection:
             return apsw.SQLITE_OK
         self._refusal = refusal
         return apsw.SQLITE_DENY
-
-    def _forgets_references(self, pragma: str | None, value: str | None) -> bool:
-        """Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself."""
-        return (pragma or "").lower() == "defer_foreign_keys" and (value or "").lower() in _OFF and not self.is_applying
 
     def disown(self) -> None:
         """In a forked child: nobody here owns the connection, and it is never closed, for that would undo the parent's work."""

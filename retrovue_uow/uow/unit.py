@@ -13,7 +13,7 @@ import apsw
 from retrovue_uow.errors import AfterCommitError, ContractError
 from retrovue_uow.log import logger
 from retrovue_uow.uow.connection import translated
-from retrovue_uow.uow.guard import OURS, SIGNATURE, GuardedConnection, Hook, OpenUnit
+from retrovue_uow.uow.guard import OURS, SIGNATURE, GuardedConnection, Hook
 from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.writer_queue import WriterQueue
 
@@ -54,18 +54,15 @@ class Transaction(GuardedConnection):
                 self.reopen()
             return
         if not owner.is_me():
-            self._refuse_unless_owner_is_gone()
+            if owner.is_forked or not owner.is_gone():
+                raise owner.refusal(self.name)
+            logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
+            self.end()
         elif owner.is_dismissed:
             self.end()
             raise ContractError("the unit of work was ended by another thread: everything in it was rolled back")
         elif self.is_lost:
             raise self.loss()
-
-    def _refuse_unless_owner_is_gone(self) -> None:
-        if self.owner.is_forked or not self.owner.is_gone():
-            raise self.owner.refusal(self.name)
-        logger.warning("unit_of_a_dead_owner_rolled_back", database=self.name)
-        self.end()
 
     def dismiss_owner(self) -> None:
         """Undo a unit whose block has ended, but elsewhere than where it began."""
@@ -274,7 +271,8 @@ class Unit(Generic[H]):
         transaction = self._transaction
         parent = transaction.units[-2]
         failure = error or self.failure
-        self._report(failure, parent)  # before all else: an interrupt may come at any moment from here on
+        if not self._contain:  # before all else: an interrupt may come at any moment from here on
+            parent.failure = parent.failure or failure
         try:
             if transaction.is_lost:
                 if error is None:
@@ -289,16 +287,10 @@ class Unit(Generic[H]):
         finally:
             transaction.units.pop()
             self.state = "closed"
-        if failure is None:
-            if self.rollback_only is None and self.on_commit:
-                parent.on_commit.extend(self.on_commit)
-        elif error is None:
+        if failure is None and self.rollback_only is None:
+            parent.on_commit.extend(self.on_commit)
+        elif failure is not None and error is None:
             raise _swallowed(failure)
-
-    def _report(self, failure: BaseException | None, parent: OpenUnit) -> None:
-        """Tell the enclosing unit of a failure, if there is one, unless this unit contains it."""
-        if failure is not None and not self._contain:
-            parent.failure = parent.failure or failure
 
     def abandon(self) -> None:
         """Undo the unit if it was entered and not left; whoever encloses it may then not commit either."""

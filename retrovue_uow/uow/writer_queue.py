@@ -127,17 +127,13 @@ class FileLock:
                 if deadline > time.monotonic():
                     self._waiter = _Waiter(FileIO(self.path, "r+", opener=opener))
                     self._file = self._waiter.wait(deadline, until)
-            if self.is_held:
-                self._sign(facts)
+            if self._file is not None and self.is_held:
+                self._file.truncate(0)
+                self._file.write(json.dumps({"pid": os.getpid(), **facts}).encode())
         except OSError as error:
             self.release()
             raise ResourceError(f"{self.path!r} cannot be locked: {error.strerror}") from error
         return self.is_held
-
-    def _sign(self, facts: Mapping[str, object]) -> None:
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.write(json.dumps({"pid": os.getpid(), **facts}).encode())
 
     def holder(self) -> dict[str, object]:
         """What the one who holds the lock says of itself; empty where that cannot be read."""
