@@ -32,7 +32,6 @@ from retrovue_uow.rules.curation import Protection
 from retrovue_uow.rules.undo import validate_unit_exists
 from retrovue_uow.store import assets, checks, collections, journal, migrations, recorder, rows, titles, verification
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.enrichment_cache import EnrichmentCache, beside
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.store.recorder import Journal, Retention
@@ -109,7 +108,6 @@ class Catalog:
         self.importers = plugins.importer_factories(importers)
         self.enrichers = plugins.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
         self.protections = protections
-        self.enrichment_cache = EnrichmentCache(beside(self.database.path))
         self._claims = Claims(self.database.path)
         self._journal = Journal(
             self.database,
@@ -132,7 +130,7 @@ class Catalog:
         Where one part cannot be closed, the others are all the same, and the first error is raised.
         """
         errors: list[BaseException] = []
-        for part in (self.database, self.enrichment_cache, self._claims):
+        for part in (self.database, self._claims):
             try:
                 part.close()
             except ContractError:

@@ -9,6 +9,6 @@ python -m coverage erase
 python -m coverage run -m pytest -p tracing "$@" \
     --ignore=tests/uow/test_interrupts.py \
     --ignore=tests/test_starting.py \
-    --deselect=tests/store/test_enrichment_cache.py::test_ctrl_c_at_any_time_neither_loses_what_was_written_nor_locks_anybody_out
+    --deselect=tests/store/test_result_cache.py::test_ctrl_c_at_any_time_neither_loses_what_was_written_nor_locks_anybody_out
 python -m coverage combine --quiet
 python -m coverage report

@@ -14,7 +14,7 @@ import attrs
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Enricher
-from retrovue_uow.media.remembering import Basis, Remembering, Told
+from retrovue_uow.media.probe_results import ProbeResults, laid_over, shown
 from retrovue_uow.media.secrets import retold, withheld
 from retrovue_uow.model import AssetDraft, Json, Marker, Progress
 
@@ -33,7 +33,8 @@ class ReadyEnricher:
     Attributes:
         timeout_s: Seconds that one `enrich` may take.
         identifies: Whether it may touch kind, title, year, season or episodes.
-        basis: What its results depend on; None: nobody knows, so that they are not kept.
+        needs_file_only: Whether its results depend on the file alone; it is shown nothing else then.
+        identity: Type, configuration and version, as text; empty: its results are not kept.
         config: As it is stored; its secrets are kept out of errors.
     """
 
@@ -41,7 +42,8 @@ class ReadyEnricher:
     enricher: Enricher
     timeout_s: float
     identifies: bool
-    basis: Basis | None = None
+    needs_file_only: bool = False
+    identity: str = attrs.field(default="", repr=False)
     config: Json = attrs.field(factory=dict, repr=False)
 
     def stop(self) -> None:
@@ -61,7 +63,7 @@ def enrich_all(
     enrichers: Sequence[ReadyEnricher],
     *,
     keep: Keep | None = None,
-    remembering: Remembering | None = None,
+    results: ProbeResults | None = None,
     workers: int = DEFAULT_WORKERS,
     max_failures: int = MAX_FAILURES,
     progress: Progress | None = None,
@@ -70,18 +72,20 @@ def enrich_all(
 
     `keep` is asked once per draft, as soon as no further enricher identifies. `progress` is called from this thread;
     what it raises passes through untouched, as does Ctrl-C, and no further draft is begun. A call that exceeds its time
-    limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed. What an
-    enricher tells goes to `remembering` as soon as it is told, whatever becomes of the other drafts. Whichever way this
-    ends, enrichers that can stop are stopped.
+    limit is abandoned and its result discarded. All drafts are tried until `max_failures` of them have failed. What is
+    found in a file goes to `results` at once, whatever becomes of the other drafts. Whichever way this ends, enrichers that can
+    stop are stopped.
 
     Raises:
         RetroVueError: the failure, where there is one.
         ValidationError: several failures, each of this class.
         ResourceError: several failures of any other kind.
     """
+    if results:
+        results.read([ready.identity for ready in enrichers if ready.needs_file_only], drafts)
     if not enrichers:
         return [draft if keep is None or keep(draft) else None for draft in drafts]
-    return _Pool(drafts, enrichers, keep, remembering, max_failures, progress).run(workers)
+    return _Pool(drafts, enrichers, keep, results, max_failures, progress).run(workers)
 
 
 class _Call(NamedTuple):
@@ -106,13 +110,13 @@ class _Pool:
         drafts: Sequence[AssetDraft],
         enrichers: Sequence[ReadyEnricher],
         keep: Keep | None,
-        remembering: Remembering | None,
+        results: ProbeResults | None,
         max_failures: int,
         progress: Progress | None,
     ) -> None:
         self._drafts = drafts
         self._keep = keep
-        self._remembering = remembering
+        self._probed = results
         self._max_failures = max_failures
         self._progress = progress
         tail = next((n for n in range(len(enrichers), 0, -1) if enrichers[n - 1].identifies), 0)
@@ -180,28 +184,24 @@ class _Pool:
     def _enriched(self, worker: _Worker, index: int) -> AssetDraft | None:
         draft = self._drafts[index]
         for ready in self._identifying:
-            draft = self._told(worker, index, ready, draft)
+            draft = self._found(worker, index, ready, draft)
         if self._keep and not self._keep(draft):
             return None
         for ready in self._others:
-            draft = self._told(worker, index, ready, draft)
+            draft = self._found(worker, index, ready, draft)
         return draft
 
-    def _told(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
-        """The draft with what the enricher tells of it, or told before."""
-        basis, memory = ready.basis, self._remembering
-        if basis is None:
+    def _found(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
+        """The draft with what the enricher finds, or found before."""
+        if not ready.needs_file_only:
             return self._called(worker, index, ready, draft)
-        key = basis.key(draft) if memory else None
-        recalled = memory.recalled(key, draft) if memory and key else None
+        recalled = self._probed.recalled(ready.identity, draft) if self._probed else None
         if recalled is not None:
             return recalled
-        shown = basis.shown(draft)
-        told = Told.between(shown, self._called(worker, index, ready, shown))
-        enriched = told.over(draft)
-        if memory and key:
-            memory.keep(key, told, enriched)
-        return enriched
+        found = self._called(worker, index, ready, shown(draft))
+        if self._probed:
+            self._probed.keep(ready.identity, found)
+        return laid_over(draft, found)
 
     def _called(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
         worker.call = _Call(ready, index, time.monotonic())

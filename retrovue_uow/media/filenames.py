@@ -234,7 +234,6 @@ class FilenameEnricher:
 
     version = "2"
     identifies = True
-    cached_by = None  # a name that follows a convention is read more quickly than it is looked up
 
     def __init__(self, config: Json) -> None:
         refuse_unknown_keys(config, ("guessit",), "the file-name enricher")

@@ -30,12 +30,10 @@ class Enricher(Protocol):
     An enricher may also have these attributes:
 
     - `version`: text; a new one makes the assets that the old one saw count as changed. Stating one also promises that
-      equal inputs give equal results until it changes: they are kept beside the catalogue, and the next ingest does not
-      ask again. While an enricher is being written, leave it out.
-    - `cached_by`: what its results depend on. `"draft"`, taken where the attribute is not there: all of the draft, with the
-      sizes and mtimes of the sidecars. `"file"`: the file alone, known by path, size and mtime; then that is all that
-      `enrich` is shown, and what it tells is laid over the draft. None: they are never kept, since they depend on more, or
-      are had more quickly than looked up.
+      equal inputs give equal results until it changes. While an enricher is being written, leave it out.
+    - `cached_by`: `"file"` if its results depend on the file alone, known by path, size and mtime. Then that is all that
+      `enrich` is shown, what it finds is laid over the draft, and, if it states a `version`, kept beside the catalogue: the
+      next ingest does not ask again. `"draft"` and None, taken where the attribute is not there: nothing is kept.
     - `identifies`: False if it never touches kind, title, year, season or episodes (so that a filtered ingest need not
       run it on what the filter drops); taken as True where it is not there.
     - `timeout_s`: seconds that one `enrich` may take; 60 where it is not there.

@@ -258,7 +258,6 @@ class NfoEnricher:
 
     version = "1"
     identifies = True
-    cached_by = "draft"
 
     def __init__(self, config: Json) -> None:
         refuse_unknown_keys(config, (), "the NFO enricher")

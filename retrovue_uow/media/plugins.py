@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, loading
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
-from retrovue_uow.media.remembering import CACHED_BY, Basis
 from retrovue_uow.media.secrets import resolved, withheld
 from retrovue_uow.model import Asset, AttachedEnricher, Json
 
@@ -24,6 +23,7 @@ IMPORTER_GROUP = "retrovue_uow.importers"
 ENRICHER_GROUP = "retrovue_uow.enrichers"
 PROTECTION_GROUP = "retrovue_uow.protections"
 DEFAULT_TIMEOUT_S = 60.0
+CACHED_BY = ("file", "draft", None)
 
 _BUILT_IN = {
     IMPORTER_GROUP: {"filesystem": "retrovue_uow.media.walk:FilesystemImporter"},
@@ -203,25 +203,22 @@ def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
     timeout_s = getattr(enricher, "timeout_s", DEFAULT_TIMEOUT_S)
     if not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise ResourceError(f"enricher {attached.type!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+    cached_by = getattr(enricher, "cached_by", None)
+    if cached_by not in CACHED_BY:
+        raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
     return ReadyEnricher(
         type=attached.type,
         enricher=enricher,
         timeout_s=float(timeout_s),
         identifies=bool(getattr(enricher, "identifies", True)),
-        basis=_basis(attached, enricher),
+        needs_file_only=cached_by == "file",
+        identity=_identity(attached, enricher),
         config=attached.config,
     )
 
 
-def _basis(attached: AttachedEnricher, enricher: Enricher) -> Basis | None:
-    cached_by = getattr(enricher, "cached_by", "draft")
-    if cached_by not in CACHED_BY:
-        raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
-    return None if cached_by is None else Basis(cached_by, _identity(attached, enricher))
-
-
 def _identity(attached: AttachedEnricher, enricher: Enricher) -> str:
-    """What equal results ask for besides equal drafts; empty where the enricher does not promise them."""
+    """What equal results ask for besides equal files; empty where the enricher does not promise them."""
     version: object = getattr(enricher, "version", None)
     if not version or not isinstance(version, str):
         return ""

@@ -8,7 +8,6 @@ from typing import Protocol
 from retrovue_uow.errors import OperationError
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.rules.curation import Protection
-from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.uow.database import Database
 
@@ -31,10 +30,6 @@ class OpenCatalog(Protocol):
     @property
     def protections(self) -> Sequence[Protection]:
         """What must not be taken off the air, in production; nothing elsewhere."""
-
-    @property
-    def enrichment_cache(self) -> EnrichmentCache:
-        """What enrichers found, beside the catalogue."""
 
     def operation(
         self,

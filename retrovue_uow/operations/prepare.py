@@ -38,7 +38,6 @@ from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.assets import AssetQuery, KnownAsset, KnownAssets
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.decisions import Decisions
-from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.uow.database import Database
 
@@ -132,7 +131,7 @@ class Validated:
     importer: Importer
     enrichers: Sequence[ReadyEnricher]
     fingerprint: str
-    cache: EnrichmentCache
+    catalog_path: str
     known: KnownAssets
     known_at: tuple[object, ...]
     assets: Mapping[str, Asset]
@@ -160,7 +159,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         importer=importer,
         enrichers=enrichers,
         fingerprint=plugins.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
-        cache=catalog.enrichment_cache,
+        catalog_path=catalog.database.path,
         known=assets.known_assets(db, collection.id),
         known_at=db.moment(),
         assets=_assets_to_match(db, collection, request),
@@ -375,8 +374,8 @@ def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)
         drafts.append(each.draft)
     keep = None if request.filters.is_full else partial(_is_wanted, seen, request.filters)
-    with process.remembering(seen.cache, seen.collection, request.refresh) as kept:
-        enriched = enrich_all(drafts, seen.enrichers, keep=keep, remembering=kept, progress=request.progress)
+    with process.probe_results(seen.catalog_path, seen.collection, request.refresh) as kept:
+        enriched = enrich_all(drafts, seen.enrichers, keep=keep, results=kept, progress=request.progress)
     finished = [None if draft is None else process.classified(draft) for draft in enriched]
     _refuse_unsound([_settled(draft, seen.decisions) for draft in finished if draft is not None], seen.collection)
     return finished

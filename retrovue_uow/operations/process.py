@@ -12,7 +12,7 @@ import attrs
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import paths, plugins, walk
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
-from retrovue_uow.media.remembering import Remembering
+from retrovue_uow.media.probe_results import ProbeResults
 from retrovue_uow.model import (
     Asset,
     AssetDraft,
@@ -29,8 +29,8 @@ from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import Deleted, KnownAsset
-from retrovue_uow.store.enrichment_cache import EnrichmentCache
 from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.store.result_cache import ResultCache
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
@@ -85,7 +85,7 @@ def process_asset(
             fingerprint = plugins.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
             if is_enriched:
-                with remembering(catalog.enrichment_cache, found, refresh) as kept:
+                with probe_results(catalog.database.path, found, refresh) as kept:
                     draft = _enriched(draft, enrichers, kept)
             validate_asset_draft(draft, found)
         with op.execution() as db:
@@ -123,21 +123,19 @@ def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
     return found
 
 
-def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher], kept: Remembering) -> AssetDraft:
-    (enriched,) = enrich_all([draft], enrichers, remembering=kept)
+def _enriched(draft: AssetDraft, enrichers: list[ReadyEnricher], kept: ProbeResults) -> AssetDraft:
+    (enriched,) = enrich_all([draft], enrichers, results=kept)
     return draft if enriched is None else classified(enriched)
 
 
 @contextmanager
-def remembering(cache: EnrichmentCache, collection: Collection, refresh: Refresh | None) -> Iterator[Remembering]:
-    """A block in which the catalogue's cache keeps what enrichers tell; it is on disk afterwards, also where the block fails.
+def probe_results(catalog_path: str, collection: Collection, refresh: Refresh | None) -> Iterator[ProbeResults]:
+    """A block in which what is found in files is kept beside the catalogue, also where the block fails.
 
-    With `refresh="all"` everything is asked again.
+    With `refresh="all"` every file is read again.
     """
-    try:
-        yield Remembering(cache, lambda draft: validate_asset_draft(draft, collection), recalls=refresh != "all")
-    finally:
-        cache.flush()
+    with ResultCache(catalog_path) as cache:
+        yield ProbeResults(cache, lambda draft: validate_asset_draft(draft, collection), recalls=refresh != "all")
 
 
 def validate_refresh(refresh: object) -> None:

@@ -104,7 +104,7 @@ def log() -> Iterator[io.StringIO]:
 @pytest.fixture
 def station(here: Path, media: Path, log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
     monkeypatch.setenv("STATION_PIN", BY_NAME)
-    importer, enricher = Told([movie("Tron", 1982)]), ToldEnricher(cached_by="draft")
+    importer, enricher = Told([movie("Tron", 1982)]), ToldEnricher(cached_by="file")
     with Catalog("catalog.db", importers={"told": importer}, enrichers={"told": enricher}) as catalog:
         catalog.add_source("station", "told", CONFIG)
         catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})

@@ -213,8 +213,8 @@ def test_the_built_in_enrichers_say_what_their_results_depend_on() -> None:
 
     made = ready(attached, enricher_factories({}))
 
-    assert [each.basis and each.basis.cached_by for each in made] == [None, "draft", "file"]
-    assert all(each.basis.identity for each in made if each.basis)
+    assert [each.type for each in made if each.needs_file_only] == ["ffprobe"]
+    assert all(each.identity for each in made)
 
 
 def marks(*attached: AttachedEnricher, factory: EnricherFactory = Plain) -> str:

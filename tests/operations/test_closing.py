@@ -15,24 +15,24 @@ def test_where_a_part_cannot_be_closed_the_others_are_and_the_first_error_is_rai
 ) -> None:
     prepared = catalog.prepare_ingest("Shows")
     close, closed = catalog.database.close, []
-    cache_close = catalog.enrichment_cache.close
+    claims_close = catalog._claims.close
 
     def failing() -> None:
         close()
         raise ResourceError("the disk is gone")
 
     def failing_later() -> None:
-        cache_close()
-        closed.append("cache")
+        claims_close()
+        closed.append("claims")
         raise OSError("and so is this one")
 
     monkeypatch.setattr(catalog.database, "close", failing)
-    monkeypatch.setattr(catalog.enrichment_cache, "close", failing_later)
+    monkeypatch.setattr(catalog._claims, "close", failing_later)
     with pytest.raises(ResourceError, match="the disk is gone"):
         catalog.close()
     monkeypatch.undo()
 
-    assert closed == ["cache"]
+    assert closed == ["claims"]
     with Catalog(catalog.database.path, importers=catalog.importers, enrichers=catalog.enrichers) as other:
         other.wipe_collection("Shows")  # the claim is free
     prepared.close()

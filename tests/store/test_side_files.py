@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from retrovue_uow import Catalog, Collection, ResourceError
+from retrovue_uow.store.result_cache import ResultCache
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 
@@ -47,8 +48,8 @@ def test_everything_beside_a_catalogue_has_its_permissions(
     path.chmod(mode)
     with umask(0o022), Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": enricher}) as opened:
         opened.wipe_collection(collection.name)
-        opened.enrichment_cache.put("key", "text")
-        opened.enrichment_cache.flush()
+        with ResultCache(opened.database.path) as cache:
+            cache.put("key", "text")
         opened.backup(tmp_path / "copy.db")
         found = modes(tmp_path)
 

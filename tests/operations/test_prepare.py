@@ -1,4 +1,4 @@
-"""What enrichers found is kept beside the catalogue: an ingest that failed costs little the second time."""
+"""What was found in files is kept beside the catalogue: an ingest that failed costs little the second time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from harness import episode
 from proof.figures import Size
 
 from retrovue_uow import AssetDraft, Catalog, Collection, IngestError, ResourceError
-from retrovue_uow.media.nfo import NfoEnricher
 from retrovue_uow.media.probing import FfprobeEnricher
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
@@ -40,7 +39,7 @@ def entries(catalog: Catalog) -> int:
 @pytest.fixture
 def enricher() -> FakeEnricher:
     """The fake enricher of the shared catalogue, whose results are kept."""
-    return FakeEnricher(cached_by="draft")
+    return FakeEnricher(cached_by="file")
 
 
 @pytest.fixture
@@ -147,55 +146,27 @@ class TestRealFiles:
             assert catalog.check().is_sound
 
 
-class TestSidecars:
-    class Counting(NfoEnricher):
-        read: list[str] = []  # noqa: RUF012  shared on purpose: a new one is made for every operation
+def test_a_changed_sidecar_is_read_and_its_file_not_probed_again(tmp_path: Path, enricher: FakeEnricher) -> None:
+    folder = tmp_path / "Movies"
+    folder.mkdir()
+    for name in ("Tron", "Alien"):
+        (folder / f"{name}.mkv").write_bytes(b"\0")
+        (folder / f"{name}.nfo").write_text(f"<movie><title>{name}</title></movie>")
+    with Catalog(tmp_path / "movies.db", enrichers={"fake": enricher}) as catalog:
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Movies", path_mappings={str(folder): str(folder)})
+        for priority, name in enumerate(("filename", "nfo", "fake")):
+            catalog.attach_enricher("Movies", name, priority=priority)
+        catalog.ingest_collection("Movies")
+        catalog.wipe_collection("Movies")
+        enricher.seen.clear()
+        (folder / "Alien.nfo").write_text("<movie><title>Aliens</title></movie>")
 
-        def enrich(self, draft: AssetDraft) -> AssetDraft:
-            self.read.append(os.path.basename(draft.file_path))
-            return super().enrich(draft)
+        catalog.ingest_collection("Movies")
 
-    @pytest.fixture
-    def station(self, tmp_path: Path, enricher: FakeEnricher) -> Iterator[Catalog]:
-        """Three movies, each with its NFO file, ingested; then wiped."""
-        folder = tmp_path / "Movies"
-        folder.mkdir()
-        for name in ("Tron", "Alien", "Brazil"):
-            (folder / f"{name}.mkv").write_bytes(b"\0")
-            (folder / f"{name}.nfo").write_text(f"<movie><title>{name}</title></movie>")
-        enricher.cached_by = "file"
-        with Catalog(tmp_path / "movies.db", enrichers={"nfo": self.Counting, "fake": enricher}) as catalog:
-            catalog.add_source("disk")
-            catalog.add_collection("disk", "Movies", path_mappings={str(folder): str(folder)})
-            for priority, name in enumerate(("filename", "nfo", "fake")):
-                catalog.attach_enricher("Movies", name, priority=priority)
-            catalog.ingest_collection("Movies")
-            catalog.wipe_collection("Movies")
-            self.Counting.read.clear()
-            enricher.seen.clear()
-            yield catalog
-
-    def test_a_changed_sidecar_is_read_again_and_its_file_not_probed_again(
-        self, station: Catalog, tmp_path: Path, enricher: FakeEnricher
-    ) -> None:
-        (tmp_path / "Movies" / "Alien.nfo").write_text("<movie><title>Aliens</title></movie>")
-
-        station.ingest_collection("Movies")
-
-        assert self.Counting.read == ["Alien.mkv"]
         assert enricher.seen == []
-        assert [title.name for title in station.titles()] == ["Aliens", "Brazil", "Tron"]
-        assert {asset.state for asset in station.assets()} == {"ready"}
-
-    def test_a_sidecar_of_the_same_size_is_read_again_by_its_time(self, station: Catalog, tmp_path: Path) -> None:
-        nfo = tmp_path / "Movies" / "Tron.nfo"
-        nfo.write_text("<movie><title>Nort</title></movie>")
-        os.utime(nfo, ns=(1, 1))
-
-        station.ingest_collection("Movies")
-
-        assert self.Counting.read == ["Tron.mkv"]
-        assert [title.name for title in station.titles()] == ["Alien", "Brazil", "Nort"]
+        assert [title.name for title in catalog.titles()] == ["Aliens", "Tron"]
+        assert {asset.state for asset in catalog.assets()} == {"ready"}
 
 
 class TestReading:
@@ -228,7 +199,9 @@ class TestReading:
 
         assert len(enricher.seen) == 4
 
-    @pytest.mark.parametrize("changes", [{"version": "2"}, {"version": ""}, {"cached_by": None}], ids=str)
+    @pytest.mark.parametrize(
+        "changes", [{"version": "2"}, {"version": ""}, {"cached_by": None}, {"cached_by": "draft"}], ids=str
+    )
     def test_a_changed_enricher_is_asked_about_everything(self, reopened: Reopened, changes: dict[str, str | None]) -> None:
         with reopened(**changes) as catalog:
             catalog.ingest_collection("Shows")
@@ -366,7 +339,7 @@ class TestInterruptions:
             "from retrovue_uow.testing import FakeEnricher, FakeImporter\n"
             "from retrovue_uow import Catalog\n"
             "drafts = [episode('Dark', 1, number) for number in range(1, 21)]\n"
-            "enrichers = {'fake': FakeEnricher(cached_by='draft')}\n"
+            "enrichers = {'fake': FakeEnricher(cached_by='file')}\n"
             "with Catalog(sys.argv[1], importers={'fake': FakeImporter(drafts)}, enrichers=enrichers) as catalog:\n"
             "    catalog.prepare_ingest('Shows')\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -481,21 +454,3 @@ class TestOutOfTheWay:
             assert len(catalog.assets()) == 4
 
         assert not cache_of(failed).exists()
-
-    def test_that_of_a_catalogue_in_memory_is_in_memory(
-        self, media: Path, importer: FakeImporter, enricher: FakeEnricher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        before = sorted(tmp_path.rglob("*"))
-        with Catalog(":memory:", importers={"fake": importer}, enrichers={"fake": enricher}) as catalog:
-            catalog.add_source("station", "fake")
-            catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
-            catalog.attach_enricher("Shows", "fake")
-            catalog.ingest_collection("Shows")
-            catalog.wipe_collection("Shows")
-            enricher.seen.clear()
-
-            assert catalog.ingest_collection("Shows").created == 4
-
-        assert enricher.seen == []
-        assert sorted(tmp_path.rglob("*")) == before
