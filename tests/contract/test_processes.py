@@ -14,6 +14,7 @@ from pathlib import Path
 import harness
 import pytest
 from harness import episode
+from proof.figures import Size
 
 from retrovue_uow import (
     Catalog,
@@ -260,3 +261,47 @@ def test_two_catalogues_of_one_process_exclude_each_other_too(catalog: Catalog, 
 
     assert isinstance(caught.value.cause, ConflictError)
     assert caught.value.cause.holder.pid == os.getpid()
+
+
+WIPING = """
+import sys
+
+from harness import episode
+from retrovue_uow import Catalog, OperationError
+from retrovue_uow.testing import FakeEnricher, FakeImporter
+
+drafts = [episode("Dark", 1, number) for number in range(1, 9)]
+types = {"importers": {"fake": FakeImporter(drafts)}, "enrichers": {"fake": FakeEnricher()}}
+with Catalog(sys.argv[1], **types) as catalog:
+    print("ready", flush=True)
+    while True:
+        for work in (catalog.wipe_collection, catalog.ingest_collection):
+            try:
+                work("Shows")
+            except OperationError:
+                pass
+"""
+
+
+def test_an_ingest_that_holds_its_claim_never_fails_because_of_a_wipe_before_it(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, size: Size
+) -> None:
+    importer.drafts = [episode("Dark", 1, number) for number in range(1, 9)]
+    path = os.pathsep.join(sys.path)
+    command = [sys.executable, "-c", WIPING, catalog.database.path]
+    done = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}) as wiping:
+        try:
+            assert wiping.stdout is not None
+            assert wiping.stdout.readline() == "ready\n"
+            deadline = time.monotonic() + LONGEST_S
+            while done < size.choose(sample=10, full=200) and time.monotonic() < deadline:
+                try:
+                    catalog.ingest_collection(collection.name)
+                    done += 1
+                except IngestError as error:
+                    assert isinstance(error.cause, ConflictError)  # noqa: PT017  any other one is the failure
+        finally:
+            wiping.kill()
+
+    assert done > 0

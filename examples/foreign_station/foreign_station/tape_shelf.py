@@ -47,15 +47,14 @@ class TapeShelf:
 
     def _draft(self, line: Mapping[str, str]) -> AssetDraft:
         path = os.path.join(self._folder, line["file"])
-        seen = os.stat(path)
-        return AssetDraft(
-            file_path=path,
-            source_path=path,
-            size=seen.st_size,
-            mtime_ns=seen.st_mtime_ns,
-            sidecars=(),
-            kind=line["kind"],  # type: ignore[arg-type]  # the library refuses a kind that it does not know
-            title=line["title"] or None,
-            year=int(line["year"]) if line["year"] else None,
-            duration_ms=int(float(line["seconds"]) * 1000),
+        return (
+            AssetDraft(  # size and mtime are left out: the library asks the disk, and knows what to do with a file that is gone
+                file_path=path,
+                source_path=path,
+                sidecars=(),
+                kind=line["kind"],  # type: ignore[arg-type]  # the library refuses a kind that it does not know
+                title=line["title"] or None,
+                year=int(line["year"]) if line["year"] else None,
+                duration_ms=int(float(line["seconds"]) * 1000),
+            )
         )
