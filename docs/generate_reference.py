@@ -23,7 +23,7 @@ GROUPS = {
     "Sessions": ("session", "operation"),
     "Configuration": ("configure",),
     "Ingest": ("ingest", "process", "wipe", "forget"),
-    "Curation": ("decide", "correct"),
+    "Curation": ("curate",),
     "History": ("undo", "history", "unit", "changes", "last_ingest"),
     "Reading": (),
     "Safety": ("check", "backup"),
@@ -86,7 +86,7 @@ def reference() -> str:
     public = {name: defined(PACKAGE, name) for name in public_names()}
     errors = {name: found for name, found in public.items() if is_error(found)}
     classes = {name: found for name, found in public.items() if name not in errors and name != "Catalog"}
-    frames = {name: defined(f"{PACKAGE}.catalog", name) for name in FRAMES}
+    frames = {name: defined(f"{PACKAGE}.operations.open_catalog", name) for name in FRAMES}
     sections = [
         INTRODUCTION,
         contents(),
@@ -181,9 +181,10 @@ def text_of(node: ast.stmt) -> str:
 
 
 def members(found: Definition) -> dict[str, Definition]:
-    """The public methods and properties of a class, in the order in which they are written."""
+    """The public methods and properties of a class and its bases, in the order in which they are written."""
     functions = [node for node in found.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    return {node.name: Definition(found.module, node, ast.get_docstring(node) or "") for node in functions}
+    own = {node.name: Definition(found.module, node, ast.get_docstring(node) or "") for node in functions}
+    return {**own, **{name: each for base in bases(found) for name, each in members(base).items() if name not in own}}
 
 
 def operations(found: Definition) -> list[Definition]:
@@ -308,7 +309,7 @@ def running_text(lines: Sequence[str]) -> str:
     """Paragraphs, bullets and examples. An example is not marked as one of those that the tests run."""
     text = re.sub(r"^```python$", "```py", "\n".join(lines).strip(), flags=re.MULTILINE)
     text = re.sub(r"^(?:>>> .*\n?)(?:.+\n?)*", lambda block: f"```pycon\n{block[0].rstrip()}\n```\n", text, flags=re.MULTILINE)
-    return re.sub(r"^Atomicity: ", "**Atomicity.** ", text, flags=re.MULTILINE) + "\n"
+    return re.sub(r"^(Atomicity|Raises): ", r"**\1.** ", text, flags=re.MULTILINE) + "\n"
 
 
 def entries(lines: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import _lru_cache_wrapper, cache, partial
 from types import TracebackType
 
-from retrovue_uow.errors import ContractError, OperationError, ResourceError, ValidationError
+from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import (
@@ -26,13 +26,13 @@ from retrovue_uow.model import (
     Title,
     TitleKind,
 )
-from retrovue_uow.operations import configure, correct, decide, explain, forget, ingest, process, select, undo, wipe
+from retrovue_uow.operations import configure, curate, explain, forget, ingest, process, select, undo, wipe
+from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.curation import Protection
 from retrovue_uow.rules.undo import validate_unit_exists
 from retrovue_uow.store import assets, checks, collections, journal, migrations, recorder, rows, titles, verification
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.store.recorder import Journal, Retention
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD
@@ -56,7 +56,7 @@ def _protections(protects: Protection | None) -> tuple[_lru_cache_wrapper[bool],
     return tuple(cache(each) for each in found)
 
 
-class Catalog:
+class Catalog(OpenCatalog):
     """An open catalogue: a context manager, for one thread. Created if the file does not exist.
 
     Args:
@@ -100,7 +100,7 @@ class Catalog:
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            migrations.migrate(self.database, correct.settle_after_migration)
+            migrations.migrate(self.database, curate.settle_after_migration)
             self.database.transaction.altered = migrations.altered
         except BaseException:
             self.database.close()
@@ -147,36 +147,6 @@ class Catalog:
         """
         return self.database.session(contain=contain, durable=durable)
 
-    def operation(
-        self,
-        name: str,
-        error: type[OperationError] = OperationError,
-        /,
-        *,
-        dry_run: bool = False,
-        prepares: bool = False,
-        **arguments: object,
-    ) -> Operation:
-        """The frame of an operation, the library's or your own: three phases in one unit, or nothing.
-
-        Args:
-            name: As the log and the journal name it.
-            error: Raised from whatever goes wrong, with `operation`, `phase` and `cause`.
-            dry_run: Roll back at the end, without an error.
-            prepares: It has slow work outside: its pre-flight reads a snapshot, its preparation runs without any lock.
-            arguments: For the log and the journal.
-        """
-        return Operation(
-            self.database,
-            self._claims,
-            self._journal,
-            name=name,
-            error=error,
-            dry_run=dry_run,
-            prepares=prepares,
-            arguments=arguments,
-        )
-
     add_source = configure.add_source
     discover_collections = configure.discover_collections
     add_collection = configure.add_collection
@@ -195,14 +165,14 @@ class Catalog:
     wipe_collection = wipe.wipe_collection
     forget_missing = forget.forget_missing
     undo = undo.undo
-    approve = decide.approve
-    withdraw_approval = decide.withdraw_approval
-    retire = decide.retire
-    reinstate = decide.reinstate
-    assign = correct.assign
-    unassign = correct.unassign
-    rename_title = correct.rename_title
-    merge_titles = correct.merge_titles
+    approve = curate.approve
+    withdraw_approval = curate.withdraw_approval
+    retire = curate.retire
+    reinstate = curate.reinstate
+    assign = curate.assign
+    unassign = curate.unassign
+    rename_title = curate.rename_title
+    merge_titles = curate.merge_titles
 
     def sources(self) -> list[Source]:
         """Every source, by name."""

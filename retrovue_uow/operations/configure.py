@@ -40,8 +40,7 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
             holds whenever it is made, as it is here, to judge the configuration: the variable must be set now, too. A
             literal under a name that looks secret, or in a URL, is stored, and masked wherever it is shown.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     with catalog.operation("source_add", ConfigurationError, name=name, type=type) as op:
         with op.preflight() as db:
@@ -69,8 +68,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
 
     Atomicity: All new collections are added, with their path mappings, or none is.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the source reports what cannot be.
+    Raises: `ConfigurationError`.
     """
     with catalog.operation("source_discover", ConfigurationError, prepares=True, source=source) as op:
         with op.preflight() as db:
@@ -139,8 +137,7 @@ def add_collection(
         external_id: What the source itself calls the collection, if it does.
         path_mappings: Source path → absolute local path. For a filesystem source the two are the same.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     with catalog.operation("collection_add", ConfigurationError, source=source, name=name) as op:
         with op.preflight() as db:
@@ -176,8 +173,7 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
 
     Atomicity: The mapping is there, or not at all.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
 
     def check(_: Database, found: Collection) -> None:
@@ -207,8 +203,7 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
 
     Atomicity: The mapping is gone, or all is as before.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
 
     def mapping_id(found: Collection) -> int:
@@ -242,8 +237,7 @@ def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
 
     Atomicity: One row changes, or none.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     op = catalog.operation("collection_enable", ConfigurationError, collection=collection)
     return _set_enabled(catalog, op, collection, enabled=True)
@@ -260,8 +254,7 @@ def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
 
     Atomicity: One row changes, or none.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     op = catalog.operation("collection_disable", ConfigurationError, collection=collection)
     return _set_enabled(catalog, op, collection, enabled=False)
@@ -290,8 +283,7 @@ def attach_enricher(
         config: The enricher's own configuration; what `add_source` says of secrets holds here, too.
         priority: Lower ones run first.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
 
     def check(_: Database, found: Collection) -> None:
@@ -319,8 +311,7 @@ def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collect
 
     Atomicity: One row goes, or none.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
 
     def check(_: Database, found: Collection) -> None:
@@ -346,8 +337,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
 
     Atomicity: All of it goes, or nothing.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     with catalog.operation("collection_remove", ConfigurationError, collection=collection) as op:
         with op.preflight() as db:
@@ -373,8 +363,7 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
 
     Atomicity: It goes, or nothing does.
 
-    Raises:
-        ConfigurationError: A pre-condition does not hold, or the catalogue is locked.
+    Raises: `ConfigurationError`.
     """
     with catalog.operation("source_remove", ConfigurationError, source=source) as op:
         with op.preflight() as db:

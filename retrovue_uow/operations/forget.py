@@ -6,10 +6,9 @@ from datetime import timedelta
 
 from retrovue_uow.errors import ForgetError
 from retrovue_uow.model import ForgetResult
-from retrovue_uow.operations import process
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.ids import utc_ago
 
 
@@ -41,10 +40,8 @@ def forget_missing(
         older_than: How long an asset must have been missing; None: since whenever.
         expect_assets: Refuse if the number of assets to go is another.
         max_fraction: From 0 to 1, of all assets of the collection; 1 allows all of them to go.
-        dry_run: Do the whole work, report it, and roll it back.
 
-    Raises:
-        ForgetError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `ForgetError`.
     """
     seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
     with catalog.operation(
@@ -71,7 +68,7 @@ def forget_missing(
             decisions.remove_assignments(db, ids)
             decisions.reinstate(db, ids)
             went = assets.delete_assets(db, ids)
-            deleted = process.remove_with_what_they_held(db, went)
+            deleted = {**went.rows, **titles.prune(db, went.episodes, went.movies)}
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, found)

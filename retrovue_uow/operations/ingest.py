@@ -121,7 +121,6 @@ def ingest_collection(
     Args:
         collection_id: Identifier, external id or name; or what `prepare_ingest` returned, inside a unit of work or not.
         filters: Which part of the collection; none: all of it.
-        dry_run: Do the whole work, report it, and roll it back.
         refresh: What to do with existing assets: None leaves them, `"changed"` enriches again those whose file, sidecars or
             enrichers changed, `"all"` every one.
         allow_empty: Believe that an empty folder was emptied on purpose, and that files which are all gone went on purpose.
@@ -129,8 +128,7 @@ def ingest_collection(
         progress: Called with files done, files in all (None while they are being found) and the path.
 
     Raises:
-        IngestError: A pre-condition does not hold, a file, an enricher or the importer failed, or SQLite or a rule refused
-            the result.
+        IngestError: As in every operation, and where a file, an enricher or the importer failed.
         ContractError: A unit of work is open, and the ingest is not prepared.
     """
     if isinstance(collection_id, PreparedIngest):

@@ -1,44 +1,62 @@
-"""What an operation needs of the catalogue that it works on."""
+"""What every operation has at hand: the open file, its plug-ins, and the frame in which it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 from retrovue_uow.errors import OperationError
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.rules.curation import Protection
+from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.recorder import Journal
 from retrovue_uow.uow.database import Database
 
 
-class OpenCatalog(Protocol):
-    """`Catalog`, as the operations below it see it."""
+class OpenCatalog:
+    """The state of an open catalogue. `Catalog` opens it, and adds the verbs.
 
-    @property
-    def database(self) -> Database:
-        """The catalogue file."""
+    Attributes:
+        importers: Importer types by name.
+        enrichers: Enricher types by name.
+        protections: What must not be taken off the air, in production; nothing elsewhere.
+    """
 
-    @property
-    def importers(self) -> Mapping[str, ImporterFactory]:
-        """Importer types by name."""
-
-    @property
-    def enrichers(self) -> Mapping[str, EnricherFactory]:
-        """Enricher types by name."""
-
-    @property
-    def protections(self) -> Sequence[Protection]:
-        """What must not be taken off the air, in production; nothing elsewhere."""
+    database: Database
+    importers: Mapping[str, ImporterFactory]
+    enrichers: Mapping[str, EnricherFactory]
+    protections: tuple[Protection, ...]
+    _claims: Claims
+    _journal: Journal
 
     def operation(
         self,
         name: str,
-        error: type[OperationError],
+        error: type[OperationError] = OperationError,
         /,
         *,
         dry_run: bool = False,
         prepares: bool = False,
         **arguments: object,
     ) -> Operation:
-        """The frame of an operation."""
+        """The frame of an operation, the library's or your own: three phases in one unit, or nothing.
+
+        Where a pre-condition does not hold, a plug-in fails, or SQLite or a rule refuses the result, all is rolled back.
+
+        Args:
+            name: As the log and the journal name it.
+            error: Raised from whatever goes wrong, with `operation`, `phase` and `cause`.
+            dry_run: Do the whole work, report it, and roll it back, without an error.
+            prepares: It has slow work outside: its pre-flight reads a snapshot, its preparation runs without any lock.
+            arguments: For the log and the journal.
+        """
+        return Operation(
+            self.database,
+            self._claims,
+            self._journal,
+            name=name,
+            error=error,
+            dry_run=dry_run,
+            prepares=prepares,
+            arguments=arguments,
+        )

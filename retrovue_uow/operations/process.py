@@ -28,7 +28,7 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import assets, decisions, titles
-from retrovue_uow.store.assets import Deleted, KnownAsset
+from retrovue_uow.store.assets import KnownAsset
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.store.result_cache import ResultCache
 from retrovue_uow.store.titles import Hierarchy
@@ -61,7 +61,7 @@ def process_asset(
             or the enrichers changed, `"all"` does in any case.
 
     Raises:
-        AssetProcessingError: A pre-condition does not hold, an enricher failed, or SQLite or a rule refused the result.
+        AssetProcessingError: As in every operation, and where an enricher failed.
         ContractError: A unit of work is open: prepare an ingest in front of it instead.
     """
     if isinstance(asset_draft, AssetDraft):
@@ -290,7 +290,7 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     episodes, movies = assets.unlink(db, asset.id)
     _link(db, hierarchy, draft, asset.id, now=now)
     _name_episodes(db, draft, asset.id)
-    remove_what_nothing_holds(db, episodes, movies)
+    titles.prune(db, episodes, movies)
     hierarchy.forget()
 
 
@@ -335,22 +335,6 @@ def _title(draft: AssetDraft) -> str:
     if draft.title is None:
         raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
     return draft.title
-
-
-def remove_what_nothing_holds(db: Database, episodes: set[int], movies: set[str]) -> dict[str, int]:
-    """Remove those of the episodes and movie titles, and the seasons and shows above, that hold nothing up any more."""
-    episode_count, seasons = titles.remove_empty_episodes(db, episodes)
-    season_count, shows = titles.remove_empty_seasons(db, seasons)
-    return {
-        "episode": episode_count,
-        "season": season_count,
-        "title": titles.remove_empty_titles(db, shows | movies),
-    }
-
-
-def remove_with_what_they_held(db: Database, deleted: Deleted) -> dict[str, int]:
-    """Rows per table that went with deleted assets, what only they held up included, which goes now."""
-    return {**deleted.rows, **remove_what_nothing_holds(db, deleted.episodes, deleted.movies)}
 
 
 def move_asset(db: Database, hierarchy: Hierarchy, write: AssetWrite, known: KnownAsset, *, refresh: bool, now: str) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrovue_uow.errors import UndoError
 from retrovue_uow.model import UndoResult
-from retrovue_uow.operations import correct
+from retrovue_uow.operations import curate
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules import undo as undoing
@@ -32,10 +32,8 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
 
     Args:
         unit_id: As results and `history` name it.
-        dry_run: Do the whole work, report it, and roll it back.
 
-    Raises:
-        UndoError: A pre-condition does not hold, a row is in the way, or SQLite or a rule refused the result.
+    Raises: `UndoError`.
     """
     with catalog.operation(UNDO, UndoError, dry_run=dry_run, unit_id=as_stored(unit_id)) as op:
         with op.preflight() as db:
@@ -53,7 +51,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
             undoing.validate_no_later_decision(db, unit, inverse)
-            settled = correct.settle(db)
+            settled = curate.settle(db)
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, changeset)
             integrity.validate_database_consistency(db)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
-from retrovue_uow.operations import process
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets
+from retrovue_uow.store import assets, titles
 from retrovue_uow.store.assets import AssetQuery
 
 
@@ -30,10 +29,8 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
 
     Args:
         collection_id: Identifier, external id or name of the collection.
-        options: `dry_run=True` does the whole work, reports it, and rolls it back.
 
-    Raises:
-        WipeError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `WipeError`.
     """
     if not isinstance(options, WipeOptions):
         raise ContractError(f"the options of a wipe must be WipeOptions, not {options!r}")
@@ -52,7 +49,8 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
                 doomed = assets.assets(db, AssetQuery(collection_id=collection.id))
                 curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
-            deleted = process.remove_with_what_they_held(db, assets.delete_assets_of(db, collection.id))
+            went = assets.delete_assets_of(db, collection.id)
+            deleted = {**went.rows, **titles.prune(db, went.episodes, went.movies)}
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, collection)

@@ -11,6 +11,7 @@ import attrs
 
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
+from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.database import Database
 
@@ -163,7 +164,7 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
     )
 
 
-def retire(db: Database, asset_ids: list[str], *, now: str) -> None:
+def retire(db: Database, asset_ids: list[str]) -> None:
     """Remember that assets are out of use, for the day when they are wiped and come back."""
     db.execute(
         """
@@ -173,7 +174,7 @@ def retire(db: Database, asset_ids: list[str], *, now: str) -> None:
          WHERE id IN (SELECT value FROM json_each(?))
             ON CONFLICT (collection_id, canonical_key) DO NOTHING
         """,
-        (now, json.dumps(asset_ids)),
+        (utc_now(), json.dumps(asset_ids)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Set
+from collections.abc import Iterable, Set
 from typing import NamedTuple
 
 from retrovue_uow.model import Title, TitleKind, folded
@@ -181,9 +181,9 @@ def name_episodes(db: Database, asset_id: str, name: str) -> None:
     )
 
 
-def remove_empty_episodes(db: Database, episode_ids: Collection[int]) -> tuple[int, set[int]]:
-    """Remove those of the episodes that no asset shows: how many went, and the seasons that they were of."""
-    rows = db.execute(
+def prune(db: Database, episode_ids: Iterable[int], movie_ids: Iterable[str]) -> dict[str, int]:
+    """Remove those of the episodes and movies, and the seasons and shows above, that hold nothing up: rows per table."""
+    episodes = db.execute(
         """
         DELETE FROM episode
          WHERE id IN (SELECT value FROM json_each(?))
@@ -192,26 +192,16 @@ def remove_empty_episodes(db: Database, episode_ids: Collection[int]) -> tuple[i
         """,
         (json.dumps(list(episode_ids)),),
     )
-    return len(rows), {row[0] for row in rows}
-
-
-def remove_empty_seasons(db: Database, season_ids: Collection[int]) -> tuple[int, set[str]]:
-    """Remove those of the seasons that have no episode: how many went, and the titles that they were of."""
-    rows = db.execute(
+    seasons = db.execute(
         """
         DELETE FROM season
          WHERE id IN (SELECT value FROM json_each(?))
            AND NOT EXISTS (SELECT 1 FROM episode WHERE episode.season_id = season.id)
         RETURNING title_id
         """,
-        (json.dumps(list(season_ids)),),
+        (json.dumps(list({season_id for (season_id,) in episodes})),),
     )
-    return len(rows), {str(row[0]) for row in rows}
-
-
-def remove_empty_titles(db: Database, title_ids: Collection[str]) -> int:
-    """Remove those of the titles that have neither a season nor an asset: how many went."""
-    rows = db.execute(
+    gone = db.execute(
         """
         DELETE FROM title
          WHERE id IN (SELECT value FROM json_each(?))
@@ -219,9 +209,9 @@ def remove_empty_titles(db: Database, title_ids: Collection[str]) -> int:
            AND NOT EXISTS (SELECT 1 FROM movie_asset WHERE movie_asset.title_id = title.id)
         RETURNING id
         """,
-        (json.dumps(list(title_ids)),),
+        (json.dumps([*{title_id for (title_id,) in seasons}, *movie_ids]),),
     )
-    return len(rows)
+    return {"episode": len(episodes), "season": len(seasons), "title": len(gone)}
 
 
 def rename_title(db: Database, title_id: str, name: str, year: int | None) -> None:

@@ -1,11 +1,11 @@
-"""What the operator corrects: what a file is, what a title is called, and which two titles are one."""
+"""What the operator decides and corrects: what may go on the air, what a file is, what a title is called."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 import attrs
 
@@ -17,13 +17,11 @@ from retrovue_uow.model import (
     AssetKind,
     Collection,
     CurationResult,
-    Title,
     TitleResult,
     folded,
     printed_title,
 )
 from retrovue_uow.operations import process
-from retrovue_uow.operations.decide import curation_result
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
@@ -36,8 +34,144 @@ from retrovue_uow.store.recorder import library_version
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
-T = TypeVar("T")
 _PRINTED_TITLE = re.compile(r"(.*\S) \(([0-9]{4})\)")
+
+
+def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+    """Let assets go on the air.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+        - Each of them is ready; those that are not are named, each with its reason.
+
+    Post-conditions:
+        - Each of them is approved; some may have been before.
+
+    Atomicity: All of them are approved, or none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(
+        catalog,
+        "asset_approve",
+        assets,
+        expect_assets=expect_assets,
+        dry_run=dry_run,
+        require=curation.validate_ready,
+        is_so=lambda asset: asset.approved,
+        changes=(asset_rows.approve,),
+    )
+
+
+def withdraw_approval(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> CurationResult:
+    """Keep assets off the air that had been approved.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+
+    Post-conditions:
+        - None of them is approved; nothing else about them changed.
+
+    Atomicity: The approval of all of them is withdrawn, or of none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(
+        catalog,
+        "asset_withdraw_approval",
+        assets,
+        expect_assets=expect_assets,
+        dry_run=dry_run,
+        is_so=lambda asset: not asset.approved,
+        changes=(asset_rows.withdraw_approvals,),
+    )
+
+
+def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+    """Take assets out of use for good; they stay in the catalogue, and later ingests and rebuilds leave them retired.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+        - In production none of them is protected.
+
+    Post-conditions:
+        - Each of them is retired and not approved, and is so again if the collection is wiped and ingested anew.
+
+    Atomicity: All of them are retired, or none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(
+        catalog,
+        "asset_retire",
+        assets,
+        expect_assets=expect_assets,
+        dry_run=dry_run,
+        require=lambda found: curation.validate_not_protected(catalog.protections, found),
+        is_so=lambda asset: asset.state == "retired",
+        changes=(asset_rows.retire, decisions.retire),
+    )
+
+
+def reinstate(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> CurationResult:
+    """Take retired assets back into use. They are to be approved anew.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+        - Each of them is retired.
+
+    Post-conditions:
+        - Each of them is ready if its duration is known, and new otherwise; none is approved.
+
+    Atomicity: All of them are reinstated, or none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(
+        catalog,
+        "asset_reinstate",
+        assets,
+        expect_assets=expect_assets,
+        dry_run=dry_run,
+        require=curation.validate_retired,
+        is_so=lambda asset: asset.state != "retired",
+        changes=(asset_rows.reinstate, decisions.reinstate),
+    )
+
+
+def _decide(
+    catalog: OpenCatalog,
+    name: str,
+    assets: Assets,
+    *,
+    expect_assets: int | None,
+    dry_run: bool,
+    is_so: Callable[[Asset], bool],
+    changes: tuple[Callable[[Database, list[str]], None], ...],
+    require: Callable[[Sequence[Asset]], None] = lambda _: None,
+) -> CurationResult:
+    """What every decision that needs no more said has in common."""
+    choice = chosen(assets)
+    with catalog.operation(name, CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets) as op:
+        with op.preflight() as db:
+            found = selected(db, choice, expect_assets=expect_assets)
+            require(found)
+            to_change = [asset for asset in found if not is_so(asset)]
+        with op.execution() as db:
+            for change in changes:
+                change(db, [asset.id for asset in to_change])
+        with op.postvalidation() as db:
+            integrity.validate_database_consistency(db)
+        return op.finish(_result(found, to_change))
+
+
+def _result(found: Sequence[Asset], changed: Sequence[Asset]) -> CurationResult:
+    paths = tuple(asset.canonical_key for asset in changed)
+    return CurationResult(selected=len(found), changed=len(changed), unchanged=len(found) - len(changed), paths=paths)
 
 
 def assign(
@@ -67,18 +201,13 @@ def assign(
     Atomicity: All of them are assigned, or none.
 
     Args:
-        assets: Identifiers or assets, or an `AssetSelector`.
         title: Name of the show or movie, which is added if there is none.
         year: First year of the show or movie; 0: not known. None: that of the one title that goes by the name, if there is one.
         season_number: From 0; season 0 holds the specials.
-        episode_numbers: The episodes that the file holds.
-        dry_run: Do the whole work, report it, and roll it back.
 
-    Raises:
-        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `CurationError`.
     """
-    choice = chosen(assets)
-    said = _Said(kind, title, year, season_number, _as_tuple(episode_numbers), episode_title)
+    choice, said = chosen(assets), _Said(kind, title, year, season_number, episode_numbers, episode_title)
     with catalog.operation(
         "asset_assign",
         CurationError,
@@ -96,13 +225,12 @@ def assign(
             identities = [_identity_of(asset, said, meant, owners[asset.collection_id]) for asset in found]
         with op.execution() as db:
             hierarchy = Hierarchy(db)
-            changed = [
-                asset for asset, identity in zip(found, identities, strict=True) if _assign(db, hierarchy, asset, identity)
-            ]
+            pairs = zip(found, identities, strict=True)
+            changed = [asset for asset, identity in pairs if _assign(db, hierarchy, asset, identity)]
         with op.postvalidation() as db:
             integrity.validate_hierarchy_integrity(db)
             integrity.validate_all_relationships(db)
-        return op.finish(curation_result(found, changed))
+        return op.finish(_result(found, changed))
 
 
 def unassign(
@@ -118,28 +246,23 @@ def unassign(
 
     Atomicity: The assignments of all of them are taken back, or of none.
 
-    Args:
-        assets: Identifiers or assets, or an `AssetSelector`.
-        dry_run: Do the whole work, report it, and roll it back.
-
-    Raises:
-        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `CurationError`.
     """
-    choice = chosen(assets)
-    with catalog.operation(
-        "asset_unassign", CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets
-    ) as op:
-        with op.preflight() as db:
-            found = selected(db, choice, expect_assets=expect_assets)
-            decided = {id_: decisions.decisions(db, id_) for id_ in {asset.collection_id for asset in found}}
-            assigned = [asset for asset in found if asset.canonical_key in decided[asset.collection_id].assignments]
-        with op.execution() as db:
-            ids = [asset.id for asset in assigned]
-            decisions.remove_assignments(db, ids)
-            asset_rows.mark_stale(db, ids)
-        with op.postvalidation() as db:
-            integrity.validate_database_consistency(db)
-        return op.finish(curation_result(found, assigned))
+    decided = cache(partial(decisions.decisions, catalog.database))
+    return _decide(
+        catalog,
+        "asset_unassign",
+        assets,
+        expect_assets=expect_assets,
+        dry_run=dry_run,
+        is_so=lambda asset: asset.canonical_key not in decided(asset.collection_id).assignments,
+        changes=(decisions.remove_assignments, asset_rows.mark_stale),
+    )
+
+
+def _as_tuple(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
+    # What is no sequence is left for the rules to refuse.
+    return tuple(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, str) else numbers
 
 
 @attrs.frozen
@@ -150,13 +273,8 @@ class _Said:
     title: str | None = None
     year: int | None = None
     season_number: int | None = None
-    episode_numbers: tuple[int, ...] | None = None
+    episode_numbers: tuple[int, ...] | None = attrs.field(default=None, converter=_as_tuple)
     episode_title: str | None = None
-
-
-def _as_tuple(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The numbers as a draft has them; what is no sequence is left for the rules to refuse."""
-    return tuple(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, str) else numbers
 
 
 def _identity_of(
@@ -167,13 +285,14 @@ def _identity_of(
     is_of_a_title = title_kind_of(kind) is not None and title_kind_of(kind) == title_kind_of(asset.kind)
     is_an_episode = is_of_a_title and kind == "episode"
     title, year = titles[kind]
+    keeps_episode_title = said.episode_title is None and is_an_episode and not said.episode_numbers
     identity = Identity(
         kind=kind,
-        title=_said_or(title, asset.title, keeps=is_of_a_title),
-        year=_said_or(year, asset.year, keeps=is_of_a_title and said.title is None and said.year is None),
-        season_number=_said_or(said.season_number, asset.season_number, keeps=is_an_episode),
-        episode_numbers=_said_or(said.episode_numbers, asset.episode_numbers, keeps=is_an_episode) or (),
-        episode_title=_said_or(said.episode_title, asset.episode_title, keeps=is_an_episode and not said.episode_numbers),
+        title=asset.title if title is None and is_of_a_title else title,
+        year=asset.year if is_of_a_title and said.title is None and said.year is None else year,
+        season_number=asset.season_number if said.season_number is None and is_an_episode else said.season_number,
+        episode_numbers=asset.episode_numbers if said.episode_numbers is None and is_an_episode else said.episode_numbers or (),
+        episode_title=asset.episode_title if keeps_episode_title else said.episode_title,
     )
     curation.validate_identity(identity)
     validate_asset_draft(_draft(asset, identity), collection)
@@ -193,10 +312,9 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
         raise ValidationError(f"title {said.title!r} is ambiguous: name one of {listed}, or give a year (0: not known)")
     if alike:
         return alike[0]
-    as_printed = _PRINTED_TITLE.fullmatch(said.title)
-    if as_printed is not None:  # a new one, called as listings will print it
-        return _as_spelled(db, kind, as_printed[1], int(as_printed[2]))
-    return _as_spelled(db, kind, said.title, None)
+    as_printed = _PRINTED_TITLE.fullmatch(said.title)  # a new one, called as listings will print it
+    name, year = (as_printed[1], int(as_printed[2])) if as_printed else (said.title, None)
+    return _as_spelled(db, kind, name, year)
 
 
 def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | None) -> tuple[str | None, int | None]:
@@ -208,11 +326,6 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
     if there:
         return title if title in there else there[0], year
     return decisions.spellings(db).get((title_kind, title, year), (title, year))
-
-
-def _said_or(said: T | None, was: T | None, *, keeps: bool) -> T | None:
-    """What was said; where nothing was, what it was, if that still applies."""
-    return was if said is None and keeps else said
 
 
 def _draft(asset: Asset, identity: Identity) -> AssetDraft:
@@ -230,10 +343,8 @@ def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity
 
 
 def _be(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> None:
-    """Let an asset be and show what was assigned."""
-    now = utc_now()
-    asset_rows.set_kind(db, asset.id, identity.kind, now=now)
-    process.link_again(db, hierarchy, asset, _draft(asset, identity), now=now)
+    asset_rows.set_kind(db, asset.id, identity.kind, now=utc_now())
+    process.link_again(db, hierarchy, asset, _draft(asset, identity), now=utc_now())
 
 
 def rename_title(
@@ -254,15 +365,15 @@ def rename_title(
         title: Its identifier, its name, or its name with the year: `Space: 1999 (1975)`.
         name: The new name; None leaves it.
         year: The first year; None leaves it, 0 says that it is not known.
-        dry_run: Do the whole work, report it, and roll it back.
 
-    Raises:
-        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `CurationError`.
     """
     with catalog.operation("title_rename", CurationError, dry_run=dry_run, title=title, name=name, year=year) as op:
         with op.preflight() as db:
             found = preflight.validate_title_exists(db, title)
-            renamed = attrs.evolve(found, name=found.name if name is None else name, year=_year(found, year))
+            renamed = attrs.evolve(
+                found, name=found.name if name is None else name, year=found.year if year is None else year or None
+            )
             preflight.validate_title_is_free(db, found, renamed)
         with op.execution() as db:
             titles.rename_title(db, found.id, renamed.name, renamed.year)
@@ -270,10 +381,6 @@ def rename_title(
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=renamed))
-
-
-def _year(found: Title, year: int | None) -> int | None:
-    return found.year if year is None else year or None
 
 
 def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool = False) -> TitleResult:
@@ -291,10 +398,8 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
     Args:
         merged: The title that goes: its identifier, its name, or its name with the year.
         into: The title that stays, likewise.
-        dry_run: Do the whole work, report it, and roll it back.
 
-    Raises:
-        CurationError: A pre-condition does not hold, or SQLite or a rule refused the result.
+    Raises: `CurationError`.
     """
     with catalog.operation("title_merge", CurationError, dry_run=dry_run, merged=merged, into=into) as op:
         with op.preflight() as db:
@@ -316,8 +421,7 @@ def settle(db: Database) -> list[str]:
     """
     settled: list[str] = []
     for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
-        there = titles.title_id(db, kind, new, new_year)
-        if there is not None:
+        if (there := titles.title_id(db, kind, new, new_year)) is not None:
             titles.merge_titles(db, id_, into=there)
         else:
             titles.rename_title(db, id_, new, new_year)
