@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
 
@@ -247,3 +248,13 @@ def test_the_fingerprint_changes_with_type_configuration_version_and_order() -> 
     ]
 
     assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize("group", [plugins.IMPORTER_GROUP, plugins.ENRICHER_GROUP])
+def test_what_this_distribution_offers_others_is_what_is_built_in(group: str) -> None:
+    setup = ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+
+    offered = setup["options.entry_points"][group].split("\n")
+
+    assert dict(line.split(" = ") for line in offered if line) == plugins._BUILT_IN[group]  # by which they are loaded

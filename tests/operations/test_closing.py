@@ -84,3 +84,12 @@ def test_all_claims_are_given_back_also_where_one_cannot_be(catalog: Catalog) ->
     assert second._lock is not None
     assert lock is not None
     lock.release()
+
+
+def test_a_catalogue_that_is_closed_gives_its_claims_back(catalog: Catalog, collection: Collection) -> None:
+    prepared = catalog.prepare_ingest("Shows")
+    catalog.close()
+
+    with Catalog(catalog.database.path) as other:
+        assert not other.disable_collection("Shows").enabled
+    prepared.close()

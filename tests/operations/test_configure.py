@@ -221,3 +221,23 @@ class TestDiscovery:
         catalog.add_source("disk", config={"root": str(tmp_path / "root")})
 
         assert [each.name for each in catalog.discover_collections("disk")] == ["Movies", "Shows"]
+
+
+@pytest.mark.parametrize(
+    "config", [{"a": float("nan")}, ["a"], {"a": "\udcff"}, {"a": object()}], ids=["NaN", "list", "surrogate", "object"]
+)
+def test_a_configuration_that_is_no_json_object_is_refused_at_preflight(
+    catalog: Catalog, collection: Collection, config: Any
+) -> None:
+    catalog.detach_enricher("Shows", "fake")
+    before = snapshot(catalog)
+
+    for call in (
+        lambda: catalog.add_source("second", "fake", config),
+        lambda: catalog.attach_enricher("Shows", "fake", config=config),
+    ):
+        with pytest.raises(ConfigurationError, match="JSON object") as caught:
+            call()
+        assert (caught.value.phase, type(caught.value.cause)) == ("preflight", ValidationError)
+
+    assert snapshot(catalog) == before

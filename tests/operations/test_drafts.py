@@ -17,6 +17,7 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "an episode needs title, season_number and episode_numbers": {"kind": "episode", "title": "Dark", "season_number": 1},
     "a movie needs a title": {"kind": "movie"},
     "sidecars must be a tuple of Sidecar": {"sidecars": [Sidecar("/media/a.nfo", 1, 1)]},
+    "tuple of Sidecar": {"sidecars": ("x",)},
     "size must be an integer from": {"size": True},
     "mtime_ns 1.5 is not an integer": {"mtime_ns": 1.5},
     "its mtime lies after the year 2262": {"mtime_ns": 2**63},

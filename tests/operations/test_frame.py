@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
+from harness import draft
 
-from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError, TransactionLostError
+from retrovue_uow import Catalog, Collection, ConflictError, ContractError, OperationError, ResourceError, TransactionLostError
 from retrovue_uow.model import Result
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.testing import snapshot
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 
 class ReviewError(OperationError):
@@ -154,3 +157,36 @@ def test_a_claim_is_given_back_where_sqlite_has_ended_the_unit(catalog: Catalog,
 
     with Catalog(catalog.database.path) as other:
         other.wipe_collection(collection.name)
+
+
+def test_a_read_only_catalogue_refuses_before_anybody_is_asked(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+
+    def ask_importer(config: object) -> FakeImporter:
+        asked.append(config)
+        return importer
+
+    def ask_enricher(config: object) -> FakeEnricher:
+        asked.append(config)
+        return enricher
+
+    copy = tmp_path / "copy" / "catalog.db"
+    copy.parent.mkdir()
+    catalog.backup(copy)
+    factories: dict[str, Any] = {"importers": {"fake": ask_importer}, "enrichers": {"fake": ask_enricher}}
+    with Catalog(copy, read_only=True, **factories) as opened:
+        for refused in (
+            lambda: opened.ingest_collection("Shows"),
+            lambda: opened.prepare_ingest("Shows"),
+            lambda: opened.process_asset(draft("a.mkv"), "Shows"),
+            lambda: opened.discover_collections("station"),
+            lambda: opened.wipe_collection("Shows"),
+        ):
+            with pytest.raises(OperationError, match="read-only") as caught:
+                refused()
+            assert isinstance(caught.value.cause, ResourceError)
+
+    assert asked == []
+    assert list(copy.parent.glob("*.claims")) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -19,6 +21,7 @@ from retrovue_uow import (
     BusinessRuleError,
     Catalog,
     Collection,
+    ConfigurationError,
     ContractError,
     IngestError,
     IngestFilters,
@@ -27,6 +30,7 @@ from retrovue_uow import (
     OperationError,
     ResourceError,
     RetroVueError,
+    Sidecar,
     ValidationError,
     as_json,
 )
@@ -83,6 +87,13 @@ def library(tmp_path: Path, enricher: FakeEnricher) -> Iterator[Library]:
 def ingested(library: Library) -> Library:
     library.ingest()
     return library
+
+
+@pytest.fixture
+def stocked(catalog: Catalog, collection: Collection) -> Catalog:
+    """The catalogue with what its fake importer finds."""
+    catalog.ingest_collection("Shows")
+    return catalog
 
 
 def counts(result: IngestResult) -> dict[str, int]:
@@ -237,6 +248,22 @@ class TestRealFiles:
         library.catalog.wipe_collection("Library")
 
         assert facts() == before
+
+    def test_a_subfolder_that_is_mapped_elsewhere_is_looked_for_only_there(self, catalog: Catalog, tmp_path: Path) -> None:
+        disk, elsewhere = tmp_path / "disk", tmp_path / "elsewhere"
+        (disk / "Sub").mkdir(parents=True)
+        elsewhere.mkdir()
+        for path in (disk / "a.mkv", disk / "Sub" / "shadowed.mkv", elsewhere / "b.mkv"):
+            path.write_bytes(b"\0")
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Disk", path_mappings={str(disk): str(disk)})
+        catalog.map_path("Disk", str(disk / "Sub"), str(elsewhere))
+
+        result = catalog.ingest_collection("Disk")
+
+        assert {asset.file_path for asset in catalog.assets()} == {str(disk / "a.mkv"), str(elsewhere / "b.mkv")}
+        assert {asset.canonical_key for asset in catalog.assets()} == {str(disk / "a.mkv"), str(disk / "Sub" / "b.mkv")}
+        assert (result.created, result.duplicates) == (2, 0)
 
 
 class TestRefresh:
@@ -430,6 +457,17 @@ class TestFilters:
 
         assert library.catalog.assets() == []
 
+    @pytest.mark.parametrize(
+        "filters",
+        [None, "Tron", IngestFilters(title="Tron", season="1"), IngestFilters(title=5)],  # type: ignore[arg-type]  # the point
+        ids=repr,
+    )
+    def test_what_is_no_filters_is_refused(self, catalog: Catalog, collection: Collection, filters: Any) -> None:
+        with pytest.raises(IngestError, match="make no sense") as caught:
+            catalog.ingest_collection("Shows", filters)
+
+        assert isinstance(caught.value.cause, ValidationError)
+
 
 class TestDryRun:
     @pytest.mark.parametrize("known", [False, True], ids=["first ingest", "with changes"])
@@ -534,6 +572,76 @@ class TestImporters:
 
         with pytest.raises(IngestError, match="no path mapping"):
             catalog.ingest_collection("Bare")
+
+    def test_one_that_leaves_a_session_open_is_misuse_and_commits_nothing(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        def write() -> Iterator[None]:
+            with catalog.session() as db:
+                db.execute("DELETE FROM collection_enricher")
+                yield
+
+        def opening(drafts: Iterable[AssetDraft]) -> Iterator[AssetDraft]:
+            next(writing)
+            yield from drafts
+
+        before, drafts, writing = snapshot(catalog), importer.drafts, write()
+        importer.drafts = opening(drafts)
+        with pytest.raises(ContractError, match="unit of work"):
+            catalog.ingest_collection("Shows")
+        with pytest.raises(ContractError, match="unit of work"):
+            catalog.process_asset(draft("a.mkv"), "Shows")
+        writing.close()  # type: ignore[attr-defined]  # a generator has it
+        assert snapshot(catalog) == before
+
+        importer.drafts = drafts
+        assert catalog.ingest_collection("Shows").created == 4
+
+    def test_one_that_is_silent_is_not_believed(self, stocked: Catalog, importer: FakeImporter) -> None:
+        importer.drafts = []
+        before = snapshot(stocked)
+
+        with pytest.raises(IngestError, match="nothing was found below") as caught:
+            stocked.ingest_collection("Shows")
+
+        assert isinstance(caught.value.cause, ResourceError)
+        assert snapshot(stocked) == before
+
+    def test_one_that_is_silent_is_believed_on_demand(self, stocked: Catalog, importer: FakeImporter) -> None:
+        importer.drafts = []
+
+        assert stocked.ingest_collection("Shows", allow_empty=True).missing == 4
+
+    def test_filters_that_hide_everything_are_no_silence(self, stocked: Catalog) -> None:
+        before = snapshot(stocked, journal=False)
+
+        hidden = stocked.ingest_collection("Shows", IngestFilters(exclude=("*.mkv",)))
+        filtered = stocked.ingest_collection("Shows", IngestFilters(title="Tron"))
+
+        assert (hidden.discovered, hidden.missing, filtered.unchanged, filtered.missing) == (0, 0, 1, 0)
+        assert snapshot(stocked, journal=False) == before
+
+    def test_one_silent_mapping_of_two_is_named(self, catalog: Catalog, importer: FakeImporter, tmp_path: Path) -> None:
+        folders = [tmp_path / "one", tmp_path / "two"]
+        for folder in folders:
+            folder.mkdir()
+            (folder / "stray.txt").touch()
+        found = [draft("a.mkv"), AssetDraft(str(folders[1] / "b.mkv"), "/more/b.mkv", size=1, mtime_ns=1, sidecars=())]
+        catalog.add_source("station", "fake")
+        mappings = {"/media": str(folders[0]), "/more": str(folders[1])}
+        catalog.add_collection("station", "Shows", path_mappings=mappings)
+        importer.drafts = found
+        catalog.ingest_collection("Shows")
+        before = snapshot(catalog)
+
+        importer.drafts = found[:1]
+        with pytest.raises(IngestError, match="two") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(caught.value.cause, ResourceError)
+        assert str(folders[1]) in str(caught.value)
+        assert str(folders[0]) not in str(caught.value)
+        assert snapshot(catalog) == before
 
 
 NUMBERS = ("size", "year", "season_number", "duration_ms", "width", "height")
@@ -702,6 +810,60 @@ class TestEnrichers:
 
         assert set(titles) == {"Tron", "Dark", "Space Family", None}
 
+    def test_what_a_detached_one_knew_is_gone_after_a_refresh(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        enricher.returns = lambda found: attrs.evolve(found, metadata={"fake": {"knows": 1}})
+        catalog.ingest_collection("Shows")
+        asset = catalog.assets()[0]
+        assert catalog.metadata(asset.id) == {"fake": {"knows": 1}}
+
+        catalog.detach_enricher("Shows", "fake")
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert catalog.metadata(asset.id) == {}
+
+    @pytest.mark.parametrize(
+        "facts", [{"size": 7}, {"mtime_ns": 7}, {"sidecars": (Sidecar("/x.nfo", 1, 1),)}], ids=lambda facts: next(iter(facts))
+    )
+    def test_one_that_changes_what_the_importer_saw_is_refused(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher, facts: dict[str, Any]
+    ) -> None:
+        enricher.returns = lambda found: attrs.evolve(found, **facts)
+        before = snapshot(catalog)
+
+        with pytest.raises(IngestError, match="leave what the importer saw") as caught:
+            catalog.ingest_collection("Shows")
+
+        assert isinstance(caught.value.cause, ValidationError)
+        assert snapshot(catalog) == before
+
+    def test_metadata_in_read_only_mappings_is_stored(
+        self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
+    ) -> None:
+        inner = MappingProxyType({"deep": MappingProxyType({"er": [1, 2]})})
+        enricher.returns = lambda found: attrs.evolve(found, metadata=MappingProxyType({"fake": inner}))
+
+        catalog.ingest_collection("Shows")
+
+        assert catalog.metadata(catalog.assets()[0].id) == {"fake": {"deep": {"er": [1, 2]}}}
+
+    @pytest.mark.parametrize("count", [2, 25])
+    def test_up_to_twenty_unsound_drafts_are_named_at_once(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, count: int
+    ) -> None:
+        importer.drafts = [movie(f"Film {number:02}", 1982) for number in range(count)]
+        enricher.returns = lambda found: attrs.evolve(found, year=-1)
+
+        with pytest.raises(IngestError) as caught:
+            catalog.ingest_collection("Shows")
+
+        named = min(count, 20)
+        assert isinstance(caught.value.cause, ValidationError)
+        assert f"{named} files" in str(caught.value)
+        assert str(caught.value).count("year must be") == named
+        assert catalog.assets() == []
+
 
 class TestProgress:
     def test_progress_tells_files_found_and_files_done(self, catalog: Catalog, collection: Collection) -> None:
@@ -727,6 +889,25 @@ class TestProgress:
         assert getattr(caught.value, "cause", caught.value) is error
         assert catalog.assets() == []
         assert catalog.ingest_collection("Shows").created == 4
+
+    @pytest.mark.parametrize("error", [ValueError("enough"), KeyboardInterrupt()], ids=repr)
+    def test_raising_in_progress_cancels_the_rest_of_a_source(
+        self, catalog: Catalog, collection: Collection, media: Path, error: BaseException
+    ) -> None:
+        catalog.add_collection("station", "Zoo", path_mappings={"/media": str(media)})
+        before = snapshot(catalog, journal=False)
+        seen: list[str] = []
+
+        def cancel(done: int, total: int | None, path: str) -> None:
+            seen.append(path)
+            raise error
+
+        with pytest.raises((IngestError, KeyboardInterrupt)) as caught:
+            catalog.ingest_source("station", progress=cancel)
+
+        assert getattr(caught.value, "cause", caught.value) is error
+        assert len(seen) == 1
+        assert snapshot(catalog, journal=False) == before
 
 
 class TestPrepared:
@@ -809,6 +990,37 @@ class TestPrepared:
                 catalog.ingest_collection(prepared)
 
         assert catalog.assets() == []
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"filters": IngestFilters(title="Tron")}, {"refresh": "all"}, {"allow_empty": True}, {"progress": print}],
+        ids=lambda options: next(iter(options)),
+    )
+    def test_it_takes_no_further_options(self, catalog: Catalog, collection: Collection, options: dict[str, Any]) -> None:
+        with catalog.prepare_ingest("Shows") as prepared:
+            with pytest.raises(ContractError, match="already"):
+                catalog.ingest_collection(prepared, **options)
+
+            assert catalog.ingest_collection(prepared).created == 4
+
+    def test_a_closed_one_says_so(self, catalog: Catalog, collection: Collection) -> None:
+        prepared = catalog.prepare_ingest("Shows")
+        prepared.close()
+
+        with pytest.raises(ContractError, match="closed"):
+            catalog.ingest_collection(prepared)
+
+        assert catalog.assets() == []
+
+    def test_a_prepared_ingest_that_is_collected_gives_its_claim_back(self, catalog: Catalog, collection: Collection) -> None:
+        prepared = catalog.prepare_ingest("Shows")
+        with Catalog(catalog.database.path) as other:
+            with pytest.raises(ConfigurationError, match="in use"):
+                other.disable_collection("Shows")
+            del prepared
+            gc.collect()
+
+            assert not other.disable_collection("Shows").enabled
 
 
 class TestSource:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from retrovue_uow import (
+    AfterCommitError,
     Catalog,
     Collection,
     ConstraintError,
@@ -437,3 +438,40 @@ def test_what_it_writes_besides_recorded_changes_is_recorded_too(ingested: Catal
     assert unit.counts == {"asset": {"update": 4}, "collection": {"update": 1}}
     ingested.undo(unit.id)
     assert snapshot(ingested, journal=False) == before
+
+
+def test_a_failing_hook_inside_an_operation_arrives_unwrapped_and_the_data_is_there(ingested: Catalog) -> None:
+    failure = KeyError("the hook's own")
+
+    def fail() -> None:
+        raise failure
+
+    def change() -> None:
+        ingested.database.execute("UPDATE asset SET state = 'retired'")
+        ingested.database.on_commit(fail)
+
+    with pytest.raises(AfterCommitError) as caught:
+        nested(ingested, change)
+
+    assert caught.value.__cause__ is failure
+    assert caught.value.errors == (failure,)
+    assert {asset.state for asset in ingested.assets()} == {"retired"}
+
+
+def test_a_swallowed_failure_keeps_its_cause(ingested: Catalog) -> None:
+    failure = KeyError("swallowed")
+
+    def change() -> None:
+        with pytest.raises(KeyError), ingested.session():
+            raise failure
+
+    with pytest.raises(ContractError, match="swallowed") as caught:
+        nested(ingested, change)
+
+    assert caught.value.__cause__ is failure
+
+
+@pytest.mark.parametrize("argument", [object(), b"x", {1, 2}, float("nan")], ids=["object", "bytes", "set", "NaN"])
+def test_arguments_that_are_no_json_are_refused_at_entry(catalog: Catalog, argument: object) -> None:
+    with pytest.raises(ContractError, match="JSON"), catalog.operation("own", argument=argument):
+        pytest.fail("entered")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +251,71 @@ def test_a_marker_behind_the_end_is_refused_after_the_writing(catalog: Catalog, 
 @pytest.mark.parametrize("refresh", ["some", True, 0])
 def test_refresh_must_be_one_of_three(catalog: Catalog, film: AssetDraft, refresh: Any) -> None:
     assert isinstance(refused(catalog, film, refresh=refresh).cause, ValidationError)
+
+
+def another(catalog: Catalog, enricher: FakeEnricher) -> Catalog:
+    """The same file, opened once more, as another process would."""
+    return Catalog(catalog.database.path, enrichers={"fake": enricher})
+
+
+def measuring(duration_ms: int) -> FakeEnricher:
+    return FakeEnricher(returns=lambda found: attrs.evolve(found, duration_ms=duration_ms))
+
+
+class Overtaken:
+    """An enricher during whose preparation, when its version is asked for, somebody else is faster."""
+
+    def __init__(self, overtake: Callable[[], None]) -> None:
+        self.overtake = overtake
+
+    def __call__(self, config: object) -> Overtaken:
+        return self
+
+    @property
+    def version(self) -> str:
+        self.overtake()
+        return "1"
+
+    def check(self) -> None:
+        """It needs nothing."""
+
+    def enrich(self, found: AssetDraft) -> AssetDraft:
+        return found
+
+
+def test_a_refresh_that_was_overtaken_is_refused_and_overwrites_nothing(
+    catalog: Catalog, film: AssetDraft, enricher: FakeEnricher
+) -> None:
+    catalog.process_asset(film, "Shows")
+    Path(film.file_path).write_bytes(b"\0" * 43)
+    overtaken: list[object] = []
+
+    def slow(found: AssetDraft) -> AssetDraft:
+        with another(catalog, measuring(77_000)) as other:
+            other.process_asset(film, "Shows", refresh="changed")
+        overtaken.append(snapshot(catalog, journal=False))
+        return attrs.evolve(found, duration_ms=11_000)
+
+    enricher.returns = slow
+    with pytest.raises(AssetProcessingError, match="changed by somebody else") as caught:
+        catalog.process_asset(film, "Shows", refresh="changed")
+
+    assert isinstance(caught.value.cause, ValidationError)
+    assert [snapshot(catalog, journal=False)] == overtaken
+    assert [asset.duration_ms for asset in catalog.assets()] == [77_000]
+
+
+def test_a_draft_that_no_enricher_saw_never_overwrites_newer_facts(catalog: Catalog, film: AssetDraft) -> None:
+    stale = attrs.evolve(film, size=42, mtime_ns=1, sidecars=())
+    newer = attrs.evolve(film, size=43, mtime_ns=2, sidecars=())
+    catalog.process_asset(stale, "Shows")
+
+    def overtake() -> None:
+        with another(catalog, measuring(77_000)) as other:
+            other.process_asset(newer, "Shows", refresh="changed")
+
+    with another(catalog, Overtaken(overtake)) as slow:  # type: ignore[arg-type]  # it makes itself, as the fakes do
+        result = slow.process_asset(stale, "Shows", refresh="changed")
+
+    assert result.outcome == "changed"
+    assert [(asset.size, asset.duration_ms) for asset in catalog.assets()] == [(43, 77_000)]

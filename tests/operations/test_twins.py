@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -99,3 +100,21 @@ def test_twins_on_a_disk_are_told_at_every_look(catalog: Catalog, media: Path) -
     assert (first.created, first.twins, first.duplicates) == (1, 1, 0)
     assert (again.unchanged, again.twins, again.duplicates) == (1, 1, 0)
     assert [Path(asset.file_path).name for asset in catalog.assets()] == [COMPOSED]
+
+
+def test_an_asset_whose_recorded_twin_went_counts_as_changed(catalog: Catalog, media: Path) -> None:
+    for name in (COMPOSED, DECOMPOSED):
+        (media / name).touch()
+        os.utime(media / name, ns=(1, 1))
+    if len(list(media.glob("*.mkv"))) == 1:
+        pytest.skip("this file system takes both names for one")
+    catalog.add_source("disk")
+    catalog.add_collection("disk", "Disk", path_mappings={str(media): str(media)})
+    first = catalog.ingest_collection("Disk")
+    (recorded,) = catalog.assets()
+    os.unlink(recorded.file_path)
+
+    second = catalog.ingest_collection("Disk")
+
+    assert (first.created, first.twins) == (1, 1)
+    assert (second.changed, second.unchanged, second.missing) == (1, 0, 0)

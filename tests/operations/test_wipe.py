@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -212,3 +213,11 @@ def test_a_dry_run_that_fails_may_be_survived(shared: Catalog) -> None:
         shared.disable_collection("Shows")
 
     assert not shared.collection("Shows").enabled
+
+
+@pytest.mark.parametrize("options", [None, True, {"dry_run": True}], ids=repr)
+def test_what_is_no_options_is_refused(shared: Catalog, options: Any) -> None:
+    with pytest.raises(ContractError, match="WipeOptions"):
+        shared.wipe_collection("Shows", options)
+
+    assert len(shared.assets()) == 10

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import draft
 
-from retrovue_uow import Catalog, Collection
+from retrovue_uow import Catalog, Collection, ValidationError
 from retrovue_uow.store import assets
 from retrovue_uow.store.assets import KnownAsset, KnownAssets
 from retrovue_uow.testing import FakeImporter
@@ -98,3 +99,9 @@ def test_when_an_asset_was_created_is_kept(stocked: Catalog) -> None:
     created = {assets.created_at(stocked.database, asset.id) for asset in stocked.assets()}
 
     assert all(unit.started_at <= each <= unit.committed_at for each in created)
+
+
+@pytest.mark.parametrize("question", [{"kind": "nope"}, {"state": "nope"}, {"title": 5}, {"kind": []}], ids=repr)
+def test_a_question_that_makes_no_sense_is_refused(stocked: Catalog, question: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        stocked.assets(**question)

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -39,6 +40,14 @@ def source_names(catalog: Catalog) -> set[str]:
         return {str(name) for (name,) in other.execute("SELECT name FROM source").fetchall()}
     finally:
         other.close()
+
+
+def schema(catalog: Catalog) -> list[Any]:
+    connection = apsw.Connection(catalog.database.path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    finally:
+        connection.close()
 
 
 class TestUnits:
@@ -125,6 +134,30 @@ class TestUnits:
         assert again.changes.counts == {}
         assert stocked.history(1)[0].counts == {**wiped.changes.counts, "source": {"update": 1}}
 
+    def test_a_dry_run_inside_a_session_leaves_no_empty_unit(self, stocked: Catalog) -> None:
+        before = snapshot(stocked)
+
+        with stocked.session():
+            assert stocked.wipe_collection("Shows", WipeOptions(dry_run=True)).deleted["asset"] == 4
+
+        assert snapshot(stocked) == before
+
+    def test_an_operation_beside_a_dry_run_is_journalled_for_what_it_did(self, stocked: Catalog) -> None:
+        with stocked.session():
+            stocked.wipe_collection("Shows", WipeOptions(dry_run=True))
+            stocked.disable_collection("Shows")
+
+        assert stocked.history(1)[0].counts == {"collection": {"update": 1}}
+
+    def test_a_session_of_two_operations_is_journalled_for_both(self, stocked: Catalog) -> None:
+        with stocked.session():
+            stocked.disable_collection("Shows")
+            stocked.wipe_collection("Shows")
+
+        counts = stocked.history(1)[0].counts
+        assert counts is not None
+        assert (counts["collection"], counts["asset"]) == ({"update": 1}, {"delete": 4})
+
 
 class TestGate:
     def test_a_single_row_is_judged(self, stocked: Catalog) -> None:
@@ -153,6 +186,39 @@ class TestGate:
             db.execute("DELETE FROM movie_asset")
 
         assert snapshot(stocked) == before
+
+    def test_a_temporary_view_cannot_blind_it(self, stocked: Catalog) -> None:
+        blinding = "CREATE TEMP VIEW violation AS SELECT '' AS rule, '' AS subject, '' AS id, '' AS detail WHERE 0"
+        before = snapshot(stocked)
+
+        with pytest.raises(ValidationError, match="Tron"), stocked.session() as db:
+            with pytest.raises(ContractError, match="a name of this library's"):
+                db.execute(blinding)
+            with db.as_keeper():
+                db.execute(blinding)
+            db.execute("DELETE FROM movie_asset")
+
+        assert snapshot(stocked) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "DROP VIEW violation",
+            "DROP TABLE marker",
+            "CREATE TABLE mine (id INTEGER)",
+            "ALTER TABLE marker ADD COLUMN mine TEXT",
+        ],
+    )
+    def test_a_session_that_changes_the_shape_is_misuse_and_changes_nothing(self, stocked: Catalog, change: str) -> None:
+        before, shape = snapshot(stocked), schema(stocked)
+
+        with pytest.raises(ContractError, match="shape"), stocked.session() as db:
+            db.execute(change)
+
+        assert (snapshot(stocked), schema(stocked)) == (before, shape)
+        with stocked.session() as db:
+            db.execute("UPDATE asset SET state = 'retired'")
+        assert {asset.state for asset in stocked.assets()} == {"retired"}
 
 
 GUARDED = {
