@@ -11,20 +11,28 @@ import attrs
 
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
 from retrovue_uow.store.ids import as_stored, utc_now
+from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.stored import from_json
-from retrovue_uow.uow.database import Database, Row
+from retrovue_uow.uow.database import Database, Row, Value
+from retrovue_uow.uow.tables import read_shape
 
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
-_FIND = """
-SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asset.kind, asset.state, asset.approved,
-       asset.size, asset.mtime_ns, asset.duration_ms, asset.container, asset.video_codec, asset.audio_codec,
-       asset.width, asset.height, asset.missing_since,
-       coalesce(movie.name, show.name), coalesce(movie.year, show.year), season.number,
-       (SELECT json_group_array(each_episode.number ORDER BY each_episode.number)
-          FROM episode_asset AS each_link
-          JOIN episode AS each_episode ON each_episode.id = each_link.episode_id
-         WHERE each_link.asset_id = asset.id),
-       episode.name
+FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height")
+"""The columns of `asset` that say what its file is, called as in `Asset` and `AssetDraft`; statements take them from here."""
+_SHOWN = {
+    "title": "coalesce(movie.name, show.name)",
+    "year": "coalesce(movie.year, show.year)",
+    "season_number": "season.number",
+    "episode_numbers": """(SELECT json_group_array(each_episode.number ORDER BY each_episode.number)
+                             FROM episode_asset AS each_link
+                             JOIN episode AS each_episode ON each_episode.id = each_link.episode_id
+                            WHERE each_link.asset_id = asset.id)""",
+    "episode_title": "episode.name",
+}
+"""What an `Asset` has from other tables; everything else is a column of its own."""
+_COLUMNS = [field.name for field in attrs.fields(Asset)]
+_FIND = f"""
+SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
   FROM asset
   LEFT JOIN movie_asset ON movie_asset.asset_id = asset.id
   LEFT JOIN title AS movie ON movie.id = movie_asset.title_id
@@ -34,7 +42,27 @@ SELECT asset.id, asset.collection_id, asset.canonical_key, asset.file_path, asse
   LEFT JOIN episode ON episode.id = episode_asset.episode_id
   LEFT JOIN season ON season.id = episode.season_id
   LEFT JOIN title AS show ON show.id = season.title_id
-"""
+"""  # noqa: S608  the names are those above
+_ADD = f"""
+INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
+                   sidecars, enrichers, {", ".join(FACTS)}, created_at, updated_at)
+VALUES (:id, :collection_id, :path_mapping_id, :canonical_key, :file_path, :kind,
+        CASE WHEN :is_retired THEN 'retired' WHEN :duration_ms IS NULL THEN 'new' ELSE 'ready' END, 0,
+        :sidecars, :enrichers, {", ".join(f":{fact}" for fact in FACTS)}, :now, :now)
+"""  # noqa: S608  likewise
+_UPDATE = f"""
+UPDATE asset
+   SET path_mapping_id = :path_mapping_id,
+       file_path = :file_path,
+       kind = :kind,
+       state = CASE WHEN state = 'retired' THEN state WHEN :duration_ms IS NULL THEN 'new' ELSE 'ready' END,
+       approved = iif(:duration_ms IS NULL, 0, approved),
+       sidecars = :sidecars,
+       enrichers = :enrichers,
+       {", ".join(f"{fact} = :{fact}" for fact in FACTS)},
+       updated_at = :now
+ WHERE id = :id
+"""  # noqa: S608  likewise
 
 
 @attrs.frozen
@@ -75,6 +103,13 @@ class KnownAsset(NamedTuple):
     def lacks_facts(self) -> bool:
         """Whether its size or mtime was never known."""
         return self.size is None or self.mtime_ns is None
+
+
+_KNOWN = """
+SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
+  FROM asset
+ WHERE collection_id = ?
+"""
 
 
 class KnownAssets(Mapping[str, KnownAsset]):
@@ -144,17 +179,7 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
                       AND other_episode.number = :episode))
  ORDER BY asset.collection_id, asset.canonical_key
 """,
-        {
-            "collection_id": query.collection_id,
-            "kind": query.kind,
-            "state": query.state,
-            "missing": None if query.missing is None else int(query.missing),
-            "approved": None if query.approved is None else int(query.approved),
-            "paths": None if query.path is None else json.dumps(_forms(query.path)),
-            "title_id": query.title_id,
-            "season": query.season,
-            "episode": query.episode,
-        },
+        {**attrs.asdict(query), "paths": None if query.path is None else json.dumps(_forms(query.path))},
     )
     return [_asset(row) for row in rows]
 
@@ -199,14 +224,10 @@ def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
 
 
 def _asset(row: Row) -> Asset:
-    before, (approved,), after, (episode_numbers, episode_name) = row[:6], row[6:7], row[7:-2], row[-2:]
-    return Asset(
-        *before,
-        bool(approved),
-        *after,
-        tuple(json.loads(episode_numbers)),
-        episode_name,
-    )  # type: ignore[call-arg]  # mypy cannot count slices
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["approved"] = bool(values["approved"])
+    values["episode_numbers"] = tuple(json.loads(values["episode_numbers"]))
+    return Asset(**values)
 
 
 def markers(db: Database, asset_id: str) -> list[Marker]:
@@ -245,28 +266,12 @@ def created_at(db: Database, asset_id: str) -> str:
 
 def known_assets(db: Database, collection_id: str) -> KnownAssets:
     """Every asset of a collection by its canonical key."""
-    rows = db.execute(
-        """
-        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
-          FROM asset
-         WHERE collection_id = ?
-        """,
-        (collection_id,),
-    )
-    return KnownAssets(rows)
+    return KnownAssets(db.execute(_KNOWN, (collection_id,)))
 
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
-    rows = db.execute(
-        """
-        SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
-          FROM asset
-         WHERE collection_id = ?
-           AND canonical_key = ?
-        """,
-        (collection_id, key),
-    )
+    rows = db.execute(f"{_KNOWN} AND canonical_key = ?", (collection_id, key))
     return KnownAsset(*rows[0]) if rows else None
 
 
@@ -291,34 +296,18 @@ def add_asset(
 ) -> None:
     """Add an asset; it is ready if its duration is known, unless it is out of use."""
     db.execute(
-        """
-        INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
-                           size, mtime_ns, sidecars, enrichers, duration_ms, container, video_codec, audio_codec,
-                           width, height, created_at, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?18 THEN 'retired' WHEN ?7 IS NULL THEN 'new' ELSE 'ready' END, 0,
-                ?8, ?9, ?10, ?11, ?7, ?12, ?13, ?14,
-                ?15, ?16, ?17, ?17)
-        """,
-        (
-            asset_id,
-            collection_id,
-            path_mapping_id,
-            canonical_key,
-            draft.file_path,
-            draft.kind,
-            draft.duration_ms,
-            draft.size,
-            draft.mtime_ns,
-            sidecars,
-            enrichers,
-            draft.container,
-            draft.video_codec,
-            draft.audio_codec,
-            draft.width,
-            draft.height,
-            now,
-            is_retired,
-        ),
+        _ADD,
+        {
+            **_written(draft),
+            "id": asset_id,
+            "collection_id": collection_id,
+            "path_mapping_id": path_mapping_id,
+            "canonical_key": canonical_key,
+            "sidecars": sidecars,
+            "enrichers": enrichers,
+            "is_retired": is_retired,
+            "now": now,
+        },
     )
 
 
@@ -334,44 +323,20 @@ def update_asset(
 ) -> None:
     """Write what is known now of an asset; a retired one stays retired."""
     db.execute(
-        """
-        UPDATE asset
-           SET path_mapping_id = ?2,
-               file_path = ?3,
-               kind = ?4,
-               state = CASE WHEN state = 'retired' THEN state WHEN ?5 IS NULL THEN 'new' ELSE 'ready' END,
-               approved = iif(?5 IS NULL, 0, approved),
-               size = ?6,
-               mtime_ns = ?7,
-               sidecars = ?8,
-               enrichers = ?9,
-               duration_ms = ?5,
-               container = ?10,
-               video_codec = ?11,
-               audio_codec = ?12,
-               width = ?13,
-               height = ?14,
-               updated_at = ?15
-         WHERE id = ?1
-        """,
-        (
-            asset_id,
-            path_mapping_id,
-            draft.file_path,
-            draft.kind,
-            draft.duration_ms,
-            draft.size,
-            draft.mtime_ns,
-            sidecars,
-            enrichers,
-            draft.container,
-            draft.video_codec,
-            draft.audio_codec,
-            draft.width,
-            draft.height,
-            now,
-        ),
+        _UPDATE,
+        {
+            **_written(draft),
+            "id": asset_id,
+            "path_mapping_id": path_mapping_id,
+            "sidecars": sidecars,
+            "enrichers": enrichers,
+            "now": now,
+        },
     )
+
+
+def _written(draft: AssetDraft) -> dict[str, Value]:
+    return {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
 
 
 def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
@@ -497,13 +462,13 @@ def mark_returned(db: Database, asset_id: str) -> None:
     db.execute("UPDATE asset SET missing_since = NULL WHERE id = ?", (asset_id,))
 
 
-@attrs.define
+@attrs.frozen
 class Deleted:
     """What went with some assets: rows per table, and the episodes and movie titles that they showed."""
 
-    rows: dict[str, int] = attrs.field(factory=dict)
-    episodes: set[int] = attrs.field(factory=set)
-    movies: set[str] = attrs.field(factory=set)
+    rows: Mapping[str, int]
+    episodes: set[int]
+    movies: set[str]
 
 
 def delete_assets_of(db: Database, collection_id: str) -> Deleted:
@@ -517,24 +482,17 @@ def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
 
 
 def _delete(db: Database, which: str, param: str) -> Deleted:
-    deleted = Deleted()
-    deleted.episodes = {row[0] for row in _delete_from(db, deleted, "episode_asset", which, param, shown="episode_id")}
-    deleted.movies = {row[0] for row in _delete_from(db, deleted, "movie_asset", which, param, shown="title_id")}
-    for table in ("marker", "asset_metadata"):
-        _delete_from(db, deleted, table, which, param)
+    going = f"IN (SELECT id FROM asset WHERE {which})"  # noqa: S608  the text is one of those above
+    episodes = db.execute(f"SELECT DISTINCT episode_id FROM episode_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
+    movies = db.execute(f"SELECT DISTINCT title_id FROM movie_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
+    rows: dict[str, int] = {}
+    for below in read_shape(db).references:
+        if below.parent == "asset" and below.child in own_names():  # SQLite's cascades would not count them
+            db.execute(f"DELETE FROM {below.child} WHERE {below.column} {going}", (param,))  # noqa: S608  our tables' names
+            rows[below.child] = db.changes()
     db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
-    deleted.rows["asset"] = db.changes()
-    return deleted
-
-
-def _delete_from(db: Database, deleted: Deleted, table: str, which: str, param: str, *, shown: str | None = None) -> list[Row]:
-    returning = "" if shown is None else f"RETURNING {shown}"
-    rows = db.execute(
-        f"DELETE FROM {table} WHERE asset_id IN (SELECT id FROM asset WHERE {which}) {returning}",  # noqa: S608  as above
-        (param,),
-    )
-    deleted.rows[table] = db.changes()
-    return rows
+    rows["asset"] = db.changes()
+    return Deleted(rows, {episode_id for (episode_id,) in episodes}, {title_id for (title_id,) in movies})
 
 
 def missing_assets(db: Database, collection_id: str) -> list[MissingAsset]:
