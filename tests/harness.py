@@ -6,15 +6,18 @@ import inspect
 import os
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
+import pytest
 
 from retrovue_uow import AssetDraft, Catalog, Database
 from retrovue_uow.uow.changes import Changeset, Recording
 from retrovue_uow.uow.tables import read_shape
+
+T = TypeVar("T")
 
 
 def changed(db: Database, *statements: str) -> Changeset:
@@ -50,6 +53,13 @@ def mounted(found: AssetDraft, local_path: str) -> AssetDraft:
     if not isinstance(found.file_path, str) or not found.file_path.startswith("/media/"):
         return found
     return attrs.evolve(found, file_path=local_path + found.file_path.removeprefix("/media"))
+
+
+def entry(table: Mapping[str, T], name: str, what_to_do: str) -> T:
+    """The table's entry of that name; without one, the test fails with a sentence that says what to do."""
+    if name not in table:
+        pytest.fail(f"there is no entry for {name!r}: {what_to_do}", pytrace=False)
+    return table[name]
 
 
 def ends(pid: int) -> bool:

@@ -16,7 +16,7 @@ import apsw
 import attrs
 import pytest
 import yaml
-from harness import draft, episode, movie
+from harness import draft, entry, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, WipeOptions
 from retrovue_uow.store import recorder
@@ -339,7 +339,8 @@ def test_one_row_of_a_view_is_found_by_its_key(station: Catalog, select: Select,
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_columns_of_a_view_are_those_that_the_documentation_names(catalog: Catalog, select: Select, view: str) -> None:
     page = (ROOT / "docs" / "datasette.md").read_text(encoding="utf-8")
-    (section,) = re.findall(rf"^### `{view}`\n(.*?)(?=^### |\Z)", page, re.MULTILINE | re.DOTALL)
+    sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^### |\Z)", page, re.MULTILINE | re.DOTALL))
+    section = entry(sections, view, "add a section on the view, with a table of its columns, to docs/datasette.md")
 
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == columns(select, view)
 
@@ -371,12 +372,14 @@ def test_words_are_found_by_the_table_that_the_page_makes_and_an_undo_leaves_it(
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_readme_names_the_view(view: str) -> None:
-    assert f"`{view}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`{view}`" in (ROOT / "README.md").read_text(encoding="utf-8"), f"name the view {view!r} in README.md"
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "violation"])
 def test_datasette_describes_the_view_and_links_to_it(view: str) -> None:
-    assert SHOWN["tables"][view]["description"]
+    told = entry(SHOWN["tables"], view, "describe the view in examples/datasette/metadata.yaml")
+
+    assert told["description"]
     assert f'href="catalog/{view}"' in SHOWN["description_html"]
 
 
@@ -387,7 +390,7 @@ def test_what_datasette_is_told_of_a_table_is_true(catalog: Catalog, select: Sel
     named += [told[key] for key in ("sort", "sort_desc", "label_column") if key in told]
 
     assert set(told) <= {"description", "columns", "facets", "sort", "sort_desc", "label_column", "hidden", "allow"}
-    assert set(named) <= set(columns(select, name))
+    assert set(named) <= set(columns(select, name)), f"metadata.yaml names columns that {name!r} does not have"
     assert columns(select, name) != []
 
 
@@ -403,8 +406,11 @@ def test_datasette_hides_the_blobs_and_the_single_rules(catalog: Catalog, select
         """
     )
 
-    assert [name for (name,) in blobs if not tables[name].get("hidden")] == []
-    assert sorted(name for name, told in tables.items() if told.get("allow") is False) == RULES
+    assert [
+        name for (name,) in blobs if not entry(tables, name, "hide the table in metadata.yaml: it has blobs").get("hidden")
+    ] == []
+    withheld = sorted(name for name, told in tables.items() if told.get("allow") is False)
+    assert withheld == RULES, "each single rule has `allow: false` in examples/datasette/metadata.yaml: `violation` unites them"
 
 
 def test_every_query_for_datasette_answers(station: Catalog, select: Select, archive: FakeImporter, media: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import attrs
 import pytest
-from harness import operations_of_catalog
+from harness import entry, operations_of_catalog
 from loguru import logger
 
 import retrovue_uow
@@ -175,7 +175,9 @@ def test_every_condition_is_a_bullet(name: str, heading: str) -> None:
 
 @pytest.mark.parametrize("name", operations_of_catalog())
 def test_every_operation_runs_its_phases_in_order(station: Catalog, phases: list[tuple[str, str]], name: str) -> None:
-    SUCCESSES[name](station)
+    run = entry(SUCCESSES, name, "add to SUCCESSES a call of the operation that succeeds on `station`")
+
+    run(station)
 
     assert phases
     for operation in {operation for operation, _ in phases}:
@@ -186,7 +188,7 @@ def test_every_operation_runs_its_phases_in_order(station: Catalog, phases: list
 
 @pytest.mark.parametrize("name", operations_of_catalog())
 def test_every_operation_fails_as_documented_and_changes_nothing(station: Catalog, name: str) -> None:
-    error, cause, run = FAILURES[name]
+    error, cause, run = entry(FAILURES, name, "add to FAILURES its error, the cause, and a call that fails on `station`")
     before = snapshot(station)
 
     with pytest.raises(error) as caught:
@@ -202,7 +204,7 @@ def test_every_operation_fails_as_documented_and_changes_nothing(station: Catalo
 def test_every_operation_has_a_row_in_the_readme(name: str) -> None:
     rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
 
-    assert any(row.startswith(f"| `{name}`") for row in rows)
+    assert any(row.startswith(f"| `{name}`") for row in rows), f"add a row on `{name}` to the table of operations in README.md"
 
 
 def test_error_classes_are_the_design_s_tree() -> None:
@@ -290,7 +292,9 @@ def plain_signature(function: Callable[..., object]) -> str:
 
 @pytest.mark.parametrize("name", sorted({*SIGNATURES, *operations_of_catalog()}))
 def test_public_signatures_are_the_design_s(name: str) -> None:
-    assert plain_signature(getattr(Catalog, name)) == SIGNATURES[name]
+    expected = entry(SIGNATURES, name, "add its signature to SIGNATURES, where nothing may change but by what is added")
+
+    assert plain_signature(getattr(Catalog, name)) == expected
 
 
 def test_catalog_opens_with_the_design_s_parameters() -> None:
@@ -622,7 +626,9 @@ BREAKING: dict[str, list[tuple[str, str]]] = {
         for kind in ("show", "movie")
     ],
 }
-BREAKS = [pytest.param(view, *each, id=f"{view} {number}") for view in VIEWS for number, each in enumerate(BREAKING[view])]
+BREAKS = [
+    pytest.param(view, *each, id=f"{view} {number}") for view in VIEWS for number, each in enumerate(BREAKING.get(view, ()))
+]
 
 
 @pytest.fixture
@@ -632,6 +638,14 @@ def copy(station: Catalog, tmp_path: Path) -> Iterator[apsw.Connection]:
     connection = apsw.Connection(str(tmp_path / "copy.db"))
     yield connection
     connection.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_rule_view_is_broken_here_and_judged_by_an_operation(view: str) -> None:
+    entry(BREAKING, view, "add to BREAKING statements that break the rule, and which row it must name")
+
+    judges = [name for name, judged in JUDGES.items() if view in judged and name != "validate_database_consistency"]
+    assert judges, f"add {view!r} to a rule of `rules/integrity.py`, and to that one in JUDGES"
 
 
 def test_every_rule_view_accepts_a_sound_catalogue(copy: apsw.Connection) -> None:
@@ -654,7 +668,8 @@ def test_every_rule_view_names_the_row_that_breaks_it(copy: apsw.Connection, vie
         assert offenders <= named
     else:
         assert {id_ for _, _, id_, _ in found} == offenders
-        assert {(rule, subject) for rule, subject, *_ in found} == {(view, view.split("_")[0])}
+        named_for = {(rule, subject) for rule, subject, *_ in found}
+        assert named_for == {(view, view.split("_")[0])}, "a rule's name begins with the table whose rows it names"
     assert all(str(detail) for *_, detail in found)
     united = copy.execute("SELECT rule, subject, id, detail FROM violation WHERE rule = ?", (view,)).fetchall()
     assert united == found

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from collections.abc import Callable
 from configparser import ConfigParser
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
+import attrs
 import pytest
+from harness import entry
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import plugins
@@ -258,3 +262,28 @@ def test_what_this_distribution_offers_others_is_what_is_built_in(group: str) ->
     offered = setup["options.entry_points"][group].split("\n")
 
     assert dict(line.split(" = ") for line in offered if line) == plugins._BUILT_IN[group]  # by which they are loaded
+
+
+FILLED: dict[str, tuple[str, set[str]]] = {
+    "filename": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata"}),
+    "nfo": ("1", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata"}),
+    "ffprobe": (
+        "2",
+        {"duration_ms", "container", "video_codec", "audio_codec", "width", "height", "markers", "metadata"},
+    ),
+}
+"""The version of each built-in enricher, and the fields of a draft that it fills."""
+
+
+@pytest.mark.parametrize(("name", "target"), plugins._BUILT_IN[plugins.ENRICHER_GROUP].items())
+def test_a_built_in_enricher_that_fills_another_field_has_another_version(name: str, target: str) -> None:
+    module, _, kind = target.partition(":")
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(import_module(module)))) if isinstance(node, ast.Call)]
+    named = {each.arg for call in calls if ast.unparse(call.func) == "attrs.evolve" for each in call.keywords}
+    filled = named & {field.name for field in attrs.fields(AssetDraft)}
+
+    pinned = entry(FILLED, name, "add to FILLED its version and the fields of a draft that it fills")
+    assert (getattr(import_module(module), kind).version, filled) == pinned, (
+        f"the enricher {name!r} is not as it is pinned in FILLED: where it fills another field, raise its `version`, so that "
+        "refresh='changed' asks about the assets that the old one saw; then pin both here"
+    )
