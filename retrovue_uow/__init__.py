@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ContractError,
         CurationError,
         ForgetError,
+        Holder,
         IngestError,
         OperationError,
         ResourceError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         TransactionLostError,
         UndoError,
         ValidationError,
+        Violation,
         WipeError,
     )
     from retrovue_uow.media.interfaces import Enricher, Importer
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
         Explanation,
         ForgetResult,
         FoundCollection,
-        Holder,
         IngestFailure,
         IngestFilters,
         IngestResult,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
         Title,
         TitleResult,
         UndoResult,
-        Violation,
         WipeOptions,
         WipeResult,
         as_json,
@@ -121,8 +121,10 @@ _HOMES = {
     "Catalog": "catalog",
     "Database": "uow.database",
     "Enricher": "media.interfaces",
+    "Holder": "errors",
     "Importer": "media.interfaces",
     "PreparedIngest": "operations.prepare",
+    "Violation": "errors",
 }
 """Modules by public name; of errors it is `errors`, of everything else `model`."""
 

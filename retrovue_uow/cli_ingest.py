@@ -17,7 +17,7 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.media import paths, probing
+from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.walk import why_no_asset
 from retrovue_uow.model import (
     Asset,
@@ -79,7 +79,7 @@ def _readable_folder(folder: str) -> str:
     root = absolute(folder)
     if not paths.is_utf8(root):
         raise ValidationError(f"folder {root!r} has a name that is not UTF-8: rename it")
-    verdict = paths.judge_root(root)
+    verdict = roots.root_status(root)
     if verdict.problem is not None:
         raise ResourceError(verdict.problem) from verdict.error
     return root

@@ -37,7 +37,7 @@ from retrovue_uow.model import (
     as_json,
     printed_title,
 )
-from retrovue_uow.redaction import redacted
+from retrovue_uow.secrets import redacted
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _PIPE_WIDTH = 100_000

@@ -1,13 +1,30 @@
-"""The exception family. Messages name the thing, say what is wrong with it, and what to do."""
+"""The exception family, with what its members carry. Messages name the thing, say what is wrong with it, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from retrovue_uow.model import Holder, Violation
+import attrs
+
+
+@attrs.frozen
+class Violation:
+    """A row that a rule rejects: the rule, the table and primary key of the row, and a sentence."""
+
+    rule: str
+    subject: str
+    id: str
+    detail: str
+
+
+@attrs.frozen
+class Holder:
+    """Who is working on a collection. `started_at` is UTC text."""
+
+    operation: str
+    pid: int
+    started_at: str
 
 
 class RetroVueError(Exception):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property
+from fnmatch import fnmatchcase
+from functools import cache, cached_property, lru_cache
 from importlib import import_module
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from retrovue_uow.redaction import redacted, shown
+from retrovue_uow.errors import ValidationError, Violation
+from retrovue_uow.secrets import redacted, shown
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -239,25 +242,6 @@ class Title:
 
 
 @attrs.frozen
-class Violation:
-    """A row that a rule rejects: the rule, the table and primary key of the row, and a sentence."""
-
-    rule: str
-    subject: str
-    id: str
-    detail: str
-
-
-@attrs.frozen
-class Holder:
-    """Who is working on a collection. `started_at` is UTC text."""
-
-    operation: str
-    pid: int
-    started_at: str
-
-
-@attrs.frozen
 class IngestFilters:
     """Which part of a collection to ingest; none: all of it.
 
@@ -277,6 +261,20 @@ class IngestFilters:
     def is_full(self) -> bool:
         """Whether the ingest looks at the whole collection, so that what it does not see is missing."""
         return self.title is None
+
+    def excludes(self, relative_path: str) -> bool:
+        """Whether a file at `relative_path` below its mapped root is left out by one of the patterns of `exclude`.
+
+        A pattern without a slash matches the name of a file or folder at any depth, one with a slash the path from the
+        root; `*` and `?` stay within a segment, `**` spans any number of them. What is below a folder that matches is
+        left out with it. Case and Unicode form make no difference, as in the selectors.
+
+        Raises:
+            ValidationError: a pattern is empty.
+        """
+        globs = [_glob(pattern) for pattern in self.exclude]
+        segments = tuple(folded(relative_path).split("/")) if globs else ()
+        return any(_fits(segments, glob) for glob in globs)
 
 
 @attrs.frozen(kw_only=True)
@@ -582,6 +580,24 @@ def printed_title(name: str, year: int | None) -> str:
 def folded(text: str) -> str:
     """Text that users type, as it is compared: whatever its case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+@lru_cache(maxsize=1024)
+def _glob(pattern: str) -> tuple[str, ...]:
+    segments = [segment for segment in folded(pattern).split("/") if segment not in ("", ".")]
+    if not segments:
+        raise ValidationError(f"exclude pattern {pattern!r} is empty: name a file, a folder or a glob such as '*.iso'")
+    anywhere = "/" not in pattern.rstrip("/")
+    return tuple(name for name, _ in groupby(["**", *segments] if anywhere else segments))
+
+
+@lru_cache(maxsize=4096)  # without it, many `**` try the same tails over and over
+def _fits(segments: tuple[str, ...], glob: tuple[str, ...]) -> bool:
+    if not glob:
+        return True
+    if glob[0] == "**":
+        return any(_fits(segments[start:], glob[1:]) for start in range(len(segments)))
+    return bool(segments) and fnmatchcase(segments[0], glob[0]) and _fits(segments[1:], glob[1:])
 
 
 def summary(result: object) -> object:

@@ -15,8 +15,8 @@ from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Enricher
 from retrovue_uow.media.probe_results import ProbeResults, laid_over, shown
-from retrovue_uow.media.secrets import retold, withheld
 from retrovue_uow.model import AssetDraft, Json, Marker, Progress
+from retrovue_uow.secrets import redacting_errors, with_message
 
 DEFAULT_WORKERS = min(max(os.cpu_count() or 2, 2), 8)
 MAX_FAILURES = 20
@@ -52,7 +52,7 @@ class ReadyEnricher:
         if not callable(stop):
             return
         try:
-            with withheld(self.config):
+            with redacting_errors(self.config):
                 stop()
         except Exception as error:  # noqa: BLE001  somebody else's code, asked while another error may be on its way
             logger.warning("enricher_not_stopped", type=self.type, reason=str(error))
@@ -206,7 +206,7 @@ class _Pool:
     def _called(self, worker: _Worker, index: int, ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
         worker.call = _Call(ready, index, time.monotonic())
         try:
-            with withheld(ready.config):
+            with redacting_errors(ready.config):
                 enriched = _enriched_draft(ready, draft)
         finally:
             with self._settling:  # from here on nobody calls it late
@@ -262,7 +262,7 @@ def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     except RetroVueError as error:
         if _is_named(draft.file_path, error):
             raise
-        raise retold(error, f"{draft.file_path!r}: {error}") from error
+        raise with_message(error, f"{draft.file_path!r}: {error}") from error
     except BaseException as error:  # an enricher is somebody else's code, and SystemExit must not cost a worker
         raise ResourceError(f"enricher {ready.type!r} failed on {draft.file_path!r}: {error!r}") from error
     if not isinstance(enriched, AssetDraft):

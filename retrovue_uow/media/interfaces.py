@@ -9,7 +9,13 @@ from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFi
 
 
 class Importer(Protocol):
-    """Finds drafts in a source. Made once per operation from the source's `config`; never sees the database."""
+    """Finds drafts in a source. Made once per operation from the source's `config`; never sees the database.
+
+    An importer may also have this method:
+
+    - `file_runs(mappings, filters)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is asked
+      in place of `discover`: no draft is made of a file that is as the catalogue knows it.
+    """
 
     def check(self) -> None:
         """Raise `ResourceError` unless the source can be reached and lets us in."""

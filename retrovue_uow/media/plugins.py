@@ -1,20 +1,38 @@
-"""Importers and enrichers by type: the built-in ones, those of other distributions, and those the caller brings."""
+"""Importers and enrichers: found by type, made, and asked, however they behave."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection as Collected
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import cached_property, partial
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import attrs
 
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, loading
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory, Importer, ImporterFactory
-from retrovue_uow.media.secrets import resolved, withheld
-from retrovue_uow.model import Asset, AttachedEnricher, Json
+from retrovue_uow.media.paths import without_password
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    AttachedEnricher,
+    Collection,
+    FoundCollection,
+    IngestFilters,
+    Json,
+    PathMapping,
+    Progress,
+    Source,
+)
+from retrovue_uow.secrets import redacting_errors, resolved
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -34,6 +52,7 @@ _BUILT_IN = {
     },
 }
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -50,12 +69,15 @@ class Factories(Mapping[str, Callable[[Json], Any]]):
 
     def __init__(self, group: str, extra: Mapping[str, Callable[[Json], Any]]) -> None:
         self._group = group
-        self._at_hand = {**{name: _built_in(target) for name, target in _BUILT_IN[group].items()}, **extra}
+        self._at_hand: dict[str, Callable[[Json], Any]] = {
+            **{name: partial(_built_in, target) for name, target in _BUILT_IN[group].items()},
+            **extra,
+        }
 
     @cached_property
     def _all(self) -> Mapping[str, Callable[[Json], Any]]:
         foreign = sorted(entry_points(group=self._group), key=_distribution)
-        return {**{each.name: _lazy(each) for each in foreign}, **self._at_hand}
+        return {**{each.name: partial(_provided, each) for each in foreign}, **self._at_hand}
 
     def __getitem__(self, name: str) -> Callable[[Json], Any]:
         return self._at_hand[name] if name in self._at_hand else self._all[name]
@@ -78,7 +100,7 @@ def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | N
     `ffprobe` is the program that the built-in enricher of that name runs, in place of its own choice.
     """
     target = _BUILT_IN[ENRICHER_GROUP]["ffprobe"]
-    chosen = {} if ffprobe is None else {"ffprobe": _built_in(target, executable=ffprobe)}
+    chosen = {} if ffprobe is None else {"ffprobe": partial(_built_in, target, executable=ffprobe)}
     return Factories(ENRICHER_GROUP, {**chosen, **extra})
 
 
@@ -138,28 +160,113 @@ def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enrich
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def refuse_unknown_keys(config: Json, known: Collection[str], owner: str) -> None:
+def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    """Raise what the `check` of `owner` (such as `"importer 'plex'"`) raises, as an error of this library.
+
+    It tells no secret of `config`, the owner's configuration.
+    """
+    with _foreign_code(f"{owner} is not available", config):
+        try:
+            call_within(timeout_s, checking)
+        except TimeoutError as error:
+            raise ResourceError(f"{owner} gave no answer within {timeout_s:g} s: is what it asks asleep or gone?") from error
+
+
+def reported_collections(importer: Importer, source: Source) -> list[FoundCollection]:
+    """The collections that the importer of a source reports."""
+    with _foreign_code(f"the importer of source {source.name!r} could not list its collections", source.config):
+        reported = list(importer.collections())
+        for found in reported:
+            if not isinstance(found, FoundCollection):
+                raise ValidationError(
+                    f"the importer of source {source.name!r} reported {found!r}, not a FoundCollection: mend it"
+                )
+    return reported
+
+
+def discover(
+    importer: Importer,
+    collection: Collection,
+    mappings: Sequence[PathMapping],
+    filters: IngestFilters,
+    *,
+    progress: Progress | None = None,
+) -> list[AssetDraft]:
+    """All that `importer` finds. What `progress` raises passes through untouched.
+
+    Raises:
+        RetroVueError: what the importer raised on purpose.
+        ResourceError: it failed in another way.
+        ValidationError: it yielded something that is not a draft.
+    """
+    drafts: list[AssetDraft] = []
+    for draft in _yielded(importer, collection, mappings, filters):
+        drafts.append(draft)
+        if progress:
+            progress(len(drafts), None, draft.file_path)
+    return drafts
+
+
+def _yielded(
+    importer: Importer, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
+) -> Iterator[AssetDraft]:
+    count, last = 0, "the start"
+    try:
+        for draft in importer.discover(collection, mappings, filters):
+            if not isinstance(draft, AssetDraft):
+                raise ValidationError(
+                    f"the importer of collection {collection.name!r} yielded a {type(draft).__name__} after {last},"
+                    " not an AssetDraft: mend the importer"
+                )
+            yield masked_draft(draft)
+            count, last = count + 1, repr(draft.file_path)
+    except RetroVueError:
+        raise
+    except Exception as error:  # an importer is somebody else's code
+        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+
+
+def masked_draft(draft: AssetDraft) -> AssetDraft:
+    """The draft without a password in the path that the source reports, so that nothing that shows the path shows it."""
+    path = draft.source_path
+    shown = without_password(path) if isinstance(path, str) else path
+    return draft if shown == path else attrs.evolve(draft, source_path=shown)
+
+
+def call_within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` returns or raises, or `TimeoutError` if it is still busy after `seconds`.
+
+    The call runs in a daemon thread. A late one is abandoned: its outcome is discarded and it keeps no process alive.
+    A `TimeoutError` of the function itself looks the same; return it as a value where that matters.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001  whatever it is belongs to the caller's thread
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="retrovue-time-limit", daemon=True).start()
+    return outcome.result(timeout=seconds)
+
+
+def refuse_unknown_keys(config: Json, known: Collected[str], owner: str) -> None:
     """Raise `ValidationError` if `config` has a key that `owner` does not know."""
     unknown = sorted(set(config) - set(known))
     if unknown:
         raise ValidationError(f"{owner} does not know the configuration {unknown}: it knows {sorted(known)}")
 
 
-def _built_in(target: str, **arguments: str) -> Callable[[Json], Any]:
-    def make(config: Json) -> Any:
-        module, _, name = target.partition(":")
-        with loading(target):
-            factory = getattr(import_module(module), name)
-        return factory(config, **arguments)
-
-    return make
+def _built_in(target: str, config: Json, **arguments: str) -> Any:
+    module, _, name = target.partition(":")
+    with loading(target):
+        factory = getattr(import_module(module), name)
+    return factory(config, **arguments)
 
 
-def _lazy(entry_point: EntryPoint) -> Callable[[Json], Any]:
-    def make(config: Json) -> Any:  # what an entry point names is known once it is loaded
-        return _loaded(entry_point)(config)
-
-    return make
+def _provided(entry_point: EntryPoint, config: Json) -> Any:
+    return _loaded(entry_point)(config)
 
 
 def _loaded(entry_point: EntryPoint) -> Callable[[Any], Any]:
@@ -177,6 +284,18 @@ def _distribution(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist else "retrovue_uow"
 
 
+@contextmanager
+def _foreign_code(trouble: str, config: Json) -> Iterator[None]:
+    """Let no error out of the block but the library's own, and none that tells a secret of `config`."""
+    with redacting_errors(config):
+        try:
+            yield
+        except RetroVueError:
+            raise
+        except Exception as error:
+            raise ResourceError(f"{trouble}: {error!r}") from error
+
+
 def _made(
     noun: str, type_name: str, config: Json, factories: Mapping[str, Callable[[Json], T]], *, methods: Sequence[str]
 ) -> T:
@@ -186,13 +305,8 @@ def _made(
             f"there is no {noun} type {type_name!r}: install what provides it, or choose one of {sorted(factories)}"
         )
     true_config = resolved(config, f"{noun} {type_name!r}")
-    with withheld(config):
-        try:
-            made = factory(true_config)
-        except RetroVueError:
-            raise
-        except Exception as error:  # a factory is somebody else's code
-            raise ResourceError(f"{noun} type {type_name!r} cannot be made ({error!r}): see its documentation") from error
+    with _foreign_code(f"{noun} type {type_name!r} cannot be made (see its documentation)", config):
+        made = factory(true_config)
         lacking = [method for method in methods if not callable(getattr(made, method, None))]
         if lacking:
             raise ResourceError(f"{noun} type {type_name!r} made {made!r}, which lacks {lacking}: mend its factory")

@@ -1,4 +1,4 @@
-"""Where drafts come from: the file-system importer, and the one way in which any importer is drained."""
+"""The file-system importer, and what the disk says of a draft that comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,24 +13,12 @@ from typing import NamedTuple, TypeAlias
 
 import attrs
 
-from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.log import logger
-from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.nfo import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
-from retrovue_uow.media.paths import (
-    canonical_key,
-    escapes,
-    excluded,
-    is_below,
-    is_ignored,
-    is_utf8,
-    judge_root,
-    key_below,
-    reason,
-    without_password,
-)
-from retrovue_uow.media.plugins import refuse_unknown_keys
-from retrovue_uow.media.time_limit import call_within
+from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
+from retrovue_uow.media.plugins import call_within, refuse_unknown_keys
+from retrovue_uow.media.roots import Links, is_ignored, root_status
 from retrovue_uow.model import (
     AssetDraft,
     Collection,
@@ -38,7 +26,6 @@ from retrovue_uow.model import (
     IngestFilters,
     Json,
     PathMapping,
-    Progress,
     Sidecar,
 )
 
@@ -68,13 +55,18 @@ class FilesystemImporter:
         self._root = _configured_root(config.get("root"))
         self._endings = _configured_endings(config.get("extensions"))
 
+    def __init_subclass__(cls) -> None:
+        """Whoever finds other files is asked for drafts of them, and not for the runs of this importer."""
+        if "discover" in vars(cls) and "file_runs" not in vars(cls):
+            cls.file_runs = None  # type: ignore[assignment]  # as if it had no such method
+
     def check(self) -> None:
         """Raise `ResourceError` unless the configured root, if any, can be read."""
         if self._root is None:
             return
-        verdict = judge_root(self._root)
-        if verdict.problem:
-            raise ResourceError(verdict.problem) from verdict.error
+        status = root_status(self._root)
+        if status.problem:
+            raise ResourceError(status.problem) from status.error
 
     def collections(self) -> Iterable[FoundCollection]:
         """A collection per visible folder directly below the root, mapped to itself, by name.
@@ -100,11 +92,11 @@ class FilesystemImporter:
             ValidationError: a link leaves its mapped root; or names are not UTF-8 (up to 20 are named at once).
             ResourceError: a folder or file cannot be read, or a link to a media file is broken.
         """
-        for run in self.runs(mappings, filters):
+        for run in self.file_runs(mappings, filters):
             for entry, found in run.examined():
                 yield run.draft(entry, found)
 
-    def runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
+    def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
         """The files of which `discover` makes drafts, in its order, not examined yet. Raises what it raises."""
         roots: dict[Identity, PathMapping] = {}
         for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
@@ -113,7 +105,7 @@ class FilesystemImporter:
         odd_names: list[str] = []
         mapped = frozenset(canonical_key(each.source_path) for each in mappings) if len(mappings) > 1 else frozenset()
         for mapping in roots.values():
-            yield from _Walk(mapping, self._endings, filters.exclude, walked, odd_names, mapped).runs()
+            yield from _Walk(mapping, self._endings, filters, walked, odd_names, mapped).runs()
         _refuse_odd_names(odd_names)
 
 
@@ -143,59 +135,6 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
         ResourceError: a folder or a sidecar cannot be read.
     """
     return draft if draft.sidecars is not None else attrs.evolve(draft, sidecars=_sidecars_on_disk(draft.file_path, root))
-
-
-def discover(
-    importer: Importer,
-    collection: Collection,
-    mappings: Sequence[PathMapping],
-    filters: IngestFilters,
-    *,
-    progress: Progress | None = None,
-) -> list[AssetDraft]:
-    """All that `importer` finds. What `progress` raises passes through untouched.
-
-    Raises:
-        RetroVueError: what the importer raised on purpose.
-        ResourceError: it failed in another way.
-        ValidationError: it yielded something that is not a draft.
-    """
-    drafts: list[AssetDraft] = []
-    for draft in _yielded(importer, collection, mappings, filters):
-        drafts.append(draft)
-        if progress:
-            progress(len(drafts), None, draft.file_path)
-    return drafts
-
-
-def _yielded(
-    importer: Importer, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
-) -> Iterator[AssetDraft]:
-    count, last = 0, "the start"
-    try:
-        for draft in importer.discover(collection, mappings, filters):
-            _require_draft(draft, collection, last)
-            yield masked_draft(draft)
-            count, last = count + 1, repr(draft.file_path)
-    except RetroVueError:
-        raise
-    except Exception as error:  # an importer is somebody else's code
-        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
-
-
-def masked_draft(draft: AssetDraft) -> AssetDraft:
-    """The draft without a password in the path that the source reports, so that nothing that shows the path shows it."""
-    path = draft.source_path
-    shown = without_password(path) if isinstance(path, str) else path
-    return draft if shown == path else attrs.evolve(draft, source_path=shown)
-
-
-def _require_draft(yielded: object, collection: Collection, last: str) -> None:
-    if not isinstance(yielded, AssetDraft):
-        raise ValidationError(
-            f"the importer of collection {collection.name!r} yielded a {type(yielded).__name__} after {last},"
-            " not an AssetDraft: mend the importer"
-        )
 
 
 def _configured_root(root: object) -> str | None:
@@ -309,7 +248,7 @@ class _Walk:
         self,
         mapping: PathMapping,
         endings: frozenset[str],
-        exclude: Sequence[str],
+        filters: IngestFilters,
         walked: set[Identity],
         odd_names: list[str],
         mapped: frozenset[str],
@@ -318,7 +257,7 @@ class _Walk:
         self._root = mapping.local_path
         self._source_root = _with_slash(canonical_key(mapping.source_path))
         self._endings = endings
-        self._exclude = exclude
+        self._filters = filters
         self._walked = walked
         self._odd_names = odd_names
         self._mapped = mapped
@@ -368,7 +307,7 @@ class _Walk:
         name = entry.name
         if self._mapped and self._is_mapped_elsewhere(folder, name):
             return False
-        if self._exclude and excluded(self._relative(entry.path), self._exclude):
+        if self._filters.exclude and self._filters.excludes(self._relative(entry.path)):
             return False
         is_media = name[name.rfind(".") :].casefold() in self._endings
         if not is_media and not _is_folder(entry):
@@ -467,7 +406,7 @@ def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
 
 
 def _refuse_escape(path: str, root: str) -> None:
-    if escapes(path, root):
+    if Links().lead_out(path, root):
         target = os.path.realpath(path)
         raise ValidationError(f"link {path!r} leaves {root!r} for {target!r}: exclude it or map its target")
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
-from retrovue_uow.media import asking, paths, plugins
+from retrovue_uow.media import paths, plugins
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, folded
 from retrovue_uow.operations.open_catalog import OpenCatalog
-from retrovue_uow.redaction import MAX_DEPTH
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import is_json
+from retrovue_uow.secrets import MAX_DEPTH
 from retrovue_uow.store import assets, collections
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import new_id, utc_now
@@ -76,7 +76,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
         with op.preparation():
             importer = plugins.make_importer(found_source.type, found_source.config, catalog.importers)
             preflight.validate_source_connectivity(found_source, importer)
-            reported = [_normalised(found) for found in asking.reported_collections(importer, found_source)]
+            reported = [_normalised(found) for found in plugins.reported_collections(importer, found_source)]
         with op.execution() as db:
             preflight.validate_source_exists(db, found_source.id)
             known = [each for each in collections.collections(db) if each.source_id == found_source.id]

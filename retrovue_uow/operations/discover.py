@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import attrs
 
-from retrovue_uow.media import walk
+from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.media.walk import FilesystemImporter
+from retrovue_uow.media.walk import Run
 from retrovue_uow.model import AssetDraft, Collection, IngestFilters, Progress, Sidecar
 from retrovue_uow.operations import process
 from retrovue_uow.store.assets import KnownAssets
@@ -40,26 +41,25 @@ def discover(
     *,
     progress: Progress | None,
 ) -> Discovered:
-    """All that `importer` finds; `enrichers` is their fingerprint. Raises what `importers.discover` raises."""
-    if type(importer) is FilesystemImporter:  # one derived from it may find other things
-        return _walked(importer, collection, filters, known, enrichers, progress)
-    return Discovered(walk.discover(importer, collection, collection.path_mappings, filters, progress=progress))
+    """All that `importer` finds; `enrichers` is their fingerprint. Raises what `plugins.discover` raises."""
+    file_runs = getattr(importer, "file_runs", None)
+    if callable(file_runs):
+        return _walked(file_runs(collection.path_mappings, filters), known, enrichers, progress)
+    return Discovered(plugins.discover(importer, collection, collection.path_mappings, filters, progress=progress))
 
 
 def _walked(
-    importer: FilesystemImporter,
-    collection: Collection,
-    filters: IngestFilters,
+    runs: Iterable[Run],
     known: KnownAssets,
     enrichers: str,
     progress: Progress | None,
 ) -> Discovered:
-    """What the library's own walk finds: of an unchanged file it makes no draft, which would cost more than to look at it."""
+    """All files of some runs: no draft is made of an unchanged one, for that would cost more than to look at it."""
     drafts: list[AssetDraft] = []
     unchanged: dict[str, Sidecars] = {}
     heard: set[int] = set()
     differing: set[str] = set()
-    for run in importer.runs(collection.path_mappings, filters):
+    for run in runs:
         of_show = process.fingerprint_of(run.shows)
         for entry, status in run.examined():
             key, sidecars = run.key(entry.name), run.sidecars(entry.name)

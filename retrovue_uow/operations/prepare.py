@@ -13,10 +13,9 @@ from types import TracebackType
 import attrs
 
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
-from retrovue_uow.media import paths, plugins, walk
+from retrovue_uow.media import paths, plugins, roots, walk
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.media.secrets import withheld
 from retrovue_uow.model import (
     Asset,
     AssetDraft,
@@ -34,6 +33,7 @@ from retrovue_uow.operations.discover import Discovered, Sidecars, discover
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
+from retrovue_uow.secrets import redacting_errors
 from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.assets import AssetQuery, KnownAsset, KnownAssets
 from retrovue_uow.store.claims import Claim
@@ -180,7 +180,7 @@ def prepare(op: Operation, seen: Validated, request: Request) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     collection = seen.collection
     known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
-    with withheld(seen.source.config):
+    with redacting_errors(seen.source.config):
         discovered = discover(seen.importer, collection, request.filters, known, seen.fingerprint, progress=request.progress)
     there, absent = _met(op, discovered, seen, request)
     discovered.heard.update(each.mapping_id for each in there)
@@ -301,7 +301,7 @@ def _refuse_absent_mappings(absent: Sequence[PreparedAsset], heard: Set[int], se
                 f"is the disk of {mapping.local_path!r} mounted, and is it the right folder? "
                 "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
             )
-        if lost and (verdict := paths.judge_root(mapping.local_path)).state is not paths.RootState.HAS_ENTRIES:
+        if lost and (verdict := roots.root_status(mapping.local_path)).state is not roots.RootState.HAS_ENTRIES:
             raise ResourceError(
                 verdict.problem
                 or f"folder {mapping.local_path!r} became empty while its files were looked for: was it unmounted?"
@@ -325,7 +325,7 @@ def _refuse_silent_mappings(heard: Set[int], seen: Validated, request: Request) 
 
 
 def _is_excluded(key: str, mapping: PathMapping, filters: IngestFilters) -> bool:
-    return bool(filters.exclude) and paths.excluded(relative_key(key, mapping), filters.exclude)
+    return bool(filters.exclude) and filters.excludes(relative_key(key, mapping))
 
 
 def relative_key(key: str, mapping: PathMapping) -> str:
@@ -368,7 +368,7 @@ def _is_to_be_enriched(each: PreparedAsset, seen: Validated, request: Request) -
 
 def _enriched(chosen: Sequence[PreparedAsset], seen: Validated, request: Request) -> list[AssetDraft | None]:
     mappings = {mapping.id: mapping for mapping in seen.collection.path_mappings}
-    links = paths.Links()
+    links = roots.Links()
     drafts = []
     for each in chosen:
         process.validate_inside_mapping(each.draft, mappings[each.mapping_id], links)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import attrs
 
 from retrovue_uow.errors import AssetProcessingError, ValidationError
-from retrovue_uow.media import paths, plugins, walk
+from retrovue_uow.media import plugins, roots, walk
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.probe_results import ProbeResults
 from retrovue_uow.model import (
@@ -65,7 +65,7 @@ def process_asset(
         ContractError: A unit of work is open: prepare an ingest in front of it instead.
     """
     if isinstance(asset_draft, AssetDraft):
-        asset_draft = walk.masked_draft(asset_draft)
+        asset_draft = plugins.masked_draft(asset_draft)
     path = getattr(asset_draft, "source_path", None)
     with catalog.operation(
         "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh
@@ -80,7 +80,7 @@ def process_asset(
             known = assets.known_asset(db, found.id, key)
         with op.preparation():
             op.working_on = key
-            validate_inside_mapping(asset_draft, mapping, paths.Links())
+            validate_inside_mapping(asset_draft, mapping, roots.Links())
             draft = walk.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
             fingerprint = plugins.fingerprint(found.enrichers, [each.enricher for each in enrichers])
             is_enriched = known is None or wants_refresh(known, draft, fingerprint, refresh)
@@ -144,7 +144,7 @@ def validate_refresh(refresh: object) -> None:
         raise ValidationError(f"refresh must be None, 'changed' or 'all', not {refresh!r}")
 
 
-def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping, links: paths.Links) -> None:
+def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping, links: roots.Links) -> None:
     """The file, with every link followed, lies inside the mapped folder."""
     if links.lead_out(draft.file_path, mapping.local_path):
         raise ValidationError(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import Collection, Violation
+from retrovue_uow.errors import ValidationError, Violation
+from retrovue_uow.model import Collection
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, collections
 from retrovue_uow.uow.database import Database

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from retrovue_uow.errors import ConflictError, ResourceError, ValidationError
-from retrovue_uow.media import paths
-from retrovue_uow.media.asking import require
+from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.model import (
@@ -158,10 +157,10 @@ def validate_path_mappings(db: Database, collection: Collection, *, allow_empty:
 
 
 def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
-    verdict = paths.judge_root(mapping.local_path)
+    verdict = roots.root_status(mapping.local_path)
     if verdict.problem is not None:
         raise ResourceError(verdict.problem) from verdict.error
-    if refuse_empty and verdict.state is paths.RootState.EMPTY:
+    if refuse_empty and verdict.state is roots.RootState.EMPTY:
         raise ResourceError(
             f"folder {mapping.local_path!r} is empty, but the catalogue has assets of its collection: is its disk mounted? "
             "If it was emptied on purpose, say so with allow_empty=True (--allow-empty)"
@@ -171,7 +170,7 @@ def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
 @rule
 def validate_source_connectivity(source: Source, importer: Importer) -> None:
     """The source can be reached and lets us in: its importer says so."""
-    require(f"source {source.name!r} ({source.type})", importer.check, config=source.config)
+    plugins.check(f"source {source.name!r} ({source.type})", importer.check, config=source.config)
 
 
 @rule
@@ -199,7 +198,7 @@ def validate_collection_accessible(collection: Collection, mapping: PathMapping)
 def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
     """Each enricher has what it needs: it says so itself."""
     for each in enrichers:
-        require(f"enricher {each.type!r}", each.enricher.check, config=each.config)
+        plugins.check(f"enricher {each.type!r}", each.enricher.check, config=each.config)
 
 
 @rule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import JournalUnit, Violation
+from retrovue_uow.errors import ValidationError, Violation
+from retrovue_uow.model import JournalUnit
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, decisions, journal, recorder, rows, titles
 from retrovue_uow.store.ids import as_stored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Set
 
-from retrovue_uow.model import Violation
+from retrovue_uow.errors import Violation
 from retrovue_uow.store import touched
 from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.uow.changes import Key

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from retrovue_uow.errors import ConflictError, ResourceError
-from retrovue_uow.model import Holder
+from retrovue_uow.errors import ConflictError, Holder, ResourceError
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.uow.connection import MEMORY, mode_beside
 from retrovue_uow.uow.writer_queue import HAS_LOCKS, FileLock

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
-from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Violation, folded
+from retrovue_uow.errors import Violation
+from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, folded
 from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.database import Database
 

@@ -14,7 +14,7 @@ import attrs
 from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError, RetroVueError
 from retrovue_uow.log import logger
 from retrovue_uow.model import Result
-from retrovue_uow.redaction import redacted
+from retrovue_uow.secrets import redacted
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.recorder import Journal, Watch

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
-from retrovue_uow.redaction import redacted
+from retrovue_uow.secrets import redacted
 from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.changes import Changeset
 from retrovue_uow.uow.database import Database, Row

@@ -8,7 +8,7 @@ from typing import overload
 import attrs
 
 from retrovue_uow.model import Changes, RowChange
-from retrovue_uow.redaction import redacted_row
+from retrovue_uow.secrets import redacted_row
 from retrovue_uow.uow.changes import ChangedRow, Changeset, Key
 from retrovue_uow.uow.database import Database, Row, Value
 from retrovue_uow.uow.tables import Shape, quoted, read_shape

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 
-from retrovue_uow.errors import ContractError, ResourceError, RetroVueError
-from retrovue_uow.model import JournalUnit, Violation
+from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, Violation
+from retrovue_uow.model import JournalUnit
 from retrovue_uow.store import journal, migrations, recorder
 from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings

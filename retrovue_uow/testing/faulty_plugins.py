@@ -72,6 +72,9 @@ class WatchedImporter:
         self._owner = f"importer {name!r}"
         self._importer = importer
 
+    file_runs = None
+    """Every draft is a point of its own, so that drafts are what it is asked for."""
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._importer, name)
 

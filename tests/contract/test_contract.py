@@ -424,7 +424,7 @@ LAYERS = (
     ("rules",),
     ("media", "store"),
     ("uow",),
-    ("model", "errors", "log", "redaction"),  # `redaction`: the very values are shown without their secrets
+    ("model", "errors", "log", "secrets"),  # `secrets`: the very values are shown without their secrets
 )
 
 

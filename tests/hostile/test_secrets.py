@@ -29,7 +29,7 @@ from retrovue_uow import (
 )
 from retrovue_uow.media import plugins
 from retrovue_uow.model import Json
-from retrovue_uow.redaction import is_secret_name, masked, redacted, redacted_row, redacted_text, secrets_of
+from retrovue_uow.secrets import is_secret_name, masked, redacted, redacted_row, redacted_text, secrets_of
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 LITERAL, BY_NAME, IN_URL, IN_QUERY = "lit'eral-5eCr3t", "by-name-5eCr3t", "url-5eCr3t%21", "query-5eCr3t"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import pytest
 
-from retrovue_uow.errors import BusinessRuleError, ConflictError, ResourceError, RetroVueError, ValidationError
+from retrovue_uow.errors import BusinessRuleError, ConflictError, Holder, ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
-from retrovue_uow.model import AssetDraft, Holder
+from retrovue_uow.model import AssetDraft
 
 Enrich = Callable[[AssetDraft], AssetDraft]
 

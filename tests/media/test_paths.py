@@ -1,14 +1,8 @@
-"""One spelling per path, whole segments, and verdicts on mapped roots that keep absence and trouble apart."""
+"""One spelling per path, and whole segments."""
 
 from __future__ import annotations
 
-import errno
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,18 +10,7 @@ from hypothesis import strategies as st
 from proof.figures import Proof
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.media.paths import (
-    RootState,
-    canonical_key,
-    escapes,
-    excluded,
-    is_below,
-    judge_root,
-    key_below,
-    local_path_for,
-    mapping_for,
-)
-from retrovue_uow.media.time_limit import call_within
+from retrovue_uow.media.paths import canonical_key, is_below, key_below, mapping_for
 from retrovue_uow.model import PathMapping
 
 PIECES = (
@@ -36,13 +19,6 @@ PIECES = (
 )
 NAME_PIECES = ("a", "\u00e9", "e\u0301", "\u0338", "\u0301", "=", "\\", " ", "C:", "file:", "%2F", "x.mkv")
 spelled = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 @pytest.mark.parametrize(
@@ -185,193 +161,3 @@ def test_the_mapping_of_a_path_is_the_longest_that_it_is_below(paths: list[str])
         above = [folder for folder in mappings if is_below(key, folder)]
 
         assert mapping_for(key, mappings) == mappings.get(max(above, key=len, default=""))
-
-
-@pytest.mark.parametrize(
-    ("path", "source_root", "local_path"),
-    [
-        ("/data/tv/a/x.mkv", "/data/tv/", "/mnt/a/x.mkv"),
-        ("/data/tv", "/data/tv", "/mnt"),
-        ("/tv/x.mkv", "/", "/mnt/tv/x.mkv"),
-        ("D:\\tv\\a\\x.mkv", "D:/tv", "/mnt/a/x.mkv"),
-        ("file:///data/tv/x%20y.mkv", "/data/tv", "/mnt/x y.mkv"),
-        ("smb://nas/tv/x.mkv", "smb://nas", "/mnt/tv/x.mkv"),
-        ("/data/Cafe\u0301/e\u0301.mkv", "/data/Café", "/mnt/e\u0301.mkv"),
-    ],
-)
-def test_local_path_keeps_the_names_as_they_are_spelled(path: str, source_root: str, local_path: str) -> None:
-    assert local_path_for(path, PathMapping(1, source_root, "/mnt")) == local_path
-
-
-def test_no_local_path_outside_the_mapping() -> None:
-    with pytest.raises(ValidationError, match="'/data/tv2/x' is not below"):
-        local_path_for("/data/tv2/x", PathMapping(1, "/data/tv", "/mnt"))
-
-
-def test_links_and_parent_segments_escape(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "in").mkdir(parents=True)
-    (tmp_path / "out").mkdir()
-    (root / "link_in").symlink_to(root / "in")
-    (root / "link_out").symlink_to(tmp_path / "out")
-    (tmp_path / "root_link").symlink_to(root)
-
-    assert not escapes(str(root / "in" / "x"), str(root))
-    assert not escapes(str(root / "link_in" / "x"), str(root))
-    assert not escapes(str(tmp_path / "root_link" / "x"), str(root))
-    assert not escapes(str(root / "x"), str(tmp_path / "root_link"))
-    assert escapes(str(root / "link_out" / "x"), str(root))
-    assert escapes(f"{root}/../out/x", str(root))
-
-
-@pytest.mark.parametrize(
-    ("pattern", "left_out"),
-    [
-        ("*.iso", {"a.ISO", "Show/b.iso"}),
-        ("extras", {"Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv"}),
-        ("Extras/", {"Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv"}),
-        ("/extras", set()),
-        ("Show/Extras", {"Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv"}),
-        ("*/c.mkv", set()),
-        ("Show/*.iso", {"Show/b.iso"}),
-        ("**/c.mkv", {"Show/Extras/c.mkv"}),
-        ("Show/**/d.mkv", {"Show/Extras/Deep/d.mkv"}),
-        ("**/**/Deep/**", {"Show/Extras/Deep/d.mkv"}),
-        ("Show/**", {"Show/b.iso", "Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv"}),
-        ("**", {"a.ISO", "Show/b.iso", "Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv", "café.mkv"}),
-        ("Show/b.iso/**", set()),
-        ("?.iso", {"a.ISO", "Show/b.iso"}),
-        ("[a].iso", {"a.ISO"}),
-        ("CAFE\u0301.mkv", {"café.mkv"}),
-    ],
-)
-def test_exclude_patterns(pattern: str, left_out: set[str]) -> None:
-    files = ["a.ISO", "Show/b.iso", "Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv", "café.mkv"]
-
-    assert {path for path in files if excluded(path, ["never", pattern])} == left_out
-
-
-@pytest.mark.parametrize("pattern", ["", "/", "./"])
-def test_an_empty_exclude_pattern_is_refused(pattern: str) -> None:
-    with pytest.raises(ValidationError, match="is empty"):
-        excluded("a", [pattern])
-
-
-def test_an_exclude_pattern_full_of_stars_takes_no_time() -> None:
-    started = time.monotonic()
-    excluded("/".join("a" * 30), ["**/a/" * 4 + "b"])
-
-    assert time.monotonic() - started < 2
-
-
-@pytest.mark.parametrize(
-    ("content", "state"),
-    [
-        (["x.mkv"], RootState.HAS_ENTRIES),
-        ([], RootState.EMPTY),
-        ([".hidden"], RootState.EMPTY),
-        (["lost+found", ".Trash-0"], RootState.EMPTY),
-    ],
-)
-def test_only_visible_entries_are_evidence(tmp_path: Path, content: list[str], state: RootState) -> None:
-    for name in content:
-        (tmp_path / name).mkdir()
-
-    verdict = judge_root(str(tmp_path))
-
-    assert (verdict.state, verdict.path, verdict.error, verdict.problem) == (state, str(tmp_path), None, None)
-
-
-def _missing(tmp_path: Path) -> Path:
-    return tmp_path / "gone"
-
-
-def _broken_link(tmp_path: Path) -> Path:
-    (tmp_path / "link").symlink_to(tmp_path / "gone")
-    return tmp_path / "link"
-
-
-def _file(tmp_path: Path) -> Path:
-    (tmp_path / "file").touch()
-    return tmp_path / "file"
-
-
-def _looping_link(tmp_path: Path) -> Path:
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    return tmp_path / "loop"
-
-
-def _too_long(tmp_path: Path) -> Path:
-    return tmp_path / ("x" * 300)
-
-
-@pytest.mark.parametrize(
-    ("root", "state", "number", "complaint"),
-    [
-        (_missing, RootState.MISSING, errno.ENOENT, "is missing"),
-        (_broken_link, RootState.MISSING, errno.ENOENT, "is missing"),
-        (_file, RootState.NOT_A_DIRECTORY, errno.ENOTDIR, "is not a folder"),
-        (_looping_link, RootState.UNREADABLE, errno.ELOOP, "cannot be read"),
-        (_too_long, RootState.UNREADABLE, errno.ENAMETOOLONG, "cannot be read"),
-    ],
-)
-def test_gone_and_unreadable_roots_are_told_apart(
-    tmp_path: Path, root: Callable[[Path], Path], state: RootState, number: int, complaint: str
-) -> None:
-    verdict = judge_root(str(root(tmp_path)))
-
-    assert verdict.state is state
-    assert verdict.error is not None
-    assert verdict.error.errno == number
-    assert verdict.problem is not None
-    assert complaint in verdict.problem
-
-
-def test_a_root_that_hangs_gives_no_answer_in_time(
-    tmp_path: Path, release: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "scandir", lambda path: release.wait())
-
-    verdict = judge_root(str(tmp_path), timeout_s=0.05)
-
-    assert verdict.state is RootState.NO_ANSWER
-    assert isinstance(verdict.error, TimeoutError)
-    assert verdict.problem is not None
-
-
-def test_a_time_out_reported_by_the_disk_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed_out(path: str) -> Iterator[os.DirEntry[str]]:
-        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out", path)
-
-    monkeypatch.setattr(os, "scandir", timed_out)
-
-    assert judge_root(str(tmp_path)).state is RootState.UNREADABLE
-
-
-def test_a_root_that_no_folder_can_have_is_refused() -> None:
-    with pytest.raises(ValidationError, match="NUL"):
-        judge_root("/mnt/\0")
-
-
-def test_a_call_in_time_returns_or_raises_what_the_function_does() -> None:
-    error = SystemExit("its own")
-
-    def failing() -> None:
-        raise error
-
-    assert call_within(5, divmod, 7, 2) == (3, 1)
-    with pytest.raises(SystemExit) as caught:
-        call_within(5, failing)
-    assert caught.value is error
-
-
-def test_a_late_call_is_abandoned_in_a_daemon_thread(release: threading.Event) -> None:
-    threads: list[threading.Thread] = []
-
-    def hanging() -> None:
-        threads.append(threading.current_thread())
-        release.wait()
-
-    with pytest.raises(TimeoutError):
-        call_within(0.05, hanging)
-    assert threads[0].daemon

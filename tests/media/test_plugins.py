@@ -1,11 +1,12 @@
-"""Types by name: built in, from other distributions, and brought by the caller."""
+"""Types by name: built in, from other distributions, and brought by the caller; and what they answer, in time or not."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from configparser import ConfigParser
 from importlib import import_module, metadata
 from pathlib import Path
@@ -14,13 +15,13 @@ import attrs
 import pytest
 from harness import entry
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
 from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory
 from retrovue_uow.media.plugins import enricher_factories, fingerprint, importer_factories, make_enricher, make_importer, ready
 from retrovue_uow.media.probing import FfprobeEnricher
 from retrovue_uow.media.walk import FilesystemImporter
-from retrovue_uow.model import AssetDraft, AttachedEnricher, Json
+from retrovue_uow.model import AssetDraft, AttachedEnricher, Collection, FoundCollection, IngestFilters, Json, PathMapping
 
 
 class Plain:
@@ -287,3 +288,104 @@ def test_a_built_in_enricher_that_fills_another_field_has_another_version(name: 
         f"the enricher {name!r} is not as it is pinned in FILLED: where it fills another field, raise its `version`, so that "
         "refresh='changed' asks about the assets that the old one saw; then pin both here"
     )
+
+
+class Yielding:
+    """An importer that yields what the test gives it; an exception among that is raised."""
+
+    def __init__(self, *yielded: object) -> None:
+        self._yielded = yielded
+
+    def check(self) -> None:
+        return
+
+    def collections(self) -> Iterable[FoundCollection]:
+        return ()
+
+    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
+        for each in self._yielded:
+            if isinstance(each, BaseException):
+                raise each
+            yield each  # type: ignore[misc]  # garbage is the point
+
+
+def drained(importer: Yielding, progress: Callable[[int, int | None, str], None] | None = None) -> list[AssetDraft]:
+    return plugins.discover(
+        importer, Collection(id="c", source_id="s", name="Retro TV"), [], IngestFilters(), progress=progress
+    )
+
+
+A, B = AssetDraft("/a", "/a"), AssetDraft("/b", "/b")
+
+
+def test_discover_reports_each_draft_without_a_total() -> None:
+    told: list[tuple[int, int | None, str]] = []
+
+    assert drained(Yielding(A, B), lambda *call: told.append(call)) == [A, B]
+    assert told == [(1, None, "/a"), (2, None, "/b")]
+
+
+def test_an_importers_own_refusal_passes() -> None:
+    error = BusinessRuleError("not on Sundays")
+
+    with pytest.raises(BusinessRuleError) as caught:
+        drained(Yielding(A, error))
+    assert caught.value is error
+
+
+def test_an_importer_that_fails_half_way_is_named() -> None:
+    error = KeyError("{braces}")
+
+    with pytest.raises(ResourceError, match=r"'Retro TV' failed after 2 files: KeyError") as caught:
+        drained(Yielding(A, B, error))
+    assert caught.value.__cause__ is error
+
+
+def test_what_progress_raises_passes_untouched() -> None:
+    error = LookupError("enough")
+
+    def progress(done: int, total: int | None, path: str) -> None:
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        drained(Yielding(A, B), progress)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("garbage", [None, "path", {"file_path": "/x"}])
+def test_what_is_not_a_draft_is_refused(garbage: object) -> None:
+    with pytest.raises(ValidationError, match=rf"yielded a {type(garbage).__name__} after '/a'"):
+        drained(Yielding(A, garbage))
+    with pytest.raises(ValidationError, match=rf"yielded a {type(garbage).__name__} after the start"):
+        drained(Yielding(garbage))
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_call_in_time_returns_or_raises_what_the_function_does() -> None:
+    error = SystemExit("its own")
+
+    def failing() -> None:
+        raise error
+
+    assert plugins.call_within(5, divmod, 7, 2) == (3, 1)
+    with pytest.raises(SystemExit) as caught:
+        plugins.call_within(5, failing)
+    assert caught.value is error
+
+
+def test_a_late_call_is_abandoned_in_a_daemon_thread(release: threading.Event) -> None:
+    threads: list[threading.Thread] = []
+
+    def hanging() -> None:
+        threads.append(threading.current_thread())
+        release.wait()
+
+    with pytest.raises(TimeoutError):
+        plugins.call_within(0.05, hanging)
+    assert threads[0].daemon

@@ -7,14 +7,14 @@ import errno
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
-from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
-from retrovue_uow.media.walk import FilesystemImporter, discover, on_disk, with_sidecars
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.media.walk import FilesystemImporter, on_disk, with_sidecars
 from retrovue_uow.model import (
     AssetDraft,
     Collection,
@@ -26,25 +26,6 @@ from retrovue_uow.model import (
 )
 
 COLLECTION = Collection(id="c", source_id="s", name="Retro TV")
-
-
-class Yielding:
-    """An importer that yields what the test gives it; an exception among that is raised."""
-
-    def __init__(self, *yielded: object) -> None:
-        self._yielded = yielded
-
-    def check(self) -> None:
-        return
-
-    def collections(self) -> Iterable[FoundCollection]:
-        return ()
-
-    def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
-        for each in self._yielded:
-            if isinstance(each, BaseException):
-                raise each
-            yield each  # type: ignore[misc]  # garbage is the point
 
 
 @pytest.fixture
@@ -520,52 +501,3 @@ def test_a_collection_whose_name_is_not_utf8_is_refused(root: Path, files: Calla
 
     with pytest.raises(ValidationError, match=r"T\\udcff"):
         FilesystemImporter({"root": str(root)}).collections()
-
-
-def drained(importer: Yielding, progress: Callable[[int, int | None, str], None] | None = None) -> list[AssetDraft]:
-    return discover(importer, COLLECTION, [], IngestFilters(), progress=progress)
-
-
-A, B = AssetDraft("/a", "/a"), AssetDraft("/b", "/b")
-
-
-def test_discover_reports_each_draft_without_a_total() -> None:
-    told: list[tuple[int, int | None, str]] = []
-
-    assert drained(Yielding(A, B), lambda *call: told.append(call)) == [A, B]
-    assert told == [(1, None, "/a"), (2, None, "/b")]
-
-
-def test_an_importers_own_refusal_passes() -> None:
-    error = BusinessRuleError("not on Sundays")
-
-    with pytest.raises(BusinessRuleError) as caught:
-        drained(Yielding(A, error))
-    assert caught.value is error
-
-
-def test_an_importer_that_fails_half_way_is_named() -> None:
-    error = KeyError("{braces}")
-
-    with pytest.raises(ResourceError, match=r"'Retro TV' failed after 2 files: KeyError") as caught:
-        drained(Yielding(A, B, error))
-    assert caught.value.__cause__ is error
-
-
-def test_what_progress_raises_passes_untouched() -> None:
-    error = LookupError("enough")
-
-    def progress(done: int, total: int | None, path: str) -> None:
-        raise error
-
-    with pytest.raises(LookupError) as caught:
-        drained(Yielding(A, B), progress)
-    assert caught.value is error
-
-
-@pytest.mark.parametrize("garbage", [None, "path", {"file_path": "/x"}])
-def test_what_is_not_a_draft_is_refused(garbage: object) -> None:
-    with pytest.raises(ValidationError, match=rf"yielded a {type(garbage).__name__} after '/a'"):
-        drained(Yielding(A, garbage))
-    with pytest.raises(ValidationError, match=rf"yielded a {type(garbage).__name__} after the start"):
-        drained(Yielding(garbage))

@@ -20,7 +20,7 @@ from retrovue_uow import (
     ResourceError,
     ValidationError,
 )
-from retrovue_uow.media import paths
+from retrovue_uow.media import roots
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Alien", "Brazil", "Cube")
@@ -201,14 +201,14 @@ def test_a_disk_that_went_while_its_files_were_looked_for_is_no_proof(
     (files / "Brazil.mkv").unlink()
     empty = files.parent / "mount point"
     empty.mkdir()
-    judged = paths.judge_root
+    judged = roots.root_status
     calls = []
 
-    def bare_from_the_second_look_on(path: str, **options: Any) -> paths.RootVerdict:
+    def bare_from_the_second_look_on(path: str, **options: Any) -> roots.RootStatus:
         calls.append(path)
         return judged(path if len(calls) == 1 else str(empty), **options)
 
-    monkeypatch.setattr(paths, "judge_root", bare_from_the_second_look_on)
+    monkeypatch.setattr(roots, "root_status", bare_from_the_second_look_on)
 
     assert "unmounted" in str(refused(stocked))
 

@@ -9,7 +9,7 @@ import pytest
 from harness import changed, movie
 
 from retrovue_uow import Catalog, Collection, Database
-from retrovue_uow.model import Violation
+from retrovue_uow.errors import Violation
 from retrovue_uow.store import checks, touched
 from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.testing import FakeImporter
