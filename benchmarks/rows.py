@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from retrovue_uow.uow.tables import JOURNAL_TABLES
+from retrovue_uow.store.journal import JOURNAL_TABLES
 
 _MEANINGS = {
     "title": "SELECT kind, name, year FROM title",

@@ -15,14 +15,13 @@ import pytest
 
 from retrovue_uow import AssetDraft, Catalog, Database
 from retrovue_uow.uow.changes import Changeset, Recording
-from retrovue_uow.uow.tables import read_shape
 
 T = TypeVar("T")
 
 
 def changed(db: Database, *statements: str) -> Changeset:
     """What the statements change within the open unit."""
-    recording = Recording(db, read_shape(db))
+    recording = Recording(db, db.shape)
     for statement in statements:
         db.execute(statement)
     changeset = recording.changeset()

@@ -185,7 +185,7 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
-    is_as_seen = db.moment() == prepared.known_at
+    is_as_seen = db.data_version() == prepared.known_at
     known = prepared.known if is_as_seen else assets.known_assets(db, prepared.collection.id)
     if prepared.request.as_if_empty and known:
         raise ValidationError(

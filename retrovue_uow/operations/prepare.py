@@ -161,7 +161,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         fingerprint=plugins.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
         catalog_path=catalog.database.path,
         known=assets.known_assets(db, collection.id),
-        known_at=db.moment(),
+        known_at=db.data_version(),
         assets=_assets_to_match(db, collection, request),
         decisions=decisions.decisions(db, collection.id),
         wanted_titles=set() if request.filters.title is None else decisions.meant_by(db, request.filters.title),

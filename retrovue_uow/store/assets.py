@@ -14,7 +14,6 @@ from retrovue_uow.store.ids import as_stored, utc_now
 from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.database import Database, Row, Value
-from retrovue_uow.uow.tables import read_shape
 
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
 FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height")
@@ -486,7 +485,7 @@ def _delete(db: Database, which: str, param: str) -> Deleted:
     episodes = db.execute(f"SELECT DISTINCT episode_id FROM episode_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
     movies = db.execute(f"SELECT DISTINCT title_id FROM movie_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
     rows: dict[str, int] = {}
-    for below in read_shape(db).references:
+    for below in db.shape.references:
         if below.parent == "asset" and below.child in own_names():  # SQLite's cascades would not count them
             db.execute(f"DELETE FROM {below.child} WHERE {below.column} {going}", (param,))  # noqa: S608  our tables' names
             rows[below.child] = db.changes()

@@ -6,10 +6,11 @@ from collections.abc import Collection, Set
 
 from retrovue_uow.errors import Violation
 from retrovue_uow.store import touched
+from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.uow.changes import Key
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import JOURNAL_TABLES, Shape, quoted, read_shape
+from retrovue_uow.uow.tables import Shape, quoted
 
 _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
 REFERENCES = "foreign_key"
@@ -58,12 +59,12 @@ def broken_references(db: Database) -> list[Violation]:
     if narrowing is None:
         return all_broken_references(db)
     narrowing.judged.add(REFERENCES)
-    return _broken_references_of_touched(db, read_shape(db))
+    return _broken_references_of_touched(db, db.shape)
 
 
 def all_broken_references(db: Database) -> list[Violation]:
     """Rows whose foreign key points at nothing, in the whole catalogue."""
-    shape = read_shape(db)
+    shape = db.shape
     unrecorded = set(shape.unkeyed)
     found = [
         _broken(table, row, parent)
@@ -105,7 +106,7 @@ def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]
 
 def missing_parents(db: Database, table: str, key: Key) -> list[tuple[str, Key]]:
     """The rows that a row refers to and that are not there: their table and key, or the first of the columns referred to."""
-    shape = read_shape(db)
+    shape = db.shape
     found: list[tuple[str, Key]] = []
     for reference in shape.of_child(table):
         rows = db.execute(

@@ -12,6 +12,7 @@ from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.changes import Changeset
 from retrovue_uow.uow.database import Database, Row
 
+JOURNAL_TABLES = ("unit_of_work", "operation")
 UNDO = "unit_undo"
 """Name of the operation that undoes a unit; its argument `unit_id` says which."""
 

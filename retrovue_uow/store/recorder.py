@@ -17,10 +17,11 @@ from retrovue_uow.model import Changes, JournalUnit, RowChange
 from retrovue_uow.store import checks, migrations, rows, touched
 from retrovue_uow.store import journal as queries
 from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, Recording, decompressed
 from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.guard import Guard
-from retrovue_uow.uow.tables import JOURNAL_TABLES, Shape, has_null_key, read_shape
+from retrovue_uow.uow.tables import Shape
 
 
 @cache
@@ -114,24 +115,15 @@ class Journal:
     def _look_at_schema(self) -> None:
         """Another program may have changed the schema since we last looked: rules, tables, even to a newer version's."""
         version = self._read_schema_version()
-        if version == self._schema_version and self._without_key():
-            self._read_shape()
         if version != self._schema_version:
             migrations.require_current(self._database)
             migrations.require_own_triggers(self._database, len(migrations.migrations()))
             migrations.require_own_schema(self._database)
-            self._read_shape()
             self._schema_version = version
-
-    def _without_key(self) -> list[str]:
-        """Tables that are somebody's own and have got a row whose key is NULL, of which SQLite would record nothing."""
-        own = self._shape.keys.keys() - migrations.own_names()
-        return sorted(table for table in own if has_null_key(self._database, table, self._shape.keys[table]))
-
-    def _read_shape(self) -> None:
-        self._shape = read_shape(self._database)
-        unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
-        self._database.transaction.set_guard(attrs.evolve(self._guard, unrecorded=unrecorded))
+        if self._shape is not self._database.shape:
+            self._shape = self._database.shape
+            unrecorded = frozenset(table.lower() for table in self._shape.unkeyed)
+            self._database.transaction.set_guard(attrs.evolve(self._guard, unrecorded=unrecorded))
 
     def _recording(self) -> Recording | None:
         return Recording(self._database, self._shape) if HAS_SESSIONS else None
@@ -209,7 +201,7 @@ class Journal:
             raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
         if unit is None or self._database.unit_changes() == 0:
             return
-        if unkeyed := self._without_key():
+        if unkeyed := [table for table in self._database.shape.nulls if table in self._shape.keys]:
             raise ValidationError(f"a row of table {unkeyed[0]!r} has no key, so it cannot be recorded: give it one")
         if not self._is_validated:
             with self.narrowed(unit), self._database.read_only():
@@ -251,7 +243,7 @@ def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
     """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
     if unit.schema_version == len(migrations.migrations()):
         return []
-    then, now = migrations.columns_at(unit.schema_version), read_shape(db).columns
+    then, now = migrations.columns_at(unit.schema_version), db.shape.columns
     return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
 
 
@@ -264,7 +256,7 @@ def _read(db: Database, unit: JournalUnit) -> Changeset:
             f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
             "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
         )
-    return decompressed(*found, read_shape(db), unit_id=unit.id)
+    return decompressed(*found, db.shape, unit_id=unit.id)
 
 
 def last_unit_that_changed(db: Database, table: str, key: Key, *, after: JournalUnit) -> JournalUnit | None:

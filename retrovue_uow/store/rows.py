@@ -11,7 +11,7 @@ from retrovue_uow.model import Changes, RowChange
 from retrovue_uow.secrets import redacted_row
 from retrovue_uow.uow.changes import ChangedRow, Changeset, Key
 from retrovue_uow.uow.database import Database, Row, Value
-from retrovue_uow.uow.tables import Shape, quoted, read_shape
+from retrovue_uow.uow.tables import Shape, quoted
 
 _NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
 """Columns that people know a row by, the best first."""
@@ -31,13 +31,13 @@ class RowName:
 
 def name_of(db: Database, change: ChangedRow) -> RowName:
     """The name of a row that was changed: what the change itself says, or what the row says now."""
-    values = {**(_row(db, read_shape(db), change.table, change.key) or {}), **(change.new or {}), **(change.old or {})}
+    values = {**(_row(db, db.shape, change.table, change.key) or {}), **(change.new or {}), **(change.old or {})}
     return _named(change.table, change.key, values)
 
 
 def named(db: Database, table: str, key: Key) -> RowName:
     """The name of a row, whose key may be given as text."""
-    shape = read_shape(db)
+    shape = db.shape
     row = _row(db, shape, table, key)
     if row is None:
         return RowName(table, key)
@@ -47,7 +47,7 @@ def named(db: Database, table: str, key: Key) -> RowName:
 
 def twin(db: Database, change: ChangedRow) -> RowName | None:
     """The row that `change` would be equal to in columns that are unique; None if no such row is found."""
-    shape = read_shape(db)
+    shape = db.shape
     wanted = {**(_row(db, shape, change.table, change.key) or {}), **(change.new or {})}
     for columns in _unique_columns(db, change.table):
         condition = " AND ".join(f"{quoted(column)} = ?" for column in columns)

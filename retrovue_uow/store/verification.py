@@ -12,7 +12,6 @@ from retrovue_uow.store import journal, migrations, recorder
 from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import read_shape
 
 
 def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Iterator[Violation]:
@@ -80,7 +79,7 @@ def wrong_schema(db: Database) -> Iterator[Violation]:
     for name, table in migrations.foreign_triggers(db, version):
         if ("trigger", name) not in ours:
             yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
-    for name in read_shape(db).unkeyed:
+    for name in db.shape.unkeyed:
         yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
 
 

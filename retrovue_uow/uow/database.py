@@ -24,6 +24,7 @@ from retrovue_uow.uow.connection import (
     usable_path,
 )
 from retrovue_uow.uow.guard import Hook
+from retrovue_uow.uow.tables import Shape, null_keys, read_shape
 from retrovue_uow.uow.unit import ReadOnly, Transaction, Unit, WatchedUnit
 from retrovue_uow.uow.writer_queue import WriterQueue
 
@@ -48,6 +49,7 @@ class Database:
 
     Attributes:
         transaction: What the library's own wings know of the connection; nobody else needs it.
+        scope: What the wing above keeps here of the block that is open.
 
     Raises:
         ResourceError: The file or its folder is missing, unreadable, unwritable, not a database, damaged or locked.
@@ -63,6 +65,9 @@ class Database:
     ) -> None:
         self.path = usable_path(path)
         self.is_read_only = read_only
+        self.scope: object = None
+        self._shape = Shape({}, {}, ())
+        self._shape_of: tuple[object, ...] = ()
         self._busy = BusyWait(busy_timeout_ms)
         queue = WriterQueue(None if self.path == MEMORY else self.path, write_wait_s)
         self.transaction = Transaction(self._open, self.path, queue)
@@ -172,12 +177,22 @@ class Database:
         """How many rows the open unit has changed, cascades and what was undone since included."""
         return self.connection.total_changes() - self.transaction.changes_at_begin
 
-    def moment(self) -> tuple[object, ...]:
-        """When it is, in terms of writes: between two equal moments nobody has written, here or elsewhere.
+    @property
+    def shape(self) -> Shape:
+        """Keys, columns and references of the tables but the keeper's; read once for each version of the schema."""
+        ((version,),) = self.execute("PRAGMA schema_version")
+        # a rollback gives back a version, under which other tables may be made
+        asked = (self.transaction.connection, self.transaction.rollbacks, version, self.transaction.guard.kept)
+        if asked != self._shape_of or null_keys(self, self._shape.nullable) != self._shape.nulls:
+            self._shape, self._shape_of = read_shape(self, self.transaction.guard.kept), asked
+        return self._shape
 
-        Each is to be asked for inside the unit or read-only block that it speaks of. What was undone again counts as written.
-        SQLite tells what others committed (https://www.sqlite.org/pragma.html#pragma_data_version), and this connection what
-        it changed itself; so moments of two connections are never equal.
+    def data_version(self) -> tuple[object, ...]:
+        """A mark of what the database holds: between two equal ones nobody has written, here or elsewhere.
+
+        Ask for each inside the unit or read-only block that it speaks of. What was rolled back counts as written, too.
+        SQLite counts what others committed (https://www.sqlite.org/pragma.html#pragma_data_version), and this connection what
+        it changed itself; so those of two connections are never equal.
         """
         ((version,),) = self.execute("PRAGMA data_version")
         return self.transaction.connection, version, self.transaction.connection.total_changes()

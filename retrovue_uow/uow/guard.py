@@ -105,6 +105,7 @@ class GuardedConnection:
     Attributes:
         units: The open ones, outermost first.
         connection: Closed by a fork where it is idle, and opened again by `reopen` where it is used next.
+        rollbacks: How many transactions were rolled back so far.
     """
 
     def __init__(self, open_: Callable[[], apsw.Connection], name: str) -> None:
@@ -123,7 +124,7 @@ class GuardedConnection:
         self._is_refusing_writes = False
         self._controlling = False
         self._committing = False
-        self._rollbacks = 0
+        self.rollbacks = 0
         self._rollbacks_at_begin = 0
         self._first_loss: BaseException | None = None
         self._refusal: str | None = None
@@ -175,7 +176,7 @@ class GuardedConnection:
         if not self.units:
             return False
         try:
-            return self._rollbacks != self._rollbacks_at_begin or not self.connection.in_transaction
+            return self.rollbacks != self._rollbacks_at_begin or not self.connection.in_transaction
         except apsw.ConnectionClosedError:
             return True
 
@@ -287,7 +288,7 @@ class GuardedConnection:
         return not self._committing
 
     def _count_rollback(self) -> None:
-        self._rollbacks += 1
+        self.rollbacks += 1
 
     def _authorize(self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
         if self._controlling or action == apsw.SQLITE_READ:

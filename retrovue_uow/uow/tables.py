@@ -1,16 +1,20 @@
-"""The shape of a catalogue's tables, found from the schema itself: keys, columns and who refers to whom."""
+"""The shape of a file's tables, found from the schema itself: keys, columns and which table refers to which."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import groupby
 from operator import itemgetter
+from typing import Any, Protocol
 
 import attrs
 
-from retrovue_uow.uow.database import Database
 
-JOURNAL_TABLES = ("unit_of_work", "operation")
+class Readable(Protocol):
+    """A database, as far as it is asked for its schema."""
+
+    def execute(self, sql: str, params: Sequence[str] = (), /) -> list[tuple[Any, ...]]:
+        """All rows of `sql`."""
 
 
 def quoted(name: str) -> str:
@@ -20,7 +24,7 @@ def quoted(name: str) -> str:
 
 @attrs.frozen
 class Reference:
-    """A foreign key: `columns` of a row of `child` are equal to `to` of a row of `parent`, which may be the journal's.
+    """A foreign key: `columns` of a row of `child` are equal to `to` of a row of `parent`, which may be a kept table.
 
     Attributes:
         is_to_key: Whether its one column holds the parent's primary key; else it is composite, or to columns that are unique.
@@ -49,7 +53,7 @@ class Reference:
 
 @attrs.frozen
 class Shape:
-    """Every ordinary table but the journal's, children before their parents.
+    """Every ordinary table but those that are kept by the keeper of the file, children before their parents.
 
     In that order a recording names the tables, and a changeset deletes their rows: so no trigger that guards a parent's row
     finds it in use by children that are about to go, too.
@@ -58,14 +62,18 @@ class Shape:
         columns: Names by table, in the order in which a changeset has the values.
         keys: Name of the primary key's one column, by table.
         references: Every foreign key of these tables.
-        unkeyed: Tables, not ours, without a primary key of one column, or with a row whose key is NULL: SQLite would pass over
-            what changes in them.
+        unkeyed: Tables without a primary key of one column, or with a row whose key is NULL: SQLite would pass over what
+            changes in them.
+        nullable: The primary keys' one column, by table, where the schema lets it be NULL.
+        nulls: Those of the nullable ones in which a row has such a key.
     """
 
     columns: Mapping[str, Sequence[str]]
     keys: Mapping[str, str]
     references: Sequence[Reference]
     unkeyed: Sequence[str] = ()
+    nullable: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+    nulls: Sequence[str] = attrs.field(default=(), eq=False)
 
     def of_child(self, table: str) -> list[Reference]:
         """The references that rows of `table` hold."""
@@ -81,11 +89,12 @@ class Shape:
         return found
 
 
-def read_shape(db: Database) -> Shape:
-    """The shape of the file that is open."""
+def read_shape(db: Readable, kept: Set[str] = frozenset()) -> Shape:
+    """The shape of the file that is open. `kept` are tables to pass over, in lower case."""
     rows = db.execute(
         """
-        SELECT tables.name, columns.name, columns.pk
+        SELECT tables.name, columns.name, columns.pk,
+               columns."notnull" = 0 AND EXISTS (SELECT 1 FROM pragma_index_list(tables.name) WHERE origin = 'pk')
           FROM pragma_table_list AS tables
           JOIN pragma_table_info(tables.name) AS columns
          WHERE tables.schema = 'main'
@@ -94,32 +103,37 @@ def read_shape(db: Database) -> Shape:
          ORDER BY tables.name, columns.cid
         """
     )
-    wanted = [row for row in rows if row[0] not in JOURNAL_TABLES]
     columns: dict[str, list[str]] = {}
-    for table, column, _ in wanted:
+    keys: dict[str, list[str]] = {}
+    for table, column, pk, _ in rows:
         columns.setdefault(table, []).append(column)
-    keys = {table: [column for name, column, pk in wanted if name == table and pk] for table in columns}
-    keyed = [table for table in columns if len(keys[table]) == 1 and not has_null_key(db, table, keys[table][0])]
+        keys.setdefault(table, []).extend([column] if pk else [])
+    wanted = [table for table in columns if table.lower() not in kept]
+    # a primary key that is no row number has an index, and may be NULL unless the schema says otherwise
+    nullable = {table: column for table, column, pk, may_be_null in rows if pk and may_be_null and len(keys[table]) == 1}
+    nulls = null_keys(db, nullable)
+    keyed = [table for table in wanted if len(keys[table]) == 1 and table not in nulls]
     references = _references(db, keyed, keys)
     ordered = _children_first(keyed, references)
     return Shape(
         {table: columns[table] for table in ordered},
         {table: keys[table][0] for table in ordered},
         references,
-        [table for table in columns if table not in keyed],
+        [table for table in wanted if table not in keyed],
+        nullable,
+        nulls,
     )
 
 
-def has_null_key(db: Database, table: str, key: str) -> bool:
-    """SQLite allows NULL in most primary keys (https://www.sqlite.org/lang_createtable.html#primkeyconst)."""
-    name = quoted(table)
-    return bool(db.execute(f"SELECT 1 FROM main.{name} WHERE {quoted(key)} IS NULL LIMIT 1"))  # noqa: S608  the schema's names
+def null_keys(db: Readable, nullable: Mapping[str, str]) -> list[str]:
+    """Those of the tables that have a row whose key is NULL (https://www.sqlite.org/lang_createtable.html#primkeyconst)."""
+    with_null = "SELECT 1 FROM main.{} WHERE {} IS NULL LIMIT 1"
+    return [table for table, key in nullable.items() if db.execute(with_null.format(quoted(table), quoted(key)))]
 
 
-def _references(db: Database, tables: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[Reference]:
-    """Those of the tables to tables that are there, whose names SQLite finds in any case."""
-    named = {table.lower(): table for table in (*keys, *JOURNAL_TABLES)}
-    keys = {**keys, **{table: ["id"] for table in JOURNAL_TABLES}}
+def _references(db: Readable, tables: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[Reference]:
+    """Those of `tables` to tables that are there, whose names SQLite finds in any case."""
+    named = {table.lower(): table for table in keys}
     found: list[Reference] = []
     for table in tables:
         rows = db.execute('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
@@ -131,7 +145,7 @@ def _references(db: Database, tables: Sequence[str], keys: Mapping[str, Sequence
             columns = tuple(str(column) for _, _, column, _ in parts)
             to = tuple(keys[parent]) if parts[0][3] is None else tuple(str(column) for *_, column in parts)
             is_to_key = [column.lower() for column in to] == [column.lower() for column in keys[parent]] and len(to) == 1
-            found.append(Reference(table, columns, parent, to, is_to_key and parent not in JOURNAL_TABLES and parent in tables))
+            found.append(Reference(table, columns, parent, to, is_to_key and parent in tables))
     return found
 
 

@@ -85,7 +85,7 @@ class Transaction(GuardedConnection):
         except apsw.Error as error:
             raise translated(error, self.name) from error
         self.control(f"BEGIN IMMEDIATE {SIGNATURE}")
-        self._rollbacks_at_begin = self._rollbacks
+        self._rollbacks_at_begin = self.rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
         for hook in self.after_begin:

@@ -26,7 +26,7 @@ from retrovue_uow.store import checks, rows, touched
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Changeset, Recording, decompressed
 from retrovue_uow.uow.database import Database, Value
-from retrovue_uow.uow.tables import Shape, read_shape
+from retrovue_uow.uow.tables import Shape
 
 FRESH_ID = "f" * 36
 UNIT = "a" * 36
@@ -108,7 +108,7 @@ class Pools:
 
 
 def pools_of(db: Database) -> Pools:
-    shape = read_shape(db)
+    shape = db.shape
     rows = {table: db.execute(f"SELECT * FROM {table} ORDER BY {key}") for table, key in shape.keys.items()}  # noqa: S608  ours
     values: dict[tuple[str, str], Sequence[Value]] = {}
     for table, columns in shape.columns.items():
@@ -168,7 +168,7 @@ def undone(catalog: Catalog) -> Iterator[Database]:
 
 @contextmanager
 def recorded(db: Database) -> Iterator[Recording]:
-    recording = Recording(db, read_shape(db))
+    recording = Recording(db, db.shape)
     try:
         yield recording
     finally:
@@ -545,7 +545,7 @@ def test_an_unchanged_rescan_writes_its_journal_row_only(stocked: Catalog) -> No
     assert snapshot(stocked, journal=False) == before
     *rest, (unit_id, counts, digest, content, size) = units(stocked)
     assert (rest, unit_id, counts, size) == (earlier, result.unit_id, "{}", 0)
-    assert not decompressed(content or b"", digest or "", size, read_shape(stocked.database), unit_id=unit_id)
+    assert not decompressed(content or b"", digest or "", size, stocked.database.shape, unit_id=unit_id)
 
 
 def test_only_so_many_units_keep_their_changeset(stocked: Catalog) -> None:

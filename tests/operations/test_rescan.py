@@ -170,7 +170,7 @@ def test_an_importer_derived_from_the_library_s_own_is_asked_itself(tmp_path: Pa
 def test_moments_are_equal_until_somebody_writes(station: Catalog) -> None:
     def now() -> tuple[object, ...]:
         with station.database.read_only() as db:
-            return db.moment()
+            return db.data_version()
 
     before = now()
     assert now() == before
@@ -180,7 +180,7 @@ def test_moments_are_equal_until_somebody_writes(station: Catalog) -> None:
     station.disable_collection("Shows")
     assert now() not in (before, after)
     with Catalog(station.database.path) as other, other.database.read_only() as db:
-        assert db.moment() != now()
+        assert db.data_version() != now()
 
 
 def test_a_refresh_prepares_no_statement_again_for_each_asset(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow import changes
 from retrovue_uow.uow.changes import Recording
 from retrovue_uow.uow.database import Database, Value
-from retrovue_uow.uow.tables import Shape, read_shape
+from retrovue_uow.uow.tables import Shape
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
 
@@ -368,7 +368,7 @@ class TestTampering:
     )
     def test_a_record_forged_with_its_digest_is_refused(self, stocked: Catalog, content: bytes) -> None:
         stocked.wipe_collection("Shows")
-        forged = changes.Changeset(content, read_shape(stocked.database))
+        forged = changes.Changeset(content, stocked.database.shape)
         self.tamper(
             stocked,
             "UPDATE unit_of_work SET changeset = ?, digest = ?, unpacked_bytes = ? WHERE id = ?",
@@ -466,7 +466,7 @@ class TestTraps:
     def test_tables_attached_parents_first_cannot_be_undone_past_a_guarding_trigger(
         self, stocked: Catalog, media: Path
     ) -> None:
-        right = read_shape(stocked.database)
+        right = stocked.database.shape
         wrong = Shape(right.columns, dict(reversed(list(right.keys.items()))), right.references)
         kinds = {}
         for name, shape in (("children first", right), ("parents first", wrong)):
@@ -510,7 +510,7 @@ class TestTraps:
             other.close()
 
         with pytest.raises(ValidationError, match="another shape"):
-            attrs.evolve(changeset, shape=read_shape(stocked.database)).require_fitting()
+            attrs.evolve(changeset, shape=stocked.database.shape).require_fitting()
 
     def test_sqlite_records_nothing_of_a_table_without_a_key(self) -> None:
         connection = apsw.Connection(":memory:")
@@ -652,7 +652,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cat
 
 def everything(catalog: Catalog) -> dict[str, list[tuple[Any, ...]]]:
     db = catalog.database
-    return {table: db.execute(f"SELECT * FROM {table} ORDER BY {key}") for table, key in read_shape(db).keys.items()}  # noqa: S608
+    return {table: db.execute(f"SELECT * FROM {table} ORDER BY {key}") for table, key in db.shape.keys.items()}  # noqa: S608
 
 
 @pytest.mark.proof(

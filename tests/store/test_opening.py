@@ -417,8 +417,8 @@ def test_a_relative_path_means_the_same_file_wherever_the_process_goes(tmp_path:
 
 def test_moments_of_two_connections_are_never_equal(tmp_path: Path) -> None:
     with Database(tmp_path / "some.db") as one, Database(tmp_path / "some.db") as other:
-        assert one.moment() == one.moment()
-        assert one.moment() != other.moment()
+        assert one.data_version() == one.data_version()
+        assert one.data_version() != other.data_version()
 
 
 def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:

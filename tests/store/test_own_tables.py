@@ -15,7 +15,7 @@ from retrovue_uow.store import checks, touched
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Recording
 from retrovue_uow.uow.database import Value
-from retrovue_uow.uow.tables import quoted, read_shape
+from retrovue_uow.uow.tables import quoted
 
 
 def elsewhere(catalog: Catalog, *statements: str) -> None:
@@ -50,8 +50,8 @@ SOUND = {
 def test_a_sound_table_is_written_recorded_and_undone(station: Catalog, collection: Collection, case: str) -> None:
     ddl, parent = SOUND[case]
     elsewhere(station, f"CREATE TABLE {ddl}")
-    table = read_shape(station.database)
-    (name,) = table.keys.keys() - read_shape_of_ours()
+    table = station.database.shape
+    (name,) = table.keys.keys() - tables_of_ours()
     referred = parent.partition(".")[2] or "id"
     before = snapshot(station, journal=False)
 
@@ -73,9 +73,9 @@ def test_a_sound_table_is_written_recorded_and_undone(station: Catalog, collecti
         db.execute(f"INSERT INTO {quoted(name)} VALUES (?, 'nowhere')", (b"\x01" if name == "pictures" else 8,))  # noqa: S608  the names are those above
 
 
-def read_shape_of_ours() -> set[str]:
+def tables_of_ours() -> set[str]:
     with Catalog(":memory:") as fresh:
-        return set(read_shape(fresh.database).keys)
+        return set(fresh.database.shape.keys)
 
 
 def test_a_composite_reference_is_judged_whole(station: Catalog) -> None:
@@ -216,7 +216,7 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
             before = snapshot(catalog, journal=False)
             try:
                 with catalog.session() as db:
-                    recording = Recording(db, read_shape(db))
+                    recording = Recording(db, db.shape)
                     db.execute(f"INSERT OR REPLACE INTO {quoted(table)} VALUES (?, ?)", (data.draw(values), data.draw(values)))  # noqa: S608  the names are those above
                     changeset = recording.changeset()
                     recording.close()

@@ -22,7 +22,7 @@ from retrovue_uow import (
 from retrovue_uow.store.rows import changes_in
 from retrovue_uow.uow import changes
 from retrovue_uow.uow.changes import Changeset, Glance, Recording
-from retrovue_uow.uow.tables import read_shape
+from retrovue_uow.uow.guard import Guard
 
 SHELVES = """
 CREATE TABLE shelf (id INTEGER PRIMARY KEY, room TEXT) STRICT;
@@ -97,7 +97,7 @@ def test_after_an_undo_broken_references_cannot_be_made_forgotten_either(catalog
 
 
 def test_a_damaged_changeset_is_told_and_changes_nothing(catalog: Catalog, collection: Collection) -> None:
-    damaged = Changeset(b"T\x02\x01", read_shape(catalog.database))
+    damaged = Changeset(b"T\x02\x01", catalog.database.shape)
 
     with pytest.raises(ValidationError, match="damaged"), catalog.session() as db:
         damaged.apply(db)
@@ -107,13 +107,15 @@ def test_a_damaged_changeset_is_told_and_changes_nothing(catalog: Catalog, colle
 
 
 class TestRecording:
-    def test_children_come_before_their_parents_and_the_journal_not_at_all(self, shelves: Database) -> None:
-        changeset = recorded(
-            shelves,
-            "INSERT INTO operation VALUES (1)",
-            "INSERT INTO shelf VALUES (4, 'loft')",
-            "INSERT INTO tape VALUES ('Dune', 4, 137)",
-        )
+    def test_children_come_before_their_parents_and_the_keeper_s_tables_not_at_all(self, shelves: Database) -> None:
+        shelves.transaction.set_guard(Guard(kept=frozenset({"operation"})))
+        with shelves.as_keeper():
+            changeset = recorded(
+                shelves,
+                "INSERT INTO operation VALUES (1)",
+                "INSERT INTO shelf VALUES (4, 'loft')",
+                "INSERT INTO tape VALUES ('Dune', 4, 137)",
+            )
 
         assert [row.table for row in changeset.rows()] == ["tape", "shelf"]
 
@@ -178,7 +180,7 @@ class TestMisfits:
         with shelves.session():
             shelves.execute(reshaping)
 
-        glance = Changeset(content, read_shape(shelves)).glance
+        glance = Changeset(content, shelves.shape).glance
 
         assert told(glance) == ({"tape": {"DELETE": ["Alien"]}}, {"shelf": {1}}, {"mark"})
 
@@ -194,7 +196,7 @@ class TestMisfits:
         changeset = recorded(shelves, "INSERT INTO mark VALUES (1)", "DELETE FROM tape WHERE name = 'Alien'").inverted()
         with shelves.session():
             shelves.execute(reshaping)
-        misfit = Changeset(changeset.content, read_shape(shelves))
+        misfit = Changeset(changeset.content, shelves.shape)
 
         with pytest.raises(ValidationError, match="table 'mark' has another shape"), shelves.session():
             misfit.apply(shelves)
@@ -207,12 +209,12 @@ class TestMisfits:
         with shelves.session():
             shelves.execute("ALTER TABLE tape ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
             shelves.execute("UPDATE tape SET colour = 'red'")
-        grown = Changeset(undo.content, read_shape(shelves))
+        grown = Changeset(undo.content, shelves.shape)
         assert grown.counts == {"tape": {"update": 1, "delete": 1, "insert": 1}}
         assert {row.key: row.new for row in grown.rows()}["Alien"] == {"name": "Alien", "shelf_id": 1, "minutes": 117}
 
         with shelves.session():
-            recording = Recording(shelves, read_shape(shelves))
+            recording = Recording(shelves, shelves.shape)
             assert recording.apply(grown) is None
             shelves.execute("UPDATE tape SET colour = 'blue' WHERE name = 'Alien'")
             redo = recording.changeset().inverted()
@@ -232,7 +234,7 @@ class TestMisfits:
             shelves.execute("UPDATE tape SET minutes = 136 WHERE name = 'Dune'")
 
         with shelves.session():
-            obstacle = Changeset(undo.content, read_shape(shelves)).apply(shelves)
+            obstacle = Changeset(undo.content, shelves.shape).apply(shelves)
 
         assert obstacle is not None
         assert (obstacle.kind, obstacle.change.key) == ("changed", "Dune")
@@ -249,7 +251,7 @@ class TestApplying:
 
     def test_in_a_read_only_block_what_was_recorded_cannot_be_asked_for(self, shelves: Database) -> None:
         with shelves.session():
-            recording = Recording(shelves, read_shape(shelves))
+            recording = Recording(shelves, shelves.shape)
             shelves.execute("INSERT INTO mark VALUES (1)")
 
             with shelves.read_only(), pytest.raises(ContractError, match="refused"):
@@ -264,7 +266,7 @@ class TestApplying:
             shelves.execute("UPDATE tape SET minutes = 90 WHERE name = 'Alien'")
 
         with shelves.session():
-            recording = Recording(shelves, read_shape(shelves))
+            recording = Recording(shelves, shelves.shape)
             shelves.execute("UPDATE tape SET minutes = 117 WHERE name = 'Alien'")
             assert recording.apply(longer) is None
             (row,) = recording.changeset().rows()
@@ -277,7 +279,7 @@ class TestApplying:
         undo = recorded(shelves, "DELETE FROM tape WHERE name = 'Alien'").inverted()
 
         with shelves.session():
-            recording = Recording(shelves, read_shape(shelves))
+            recording = Recording(shelves, shelves.shape)
             assert recording.apply(undo) is None
             alone = recording.changeset()
             shelves.execute("UPDATE tape SET minutes = 200 WHERE name = 'Alien'")
@@ -292,4 +294,4 @@ def test_where_sqlite_cannot_record_it_is_said(shelves: Database, monkeypatch: p
     monkeypatch.setattr(changes, "HAS_SESSIONS", False)
 
     with pytest.raises(ResourceError, match="no session extension"), shelves.session():
-        Recording(shelves, read_shape(shelves))
+        Recording(shelves, shelves.shape)

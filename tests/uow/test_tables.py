@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import apsw
 
 from retrovue_uow import Database
-from retrovue_uow.uow.tables import Reference, Shape, read_shape
+from retrovue_uow.uow.guard import Guard
+from retrovue_uow.uow.tables import Reference, Shape
 
 
-def shape_of(path: Path, schema: str) -> Shape:
+def shape_of(path: Path, schema: str, kept: Set[str] = frozenset()) -> Shape:
     connection = apsw.Connection(str(path))
     connection.execute(schema).fetchall()
     connection.close()
     with Database(path) as db:
-        return read_shape(db)
+        db.transaction.set_guard(Guard(kept=kept))
+        return db.shape
 
 
-def test_it_has_columns_keys_and_references_of_every_table_but_the_journal_s(tmp_path: Path) -> None:
+def test_it_has_columns_keys_and_references_of_every_table_but_the_keeper_s(tmp_path: Path) -> None:
     shape = shape_of(
         tmp_path / "some.db",
         """
         CREATE TABLE author (name TEXT, id INTEGER PRIMARY KEY AUTOINCREMENT);
         CREATE TABLE book (operation TEXT, author_id INTEGER REFERENCES author (id), isbn TEXT PRIMARY KEY);
         CREATE TABLE operation (id INTEGER PRIMARY KEY);
-        CREATE TABLE unit_of_work (id INTEGER PRIMARY KEY);
+        CREATE TABLE Unit_of_work (id INTEGER PRIMARY KEY);
         CREATE VIEW listing AS SELECT isbn FROM book;
         CREATE VIRTUAL TABLE words USING fts5(text);
         """,
+        kept=frozenset({"operation", "unit_of_work"}),
     )
 
     assert shape == Shape(
@@ -82,3 +86,40 @@ def test_where_tables_refer_in_a_circle_one_comes_first_and_the_others_follow_it
 
     assert list(shape.keys) == ["a", "c", "b"]
     assert shape.ancestors("b") == {"a", "b", "c"}
+
+
+def test_it_is_read_once_for_each_version_of_the_schema(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as db:
+        first = db.shape
+        with db.session():
+            db.execute("CREATE TABLE city (id INTEGER PRIMARY KEY)")
+        second = db.shape
+        with db.session():
+            db.execute("INSERT INTO city DEFAULT VALUES")
+
+        assert (list(first.keys), list(second.keys)) == ([], ["city"])
+        assert db.shape is second
+
+
+def test_a_schema_that_was_rolled_back_is_not_remembered(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as db:
+        with db.session():
+            db.set_rollback_only("to see what remains")
+            db.execute("CREATE TABLE city (id INTEGER PRIMARY KEY)")
+            assert list(db.shape.keys) == ["city"]
+        with db.session():
+            db.execute("CREATE TABLE town (id INTEGER PRIMARY KEY)")
+
+        assert list(db.shape.keys) == ["town"]
+
+
+def test_a_table_has_no_key_while_one_is_null(tmp_path: Path) -> None:
+    with Database(tmp_path / "some.db") as db:
+        with db.session():
+            db.execute("CREATE TABLE city (name TEXT PRIMARY KEY)")
+            db.execute("INSERT INTO city VALUES ('Ulm'), (NULL)")
+        assert (list(db.shape.keys), db.shape.unkeyed) == ([], ["city"])
+        with db.session():
+            db.execute("DELETE FROM city WHERE name IS NULL")
+
+        assert (list(db.shape.keys), db.shape.unkeyed) == (["city"], [])
