@@ -12,7 +12,7 @@ import attrs
 
 from retrovue_uow import AfterCommitError, Catalog, ConflictError, Database, RetroVueError
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.testing.copies import Action, Bench, Subject, bench_of, is_side_file
+from retrovue_uow.testing.copies import Action, Sandbox, Subject, is_side_file, sandbox_of
 from retrovue_uow.testing.fault_kinds import Kind, Run, kinds
 from retrovue_uow.testing.faults import Fault
 from retrovue_uow.testing.reporting import listeners
@@ -87,8 +87,8 @@ def assert_atomic(
     unknown = set(faults) - set(KINDS)
     if unknown:
         raise ValueError(f"there are no faults of kind {sorted(unknown)}: choose from {KINDS}")
-    with bench_of(catalog) as bench:
-        proof = _Proof(bench, action)
+    with sandbox_of(catalog) as sandbox:
+        proof = _Proof(sandbox, action)
         for name in faults:
             if name in known:
                 proof.try_all(name, known[name], sample, random.Random(seed))  # noqa: S311  it draws samples
@@ -101,19 +101,24 @@ def assert_atomic(
 class _Proof:
     """One proof under way."""
 
-    def __init__(self, bench: Bench, action: Action) -> None:
+    def __init__(self, sandbox: Sandbox, action: Action) -> None:
         self.points: dict[str, int] = {}
         self.faults = 0
         self.unreached = 0
         self.failures: list[str] = []
-        self._bench = bench
+        self._sandbox = sandbox
         self._action = action
         self._reported_at = time.monotonic()
-        with bench.copy() as path, bench.open(path) as catalog:
-            _require_sound(catalog)
+        with sandbox.copy() as path, sandbox.open(path) as catalog:
+            violations = catalog.check().violations
+            if violations:
+                raise AssertionError(f"the catalogue is not sound to begin with: {violations[0]}")
             self._before = snapshot(path)
             self._known = self._before.identifiers()
-            _require_success(action, catalog)
+            try:
+                action(catalog)
+            except Exception as error:
+                raise AssertionError(f"the action fails without any fault: {error!r}") from error
             self._whole = snapshot(path)
 
     def try_all(self, name: str, kind: Kind, sample: int | None, chance: random.Random) -> None:
@@ -126,14 +131,17 @@ class _Proof:
         chosen = faults if sample is None or sample >= len(faults) else chance.sample(faults, sample)
         for number, fault in enumerate(chosen, 1):
             self.faults += 1
-            self._report_progress(f"{name} fault {number} of {len(chosen)}, {len(self.failures)} failures")
+            if time.monotonic() >= self._reported_at + PROGRESS_S:
+                self._reported_at = time.monotonic()
+                for report in listeners:
+                    report(f"assert_atomic: {name} fault {number} of {len(chosen)}, {len(self.failures)} failures")
             self.failures += [f"{fault}: {reason}" for reason in self._reasons(kind, fault)]
 
     def _learned(self, kind: Kind) -> list[str]:
         """The points of a run without a fault, which must be as whole and clean as any."""
         threads = set(threading.enumerate())
-        with self._bench.copy() as path:
-            with kind.run(self._bench, path, self._action, None) as run:
+        with self._sandbox.copy() as path:
+            with kind.run(self._sandbox, path, self._action, None) as run:
                 if run.error is not None:
                     raise AssertionError("the action fails without any fault") from run.error
                 unlike = self._unlike_whole(path)
@@ -142,14 +150,14 @@ class _Proof:
             reasons += [*_foreign_files(path), *_threads_left(threads)]
         if reasons:
             raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons)]))
-        return run.points
+        return run.injection.points
 
     def _reasons(self, kind: Kind, fault: Fault) -> list[str]:
         """What is wrong after a fault."""
         threads = set(threading.enumerate())
-        with self._bench.copy() as path:
-            with kind.run(self._bench, path, self._action, fault) as run:
-                self.unreached += not run.has_struck
+        with self._sandbox.copy() as path:
+            with kind.run(self._sandbox, path, self._action, fault) as run:
+                self.unreached += not run.injection.has_struck
                 reasons = [] if run.complaint is None else [run.complaint]
                 reasons += [*self._wrong_rows(run, path), *_what_is_held(run.catalog), *_unsound(run.catalog)]
                 reasons += [] if reasons else self._wrong_next_run(run.catalog, path)
@@ -161,10 +169,10 @@ class _Proof:
         is_over = run.error is None and not run.is_killed
         if isinstance(run.error, AfterCommitError) and (unlike is None or found == self._before):
             return
-        if run.has_struck and not run.came_after_commit and not is_over:
+        if run.injection.has_struck and not run.injection.came_after_commit and not is_over:
             if found != self._before:
                 yield f"{_ending(run)}, but the catalogue has changed: {self._before.differences(found)[0]}"
-        elif unlike is not None and (run.has_struck or is_over):
+        elif unlike is not None and (run.injection.has_struck or is_over):
             kept = next(iter(self._before.differences(found)), "nothing")
             yield f"{_ending(run)}, but the catalogue is not as a whole run leaves it: {unlike}; what was kept begins {kept}"
 
@@ -183,30 +191,11 @@ class _Proof:
     def _unlike_whole(self, path: str) -> str | None:
         return self._whole.unlikeness(snapshot(path), known=self._known)
 
-    def _report_progress(self, line: str) -> None:
-        if time.monotonic() >= self._reported_at + PROGRESS_S:
-            self._reported_at = time.monotonic()
-            for report in listeners:
-                report(f"assert_atomic: {line}")
-
 
 def _ending(run: Run) -> str:
     if run.is_killed:
         return "the process was killed"
     return "the action ended without an error" if run.error is None else f"the action raised {run.error!r}"
-
-
-def _require_sound(catalog: Catalog) -> None:
-    violations = catalog.check().violations
-    if violations:
-        raise AssertionError(f"the catalogue is not sound to begin with: {violations[0]}")
-
-
-def _require_success(action: Action, catalog: Catalog) -> None:
-    try:
-        action(catalog)
-    except Exception as error:
-        raise AssertionError(f"the action fails without any fault: {error!r}") from error
 
 
 def _what_is_held(catalog: Catalog) -> Iterator[str]:

@@ -18,7 +18,7 @@ Action = Callable[[Catalog], object]
 Subject = Catalog | Callable[[Path], Catalog]
 NAME = "catalog.db"
 BUSY_MS = 2000
-MEMORY = "/dev/shm"  # noqa: S108  each bench has a folder of its own in it
+MEMORY = "/dev/shm"  # noqa: S108  each sandbox has a folder of its own in it
 ROOM = 2**28
 """Bytes that must be free there."""
 WAIT_S = 5.0
@@ -26,7 +26,7 @@ WAIT_S = 5.0
 
 
 @attrs.frozen
-class Bench:
+class Sandbox:
     """A catalogue to make copies of, and with what they are opened."""
 
     folder: Path
@@ -64,17 +64,20 @@ class Bench:
 
 
 @contextmanager
-def bench_of(subject: Subject) -> Iterator[Bench]:
-    """A bench with a copy of the given catalogue, or of the one that a factory makes at the path that it is given."""
-    with tempfile.TemporaryDirectory(prefix="retrovue-proof-", dir=in_memory(_room_for(subject))) as name:
+def sandbox_of(subject: Subject) -> Iterator[Sandbox]:
+    """A sandbox with a copy of the given catalogue, or of the one that a factory makes at the path that it is given."""
+    room = ROOM
+    if isinstance(subject, Catalog) and os.path.exists(subject.database.path):  # for two copies and their logs
+        room = max(ROOM, 6 * os.path.getsize(subject.database.path))
+    with tempfile.TemporaryDirectory(prefix="retrovue-proof-", dir=in_memory(room)) as name:
         folder = Path(name)
         if isinstance(subject, Catalog):
-            yield _bench(subject, folder)
+            yield _sandbox(subject, folder)
         else:
             (folder / "made").mkdir()
             with subject(folder / "made" / NAME) as made:
-                bench = _bench(made, folder)
-            yield bench
+                sandbox = _sandbox(made, folder)
+            yield sandbox
 
 
 def in_memory(room: int = ROOM) -> str | None:
@@ -86,16 +89,9 @@ def in_memory(room: int = ROOM) -> str | None:
     return MEMORY if is_roomy and os.access(MEMORY, os.W_OK | os.X_OK) else None
 
 
-def _room_for(subject: Subject) -> int:
-    """Room for the bench's own copy, the one that is worked on, and their logs."""
-    if not isinstance(subject, Catalog) or not os.path.exists(subject.database.path):
-        return ROOM
-    return max(ROOM, 6 * os.path.getsize(subject.database.path))
-
-
-def _bench(catalog: Catalog, folder: Path) -> Bench:
+def _sandbox(catalog: Catalog, folder: Path) -> Sandbox:
     catalog.backup(folder / NAME)
-    return Bench(folder, catalog.importers, catalog.enrichers, catalog.protections)
+    return Sandbox(folder, catalog.importers, catalog.enrichers, catalog.protections)
 
 
 def is_side_file(path: str) -> bool:

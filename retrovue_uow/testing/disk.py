@@ -15,7 +15,7 @@ from types import TracebackType
 import apsw
 import attrs
 
-from retrovue_uow.testing.faults import Strike
+from retrovue_uow.testing.faults import Injection
 
 NAME = "retrovue-proof"
 IO_ERROR, DISK_FULL = "I/O error", "disk full"
@@ -26,20 +26,20 @@ _TEMPORARY = "temporary file"
 
 @attrs.define
 class _Watch:
-    """What is watched: nothing while `strike` is None."""
+    """The folder that is watched: none while `injection` is None."""
 
     folder: str = ""
-    strike: Strike | None = None
+    injection: Injection | None = None
 
     def pass_by(self, act: str, path: str) -> None:
         """Let SQLite do something to a file, or raise."""
-        strike = self.strike
-        if strike is None or (path != _TEMPORARY and not path.startswith(self.folder)):
+        injection = self.injection
+        if injection is None or (path != _TEMPORARY and not path.startswith(self.folder)):
             return
-        is_full = strike.variety.startswith(DISK_FULL)
-        lasts = strike.has_struck and strike.variety.endswith(FROM_THEN_ON) and (not is_full or act in NEEDS_ROOM)
-        if strike.is_at(f"{act} of {Path(path).name}") or lasts:
-            raise strike.raises(apsw.FullError("the disk is full") if is_full else apsw.IOError("the disk failed"))
+        is_full = injection.variety.startswith(DISK_FULL)
+        lasts = injection.has_struck and injection.variety.endswith(FROM_THEN_ON) and (not is_full or act in NEEDS_ROOM)
+        if injection.is_at(f"{act} of {Path(path).name}") or lasts:
+            raise injection.raises(apsw.FullError("the disk is full") if is_full else apsw.IOError("the disk failed"))
 
 
 _watch = _Watch()
@@ -112,10 +112,10 @@ def failing_disk() -> Iterator[None]:
 
 
 @contextmanager
-def watched(folder: str, strike: Strike) -> Iterator[None]:
-    """Within the block, changing a file below `folder` passes by the strike."""
-    _watch.folder, _watch.strike = folder, strike
+def watched(folder: str, injection: Injection) -> Iterator[None]:
+    """Within the block, changing a file below `folder` is a point of the injection."""
+    _watch.folder, _watch.injection = folder, injection
     try:
         yield
     finally:
-        _watch.strike = None
+        _watch.injection = None

@@ -17,12 +17,11 @@ import attrs
 from retrovue_uow import Catalog, RetroVueError
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.testing import disk, faulty_plugins
-from retrovue_uow.testing.copies import Action, Bench
-from retrovue_uow.testing.faults import Fault, Strike, observing
+from retrovue_uow.testing.copies import Action, Sandbox
+from retrovue_uow.testing.faults import Fault, Injection, observed, tracing
 
 _LONGEST_S = 60.0
 """A forked run that takes longer than this hangs."""
-_SHOWN = 70
 _BEFORE_COMMIT, _AFTER_COMMIT = b"0", b"1"
 _REFUSED, _HAS_READ, _HAS_WRITTEN, _HAS_OPENED = b"0", b"1", b"2", b"3"
 _CHILD_SAYS = {_HAS_READ: "has read", _HAS_WRITTEN: "has written", _HAS_OPENED: "has opened the file by itself"}
@@ -36,18 +35,17 @@ class Run:
 
     Attributes:
         catalog: The copy: as the action left it, or opened anew where its process was killed.
+        injection: The points that it passed, and whether the fault struck.
         error: What the action raised.
-        is_killed: The action had no chance to say anything.
         complaint: What the fault itself found wrong.
+        is_killed: The action had no chance to say anything.
     """
 
     catalog: Catalog
-    points: list[str]
-    has_struck: bool
-    came_after_commit: bool
+    injection: Injection
     error: BaseException | None = None
-    is_killed: bool = False
     complaint: str | None = None
+    is_killed: bool = False
 
 
 class Kind(Protocol):
@@ -56,7 +54,7 @@ class Kind(Protocol):
     def varieties(self, point: str) -> tuple[str, ...]:
         """What can go wrong at a point."""
 
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> AbstractContextManager[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> AbstractContextManager[Run]:
         """The action's run on the copy at `path`; the copy is closed at the end of the block."""
 
 
@@ -75,16 +73,16 @@ class StatementFaults:
         return tuple(_ERRORS)
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
 
-        def fail(strike: Strike) -> None:
-            raise strike.raises(_ERRORS[strike.variety]("a fault"))
+        def fail(injection: Injection) -> None:
+            raise injection.raises(_ERRORS[injection.variety]("a fault"))
 
-        with _striking(path, fault) as strike, bench.open(path) as catalog:
-            with _tracing(catalog, strike, fail):
-                error = _error_of(action, catalog, strike)
-            yield _run(catalog, strike, error)
+        with observed(path, fault) as injection, sandbox.open(path) as catalog:
+            with tracing(catalog.database.connection, injection, fail):
+                error = _error_of(action, catalog, injection)
+            yield Run(catalog, injection, error)
 
 
 class FileFaults:
@@ -96,12 +94,12 @@ class FileFaults:
         return tuple(f"{error} {lasting}" for error in errors for lasting in (disk.ONCE, disk.FROM_THEN_ON))
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
-        with _striking(path, fault) as strike, disk.failing_disk(), bench.open(path) as catalog:
-            with disk.watched(os.path.dirname(path), strike):
-                error = _error_of(action, catalog, strike)
-            yield _run(catalog, strike, error)
+        with observed(path, fault) as injection, disk.failing_disk(), sandbox.open(path) as catalog:
+            with disk.watched(os.path.dirname(path), injection):
+                error = _error_of(action, catalog, injection)
+            yield Run(catalog, injection, error)
 
 
 @attrs.frozen
@@ -115,15 +113,15 @@ class CallFaults:
         return faulty_plugins.varieties_of(point)
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
-        with _striking(path, fault) as strike, ExitStack() as stack:
-            calls = faulty_plugins.Calls(strike, self.hang_s)
-            importers, enrichers = calls.importers(bench.importers), calls.enrichers(bench.enrichers)
-            catalog = stack.enter_context(bench.open(path, importers=importers, enrichers=enrichers))
-            error = _error_of(action, catalog, strike)
+        with observed(path, fault) as injection, ExitStack() as stack:
+            calls = faulty_plugins.Calls(injection, self.hang_s)
+            importers, enrichers = calls.importers(sandbox.importers), calls.enrichers(sandbox.enrichers)
+            catalog = stack.enter_context(sandbox.open(path, importers=importers, enrichers=enrichers))
+            error = _error_of(action, catalog, injection)
             calls.released.set()
-            yield _run(catalog, strike, error)
+            yield Run(catalog, injection, error)
 
 
 class Kills:
@@ -134,15 +132,16 @@ class Kills:
         return ("SIGKILL",)
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
         if fault is None:
-            with StatementFaults().run(bench, path, action, None) as run:
+            with StatementFaults().run(sandbox, path, action, None) as run:
                 yield run
             return
-        told = _told_by_child(lambda tell: _be_killed(bench, path, action, fault, tell))
-        with bench.open(path) as catalog:
-            yield Run(catalog, [], bool(told), told == _AFTER_COMMIT, is_killed=True)
+        told = _told_by_child(lambda tell: _be_killed(sandbox, path, action, fault, tell))
+        with sandbox.open(path) as catalog:
+            injection = Injection(fault, has_struck=bool(told), came_after_commit=told == _AFTER_COMMIT)
+            yield Run(catalog, injection, is_killed=True)
 
 
 class Forks:
@@ -153,22 +152,22 @@ class Forks:
         return ("a child works",)
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
         said: list[bytes] = []
-        with _striking(path, fault) as strike, bench.open(path) as catalog:
+        with observed(path, fault) as injection, sandbox.open(path) as catalog:
 
-            def fork(strike: Strike) -> None:
-                said.append(_told_by_child(lambda tell: _work_in_child(bench, path, catalog, tell)))
+            def fork(injection: Injection) -> None:
+                said.append(_told_by_child(lambda tell: _work_in_child(sandbox, path, catalog, tell)))
 
-            with _tracing(catalog, strike, fork):
-                error = _error_of(action, catalog, strike)
+            with tracing(catalog.database.connection, injection, fork):
+                error = _error_of(action, catalog, injection)
             complaint = None
             if said and said != [_REFUSED]:
                 complaint = f"a forked child was not refused what is its parent's, but {_CHILD_SAYS.get(said[0], 'died')}"
             elif said and error is not None:
                 complaint = f"a forked child came and went, and the action raised {error!r}"
-            yield _run(catalog, strike, error, complaint)
+            yield Run(catalog, injection, error, complaint)
 
 
 class MovedFiles:
@@ -179,27 +178,30 @@ class MovedFiles:
         return () if point.startswith("COMMIT") else ("deleted", "replaced")
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`."""
         kept, complaint = f"{path}.kept", None
 
-        def move(strike: Strike) -> None:
-            _copy_committed(path, kept)
+        def move(injection: Injection) -> None:
+            with closing(
+                apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+            ) as source:  # others see in it what is committed
+                source.execute("VACUUM INTO ?", (kept,)).fetchall()
             for suffix in _SUFFIXES:
                 with suppress(FileNotFoundError):
                     os.unlink(path + suffix)
-            if strike.variety == "replaced":
+            if injection.variety == "replaced":
                 os.replace(kept, path)
 
-        with _striking(path, fault) as strike:
-            with bench.open(path) as catalog, _tracing(catalog, strike, move):
-                error = _error_of(action, catalog, strike)
+        with observed(path, fault) as injection:
+            with sandbox.open(path) as catalog, tracing(catalog.database.connection, injection, move):
+                error = _error_of(action, catalog, injection)
             if os.path.exists(kept):
                 if os.path.exists(path):
                     complaint = "a deleted catalogue is there again"
                 os.replace(kept, path)
-        with bench.open(path) as catalog:
-            yield _run(catalog, strike, error, complaint)
+        with sandbox.open(path) as catalog:
+            yield Run(catalog, injection, error, complaint)
 
 
 class ClaimFaults:
@@ -210,18 +212,18 @@ class ClaimFaults:
         return ("held", "rubbish", "a folder")
 
     @contextmanager
-    def run(self, bench: Bench, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
         """See `Kind`. The points are the collections that the catalogue has before."""
-        with _striking(path, fault) as strike, bench.open(path) as catalog:
+        with observed(path, fault) as injection, sandbox.open(path) as catalog:
             with ExitStack() as laid:
                 for collection in catalog.collections():
-                    if strike.is_at(f"claim on {collection.name!r}"):
-                        laid.enter_context(_spoiled_claim(path, collection.id, strike.variety))
-                error = _error_of(action, catalog, strike)
+                    if injection.is_at(f"claim on {collection.name!r}"):
+                        laid.enter_context(_spoiled_claim(path, collection.id, injection.variety))
+                error = _error_of(action, catalog, injection)
             complaint = None
-            if strike.variety == "rubbish" and error is not None:
+            if injection.variety == "rubbish" and error is not None:
                 complaint = f"a damaged claim stands in the way: {error!r}"
-            yield _run(catalog, strike, error, complaint)
+            yield Run(catalog, injection, error, complaint)
 
 
 def kinds(hang_s: float) -> dict[str, Kind]:
@@ -231,49 +233,17 @@ def kinds(hang_s: float) -> dict[str, Kind]:
     return {**found, "kill": Kills(), "fork": Forks()} if hasattr(os, "fork") else found
 
 
-@contextmanager
-def _striking(path: str, fault: Fault | None) -> Iterator[Strike]:
-    with observing(path) as observer:
-        yield Strike(fault, observer)
-
-
-@contextmanager
-def _tracing(catalog: Catalog, strike: Strike, fail: Callable[[Strike], None]) -> Iterator[None]:
-    """Every statement of the catalogue's connection is a point."""
-
-    def trace(cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
-        if strike.is_at(" ".join(sql.split())[:_SHOWN]):
-            fail(strike)
-        return True
-
-    catalog.database.connection.exec_trace = trace
-    try:
-        yield
-    finally:
-        catalog.database.connection.exec_trace = None
-
-
-def _error_of(action: Action, catalog: Catalog, strike: Strike) -> BaseException | None:
+def _error_of(action: Action, catalog: Catalog, injection: Injection) -> BaseException | None:
     """What the action raises; but a Ctrl-C that is not ours interrupts the kit."""
     try:
         action(catalog)
     except KeyboardInterrupt as error:
-        if error is not strike.raised:
+        if error is not injection.raised:
             raise
         return error
     except BaseException as error:  # noqa: BLE001  it is judged
         return error
     return None
-
-
-def _run(catalog: Catalog, strike: Strike, error: BaseException | None, complaint: str | None = None) -> Run:
-    return Run(catalog, strike.points, strike.has_struck, strike.came_after_commit, error, complaint=complaint)
-
-
-def _copy_committed(path: str, target: str) -> None:
-    """Copy what others see in the file, its log included."""
-    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
-        source.execute("VACUUM INTO ?", (target,)).fetchall()
 
 
 @contextmanager
@@ -297,12 +267,12 @@ def _spoiled_claim(path: str, collection_id: str, variety: str) -> Iterator[None
     file.rmdir()
 
 
-def _work_in_child(bench: Bench, path: str, catalog: Catalog, tell: int) -> None:
+def _work_in_child(sandbox: Sandbox, path: str, catalog: Catalog, tell: int) -> None:
     """What a worker may try that was forked while the catalogue was open: each of it must be refused."""
     attempts: dict[bytes, Callable[[], object]] = {
         _HAS_READ: catalog.check,
         _HAS_WRITTEN: lambda: catalog.add_source("of a child"),
-        _HAS_OPENED: lambda: bench.open(path),
+        _HAS_OPENED: lambda: sandbox.open(path),
     }
     for attempt, work in attempts.items():
         try:
@@ -344,10 +314,14 @@ def _wait_for(child: int) -> None:
         time.sleep(0.001)
 
 
-def _be_killed(bench: Bench, path: str, action: Action, fault: Fault, tell: int) -> None:
-    def die(strike: Strike) -> None:
-        os.write(tell, _AFTER_COMMIT if strike.came_after_commit else _BEFORE_COMMIT)
+def _be_killed(sandbox: Sandbox, path: str, action: Action, fault: Fault, tell: int) -> None:
+    def die(injection: Injection) -> None:
+        os.write(tell, _AFTER_COMMIT if injection.came_after_commit else _BEFORE_COMMIT)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with _striking(path, fault) as strike, bench.open(path) as catalog, _tracing(catalog, strike, die):
+    with (
+        observed(path, fault) as injection,
+        sandbox.open(path) as catalog,
+        tracing(catalog.database.connection, injection, die),
+    ):
         action(catalog)

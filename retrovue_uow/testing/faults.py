@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import apsw
 import attrs
+
+_SHOWN = 70
+"""Characters of a statement that a point shows."""
 
 
 @attrs.frozen
@@ -23,44 +26,20 @@ class Fault:
         return f"{self.kind} fault ({self.variety}) at point {self.number}, {self.point}"
 
 
-class Observer:
-    """A connection of its own that sees whether somebody has committed to the file since it was opened.
-
-    SQLite tells by `PRAGMA data_version` (https://www.sqlite.org/pragma.html#pragma_data_version).
-    """
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self._first = self._version()
-
-    def has_seen_a_commit(self) -> bool:
-        """Whether there was a COMMIT that succeeded."""
-        return self._version() != self._first
-
-    def _version(self) -> object:
-        return self._connection.execute("PRAGMA data_version").fetchall()[0][0]
-
-
-@contextmanager
-def observing(path: str) -> Iterator[Observer]:
-    """An observer of the file, for the time of the block."""
-    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
-        yield Observer(connection)
-
-
 @attrs.define(eq=False)
-class Strike:
+class Injection:
     """Counts the points that a run passes, in whatever thread, and says at which of them to fail.
 
     Attributes:
-        fault: What is to strike; None: the run only learns the points.
+        fault: What is to go wrong; None: the run only learns the points.
         points: Those passed so far, in words.
         has_struck: Whether the fault's point was reached.
-        came_after_commit: Whether others saw a COMMIT by then.
+        has_committed: Tells whether somebody has committed to the file so far.
+        came_after_commit: What it told then.
     """
 
     fault: Fault | None
-    observer: Observer
+    has_committed: Callable[[], bool] = lambda: False
     points: list[str] = attrs.field(factory=list)
     has_struck: bool = False
     came_after_commit: bool = False
@@ -78,7 +57,7 @@ class Strike:
             self.points.append(point)
             if self.fault is None or len(self.points) != self.fault.number:
                 return False
-            self.came_after_commit = self.observer.has_seen_a_commit()
+            self.came_after_commit = self.has_committed()
             self.has_struck = True
             return True
 
@@ -86,3 +65,31 @@ class Strike:
         """Remember `error` as the one that the kit itself raised."""
         self.raised = error
         return error
+
+
+@contextmanager
+def observed(path: str, fault: Fault | None) -> Iterator[Injection]:
+    """An injection that sees, through a connection of its own, whether somebody commits to the file during the block."""
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+
+        def version() -> object:  # https://www.sqlite.org/pragma.html#pragma_data_version
+            return connection.execute("PRAGMA data_version").fetchall()[0][0]
+
+        first = version()
+        yield Injection(fault, lambda: version() != first)
+
+
+@contextmanager
+def tracing(connection: apsw.Connection, injection: Injection, fail: Callable[[Injection], None]) -> Iterator[None]:
+    """Within the block, every statement of the connection is a point; `fail` runs before the one that the fault strikes."""
+
+    def trace(cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
+        if injection.is_at(" ".join(sql.split())[:_SHOWN]):
+            fail(injection)
+        return True
+
+    connection.exec_trace = trace
+    try:
+        yield
+    finally:
+        connection.exec_trace = None

@@ -11,7 +11,7 @@ import attrs
 from retrovue_uow import AssetDraft, Collection, Enricher, FoundCollection, Importer, IngestFilters, PathMapping
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import Json
-from retrovue_uow.testing.faults import Strike
+from retrovue_uow.testing.faults import Injection
 
 T = TypeVar("T")
 EXCEPTION, GARBAGE, HANG = "exception", "garbage returned", "hang"
@@ -38,34 +38,34 @@ class Calls:
         released: Set once nobody waits any more.
     """
 
-    strike: Strike
+    injection: Injection
     hang_s: float
     released: threading.Event = attrs.field(factory=threading.Event)
 
     def importers(self, factories: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
-        """The same importers, watched."""
-        return {name: self._watching(WatchedImporter, name, factory) for name, factory in factories.items()}
+        """The same importers, faulty."""
+        return {name: self._faulty(FaultyImporter, name, factory) for name, factory in factories.items()}
 
     def enrichers(self, factories: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
-        """The same enrichers, watched."""
-        return {name: self._watching(WatchedEnricher, name, factory) for name, factory in factories.items()}
+        """The same enrichers, faulty."""
+        return {name: self._faulty(FaultyEnricher, name, factory) for name, factory in factories.items()}
 
-    def _watching(self, kind: Callable[[Calls, str, Any], T], name: str, factory: Callable[[Json], Any]) -> Callable[[Json], T]:
+    def _faulty(self, kind: Callable[[Calls, str, Any], T], name: str, factory: Callable[[Json], Any]) -> Callable[[Json], T]:
         return lambda config: kind(self, name, factory(config))
 
     def called(self, owner: str, act: str, call: Callable[[], T]) -> T:
         """What the call returns, unless the fault strikes: then what that brings about."""
-        if not self.strike.is_at(f"{owner}: {act}"):
+        if not self.injection.is_at(f"{owner}: {act}"):
             return call()
-        if self.strike.variety == GARBAGE:
+        if self.injection.variety == GARBAGE:
             return [object()] if act == _LISTING else object()  # type: ignore[return-value]  # that is what makes it garbage
-        if self.strike.variety == HANG:
+        if self.injection.variety == HANG:
             self.released.wait()
-        raise self.strike.raises(RuntimeError("a fault"))
+        raise self.injection.raises(RuntimeError("a fault"))
 
 
-class WatchedImporter:
-    """Somebody's importer, watched."""
+class FaultyImporter:
+    """Somebody's importer, each of whose calls is a point."""
 
     def __init__(self, calls: Calls, name: str, importer: Importer) -> None:
         self._calls = calls
@@ -93,8 +93,8 @@ class WatchedImporter:
             yield self._calls.called(self._owner, _DRAFT, lambda draft=draft: draft)  # type: ignore[misc]  # a default binds it
 
 
-class WatchedEnricher:
-    """Somebody's enricher, watched."""
+class FaultyEnricher:
+    """Somebody's enricher, each of whose calls is a point."""
 
     def __init__(self, calls: Calls, name: str, enricher: Enricher) -> None:
         self._calls = calls
@@ -108,7 +108,7 @@ class WatchedEnricher:
     def timeout_s(self) -> float:
         """The enricher's own, unless the run is to wait for a call that hangs."""
         own = float(getattr(self._enricher, "timeout_s", _DEFAULT_S))
-        return min(own, self._calls.hang_s) if self._calls.strike.variety == HANG else own
+        return min(own, self._calls.hang_s) if self._calls.injection.variety == HANG else own
 
     def check(self) -> None:
         """As the enricher does."""

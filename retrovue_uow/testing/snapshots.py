@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import apsw
@@ -87,8 +87,13 @@ def snapshot(catalog: Catalog | str | os.PathLike[str], *, journal: bool = True)
         raise ContractError("a catalogue in memory cannot be seen from outside: give it a file")
     with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.execute("BEGIN").fetchall()
-        names = [str(name) for (name,) in connection.execute(_TABLES).fetchall()]
-        return Snapshot({name: _table(connection, name) for name in names if journal or name not in _JOURNAL})
+        tables = {}
+        for (name,) in connection.execute(_TABLES).fetchall():
+            if journal or name not in _JOURNAL:
+                columns = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+                rows = connection.execute(f"SELECT * FROM {quoted(str(name))} ORDER BY 1").fetchall()  # noqa: S608  its own name
+                tables[str(name)] = Table(tuple(str(column) for (column,) in columns), tuple(rows))
+        return Snapshot(tables)
 
 
 @contextmanager
@@ -114,12 +119,6 @@ def shortened(lines: list[str]) -> list[str]:
 
 
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-
-
-def _table(connection: apsw.Connection, name: str) -> Table:
-    columns = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
-    rows = connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY 1").fetchall()  # noqa: S608  a table's own name
-    return Table(tuple(str(column) for (column,) in columns), tuple(rows))
 
 
 def _changes(name: str, earlier: Table | None, later: Table | None) -> Iterator[str]:
@@ -154,13 +153,8 @@ def _plain(name: str, table: Table | None, known: frozenset[str]) -> Counter[Row
 def _plain_value(value: object, known: frozenset[str]) -> object:
     if not isinstance(value, str):
         return value
-    named = _UUID.sub(lambda found: found[0] if found[0] in known else "<id>", value)
-    return _TIME.sub("<time>", _plain_json(named) if named.startswith("{") else named)
-
-
-def _plain_json(text: str) -> str:
-    """A JSON object without durations, its keys in order; any other text as it is."""
-    try:
-        return _DURATION.sub(r"\1<s>", json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False))
-    except ValueError:
-        return text
+    plain = _UUID.sub(lambda found: found[0] if found[0] in known else "<id>", value)
+    if plain.startswith("{"):
+        with suppress(ValueError):  # that is no JSON
+            plain = _DURATION.sub(r"\1<s>", json.dumps(json.loads(plain), sort_keys=True, ensure_ascii=False))
+    return _TIME.sub("<time>", plain)

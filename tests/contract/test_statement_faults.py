@@ -20,6 +20,7 @@ from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, OperationError, ResourceError, WipeOptions, as_json
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
+from retrovue_uow.testing.faults import Fault, Injection, tracing
 
 SAMPLE = 9
 """Statements of each operation at which something fails unless all are asked for."""
@@ -58,37 +59,26 @@ def scene(catalog: Catalog, importer: FakeImporter, enricher: FakeEnricher, medi
     template.close()
 
 
-class FaultAt:
-    """Raises a fault before the n-th statement of a connection, counting from 1; counts on in any case."""
+@contextlib.contextmanager
+def fault_at(catalog: Catalog, number: int, error: BaseException) -> Iterator[Injection]:
+    """Raises an error before the n-th statement of the catalogue's connection, counting from 1; counts on in any case."""
 
-    def __init__(self, connection: apsw.Connection, number: int, fault: BaseException | None) -> None:
-        self.statements: list[str] = []
-        self._connection = connection
-        self._number = number
-        self._fault = fault
+    def fail(_: Injection) -> None:
+        raise error
 
-    def __enter__(self) -> FaultAt:
-        self._connection.exec_trace = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.exec_trace = None
-
-    def __call__(self, cursor: apsw.Cursor, sql: str, bindings: object) -> bool:
-        self.statements.append(sql)
-        if len(self.statements) == self._number and self._fault is not None:
-            raise self._fault
-        return True
+    injection = Injection(Fault("statement", number, "", ""))
+    with tracing(catalog.database.connection, injection, fail):
+        yield injection
 
 
 def outcome(scene: Scene, case: Case) -> tuple[str, dict[str, int], list[str]]:
     """What a run gives: its result without what differs every time, the rows per table, its statements. Undone at the end."""
-    with FaultAt(scene.catalog.database.connection, 0, None) as tracer:
+    with fault_at(scene.catalog, 0, AssertionError("there is no such statement")) as tracer:
         result = str(without_rows(as_json(case.run(scene.catalog))))
     rows = {name: len(table.rows) for name, table in snapshot(scene.catalog).tables.items()}
     scene.restore()
     plain = re.sub(r"'(duration_s|[a-z_]+_at)': [^,}]+", "", UUID.sub("", result))
-    return plain, rows, tracer.statements
+    return plain, rows, tracer.points
 
 
 def without_rows(result: object) -> object:
@@ -139,7 +129,7 @@ def test_a_fault_at_any_statement_leaves_everything_as_it_was(scene: Scene, size
     for number in numbers:
         kind = list(FAULTS)[(number + size.seed) % len(FAULTS)]
         fault = FAULTS[kind]()
-        with pytest.raises(BaseException) as caught, FaultAt(scene.catalog.database.connection, number, fault):  # noqa: PT011  the kind is asserted below
+        with pytest.raises(BaseException) as caught, fault_at(scene.catalog, number, fault):  # noqa: PT011  the kind is asserted below
             case.run(scene.catalog)
 
         assert_right_error(case, kind, caught.value, fault)

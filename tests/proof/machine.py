@@ -49,6 +49,7 @@ from retrovue_uow import (
     WipeOptions,
 )
 from retrovue_uow.testing import FakeEnricher, FakeImporter
+from retrovue_uow.testing.faults import Fault, Injection, tracing
 
 NAMES = ("Shows", "More", "Found")
 """The collections: with an enricher, without, and one that is there once it was discovered."""
@@ -332,15 +333,20 @@ class Machine(RuleBasedStateMachine):
     ) -> tuple[object, str]:
         """What an act returned, and what came of it: `done`, `dry`, `refused` or, by a fault, `failed`."""
         catalog, result = Noting(self.catalogs[who]), None
-        with failing_at(catalog.catalog, fault_at) as has_struck:
+        injection = Injection(None if fault_at is None else Fault("statement", fault_at, "", ""))
+
+        def fail(_: Injection) -> None:
+            raise FaultError
+
+        with tracing(catalog.catalog.database.connection, injection, fail):
             try:
                 result = act(catalog)  # type: ignore[arg-type]  # it does what a catalogue does
                 outcome = "dry" if dry_run else "done"
             except (OperationError, FaultError) as error:
                 self.last_error = error
-                if isinstance(error, FaultError) and not has_struck():
+                if isinstance(error, FaultError) and not injection.has_struck:
                     raise
-                outcome = "failed" if has_struck() else "refused"
+                outcome = "failed" if injection.has_struck else "refused"
         self.reached.update({(name, outcome) for name in catalog.asked})
         return result, outcome
 
@@ -816,29 +822,6 @@ def plain(value: object) -> object:
     if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return sorted(value)
     return value
-
-
-class failing_at:  # noqa: N801  reads as a block
-    """A block in which the n-th statement of a catalogue fails; gives a function that says whether it was reached."""
-
-    def __init__(self, catalog: Catalog, number: int | None) -> None:
-        self._connection = catalog.database.connection
-        self._number = number
-        self._seen = 0
-
-    def __enter__(self) -> Callable[[], bool]:
-        if self._number is not None:
-            self._connection.exec_trace = self._trace
-        return lambda: self._number is not None and self._seen >= self._number
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.exec_trace = None
-
-    def _trace(self, *_: object) -> bool:
-        self._seen += 1
-        if self._seen == self._number:
-            raise FaultError
-        return True
 
 
 def content(catalog: Catalog) -> dict[str, Counter[Any]]:

@@ -22,7 +22,8 @@ from retrovue_uow.uow.database import Database
 def test_the_wing_alone_keeps_the_promises_of_the_unit_of_work(tmp_path: Path) -> None:
     package, tests = tmp_path / "retrovue_uow", tmp_path / "tests"
     shutil.copytree(PACKAGE / "uow", package / "uow", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("errors.py", "log.py"):
+    (package / "testing").mkdir()
+    for name in ("errors.py", "log.py", "testing/disk.py", "testing/faults.py"):
         shutil.copy(PACKAGE / name, package / name)
     (package / "__init__.py").write_text(PUBLIC, encoding="utf-8")
     tests.mkdir()

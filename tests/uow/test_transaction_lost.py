@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from retrovue_uow import ConstraintError, Database, ResourceError, RetroVueError, TransactionLostError
+from retrovue_uow.testing import disk, faults
 
 Fault = Callable[[Database], None]
 
@@ -238,52 +239,15 @@ def test_the_state_decides_and_not_the_error_code(db: Database, names: Callable[
     assert outcomes <= {("lost", False, False), ("kept", True, True)}
 
 
-REAL = apsw.vfs_names()[0]
-
-
-class FailingFile(apsw.VFSFile):
-    """A file whose writes the disk refuses while `failing` says so."""
-
-    failing = False
-
-    def __init__(self, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
-        super().__init__(REAL, name, flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  SQLite's name
-        if FailingFile.failing:
-            raise apsw.IOError("the disk failed")
-        super().xWrite(data, offset)
-
-
-class FailingVFS(apsw.VFS):
-    def __init__(self) -> None:
-        super().__init__("failing", REAL, makedefault=True)
-
-    def xOpen(self, name: apsw.URIFilename | str | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  likewise
-        return FailingFile(name, flags)
-
-
-@pytest.fixture
-def failing_disk() -> Iterator[Callable[[bool], None]]:
-    def switch(failing: bool) -> None:
-        FailingFile.failing = failing
-
-    vfs = FailingVFS()
-    yield switch
-    switch(False)
-    vfs.unregister()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # APSW reports what a VFS raised there, too
-def test_an_io_error_loses_nothing_but_the_unit(failing_disk: Callable[[bool], None], path: Path) -> None:
-    database = Database(path)
+def test_an_io_error_loses_nothing_but_the_unit(path: Path) -> None:
+    with disk.failing_disk():
+        database = Database(path)
     with database.session():
         database.execute("CREATE TABLE item (id INTEGER PRIMARY KEY) STRICT")
 
-    failing_disk(True)
-    with pytest.raises(ResourceError, match="disk"), database.session():
+    failing = faults.Injection(faults.Fault("file", 1, "", f"{disk.IO_ERROR} {disk.FROM_THEN_ON}"))
+    with pytest.raises(ResourceError, match="disk"), disk.watched(str(path.parent), failing), database.session():
         database.execute("INSERT INTO item VALUES (1)")
-    failing_disk(False)
 
     assert database.execute("SELECT count(*) FROM item") == [(0,)]
     with database.session():
