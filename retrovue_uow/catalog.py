@@ -236,7 +236,7 @@ class Catalog(OpenCatalog):
 
     def asset(self, uuid: str) -> Asset:
         """The asset with this identifier. Raises `ValidationError` if there is none."""
-        return process.existing_asset(self.database, as_stored(uuid))
+        return assets.asset(self.database, as_stored(uuid))
 
     def markers(self, asset_id: str) -> list[Marker]:
         """The markers of an asset, in time."""

@@ -125,6 +125,12 @@ class ContractError(RetroVueError):
     """The unit of work was misused: a bug in the calling code."""
 
 
+def some(items: Sequence[str], most: int = 10, *, between: str = "; ") -> str:
+    """The first of the items, and how many more there are: `a; b; and 3 more`."""
+    more = [f"and {len(items) - most} more"] if len(items) > most else []
+    return between.join([*items[:most], *more])
+
+
 @contextmanager
 def loading(what: str) -> Iterator[None]:
     """Within the block a part of the library is read that was not needed before: that may fail where all else is open."""

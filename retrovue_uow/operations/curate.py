@@ -21,7 +21,7 @@ from retrovue_uow.model import (
     folded,
     printed_title,
 )
-from retrovue_uow.operations import process
+from retrovue_uow.operations import write
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
@@ -336,7 +336,7 @@ def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity
     """Whether the asset is something else now than before."""
     decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
     draft = _draft(asset, identity)
-    if process.identity(asset) == process.identity(draft) and draft.episode_title in (None, asset.episode_title):
+    if write.identity(asset) == write.identity(draft) and draft.episode_title in (None, asset.episode_title):
         return False
     _be(db, hierarchy, asset, identity)
     return True
@@ -344,7 +344,7 @@ def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity
 
 def _be(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> None:
     asset_rows.set_kind(db, asset.id, identity.kind, now=utc_now())
-    process.link_again(db, hierarchy, asset, _draft(asset, identity), now=utc_now())
+    write.link_again(db, hierarchy, asset, _draft(asset, identity), now=utc_now())
 
 
 def rename_title(

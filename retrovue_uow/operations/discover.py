@@ -1,76 +1,259 @@
-"""What files a collection's source has: those that are as the catalogue knows them are told apart before a draft is made."""
+"""Discovery: which files a collection's source has, told apart from those that are as the catalogue knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+import hashlib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection as Collected
+from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import partial
 
 import attrs
 
-from retrovue_uow.media import plugins
+from retrovue_uow.errors import ResourceError
+from retrovue_uow.media import paths, plugins, roots, walk
+from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.media.walk import Run
-from retrovue_uow.model import AssetDraft, Collection, IngestFilters, Progress, Sidecar
-from retrovue_uow.operations import process
-from retrovue_uow.store.assets import KnownAssets
+from retrovue_uow.model import (
+    Asset,
+    AssetDraft,
+    Collection,
+    IngestFilters,
+    PathMapping,
+    Progress,
+    Refresh,
+    Sidecar,
+    Source,
+)
+from retrovue_uow.rules.drafts import validate_draft_place
+from retrovue_uow.secrets import redacting_errors
+from retrovue_uow.store.assets import FileFacts, KnownAsset, KnownAssets
+from retrovue_uow.store.decisions import Decisions
+from retrovue_uow.store.frame import Operation
 
-Sidecars: TypeAlias = tuple[Sidecar, ...] | None
+
+@attrs.frozen
+class Request:
+    """What the caller of an ingest asked for."""
+
+    filters: IngestFilters
+    refresh: Refresh | None
+    as_if_empty: bool
+    allow_empty: bool
+    strict_names: bool
+    progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
 
 
-@attrs.define
-class Discovered:
-    """What was found.
+@attrs.frozen
+class Seen:
+    """What pre-flight saw: all that is needed to look at the files.
 
     Attributes:
-        drafts: Of the files that are new to the catalogue, or not as it knows them; of a foreign importer, all.
-        unchanged: By canonical key, the sidecars of those that are as it knows them.
-        heard: Identifiers of the mappings below which the unchanged ones lie.
+        fingerprint: Of the enrichers.
+        known_at: The moment, as the database tells it, when the catalogue knew what is `known`.
+        assets: By canonical key, those that filters are held against.
+        wanted_titles: The folded names that the filters' title means.
     """
 
-    drafts: list[AssetDraft] = attrs.field(factory=list)
-    unchanged: dict[str, Sidecars] = attrs.field(factory=dict)
-    heard: set[int] = attrs.field(factory=set)
+    source: Source
+    collection: Collection
+    importer: Importer
+    enrichers: Sequence[ReadyEnricher]
+    fingerprint: str
+    catalog_path: str
+    known: KnownAssets
+    known_at: tuple[object, ...]
+    assets: Mapping[str, Asset]
+    decisions: Decisions
+    wanted_titles: Set[str]
 
 
-def discover(
-    importer: Importer,
-    collection: Collection,
-    filters: IngestFilters,
-    known: KnownAssets,
-    enrichers: str,
-    *,
-    progress: Progress | None,
-) -> Discovered:
-    """All that `importer` finds; `enrichers` is their fingerprint. Raises what `plugins.discover` raises."""
-    file_runs = getattr(importer, "file_runs", None)
-    if callable(file_runs):
-        return _walked(file_runs(collection.path_mappings, filters), known, enrichers, progress)
-    return Discovered(plugins.discover(importer, collection, collection.path_mappings, filters, progress=progress))
+@attrs.frozen
+class Found:
+    """A file on its way into the catalogue, from discovery to writing.
+
+    Attributes:
+        facts: Those of its draft and of the enrichers, to be compared with what the catalogue knows.
+        known: What the catalogue knew of it when it was found.
+        is_enriched: Whether the enrichers saw the draft; only then may it create or change an asset.
+    """
+
+    key: str
+    draft: AssetDraft
+    mapping: PathMapping
+    facts: FileFacts
+    known: KnownAsset | None
+    is_enriched: bool = False
+
+    def is_due(self, refresh: Refresh | None) -> bool:
+        """Whether the enrichers are to see it: it is new, or `refresh` asks for it."""
+        if self.known is None or refresh == "all":
+            return True
+        return refresh == "changed" and self.known.facts.has_changed(self.facts)
+
+    def settled(self, decided: Decisions, *, known_as: str) -> Found:
+        """As the operator would have it, if it may be written; `known_as` is the key that was decided about."""
+        draft = decided.settle(known_as, self.draft) if self.is_enriched else self.draft
+        return self if draft is self.draft else attrs.evolve(self, draft=draft)
+
+
+def facts_of(draft: AssetDraft, enrichers: str) -> FileFacts:
+    """What a draft says of its file; sidecars that nobody has looked for count as none."""
+    return FileFacts(draft.file_path, draft.size, draft.mtime_ns, fingerprint_of(draft.sidecars or ()), enrichers)
+
+
+def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
+    """A short text that changes with the names, sizes and mtimes of the sidecars; empty where there are none."""
+    if not sidecars:
+        return ""
+    facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in sidecars)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
+    """The files that are there, those that the source has and the disk has not, and the mappings of unchanged ones by key.
+
+    What an importer left out of size and mtime is asked of the disk. With `refresh="all"` no file is unchanged.
+    """
+    known = None if request.as_if_empty or request.refresh == "all" else seen.known
+    unchanged: dict[str, PathMapping] = {}
+    mappings, file_runs = seen.collection.path_mappings, getattr(seen.importer, "file_runs", None)
+    with redacting_errors(seen.source.config):
+        if callable(file_runs):
+            drafts, known = _walked(file_runs(mappings, request.filters), seen, request, known, unchanged), None
+        else:
+            drafts = plugins.discover(seen.importer, seen.collection, mappings, request.filters, progress=request.progress)
+    met = _met(op, drafts, seen, request)
+    bare = [each for each in met if each.draft.size is None or each.draft.mtime_ns is None]
+    answers = dict(zip(map(id, bare), walk.on_disk([each.draft for each in bare]), strict=True))
+    there: list[Found] = []
+    for each in met:
+        draft = answers.get(id(each), each.draft)
+        if draft is None:
+            continue
+        if draft is not each.draft:
+            validate_draft_place(draft, seen.collection)
+        facts = each.facts if draft is each.draft else facts_of(draft, seen.fingerprint)
+        if known is not None and each.key not in unchanged and known.has(each.key, facts):
+            unchanged[each.key] = each.mapping
+        else:
+            there.append(each if draft is each.draft else attrs.evolve(each, draft=draft, facts=facts))
+    return there, [each for each in bare if answers[id(each)] is None], unchanged
 
 
 def _walked(
-    runs: Iterable[Run],
-    known: KnownAssets,
-    enrichers: str,
-    progress: Progress | None,
-) -> Discovered:
+    runs: Iterable[Run], seen: Seen, request: Request, known: KnownAssets | None, unchanged: dict[str, PathMapping]
+) -> list[AssetDraft]:
     """All files of some runs: no draft is made of an unchanged one, for that would cost more than to look at it."""
     drafts: list[AssetDraft] = []
-    unchanged: dict[str, Sidecars] = {}
-    heard: set[int] = set()
-    differing: set[str] = set()
     for run in runs:
-        of_show = process.fingerprint_of(run.shows)
+        of_show = fingerprint_of(run.shows)
         for entry, status in run.examined():
             key, sidecars = run.key(entry.name), run.sidecars(entry.name)
-            fingerprint = of_show if sidecars is run.shows else process.fingerprint_of(sidecars)
-            is_as_known = known.has_unchanged(key, entry.path, status.st_size, status.st_mtime_ns, fingerprint, enrichers)
-            if is_as_known and key not in unchanged and key not in differing:
-                unchanged[key] = sidecars
-                heard.add(run.mapping.id)
+            fingerprint = of_show if sidecars is run.shows else fingerprint_of(sidecars)
+            facts = FileFacts(entry.path, status.st_size, status.st_mtime_ns, fingerprint, seen.fingerprint)
+            if known and key not in unchanged and known.has(key, facts):
+                unchanged[key] = run.mapping
             else:
                 drafts.append(run.draft(entry, status))
-                differing.add(key)
-            if progress is not None:
-                progress(len(drafts) + len(unchanged), None, entry.path)
-    return Discovered(drafts, unchanged, heard)
+            if request.progress is not None:
+                request.progress(len(drafts) + len(unchanged), None, entry.path)
+    return drafts
+
+
+def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Request) -> list[Found]:
+    """What the filters do not exclude."""
+    met: list[Found] = []
+    for draft in drafts:
+        op.working_on = draft.source_path
+        key, mapping = validate_draft_place(draft, seen.collection)
+        if not _is_excluded(key, mapping, request.filters):
+            known = None if request.as_if_empty else seen.known.get(key)
+            met.append(Found(key, draft, mapping, facts_of(draft, seen.fingerprint), known))
+    op.working_on = None
+    return met
+
+
+def told_apart(
+    there: Iterable[Found], unchanged: Collected[str], known: KnownAssets
+) -> tuple[dict[str, Found], list[str], list[str]]:
+    """What is new or differs, by key, what was reported again, and twins: names that differ in Unicode form alone, in words.
+
+    Of several files with one key, the one that is known is taken, then the one that is spelled in NFC, then the first by name:
+    the order in which they are found makes no difference.
+    """
+    found: dict[str, Found] = {}
+    duplicates: list[str] = []
+    twins: list[str] = []
+    by_key: defaultdict[str, list[Found]] = defaultdict(list)
+    for each in there:
+        by_key[each.key].append(each)
+    for key, alike in by_key.items():
+        if key in unchanged:
+            taken = known[key].facts.file_path
+        else:
+            alike.sort(key=partial(_precedence, known.get(key)))
+            found[key] = alike.pop(0)
+            taken = found[key].draft.file_path
+        for other in alike:
+            path = other.draft.file_path
+            if path != taken and unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", taken):
+                twins.append(f"{paths.with_form(path)} beside {paths.with_form(taken)}")
+            else:
+                duplicates.append(key)
+    return found, duplicates, twins
+
+
+def _precedence(known: KnownAsset | None, each: Found) -> tuple[bool, bool, str]:
+    path = each.draft.file_path
+    return known is None or path != known.facts.file_path, not unicodedata.is_normalized("NFC", path), path
+
+
+def refuse_absent_mappings(absent: Iterable[Found], heard: Set[int], seen: Seen) -> None:
+    """That no file of a mapping is there tells of the disk or of the mapping, not of the files."""
+    below: defaultdict[int, list[str]] = defaultdict(list)
+    for each in absent:
+        below[each.mapping.id].append(each.draft.file_path)
+    for mapping in seen.collection.path_mappings:
+        lost = below[mapping.id]
+        if lost and mapping.id not in heard:
+            raise ResourceError(
+                f"none of {len(lost)} files that the source has below {mapping.source_path!r} is there, not even {lost[0]!r}: "
+                f"is the disk of {mapping.local_path!r} mounted, and is it the right folder? "
+                "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
+            )
+        if lost and (verdict := roots.root_status(mapping.local_path)).state is not roots.RootState.HAS_ENTRIES:
+            raise ResourceError(
+                verdict.problem
+                or f"folder {mapping.local_path!r} became empty while its files were looked for: was it unmounted?"
+            ) from verdict.error
+
+
+def refuse_silent_mappings(heard: Set[int], seen: Seen, filters: IngestFilters) -> None:
+    """A folder may have been unmounted since pre-flight looked at it, or hold a stray file in place of everything else."""
+    unheard = [mapping for mapping in seen.collection.path_mappings if mapping.id not in heard]
+    if not filters.is_full or not unheard:
+        return
+    by_source = seen.collection.mappings_by_source
+    lost = {paths.mapping_for(key, by_source) for key in keys_to_look_for(seen.collection, filters, seen.known)}
+    for mapping in unheard:
+        if mapping in lost:
+            raise ResourceError(
+                f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "
+                "is its disk mounted? "
+                "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
+            )
+
+
+def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Iterable[str]) -> list[str]:
+    """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
+    if not filters.exclude:
+        return list(known)
+    mapped = ((key, paths.mapping_for(key, collection.mappings_by_source)) for key in known)
+    return [key for key, mapping in mapped if mapping is None or not _is_excluded(key, mapping, filters)]
+
+
+def _is_excluded(key: str, mapping: PathMapping, filters: IngestFilters) -> bool:
+    return bool(filters.exclude) and filters.excludes(key.removeprefix(mapping.source_path).lstrip("/"))

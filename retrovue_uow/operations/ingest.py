@@ -7,42 +7,32 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.errors import ContractError, IngestError, ValidationError
+from retrovue_uow.errors import ContractError, IngestError, ValidationError, some
 from retrovue_uow.model import (
+    AssetDraft,
     Collection,
     IngestFailure,
     IngestFilters,
     IngestResult,
-    Outcome,
     Progress,
     Refresh,
     SourceIngestResult,
     as_json,
 )
-from retrovue_uow.operations import process
-from retrovue_uow.operations.moves import Moves, find_moves
+from retrovue_uow.operations.discover import Found, Request, keys_to_look_for
+from retrovue_uow.operations.moves import find_moves
 from retrovue_uow.operations.open_catalog import OpenCatalog
-from retrovue_uow.operations.prepare import (
-    PreparedAsset,
-    PreparedIngest,
-    Request,
-    keys_to_look_for,
-    outdated,
-    prepare,
-    refuse_unclassified,
-    settled,
-    validate,
-)
+from retrovue_uow.operations.prepare import PreparedIngest, prepare, validate
+from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import assets, collections, decisions
 from retrovue_uow.store.assets import KnownAsset
-from retrovue_uow.store.decisions import Decisions
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.ids import utc_now
-from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
+_NO_ASSETS = ("duplicates", "twins", "unreachable")
+_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "unclassified", "ambiguous", *_NO_ASSETS)
 
 
 def prepare_ingest(
@@ -185,65 +175,66 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
-    is_as_seen = db.data_version() == prepared.known_at
-    known = prepared.known if is_as_seen else assets.known_assets(db, prepared.collection.id)
-    if prepared.request.as_if_empty and known:
+    collection, request = prepared.collection, prepared.request
+    known = prepared.known if db.data_version() == prepared.known_at else assets.known_assets(db, collection.id)
+    if request.as_if_empty and known:
         raise ValidationError(
-            f"collection {prepared.collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
+            f"collection {collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
             "wipe it first, in the same unit"
         )
-    decided = decisions.decisions(db, prepared.collection.id)
     unseen = _unseen(prepared, known)
-    no_longer_unchanged = outdated(prepared, known)
-    found = [*prepared.assets, *no_longer_unchanged]
-    moves = find_moves(unseen, found, known) if prepared.request.filters.is_full else Moves()
-    settled_ones = [settled(each, decided, known_as=moves.key_before(each.key)) for each in found]
-    if prepared.request.strict_names:
-        refuse_unclassified(settled_ones)
-    writing = _Writing(db, prepared, decided, moves)
-    tally = _Tally(unchanged=len(prepared.unchanged) - len(no_longer_unchanged))
-    for each in settled_ones:
+    outdated = _outdated(prepared, known)
+    found = [*prepared.assets, *outdated]
+    origins, ambiguous = find_moves(unseen, found, known) if request.filters.is_full else ({}, [])
+    decided = decisions.decisions(db, collection.id)
+    found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
+    if request.strict_names:
+        _refuse_unclassified(found)
+    writer = Writer(db, collection.id, decided.retired)
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for each in found:
         op.working_on = each.key
         existing = known.get(each.key)
-        tally.count(writing.write(each, existing), each, existing)
+        if each.key in origins:
+            outcome = writer.move(each, origins[each.key], refresh=request.refresh is not None)
+        else:
+            _, outcome = writer.write(each, existing)
+        paths[outcome].append(each.key)
+        if existing is not None and existing.missing_since is not None:
+            paths["returned"].append(each.key)
+        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
+            paths["unclassified"].append(each.key)
     op.working_on = None
-    moved = {origin.key for origin in moves.origins.values()}
-    missing = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
-    assets.mark_missing(db, [known[key].id for key in missing], since=writing.now)
-    return tally.result(prepared, missing, moves.ambiguous, created_entities=writing.hierarchy.added)
+    moved = {origin.key for origin in origins.values()}
+    paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
+    assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.now)
+    paths.update({"ambiguous": ambiguous, **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
+    return IngestResult(
+        collection=collection,
+        discovered=len(prepared.assets) + len(prepared.unchanged) + sum(len(paths[name]) for name in _NO_ASSETS),
+        unchanged=len(prepared.unchanged) - len(outdated) + len(paths["unchanged"]),
+        paths={name: tuple(paths[name]) for name in _LISTED},
+        created_entities=dict(writer.hierarchy.added),
+        **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
+    )
 
 
-@attrs.frozen
-class _Writing:
-    """What every asset of an ingest is written with."""
+def _outdated(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Found]:
+    """The unchanged files of which the catalogue knows something else by now; what it knew of them is what the disk said."""
+    outdated: list[Found] = []
+    for key, mapping in prepared.unchanged.items() if known is not prepared.known else ():
+        seen = prepared.known[key]
+        if known.get(key) != seen:
+            draft = AssetDraft(seen.facts.file_path, key, size=seen.facts.size, mtime_ns=seen.facts.mtime_ns)
+            outdated.append(Found(key, draft, mapping, seen.facts, seen))
+    return outdated
 
-    db: Database
-    prepared: PreparedIngest
-    decisions: Decisions
-    moves: Moves
-    now: str = attrs.field(factory=utc_now)
-    hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
-    def write(self, each: PreparedAsset, existing: KnownAsset | None) -> Outcome:
-        """Write one asset in a savepoint of its own, or see that there is nothing to write."""
-        if existing is not None and not each.is_enriched and existing.missing_since is None and not existing.lacks_facts:
-            return "changed" if process.is_changed(existing, each.draft, self.prepared.fingerprint) else "unchanged"
-        write = process.AssetWrite(
-            self.prepared.collection.id,
-            each.key,
-            each.mapping_id,
-            each.draft,
-            self.prepared.fingerprint,
-            each.seen,
-            each.is_enriched,
-            is_retired=each.key in self.decisions.retired,
-        )
-        origin = self.moves.origins.get(each.key)
-        with self.db.session():
-            if origin is None:
-                return process.write_asset(self.db, self.hierarchy, write, existing, now=self.now).outcome
-            refresh = self.prepared.request.refresh is not None
-            return process.move_asset(self.db, self.hierarchy, write, origin, refresh=refresh, now=self.now).outcome
+def _refuse_unclassified(found: Sequence[Found]) -> None:
+    unknown = [each.key for each in found if each.is_enriched and each.draft.kind == "other"]
+    if unknown:
+        shown = some(unknown, 20, between="\n  ")
+        raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
 
 
 def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[KnownAsset]:
@@ -259,58 +250,6 @@ def _validate(op: Operation) -> None:
         integrity.validate_no_orphaned_records(db)
         integrity.validate_all_relationships(db)
         integrity.validate_business_rules(db)
-
-
-@attrs.define
-class _Tally:
-    """What an ingest did, as it goes; `unchanged` counts what needs no look."""
-
-    unchanged: int
-    paths: defaultdict[str, list[str]] = attrs.field(factory=lambda: defaultdict(list))
-
-    def count(self, outcome: Outcome, each: PreparedAsset, existing: KnownAsset | None) -> None:
-        self.paths[outcome].append(each.key)
-        if existing is not None and existing.missing_since is not None:
-            self.paths["returned"].append(each.key)
-        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
-            self.paths["unclassified"].append(each.key)
-
-    def result(
-        self,
-        prepared: PreparedIngest,
-        missing: Sequence[str],
-        ambiguous: Sequence[str],
-        *,
-        created_entities: Mapping[str, int],
-    ) -> IngestResult:
-        self.paths["missing"].extend(missing)
-        self.paths["ambiguous"].extend(ambiguous)
-        self.paths["duplicates"].extend(prepared.duplicates)
-        self.paths["twins"].extend(prepared.twins)
-        self.paths["unreachable"].extend(prepared.unreachable)
-        counts = {name: len(found) for name, found in self.paths.items()}
-        return IngestResult(
-            collection=prepared.collection,
-            discovered=len(prepared.assets) + len(prepared.unchanged) + sum(counts[name] for name in _NO_ASSETS),
-            created=counts.get("created", 0),
-            unchanged=self.unchanged + counts.get("unchanged", 0),
-            changed=counts.get("changed", 0),
-            refreshed=counts.get("refreshed", 0),
-            missing=counts.get("missing", 0),
-            returned=counts.get("returned", 0),
-            moved=counts.get("moved", 0),
-            duplicates=counts.get("duplicates", 0),
-            unclassified=counts.get("unclassified", 0),
-            ambiguous=counts.get("ambiguous", 0),
-            twins=counts["twins"],
-            unreachable=counts["unreachable"],
-            paths={name: tuple(self.paths.get(name, ())) for name in _LISTED},
-            created_entities=dict(created_entities),
-        )
-
-
-_NO_ASSETS = ("duplicates", "twins", "unreachable")
-_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "unclassified", "ambiguous", *_NO_ASSETS)
 
 
 def ingest_source(

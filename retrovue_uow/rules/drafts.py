@@ -7,14 +7,13 @@ import os
 from collections.abc import Mapping
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.media import paths
+from retrovue_uow.media import paths, roots
 from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection, Marker, PathMapping, Sidecar
 
 _RULE = "validate_asset_draft"
 _LONGEST_NAME = 1000  # characters, as in the schema
 _LARGEST = 2**63 - 1  # SQLite's INTEGER
 _COUNTS: tuple[tuple[str, int], ...] = (
-    ("size", 0),
     ("year", 1),
     ("season_number", 0),
     ("duration_ms", 1),
@@ -30,22 +29,34 @@ def validate_asset_draft(draft: AssetDraft, collection: Collection) -> tuple[str
     Raises:
         ValidationError: The draft is not one, or says something that cannot be; the message names its path and the field.
     """
-    if not isinstance(draft, AssetDraft):
-        raise ValidationError(f"a draft must be an AssetDraft, not {type(draft).__name__}", rule=_RULE)
-    key, mapping = _place(draft, collection)
-    for problem in (
-        _kind_problem(draft),
-        _sidecar_problem(draft),
-        *_field_problems(draft),
-        _marker_problem(draft),
-        _metadata_problem(draft),
-    ):
+    place = validate_draft_place(draft, collection)
+    validate_draft_content(draft)
+    return place
+
+
+def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping, links: roots.Links) -> None:
+    """The file, with every link followed, lies inside the mapped folder."""
+    if links.lead_out(draft.file_path, mapping.local_path):
+        raise ValidationError(
+            f"{draft.file_path!r} leads out of the mapped folder {mapping.local_path!r} by a link: map the folder it leads to"
+        )
+
+
+def validate_draft_content(draft: AssetDraft) -> None:
+    """What a draft says that its file is and shows can be."""
+    _refuse(draft, _kind_problem(draft), *_field_problems(draft), _marker_problem(draft), _metadata_problem(draft))
+
+
+def _refuse(draft: AssetDraft, *problems: str | None) -> None:
+    for problem in problems:
         if problem is not None:
             raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
-    return key, mapping
 
 
-def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
+def validate_draft_place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
+    """What an importer saw can be, paths, size, mtime and sidecars, and the draft has its shape: its key and its mapping."""
+    if not isinstance(draft, AssetDraft):
+        raise ValidationError(f"a draft must be an AssetDraft, not {type(draft).__name__}", rule=_RULE)
     for field, path in (("file_path", draft.file_path), ("source_path", draft.source_path)):
         if not isinstance(path, str) or not path:
             raise ValidationError(f"draft {draft.source_path!r}: {field} must be a path, not {path!r}", rule=_RULE)
@@ -63,6 +74,8 @@ def _place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]
             f"draft {draft.source_path!r}: file_path {draft.file_path!r} lies outside the mapped folder {mapping.local_path!r}",
             rule=_RULE,
         )
+    size_problem, mtime_problem = _number_problem("size", draft.size, 0), _mtime_problem(draft.mtime_ns)
+    _refuse(draft, _shape_problem(draft), size_problem, mtime_problem)
     return key, mapping
 
 
@@ -76,19 +89,21 @@ def _kind_problem(draft: AssetDraft) -> str | None:
     return None
 
 
-def _sidecar_problem(draft: AssetDraft) -> str | None:
-    if draft.sidecars is None or (
-        isinstance(draft.sidecars, tuple) and all(isinstance(sidecar, Sidecar) for sidecar in draft.sidecars)
-    ):
-        return None
-    return f"sidecars must be a tuple of Sidecar, not {draft.sidecars!r}"
+def _shape_problem(draft: AssetDraft) -> str | None:
+    sidecars = () if draft.sidecars is None else draft.sidecars
+    if not isinstance(sidecars, tuple) or not all(isinstance(sidecar, Sidecar) for sidecar in sidecars):
+        return f"sidecars must be a tuple of Sidecar, not {sidecars!r}"
+    if not isinstance(draft.markers, tuple) or not all(isinstance(marker, Marker) for marker in draft.markers):
+        return "markers must be a tuple of Marker"
+    if not isinstance(draft.metadata, Mapping):
+        return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
+    return None
 
 
 def _field_problems(draft: AssetDraft) -> list[str | None]:
     return [
         *(_number_problem(name, getattr(draft, name), least) for name, least in _COUNTS),
         *(_text_problem(name, getattr(draft, name)) for name in _TEXTS),
-        None if draft.mtime_ns is None else _mtime_problem(draft.mtime_ns),
         _episodes_problem(draft.episode_numbers),
     ]
 
@@ -98,10 +113,10 @@ def _is_integer(value: object) -> bool:
 
 
 def _mtime_problem(mtime_ns: object) -> str | None:
+    if mtime_ns is None or _is_integer(mtime_ns):
+        return None
     if not isinstance(mtime_ns, int) or isinstance(mtime_ns, bool):
         return f"mtime_ns {mtime_ns!r} is not an integer"
-    if _is_integer(mtime_ns):
-        return None
     year = "after the year 2262" if mtime_ns > 0 else "before the year 1677"
     return f"its mtime lies {year}, which the catalogue cannot keep: `touch` or exclude the file"
 
@@ -131,8 +146,6 @@ def _episodes_problem(numbers: object) -> str | None:
 
 
 def _marker_problem(draft: AssetDraft) -> str | None:
-    if not isinstance(draft.markers, tuple) or not all(isinstance(marker, Marker) for marker in draft.markers):
-        return "markers must be a tuple of Marker"
     if len({(marker.kind, marker.start_ms) for marker in draft.markers}) != len(draft.markers):
         return "two markers of one kind start at the same time"
     return next(filter(None, (_one_marker_problem(marker) for marker in draft.markers)), None)
@@ -149,8 +162,6 @@ def _one_marker_problem(marker: Marker) -> str | None:
 
 
 def _metadata_problem(draft: AssetDraft) -> str | None:
-    if not isinstance(draft.metadata, Mapping):
-        return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
     for domain, document in draft.metadata.items():
         if _text_problem("domain", domain) or not isinstance(document, Mapping) or not is_json(document):
             return f"metadata of domain {domain!r} is not a JSON object"

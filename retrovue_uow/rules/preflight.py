@@ -112,6 +112,13 @@ def validate_collection_enabled(collection: Collection) -> None:
 
 
 @rule
+def validate_refresh(refresh: object) -> None:
+    """`refresh` is one of the three things that it can be."""
+    if refresh not in (None, "changed", "all"):
+        raise ValidationError(f"refresh must be None, 'changed' or 'all', not {refresh!r}")
+
+
+@rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
     if not isinstance(filters, IngestFilters):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import attrs
 
+from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
 from retrovue_uow.store.ids import as_stored, utc_now
 from retrovue_uow.store.migrations import own_names
@@ -85,23 +86,43 @@ class AssetQuery:
     episode: int | None = None
 
 
-class KnownAsset(NamedTuple):
-    """What an ingest compares a draft with."""
+class FileFacts(NamedTuple):
+    """What a file is compared by: it is as it was if they are equal. None: not known, which is no difference to `has_changed`.
 
-    id: str
-    key: str
-    duration_ms: int | None
-    missing_since: str | None
+    Attributes:
+        sidecars: Fingerprint of the files beside it that tell about it.
+        enrichers: Fingerprint of those that saw it.
+    """
+
     file_path: str
     size: int | None
     mtime_ns: int | None
     sidecars: str
     enrichers: str
 
-    @property
-    def lacks_facts(self) -> bool:
-        """Whether its size or mtime was never known."""
-        return self.size is None or self.mtime_ns is None
+    def is_another_file(self, now: FileFacts) -> bool:
+        """Whether size or mtime differ."""
+        return self.size not in (None, now.size) or self.mtime_ns not in (None, now.mtime_ns)
+
+    def has_changed(self, now: FileFacts) -> bool:
+        """Whether the file, its sidecars or the enrichers differ."""
+        return self.is_another_file(now) or self._replace(size=now.size, mtime_ns=now.mtime_ns) != now
+
+
+class KnownAsset(NamedTuple):
+    """What an ingest compares a file with."""
+
+    id: str
+    key: str
+    duration_ms: int | None
+    missing_since: str | None
+    facts: FileFacts
+
+    @classmethod
+    def of(cls, row: Row) -> KnownAsset:
+        """As SQLite gave it."""
+        id_, key, duration_ms, missing_since, *facts = row
+        return cls(id_, key, duration_ms, missing_since, FileFacts(*facts))
 
 
 _KNOWN = """
@@ -122,7 +143,7 @@ class KnownAssets(Mapping[str, KnownAsset]):
         self._rows = {row[1]: row for row in rows}
 
     def __getitem__(self, key: str) -> KnownAsset:
-        return KnownAsset(*self._rows[key])
+        return KnownAsset.of(self._rows[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -130,16 +151,10 @@ class KnownAssets(Mapping[str, KnownAsset]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def has_unchanged(
-        self, key: str, file_path: str, size: int | None, mtime_ns: int | None, sidecars: str, enrichers: str
-    ) -> bool:
-        """Whether the file of that key was there when it was last looked for, and nothing that tells of a change differs."""
+    def has(self, key: str, facts: FileFacts) -> bool:
+        """Whether the file of that key was there when it was last looked for, and just so."""
         row = self._rows.get(key)
-        return row is not None and row[3:] == (None, file_path, size, mtime_ns, sidecars, enrichers)
-
-    def differing(self, other: KnownAssets, keys: Iterable[str]) -> list[str]:
-        """Those of the keys of which something else is known here than there."""
-        return [key for key in keys if self._rows.get(key) != other._rows.get(key)]
+        return row is not None and row[3] is None and row[4:] == facts
 
 
 @attrs.frozen
@@ -188,10 +203,12 @@ def _forms(text: str) -> list[str]:
     return sorted({text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))})
 
 
-def asset(db: Database, asset_id: str) -> Asset | None:
-    """The asset with this identifier."""
+def asset(db: Database, asset_id: str) -> Asset:
+    """The asset with this identifier. Raises `ValidationError` if there is none."""
     rows = db.execute(_FIND + " WHERE asset.id = ?", (asset_id,))
-    return _asset(rows[0]) if rows else None
+    if not rows:
+        raise ValidationError(f"there is no asset {asset_id!r}: `asset list` shows them")
+    return _asset(rows[0])
 
 
 def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
@@ -271,7 +288,7 @@ def known_assets(db: Database, collection_id: str) -> KnownAssets:
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
     rows = db.execute(f"{_KNOWN} AND canonical_key = ?", (collection_id, key))
-    return KnownAsset(*rows[0]) if rows else None
+    return KnownAsset.of(rows[0]) if rows else None
 
 
 def count_assets(db: Database, collection_id: str) -> int:

@@ -160,8 +160,8 @@ class Hierarchy:
         return self._db.insert("INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)", (season_id, number, name))
 
 
-def name_episodes(db: Database, asset_id: str, name: str) -> None:
-    """Give the episodes that an asset shows a name, where they have another, but for those that the operator has named."""
+def name_episodes(db: Database, asset_id: str, name: str) -> bool:
+    """Give the episodes that an asset shows a name, but for those that the operator has named: whether one had another."""
     db.execute(
         """
         UPDATE episode
@@ -179,6 +179,7 @@ def name_episodes(db: Database, asset_id: str, name: str) -> None:
         """,
         (name, asset_id),
     )
+    return db.changes() > 0
 
 
 def prune(db: Database, episode_ids: Iterable[int], movie_ids: Iterable[str]) -> dict[str, int]:

@@ -331,7 +331,7 @@ class TestRefresh:
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, facts: dict[str, Any]
     ) -> None:
         enricher.returns = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
-        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2)]
+        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, episode_title="Old")]
         catalog.ingest_collection("Shows")
         approve_all(catalog)
         importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, **facts)]
@@ -339,6 +339,59 @@ class TestRefresh:
         catalog.ingest_collection("Shows", refresh="all")
 
         assert [asset.approved for asset in catalog.assets()] == [True, False]
+
+    @pytest.mark.parametrize(
+        ("facts", "stays"),
+        [({"title": "DARK"}, True), ({"title": "DARK", "episode_title": "New"}, False), ({"title": "Light"}, False)],
+        ids=str,
+    )
+    def test_the_same_title_in_another_case_is_no_other_fact(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, facts: dict[str, Any], stays: bool
+    ) -> None:
+        importer.drafts = [episode("Dark", 1, 1, duration_ms=1), episode("Dark", 1, 2, duration_ms=1)]
+        catalog.ingest_collection("Shows")
+        approve_all(catalog)
+        importer.drafts = [episode("Dark", 1, 1, duration_ms=1), attrs.evolve(episode("Dark", 1, 2, duration_ms=1), **facts)]
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert [asset.approved for asset in catalog.assets()] == [True, stays]
+
+    def test_a_file_that_names_an_episode_which_the_operator_has_named_keeps_its_approval(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        copy = attrs.evolve(episode("Dark", 1, 1, duration_ms=1, episode_title="File"), source_path="/media/Dark/copy.mkv")
+        importer.drafts = [episode("Dark", 1, 1, duration_ms=1), attrs.evolve(copy, file_path="/media/Dark/copy.mkv")]
+        catalog.ingest_collection("Shows")
+        assigned, _ = catalog.assets()
+        catalog.assign(assigned, episode_title="Mine")
+        approve_all(catalog)
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert [(asset.episode_title, asset.approved) for asset in catalog.assets()] == [("Mine", True)] * 2
+
+    def test_a_file_whose_first_episode_keeps_its_name_keeps_its_approval(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        second = episode("Dark", 1, 2, duration_ms=1, episode_title="Two")
+        both = draft(
+            "Dark/both.mkv",
+            kind="episode",
+            title="Dark",
+            season_number=1,
+            episode_numbers=(1, 2),
+            episode_title="One",
+            duration_ms=1,
+        )
+        importer.drafts = [second, both]
+        catalog.ingest_collection("Shows")
+        approve_all(catalog)
+        importer.drafts = [both]
+
+        catalog.ingest_collection("Shows", refresh="all")
+
+        assert [asset.approved for asset in catalog.assets() if asset.episode_numbers == (1, 2)] == [True]
 
     def test_a_refresh_removes_the_title_that_nothing_holds_any_more(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter

@@ -10,11 +10,11 @@ from harness import draft
 
 from retrovue_uow import Catalog, Collection, ValidationError
 from retrovue_uow.store import assets
-from retrovue_uow.store.assets import KnownAsset, KnownAssets
+from retrovue_uow.store.assets import FileFacts, KnownAsset, KnownAssets
 from retrovue_uow.testing import FakeImporter
 
 ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
-UNCHANGED = ("key", "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
+FACTS = FileFacts(*ROW[4:])
 
 
 @pytest.fixture
@@ -28,29 +28,36 @@ class TestKnownAssets:
     def test_they_are_a_mapping_by_key(self) -> None:
         known = KnownAssets([ROW])
 
-        assert dict(known) == {"key": KnownAsset(*ROW)}
+        assert dict(known) == {"key": KnownAsset(*ROW[:4], FACTS)}
         assert (len(known), len(KnownAssets())) == (1, 0)
 
     def test_a_file_is_unchanged_if_nothing_that_tells_of_a_change_differs(self) -> None:
-        assert KnownAssets([ROW]).has_unchanged(*UNCHANGED)
+        assert KnownAssets([ROW]).has("key", FACTS)
+        assert not FACTS.has_changed(FACTS)
 
-    @pytest.mark.parametrize("position", range(len(UNCHANGED)))
-    def test_whatever_differs_tells_of_a_change(self, position: int) -> None:
-        differing = [*UNCHANGED]
-        differing[position] = "another"
+    @pytest.mark.parametrize("name", FileFacts._fields)
+    def test_whatever_differs_tells_of_a_change(self, name: str) -> None:
+        differing = FACTS._replace(**{name: "another"})  # type: ignore[arg-type]  # text in place of a number, too
 
-        assert not KnownAssets([ROW]).has_unchanged(*differing)  # type: ignore[arg-type]  # text in place of a number, too
+        assert not KnownAssets([ROW]).has("key", differing)
+        assert FACTS.has_changed(differing)
+        assert FACTS.is_another_file(differing) == (name in {"size", "mtime_ns"})
+
+    def test_another_key_is_another_file(self) -> None:
+        assert not KnownAssets([ROW]).has("another", FACTS)
+
+    @pytest.mark.parametrize("name", ["size", "mtime_ns"])
+    def test_what_was_not_known_is_no_difference_and_yet_to_be_written(self, name: str) -> None:
+        unknown = FACTS._replace(**{name: None})  # type: ignore[arg-type]  # only of those two
+
+        assert not unknown.has_changed(FACTS)
+        assert not unknown.is_another_file(FACTS)
+        assert not KnownAssets([(*ROW[:4], *unknown)]).has("key", FACTS)
 
     def test_a_file_that_was_missing_is_not_unchanged(self) -> None:
         missing = (*ROW[:3], "2026-01-31T09:05:07Z", *ROW[4:])
 
-        assert not KnownAssets([missing]).has_unchanged(*UNCHANGED)
-
-    def test_those_of_which_something_else_is_known_are_told(self) -> None:
-        here = KnownAssets([("1", "same"), ("2", "changed"), ("3", "gone"), ("5", "not asked for")])
-        there = KnownAssets([("1", "same"), ("7", "changed"), ("4", "new"), ("6", "not asked for")])
-
-        assert here.differing(there, ["same", "changed", "gone", "new", "unknown"]) == ["changed", "gone", "new"]
+        assert not KnownAssets([missing]).has("key", FACTS)
 
 
 class TestNamed:
