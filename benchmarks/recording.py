@@ -29,8 +29,8 @@ def nothing_recorded() -> Iterator[None]:
         mock.patch.object(recorder, "HAS_SESSIONS", False),
         mock.patch.object(checks, "violations", return_value=[]),
         mock.patch.object(checks, "broken_references", return_value=[]),
-        mock.patch.object(recorder.Journal, "add_operation"),
-        mock.patch.object(recorder.Journal, "_close_unit"),
+        mock.patch.object(recorder.Recorder, "add_operation"),
+        mock.patch.object(recorder.Recorder, "_close_unit"),
     ):
         yield
 

@@ -31,10 +31,10 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.curation import Protection
 from retrovue_uow.rules.undo import validate_unit_exists
-from retrovue_uow.store import assets, checks, collections, journal, migrations, recorder, rows, titles, verification
+from retrovue_uow.store import assets, checks, collections, journal, migrations, rows, titles, verification
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.ids import as_stored
-from retrovue_uow.store.recorder import Journal, Retention
+from retrovue_uow.store.recorder import Recorder, Retention
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD
 from retrovue_uow.uow.connection import MEMORY, usable_path
 from retrovue_uow.uow.database import Database
@@ -109,7 +109,7 @@ class Catalog(OpenCatalog):
         self.enrichers = plugins.enricher_factories(enrichers, ffprobe=None if ffprobe is None else os.fspath(ffprobe))
         self.protections = protections
         self._claims = Claims(self.database.path)
-        self._journal = Journal(
+        self._recorder = Recorder(
             self.database,
             integrity.validate_database_consistency,
             Retention(undo_units, undo_bytes),
@@ -273,7 +273,7 @@ class Catalog(OpenCatalog):
             ValidationError: There is no such unit, or its rows are no longer recorded.
             ResourceError: The SQLite at hand has no session extension.
         """
-        return rows.changes_in(recorder.recorded(self.database, self.unit(unit_id)))
+        return rows.changes_in(journal.recorded(self.database, self.unit(unit_id)))
 
     def last_ingest(self, collection: str) -> JournalUnit | None:
         """The unit that last ingested a collection; None if there was none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrovue_uow.model import Asset, Explanation, JournalUnit, RowChange
 from retrovue_uow.rules import curation
-from retrovue_uow.store import assets, decisions, recorder
+from retrovue_uow.store import assets, decisions, journal
 from retrovue_uow.uow.database import Database
 
 _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
@@ -13,7 +13,7 @@ _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
 def explanation(db: Database, asset: Asset) -> Explanation:
     """All that can be said of an asset."""
     reasons = curation.not_schedulable(asset)
-    changes = list(recorder.changes_of(db, "asset", asset.id))
+    changes = list(journal.changes_of(db, "asset", asset.id))
     return Explanation(
         asset=asset,
         is_schedulable=not reasons,

@@ -9,7 +9,7 @@ from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.rules.curation import Protection
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.recorder import Journal
+from retrovue_uow.store.recorder import Recorder
 from retrovue_uow.uow.database import Database
 
 
@@ -27,7 +27,7 @@ class OpenCatalog:
     enrichers: Mapping[str, EnricherFactory]
     protections: tuple[Protection, ...]
     _claims: Claims
-    _journal: Journal
+    _recorder: Recorder
 
     def operation(
         self,
@@ -53,7 +53,7 @@ class OpenCatalog:
         return Operation(
             self.database,
             self._claims,
-            self._journal,
+            self._recorder,
             name=name,
             error=error,
             dry_run=dry_run,

@@ -8,7 +8,7 @@ from retrovue_uow.operations import curate
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules import undo as undoing
-from retrovue_uow.store import assets, collections, touched
+from retrovue_uow.store import assets, checks, collections
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.store.journal import UNDO
 
@@ -41,7 +41,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             changeset = undoing.validate_unit_can_be_undone(db, unit)
             undoing.validate_rows_are_as_left(db, unit, changeset)
             inverse = changeset.inverted()
-            ids = touched.above(db, changeset, "collection")
+            ids = checks.above(db, changeset, "collection")
             for collection in collections.collections(db):
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from retrovue_uow.errors import ValidationError, Violation
 from retrovue_uow.model import JournalUnit
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import checks, decisions, journal, recorder, rows, titles
+from retrovue_uow.store import checks, decisions, journal, rows, titles
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.store.rows import RowName
 from retrovue_uow.uow.changes import Changeset, Key, Obstacle
@@ -30,7 +30,7 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
     """The unit changed something, is not undone already, and its record is there, whole, and fits the tables."""
     if unit.undone_by is not None:
         raise ValidationError(f"unit {unit.id!r} was undone already, by unit {unit.undone_by!r}: undo that one to have it back")
-    changeset = recorder.recorded(db, unit)
+    changeset = journal.recorded(db, unit)
     if not changeset:
         raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
     return changeset
@@ -40,7 +40,7 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
     """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
     updated = {table: keys for table, changed in changeset.glance.changed.items() if (keys := changed.get("UPDATE"))}
-    since = recorder.changed_since(db, unit) if updated else []
+    since = journal.changed_since(db, unit) if updated else []
     for table, keys in updated.items():
         changed_since = set[Key]().union(*(keys for each in since for keys in each.glance.changed[table].values()))
         for key in keys:
@@ -113,7 +113,7 @@ def _loose(db: Database, unit: JournalUnit, changeset: Changeset, broken: Violat
 
 def _since(db: Database, unit: JournalUnit, row: RowName) -> str:
     """Who changed a row last, in words."""
-    last = recorder.last_unit_that_changed(db, row.table, row.key, after=unit)
+    last = journal.last_unit_that_changed(db, row.table, row.key, after=unit)
     if last is None:
         return ", by somebody whom the journal does not know"
     names = ", ".join(operation.name for operation in last.operations)

@@ -1,34 +1,73 @@
-"""What judges the rows: the rule views and the references, over the touched rows or over everything; nothing here writes."""
+"""What judges the rows: rule views and references, over the whole catalogue or over the touched rows. No table is written.
+
+Touched are the rows that a changeset changed, those that they refer to, and those that refer to what is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import attrs
 
 from retrovue_uow.errors import Violation
-from retrovue_uow.store import touched
 from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.store.migrations import rule_names
-from retrovue_uow.uow.changes import Key
+from retrovue_uow.uow.changes import Changeset, Key
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import Shape, quoted
+from retrovue_uow.uow.tables import Reference, Shape, quoted
 
+_TABLE = """
+CREATE TEMP TABLE IF NOT EXISTS touched (
+    subject TEXT NOT NULL,                                          -- table
+    id      ANY NOT NULL,                                           -- primary key of the row
+    change  TEXT NOT NULL,                                          -- INSERT, UPDATE; '': it is near a changed one
+    PRIMARY KEY (subject, id)
+) STRICT, WITHOUT ROWID
+"""
 _TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
+_COMPARED = ("title_spelling",)
+"""Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
 REFERENCES = "foreign_key"
 """The rule, no view, that every reference points at a row."""
 
 
-def has_judged_all(judged: Set[str]) -> bool:
-    """Whether every rule was among those that have looked."""
-    return REFERENCES in judged and ("violation" in judged or judged >= rule_names())
+@attrs.frozen
+class CheckScope:
+    """Which rows the rules look at, and which rules have looked.
+
+    Attributes:
+        subjects: The tables that have rows in `temp.touched`.
+        judged: Names of the rule views that were asked about all of those rows.
+    """
+
+    subjects: list[str]
+    judged: set[str] = attrs.field(factory=set)
+
+    @property
+    def has_judged_all(self) -> bool:
+        """Whether every rule was among those that have looked."""
+        return REFERENCES in self.judged and ("violation" in self.judged or self.judged >= rule_names())
+
+
+@contextmanager
+def narrowed(db: Database, changeset: Changeset) -> Iterator[CheckScope]:
+    """Within the block the rules look at the rows that `changeset` touches."""
+    db.scope = scope = CheckScope(touch(db, changeset))
+    try:
+        yield scope
+    finally:
+        db.scope = None
 
 
 def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Violation]:
     """The rows that break one of `rules`, or any rule: those of them that were touched, where the rules are narrowed."""
-    narrowing = touched.narrowing(db)
-    if narrowing is None:
+    scope = db.scope
+    if not isinstance(scope, CheckScope):
         return _violations(db, rules, "")
-    found = [violation for subject in narrowing.subjects for violation in _violations(db, rules, _TOUCHED, subject)]
-    narrowing.judged.update(rules)
+    found = [violation for subject in scope.subjects for violation in _violations(db, rules, _TOUCHED, subject)]
+    scope.judged.update(rules)
     return found
 
 
@@ -55,49 +94,36 @@ def broken_references(db: Database) -> list[Violation]:
 
     SQLite's own count of what a unit has broken is no answer: applying a changeset, or `PRAGMA defer_foreign_keys`, resets it.
     """
-    narrowing = touched.narrowing(db)
-    if narrowing is None:
+    if not isinstance(db.scope, CheckScope):
         return all_broken_references(db)
-    narrowing.judged.add(REFERENCES)
-    return _broken_references_of_touched(db, db.shape)
+    db.scope.judged.add(REFERENCES)
+    return _broken_references(db, db.scope.subjects, only_touched=True)
 
 
 def all_broken_references(db: Database) -> list[Violation]:
     """Rows whose foreign key points at nothing, in the whole catalogue."""
     shape = db.shape
-    unrecorded = set(shape.unkeyed)
     found = [
         _broken(table, row, parent)
         for table, row, parent in db.execute('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
-        if table in JOURNAL_TABLES or table in unrecorded  # named by their row numbers, as far as they have any
+        if table in (*JOURNAL_TABLES, *shape.unkeyed)  # named by their row numbers, as far as they have any
     ]
-    for table, key in shape.keys.items():
-        references = shape.of_child(table)
-        if references:
-            any_is_broken = " OR ".join(reference.is_broken for reference in references)
-            rows = db.execute(f"SELECT {quoted(key)} FROM main.{quoted(table)} AS child WHERE {any_is_broken}")  # noqa: S608  the schema's
-            found.extend(
-                _broken(table, own_key, parent) for (own_key,) in rows for parent, _ in missing_parents(db, table, own_key)
-            )
-    return found
+    return found + _broken_references(db, shape.keys, only_touched=False)
 
 
-def _broken_references_of_touched(db: Database, shape: Shape) -> list[Violation]:
+def _broken_references(db: Database, tables: Collection[str], *, only_touched: bool) -> list[Violation]:
+    shape = db.shape
     found: list[Violation] = []
-    for table, key in shape.keys.items():
+    for table in shape.keys:
         references = shape.of_child(table)
-        if not references:
+        if not references or table not in tables:
             continue
+        key = quoted(shape.keys[table])
         any_is_broken = " OR ".join(reference.is_broken for reference in references)
+        touched = f"AND child.{key} IN (SELECT id FROM temp.touched WHERE subject = ?)" if only_touched else ""  # noqa: S608  likewise
         rows = db.execute(
-            f"""
-            SELECT child.{quoted(key)}
-              FROM temp.touched
-              JOIN main.{quoted(table)} AS child ON child.{quoted(key)} = touched.id
-             WHERE touched.subject = ?
-               AND ({any_is_broken})
-            """,  # noqa: S608  the names are the schema's
-            (table,),
+            f"SELECT child.{key} FROM main.{quoted(table)} AS child WHERE ({any_is_broken}) {touched}",  # noqa: S608  the schema's
+            (table,) if only_touched else (),
         )
         for (child_key,) in rows:
             found.extend(_broken(table, child_key, parent) for parent, _ in missing_parents(db, table, child_key))
@@ -126,3 +152,75 @@ def _broken(table: str, key: Key | None, parent: str) -> Violation:
     shown = key.hex() if isinstance(key, bytes) else key
     detail = f"row {shown} of {table} refers to a row of {parent} that is not there"
     return Violation(REFERENCES, table, str(shown), detail)
+
+
+def touch(db: Database, changeset: Changeset) -> list[str]:
+    """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others: their tables."""
+    db.execute(_TABLE)
+    db.execute("DELETE FROM temp.touched")
+    keys, shape = changeset.glance, changeset.shape
+    for table in shape.keys:
+        changed = keys.changed[table]
+        near = keys.parents[table].difference(*changed.values())
+        for change, of_change in (("INSERT", changed["INSERT"]), ("UPDATE", changed["UPDATE"]), ("", near)):
+            _add(db, "SELECT ?2, value, ?3 FROM {keys}", of_change, table, change)
+    for reference in shape.references:
+        _add_related(db, changeset, reference)
+    for table in _COMPARED:
+        if keys.changed[table]["UPDATE"] or keys.changed[table]["DELETE"]:
+            _add(db, f"SELECT ?, id, '' FROM {table}", None, table)  # noqa: S608  the names are those above
+    return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
+
+
+def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:
+    """Add the rows on either side of a reference that the keys of changed rows do not show."""
+    shape, changed = changeset.shape, changeset.glance.changed
+    child, own_key, column = map(quoted, (reference.child, shape.keys[reference.child], reference.column))
+    if not reference.is_to_key:
+        if changed[reference.parent]["UPDATE"] or changed[reference.parent]["DELETE"]:
+            broken = f"SELECT ?, child.{own_key}, '' FROM {child} AS child WHERE {reference.is_broken}"  # noqa: S608  the schema's
+            _add(db, broken, None, reference.child)
+        return
+    if changed[reference.child]["UPDATE"]:
+        # an update that leaves a reference as it was does not show it, but the parent may mind the update
+        parents = f"""
+            SELECT ?, child.{column}, ''
+              FROM temp.touched
+              JOIN {child} AS child ON child.{own_key} = touched.id
+             WHERE touched.subject = ?
+               AND touched.change = 'UPDATE'
+               AND child.{column} IS NOT NULL
+            """  # noqa: S608  the names are the schema's
+        _add(db, parents, None, reference.parent, reference.child)
+    children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS gone JOIN {child} AS child ON child.{column} = gone.value"  # noqa: S608
+    _add(db, children, changed[reference.parent]["DELETE"], reference.child)
+
+
+def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: str) -> None:
+    """Add to `temp.touched` what `rows` selects, where `{keys}` stands for the keys: all at once, where JSON has such keys."""
+    insert = f"INSERT OR IGNORE INTO temp.touched (subject, id, change) {rows}"
+    if keys is None:
+        db.execute(insert, params)
+    elif keys and all(isinstance(key, str | int) for key in keys):
+        db.execute(insert.replace("{keys}", "json_each(?1)"), (json.dumps(list(keys)), *params))
+    else:
+        db.executemany(insert.replace("{keys}", "(SELECT ?1 AS value)"), [(key, *params) for key in keys])
+
+
+def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
+    """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
+    shape, changed = changeset.shape, changeset.glance
+    keys = {subject: changed.parents[subject].union(*changed.changed[subject].values()) for subject in shape.keys}
+    for child in shape.keys:  # children come before their parents
+        # those that were added or deleted show all that they refer to
+        asked = keys[child].difference(changed.changed[child]["INSERT"], changed.changed[child]["DELETE"])
+        for reference in shape.of_child(child):
+            if asked and reference.is_to_key and table in shape.ancestors(reference.parent):
+                keys[reference.parent] |= _parents(db, shape, reference, asked)
+    return keys[table]
+
+
+def _parents(db: Database, shape: Shape, reference: Reference, keys: set[Key]) -> set[Key]:
+    column, own_key = quoted(reference.column), quoted(shape.keys[reference.child])
+    asked = f"SELECT {column} FROM {quoted(reference.child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  the schema's
+    return {row[0] for key in keys for row in db.execute(asked, (key,))}

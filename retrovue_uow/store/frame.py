@@ -17,7 +17,7 @@ from retrovue_uow.model import Result
 from retrovue_uow.secrets import redacted
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.ids import utc_now
-from retrovue_uow.store.recorder import Journal, Watch
+from retrovue_uow.store.recorder import Recorded, Recorder
 from retrovue_uow.uow.changes import Changeset, Obstacle
 from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.interrupts import Exit
@@ -42,7 +42,7 @@ class Operation:
         self,
         database: Database,
         claims: Claims,
-        journal: Journal,
+        recorder: Recorder,
         *,
         name: str,
         error: type[OperationError],
@@ -58,12 +58,12 @@ class Operation:
         self.exit_token: weakref.ref[partial[None]] | None = None
         self._database = database
         self._claims = claims
-        self._journal = journal
+        self._recorder = recorder
         self._error = error
         self._prepares = prepares
         self._done: list[str] = []
         self._unit: Unit[Database] | None = None
-        self._watch: Watch | None = None
+        self._recorded: Recorded | None = None
         self._held: list[Claim] = []
         self._result: object = None
         self._started = 0.0
@@ -76,7 +76,7 @@ class Operation:
             raise ContractError("an operation is entered once: open another one")
         if self._database.is_read_only:
             raise self._failed(ResourceError(f"{self._database.path!r} was opened read-only: open it for writing"))
-        self._journal.require_json(self.arguments)
+        self._recorder.require_json(self.arguments)
         self._started = time.monotonic()
         self._started_at = utc_now()
         logger.info("operation_started", operation=self.name, dry_run=self.dry_run, arguments=redacted(self.arguments))
@@ -125,9 +125,9 @@ class Operation:
 
     @contextmanager
     def _seen_by_the_rules(self) -> Iterator[Database]:
-        if self._watch is None:
+        if self._recorded is None:
             raise ContractError(f"{self.name} has opened no unit of work: there is nothing to validate")
-        with self._journal.narrowed(self._watch), self._database.read_only() as db:
+        with self._recorder.narrowed(self._recorded), self._database.read_only() as db:
             yield db
 
     @contextmanager
@@ -144,7 +144,7 @@ class Operation:
         unit = self._database.session(contain=self.dry_run)
         self._unit = unit
         unit.__enter__()
-        self._watch = self._journal.watch()
+        self._recorded = self._recorder.record()
         if self.dry_run:
             self._database.set_rollback_only(f"{self.name} is a dry run")
 
@@ -153,9 +153,9 @@ class Operation:
 
         Where this operation is the whole unit, the journal keeps that very changeset, and not a second recording of it.
         """
-        watch = self._watch
-        if watch is not None and watch.recording is not None and len(self._database.transaction.units) == 1:
-            return watch.recording.apply(changeset)
+        recorded = self._recorded
+        if recorded is not None and recorded.recording is not None and len(self._database.transaction.units) == 1:
+            return recorded.recording.apply(changeset)
         return changeset.apply(self._database)
 
     def claim(self, key: str) -> None:
@@ -180,9 +180,9 @@ class Operation:
         self._result = result
         self._done.append("finish")
         if isinstance(result, Result):
-            unit_id = None if self.dry_run or self._unit is None else self._journal.unit_id
+            unit_id = None if self.dry_run or self._unit is None else self._recorder.unit_id
             duration_s = time.monotonic() - self._started
-            changes = None if self._watch is None else self._watch.changes
+            changes = None if self._recorded is None else self._recorded.changes
             result = attrs.evolve(result, unit_id=unit_id, dry_run=self.dry_run, duration_s=duration_s, changes=changes)
         return result
 
@@ -218,7 +218,7 @@ class Operation:
         self.phase = "commit"
         if not self.dry_run:
             duration_ms = round((time.monotonic() - self._started) * 1000)
-            self._journal.add_operation(
+            self._recorder.add_operation(
                 self.name, self.arguments, self._result, started_at=self._started_at, duration_ms=duration_ms
             )
 

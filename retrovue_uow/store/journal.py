@@ -1,15 +1,23 @@
-"""What asks and writes the journal. Units are ordered as they were committed, whatever the clock said."""
+"""The journal: a row for each unit of work that was committed, with what it changed, and one for each operation in it.
+
+Units are ordered as they were committed, whatever the clock said.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
-from retrovue_uow.model import JournalOperation, JournalUnit, as_json, summary
+from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.model import JournalOperation, JournalUnit, RowChange, as_json, summary
 from retrovue_uow.secrets import redacted
+from retrovue_uow.store import migrations
+from retrovue_uow.store.rows import shown
 from retrovue_uow.store.stored import from_json
-from retrovue_uow.uow.changes import Changeset
+from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, decompressed
 from retrovue_uow.uow.database import Database, Row
 
 JOURNAL_TABLES = ("unit_of_work", "operation")
@@ -156,20 +164,6 @@ def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
     return [(id_, operations, bool(is_recorded)) for id_, operations, is_recorded in rows]
 
 
-def changeset(db: Database, unit_id: str) -> tuple[bytes, str, int | None] | None:
-    """The compressed changeset of a unit, its digest, and its size unpacked; None if it was not recorded, or has expired."""
-    rows = db.execute(
-        """
-        SELECT changeset, digest, unpacked_bytes
-          FROM unit_of_work
-         WHERE id = ?
-           AND changeset IS NOT NULL
-        """,
-        (unit_id,),
-    )
-    return (bytes(rows[0][0]), str(rows[0][1]), rows[0][2]) if rows else None
-
-
 def recorded_units(db: Database, *, after: str | None, table: str | None) -> list[JournalUnit]:
     """The units whose changesets are there, the oldest first; only those after one, and those that speak of a table."""
     rows = db.execute(
@@ -183,6 +177,81 @@ def recorded_units(db: Database, *, after: str | None, table: str | None) -> lis
         (table, after),
     )
     return _units(db, rows)
+
+
+def recorded(db: Database, unit: JournalUnit) -> Changeset:
+    """What a unit changed.
+
+    Raises:
+        ValidationError: Its record has expired or is damaged, or the tables have another shape now.
+        ResourceError: This SQLite cannot read it.
+    """
+    reshaped = reshaped_since(db, unit)
+    if reshaped:
+        raise ValidationError(f"table {reshaped[0]!r} has another shape now than when unit {unit.id!r} was recorded")
+    changeset = _read(db, unit)
+    changeset.require_fitting()
+    return changeset
+
+
+def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
+    """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
+    if unit.schema_version == len(migrations.migrations()):
+        return []
+    then, now = migrations.columns_at(unit.schema_version), db.shape.columns
+    return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
+
+
+def _read(db: Database, unit: JournalUnit) -> Changeset:
+    if not HAS_SESSIONS:
+        raise ResourceError(NOT_HAD)
+    rows = db.execute(
+        """
+        SELECT changeset, digest, unpacked_bytes
+          FROM unit_of_work
+         WHERE id = ?
+           AND changeset IS NOT NULL
+        """,
+        (unit.id,),
+    )
+    if not rows:
+        raise ValidationError(
+            f"what unit {unit.id!r} changed is no longer recorded row by row, so it can be neither told nor undone: the "
+            "newest units alone are kept so (`undo_units` and `undo_bytes` of the catalogue)"
+        )
+    ((content, digest, size),) = rows
+    return decompressed(content, digest, size, db.shape, unit_id=unit.id)
+
+
+def last_unit_that_changed(db: Database, table: str, key: Key, *, after: JournalUnit) -> JournalUnit | None:
+    """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
+    units = recorded_units(db, after=after.id, table=table)
+    return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
+
+
+def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
+    """What has changed since a unit, as far as that is recorded: on balance under each version of the schema."""
+    later = groupby(recorded_units(db, after=unit.id, table=None), key=attrgetter("schema_version"))
+    read = [[_read(db, each) for each in units] for _, units in later]
+    return [first.followed_by(*others) for first, *others in read]
+
+
+def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit, RowChange]]:
+    """What the recorded units changed in a row, the oldest first."""
+    for unit in recorded_units(db, after=None, table=table):
+        row = _row_of(db, unit, table, key)
+        if row is not None:
+            yield unit, row
+
+
+def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
+    """What a unit changed in one row; that it did not touch the row can most often be told without walking its changes."""
+    changeset = _read(db, unit)
+    if not changeset.may_speak_of(key):
+        return None
+    changeset.require_fitting()
+    found = changeset.find(table, key)
+    return None if found is None else shown(found)
 
 
 def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:

@@ -8,7 +8,7 @@ import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, Violation
 from retrovue_uow.model import JournalUnit
-from retrovue_uow.store import journal, migrations, recorder
+from retrovue_uow.store import journal, migrations
 from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings
 from retrovue_uow.uow.database import Database
@@ -105,7 +105,7 @@ def wrong_journal(db: Database) -> Iterator[Violation]:
 
 
 def _counts_wrongly(db: Database, unit: JournalUnit) -> bool:
-    return not recorder.reshaped_since(db, unit) and recorder.recorded(db, unit).counts != unit.counts
+    return not journal.reshaped_since(db, unit) and journal.recorded(db, unit).counts != unit.counts
 
 
 def _of_unit(unit_id: str, what: str) -> Violation:

@@ -22,7 +22,7 @@ from proof.figures import Proof
 from retrovue_uow import AssetSelector, Catalog, Collection, Marker, ValidationError, Violation, WipeOptions
 from retrovue_uow.errors import ConstraintError
 from retrovue_uow.model import Result
-from retrovue_uow.store import checks, rows, touched
+from retrovue_uow.store import checks, rows
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Changeset, Recording, decompressed
 from retrovue_uow.uow.database import Database, Value
@@ -186,7 +186,7 @@ def attempt(db: Database, write: Write) -> bool:
 
 
 def scoped(db: Database, changeset: Changeset) -> set[Violation]:
-    with touched.narrowed(db, changeset):
+    with checks.narrowed(db, changeset):
         return {*checks.broken_references(db), *checks.violations(db)}
 
 

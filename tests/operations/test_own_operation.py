@@ -24,7 +24,7 @@ from retrovue_uow.rules.integrity import (
     validate_no_orphaned_records,
 )
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.recorder import recorded as read_record
+from retrovue_uow.store.journal import recorded as read_record
 from retrovue_uow.testing import snapshot
 from retrovue_uow.uow.database import Database
 

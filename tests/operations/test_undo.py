@@ -103,11 +103,11 @@ class TestRestoring:
 
     def test_what_the_undo_changed_is_the_unit_s_inverse_and_its_own_journal_entry(self, stocked: Catalog) -> None:
         wiped = stocked.wipe_collection("Shows")
-        recorded = recorder.recorded(stocked.database, stocked.unit(wiped.unit_id or ""))
+        recorded = journal.recorded(stocked.database, stocked.unit(wiped.unit_id or ""))
 
         undone = stocked.undo(wiped.unit_id or "")
 
-        kept = recorder.recorded(stocked.database, stocked.unit(undone.unit_id or ""))
+        kept = journal.recorded(stocked.database, stocked.unit(undone.unit_id or ""))
         assert kept.content == recorded.inverted().content
         assert undone.changes == stocked.changes(undone.unit_id or "")
 
@@ -326,7 +326,8 @@ class TestRefusing:
         assert isinstance(caught.value.cause, ConflictError)
 
     def test_without_the_session_extension_it_refuses_politely(self, stocked: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(recorder, "HAS_SESSIONS", False)
+        for module in (recorder, journal):
+            monkeypatch.setattr(module, "HAS_SESSIONS", False)
         before = snapshot(stocked)
 
         with pytest.raises(UndoError) as caught:
@@ -525,7 +526,7 @@ class TestTraps:
 
     def test_sqlite_forgets_what_references_a_changeset_has_broken(self, stocked: Catalog) -> None:
         """Its counter is reset, and a COMMIT would pass: so references are always searched."""
-        ingested = recorder.recorded(stocked.database, stocked.unit(newest(stocked)))
+        ingested = journal.recorded(stocked.database, stocked.unit(newest(stocked)))
         with stocked.session() as db:
             db.set_rollback_only("a test looks at what would be")
             db.execute("INSERT INTO season (id, title_id, number) SELECT 99, id, 7 FROM title WHERE kind = 'show'")

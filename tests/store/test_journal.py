@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from retrovue_uow import Catalog, Collection, ContractError, JournalUnit, ValidationError, WipeOptions
+from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.store import journal, migrations, recorder
 from retrovue_uow.testing import snapshot
 
@@ -102,9 +103,9 @@ class TestUnits:
 
     def test_every_recording_ends_with_the_unit(self, stocked: Catalog) -> None:
         with stocked.session() as db:
-            first = stocked._journal.watch().recording
+            first = stocked._recorder.record().recording
             db.execute("UPDATE source SET name = 'renamed'")
-            second = stocked._journal.watch().recording
+            second = stocked._recorder.record().recording
 
         assert first is not second
         for recording in (first, second):
@@ -120,6 +121,21 @@ class TestUnits:
         unit = stocked.history(1)[0]
         assert names(unit) == ["source_add", "collection_disable"]
         assert unit.counts == {"source": {"insert": 1}, "collection": {"update": 1}}
+
+    def test_what_follows_the_post_validation_of_the_outermost_operation_is_remembered_too(self, stocked: Catalog) -> None:
+        with stocked.operation("rename") as op:
+            with op.preflight():
+                pass
+            with op.execution() as db:
+                db.execute("UPDATE source SET name = 'renamed'")
+            with op.postvalidation() as db:
+                validate_database_consistency(db)
+            stocked.add_source("another")
+            op.finish(None)
+
+        unit = stocked.history(1)[0]
+        assert names(unit) == ["source_add", "rename"]
+        assert unit.counts == {"source": {"insert": 1, "update": 1}}
 
     def test_an_operation_tells_neither_what_came_before_it_nor_what_comes_after_it(self, stocked: Catalog) -> None:
         with stocked.session() as db:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrovue_uow import Catalog, Collection, ContractError, RetroVueError, ValidationError
-from retrovue_uow.store import checks, touched
+from retrovue_uow.store import checks
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Recording
 from retrovue_uow.uow.database import Value
@@ -220,7 +220,7 @@ def test_units_on_drawn_tables_are_undone_bit_for_bit_or_refused_in_our_words(sh
                     db.execute(f"INSERT OR REPLACE INTO {quoted(table)} VALUES (?, ?)", (data.draw(values), data.draw(values)))  # noqa: S608  the names are those above
                     changeset = recording.changeset()
                     recording.close()
-                    with touched.narrowed(db, changeset):
+                    with checks.narrowed(db, changeset):
                         near = checks.broken_references(db)
                     assert set(near) == set(checks.all_broken_references(db))
             except RetroVueError:
