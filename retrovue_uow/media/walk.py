@@ -1,4 +1,4 @@
-"""The file-system importer, and what the disk says of a draft that comes from elsewhere."""
+"""The file-system importer, and the disk's answers about drafts that come from elsewhere."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ from retrovue_uow.media.nfo import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own
 from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
 from retrovue_uow.media.plugins import call_within, refuse_unknown_keys
 from retrovue_uow.media.roots import Links, is_ignored, root_status
-from retrovue_uow.model import (
-    AssetDraft,
-    Collection,
-    FoundCollection,
-    IngestFilters,
-    Json,
-    PathMapping,
-    Sidecar,
-)
+from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFilters, Json, PathMapping, Sidecar
 
 VIDEO_ENDINGS = (
     *(".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"),
@@ -56,7 +48,7 @@ class FilesystemImporter:
         self._endings = _configured_endings(config.get("extensions"))
 
     def __init_subclass__(cls) -> None:
-        """Whoever finds other files is asked for drafts of them, and not for the runs of this importer."""
+        """A derived importer that finds other files is asked for drafts of them, not for the runs of this one."""
         if "discover" in vars(cls) and "file_runs" not in vars(cls):
             cls.file_runs = None  # type: ignore[assignment]  # as if it had no such method
 
@@ -134,7 +126,12 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
     Raises:
         ResourceError: a folder or a sidecar cannot be read.
     """
-    return draft if draft.sidecars is not None else attrs.evolve(draft, sidecars=_sidecars_on_disk(draft.file_path, root))
+    if draft.sidecars is not None:
+        return draft
+    folder, name = os.path.split(draft.file_path)
+    own = _sidecars(own_sidecars(name), _nfos(_listing(folder)), root)
+    shows = [_sidecars((SHOW_SIDECAR,), _nfos(_listing(above)), root) for above in _folders_up(folder, root)]
+    return attrs.evolve(draft, sidecars=(*own, *chain.from_iterable(shows)))
 
 
 def _configured_root(root: object) -> str | None:
@@ -150,14 +147,11 @@ def _configured_endings(extensions: object) -> frozenset[str]:
         return frozenset(VIDEO_ENDINGS)
     if not isinstance(extensions, list | tuple) or not extensions:
         raise ValidationError(f"the filesystem importer's extensions {extensions!r} are not a list: give ['.mkv', …]")
-    return frozenset(_ending(extension) for extension in extensions)
-
-
-def _ending(extension: object) -> str:
-    bare = extension.removeprefix(".") if isinstance(extension, str) else ""
-    if not bare or "." in bare or "/" in bare:
-        raise ValidationError(f"the filesystem importer's extension {extension!r} is not one ending such as '.mkv'")
-    return f".{bare.casefold()}"
+    for extension in extensions:
+        bare = extension.removeprefix(".") if isinstance(extension, str) else ""
+        if not bare or "." in bare or "/" in bare:
+            raise ValidationError(f"the filesystem importer's extension {extension!r} is not one ending such as '.mkv'")
+    return frozenset(f".{extension.removeprefix('.').casefold()}" for extension in extensions)
 
 
 @attrs.frozen(eq=False)
@@ -199,12 +193,15 @@ class Run:
         return self._folder.shows
 
     def examined(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-        """The regular files among them, and what the disk says now; without those that have vanished."""
+        """The regular files among them, each with its `stat`; without those that have vanished."""
         root = self._folder.root
         for entry in self._entries:
             found = _entry_stat(entry, root)
             if found is None:
-                _require_same_folder(self._folder)
+                # A file that is gone from a folder was removed; if the folder is another one, the disk under it was.
+                path = self._folder.path
+                if _folder_identity(path) != self._folder.identity:
+                    raise ResourceError(f"folder {path!r} became another one while it was read: was its disk unmounted?")
                 logger.debug("listed_file_vanished", path=entry.path)
             elif stat.S_ISREG(found.st_mode):
                 yield entry, found
@@ -223,7 +220,7 @@ class Run:
         return (*own, *folder.shows) if own else folder.shows
 
     def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
-        """What an importer tells of an examined file."""
+        """The draft of an examined file."""
         return AssetDraft(
             file_path=entry.path,
             source_path=f"{self._folder.source_path}{entry.name}",
@@ -238,34 +235,27 @@ class _Subfolder(NamedTuple):
     entry: os.DirEntry[str]
 
 
+@attrs.frozen(eq=False)
 class _Walk:
-    """The walk below one mapped root. `walked` and `odd_names` are shared with the walks of the other mappings.
+    """The walk below one mapped root.
 
-    `mapped` holds the canonical keys of all of them: what the source has there is not looked for below another root.
+    Attributes:
+        walked: Shared with the walks of the other mappings, as is `odd_names`.
+        mapped: The canonical keys of all mappings, if there are several: what the source has there is not looked for below
+            another root.
     """
 
-    def __init__(
-        self,
-        mapping: PathMapping,
-        endings: frozenset[str],
-        filters: IngestFilters,
-        walked: set[Identity],
-        odd_names: list[str],
-        mapped: frozenset[str],
-    ) -> None:
-        self._mapping = mapping
-        self._root = mapping.local_path
-        self._source_root = _with_slash(canonical_key(mapping.source_path))
-        self._endings = endings
-        self._filters = filters
-        self._walked = walked
-        self._odd_names = odd_names
-        self._mapped = mapped
-        self._links: deque[Run | _Subfolder] = deque()
+    _mapping: PathMapping
+    _endings: frozenset[str]
+    _filters: IngestFilters
+    _walked: set[Identity]
+    _odd_names: list[str]
+    _mapped: frozenset[str]
+    _links: deque[_Subfolder] = attrs.field(factory=deque, init=False)
 
     def runs(self) -> Iterator[Run]:
-        key = canonical_key(self._mapping.source_path)
-        pending = self._listed(self._root, key, _folder_identity(self._root), ())
+        root = self._mapping.local_path
+        pending = self._listed(root, canonical_key(self._mapping.source_path), _folder_identity(root), ())
         while pending or self._links:
             # Links wait until all else is walked: what is there by its own path keeps that path.
             found = pending.pop() if pending else self._links.popleft()
@@ -276,7 +266,7 @@ class _Walk:
 
     def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
         if entry.is_symlink():
-            _refuse_escape(entry.path, self._root)
+            _refuse_escape(entry.path, parent.root)
         identity = _folder_identity(entry.path)
         if identity in self._walked:
             return []
@@ -284,47 +274,36 @@ class _Walk:
         return self._listed(entry.path, key_below(parent.key, entry.name), identity, parent.shows)
 
     def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
-        """What to look at in a folder, last name first."""
+        """The runs and subfolders of a folder, last name first; links are put aside."""
         entries = _listing(path)
-        nfos = _nfos(entries)
-        shows = (*_sidecars((SHOW_SIDECAR,), nfos, self._root), *shows)
-        source_path = _with_slash(f"{self._source_root}{self._relative(path)}")
-        folder = _Folder(path, self._root, source_path, _with_slash(key), identity, nfos, shows)
+        nfos, root = _nfos(entries), self._mapping.local_path
+        shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
+        source_root = _with_slash(canonical_key(self._mapping.source_path))
+        folder = _Folder(path, root, _with_slash(source_root + _below(root, path)), _with_slash(key), identity, nfos, shows)
         listed: list[Run | _Subfolder] = []
         for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
-            if are_folders:
-                listed += [_Subfolder(folder, entry) for entry in wanted]
-            else:
+            if not are_folders:
                 listed.append(Run(self._mapping, folder, tuple(wanted)))
-        self._links += [found for found in listed if _is_link(found)]
-        return [found for found in reversed(listed) if not _is_link(found)]
-
-    def _relative(self, path: str) -> str:
-        """What of a path lies below the mapped root."""
-        return path.removeprefix(self._root).lstrip("/")
+                continue
+            for subfolder in [_Subfolder(folder, entry) for entry in wanted]:
+                (self._links if subfolder.entry.is_symlink() else listed).append(subfolder)
+        return listed[::-1]
 
     def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
         name = entry.name
-        if self._mapped and self._is_mapped_elsewhere(folder, name):
+        if self._mapped and is_utf8(name) and key_below(folder.key, name) in self._mapped:
             return False
-        if self._filters.exclude and self._filters.excludes(self._relative(entry.path)):
+        if self._filters.exclude and self._filters.excludes(_below(folder.root, entry.path)):
             return False
         is_media = name[name.rfind(".") :].casefold() in self._endings
         if not is_media and not _is_folder(entry):
             return False
-        if not is_utf8(name):
-            self._refuse_later(entry.path)
-            return False
-        return True
-
-    def _is_mapped_elsewhere(self, folder: _Folder, name: str) -> bool:
-        """Whether another mapping says where to look for what the source has at this path."""
-        return is_utf8(name) and key_below(folder.key, name) in self._mapped
-
-    def _refuse_later(self, path: str) -> None:
-        self._odd_names.append(path)
+        if is_utf8(name):
+            return True
+        self._odd_names.append(entry.path)  # to be refused together, and not by the thousand
         if len(self._odd_names) >= MAX_NAMED:
             _refuse_odd_names(self._odd_names)
+        return False
 
 
 def why_no_asset(path: str) -> str:
@@ -342,8 +321,9 @@ def _with_slash(path: str) -> str:
     return path if path.endswith("/") else f"{path}/"
 
 
-def _is_link(found: Run | _Subfolder) -> bool:
-    return isinstance(found, _Subfolder) and found.entry.is_symlink()
+def _below(root: str, path: str) -> str:
+    """The part of a path that lies below the mapped root."""
+    return path.removeprefix(root).lstrip("/")
 
 
 def _listing(folder: str) -> list[os.DirEntry[str]]:
@@ -382,12 +362,6 @@ def _named(path: str) -> str:
     """A path for people: of one that is too long to be opened, both ends and its length."""
     length = len(os.fsencode(path))
     return repr(path) if length < _PATH_MAX else f"{path[:60]!r} … {path[-60:]!r}, a path of {length} bytes,"
-
-
-def _require_same_folder(folder: _Folder) -> None:
-    """A file that is gone from a folder was removed; if the folder is another one, the disk under it was."""
-    if _folder_identity(folder.path) != folder.identity:
-        raise ResourceError(f"folder {folder.path!r} became another one while it was read: was its disk unmounted?")
 
 
 def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
@@ -431,13 +405,6 @@ def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: 
     )
 
 
-def _sidecars_on_disk(file_path: str, root: str) -> tuple[Sidecar, ...]:
-    folder, name = os.path.split(file_path)
-    own = _sidecars(own_sidecars(name), _nfos(_listing(folder)), root)
-    shows = [_sidecars((SHOW_SIDECAR,), _nfos(_listing(above)), root) for above in _folders_up(folder, root)]
-    return (*own, *chain.from_iterable(shows))
-
-
 def _folders_up(folder: str, root: str) -> Iterator[str]:
     """`folder` and those above it, up to and including `root`."""
     while is_below(folder, root):
@@ -448,7 +415,7 @@ def _folders_up(folder: str, root: str) -> Iterator[str]:
 
 
 def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:
-    """Add what the disk says of each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
+    """Add the disk's answer for each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
     for path in paths:
         try:
             answers.append(os.stat(path))
