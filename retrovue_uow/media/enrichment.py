@@ -260,7 +260,7 @@ def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     try:
         enriched: object = ready.enricher.enrich(draft)
     except RetroVueError as error:
-        if _is_named(draft.file_path, error):
+        if draft.file_path in str(error) or repr(draft.file_path) in str(error):
             raise
         raise with_message(error, f"{draft.file_path!r}: {error}") from error
     except BaseException as error:  # an enricher is somebody else's code, and SystemExit must not cost a worker
@@ -297,10 +297,6 @@ def _refuse_odd_shape(ready: ReadyEnricher, enriched: AssetDraft) -> None:
             f"enricher {ready.type!r} returned a {type(metadata).__name__} as metadata of {enriched.file_path!r},"
             " not a mapping of domains to JSON objects: mend the enricher"
         )
-
-
-def _is_named(path: str, error: RetroVueError) -> bool:
-    return path in str(error) or repr(path) in str(error)
 
 
 def _late(ready: ReadyEnricher, path: str) -> ResourceError:

@@ -1,4 +1,4 @@
-"""What a file's path tells about it, by the conventions of Plex, Kodi, Jellyfin and Sonarr."""
+"""Facts read from a file's path, by the conventions of Plex, Kodi, Jellyfin and Sonarr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 
@@ -16,7 +16,7 @@ from retrovue_uow.media.numbering import is_like_an_episode, leading_episodes, m
 from retrovue_uow.media.plugins import refuse_unknown_keys
 from retrovue_uow.media.titles import (
     LAST_BARE_YEAR,
-    Titled,
+    NameAndYear,
     bare_year_titled,
     before_tags,
     cleaned,
@@ -50,7 +50,7 @@ _EXTRA = re.compile(r".*-(?:behindthescenes|deleted|featurette|interview|scene|s
 
 @attrs.frozen
 class ParsedName:
-    """What a path tells.
+    """The facts that a path states.
 
     Attributes:
         title: Of the show or movie; None for an interstitial.
@@ -71,7 +71,7 @@ class ParsedName:
 
 
 def parse(path: str) -> ParsedName | None:
-    """What the path tells by itself; None where it follows no convention. Nothing is guessed, no file is touched.
+    """The facts that the path states by itself; None where it follows no convention. Nothing is guessed, no file is touched.
 
     The show's name is the one before the marker, else the show folder's. The show folder (the one above the season
     folder) gives the year, and where both spell the same name, its spelling. A year without brackets is the show's where
@@ -89,7 +89,7 @@ def parse(path: str) -> ParsedName | None:
     if _EXTRA.fullmatch(stem):
         return None
     if place.interstitial is None:
-        return _episode_or_movie(stem, place)
+        return _episode(stem, place) if marker_in(stem) or place.in_season else _movie(stem, place)
     episode = _episode(stem, place) if place.holds_episodes else None
     return episode or ParsedName(place.interstitial, "interstitial_folder", year=only_year(stem))
 
@@ -114,12 +114,6 @@ def _split(path: str) -> tuple[str, str]:
     return folder, _EXTENSION.sub("", name)
 
 
-def _episode_or_movie(stem: str, place: Place) -> ParsedName | None:
-    if marker_in(stem) or place.in_season:
-        return _episode(stem, place)
-    return _movie(stem, place)
-
-
 def _episode(stem: str, place: Place) -> ParsedName | None:
     marker = marker_in(stem)
     if marker is None:
@@ -138,17 +132,17 @@ def _episode(stem: str, place: Place) -> ParsedName | None:
     )
 
 
-def _show(before: str, place: Place) -> Titled:
+def _show(before: str, place: Place) -> NameAndYear:
     text = before_tags(before) or before
     own = titled(text)
     if not own.name or (place.season_number is not None and own.name.isdigit() and place.name):
-        return Titled(place.name, place.year or own.year)
+        return NameAndYear(place.name, place.year or own.year)
     if same_name(own.name, place.name) or (place.year and same_name(own.name, f"{place.name} {place.year}")):
-        return Titled(place.name, place.year or own.year)
+        return NameAndYear(place.name, place.year or own.year)
     own = dotted_year_titled(text) or own
     if same_name(own.name, place.name):
-        return Titled(place.name, place.year or own.year)
-    return Titled(own.name, (place.year or own.year) if place.season_number is not None else own.year)
+        return NameAndYear(place.name, place.year or own.year)
+    return NameAndYear(own.name, (place.year or own.year) if place.season_number is not None else own.year)
 
 
 def _episode_title(after: str) -> str | None:
@@ -191,7 +185,7 @@ def _movie(stem: str, place: Place) -> ParsedName | None:
     return None
 
 
-def _with_bracketed_year(stem: str, place: Place) -> Titled | None:
+def _with_bracketed_year(stem: str, place: Place) -> NameAndYear | None:
     movie = titled(stem)
     if movie.year is None:
         return None
@@ -203,20 +197,20 @@ def _with_bracketed_year(stem: str, place: Place) -> Titled | None:
     return movie if in_own_folder and not starts_with_number(movie.rest) else None
 
 
-def _with_bare_year(stem: str, place: Place) -> Titled | None:
+def _with_bare_year(stem: str, place: Place) -> NameAndYear | None:
     movie = bare_year_titled(stem)
     return None if movie is None or is_like_an_episode(movie.name) else movie
 
 
-def _named_like_folder(stem: str, place: Place) -> Titled | None:
+def _named_like_folder(stem: str, place: Place) -> NameAndYear | None:
     if place.year is None:
         return None
     name = cleaned(before_tags(stem))
     same = same_name(name, place.name) or same_name(name, f"{place.name} {place.year}")
-    return Titled(place.name, place.year) if same else None
+    return NameAndYear(place.name, place.year) if same else None
 
 
-_MOVIE_RULES: tuple[tuple[str, Callable[[str, Place], Titled | None]], ...] = (
+_MOVIE_RULES: tuple[tuple[str, Callable[[str, Place], NameAndYear | None]], ...] = (
     ("movie_year", _with_bracketed_year),
     ("movie_folder", _named_like_folder),
     ("movie_bare_year", _with_bare_year),
@@ -307,15 +301,15 @@ class _Guess:
         return cls(module.guessit, api.GuessitException, str(module.__version__))
 
     def parse(self, path: str) -> ParsedName | None:
-        """What lies above the folder of a show or a movie names a disk or a collection, and is not told."""
+        """guessit is not shown the folders above that of a show or movie: they name a disk or a collection."""
         found = self._read(path, folders=2)
         return self._read(path, folders=1) if found is not None and found.kind == "movie" else found
 
     def _read(self, path: str, *, folders: int) -> ParsedName | None:
-        told = "/".join(path.replace("\\", "/").split("/")[-1 - folders :])
+        shown = "/".join(path.replace("\\", "/").split("/")[-1 - folders :])
         try:
             with self._lock:
-                guess = self._guess(told, _GUESSIT_OPTIONS)
+                guess = self._guess(shown, _GUESSIT_OPTIONS)
         except self._error as error:
             raise ResourceError(f"guessit broke down on {path!r}: exclude the file, or configure guessit=false") from error
         return _complete(guess)
@@ -323,39 +317,24 @@ class _Guess:
 
 def _complete(guess: Json) -> ParsedName | None:
     """The guess if it identifies an episode or movie in full."""
-    title = guess.get("title")
-    if not isinstance(title, str) or not title.strip() or is_library_folder(title) or _is_extra(guess):
+    title, year, other = guess.get("title"), guess.get("year"), guess.get("other")
+    if not isinstance(title, str) or not title.strip() or is_library_folder(title):
         return None
-    read = _guessed_movie if guess.get("type") == "movie" else _guessed_episode
-    return read(guess, title.strip())
+    if not {"Extras", "Sample", "Trailer"}.isdisjoint(other if isinstance(other, list) else [other]):
+        return None
+    if not isinstance(year, int) or not is_plausible_year(year) or year > LAST_BARE_YEAR:
+        year = None
+    if guess.get("type") != "movie":
+        return _guessed_episode(guess, title.strip(), year)
+    # A year counts only beside release tags: *Space 1999* is not a movie of 1999.
+    return ParsedName("movie", "guessit", title.strip(), year) if year and not _RELEASE_FACTS.isdisjoint(guess) else None
 
 
-def _guessed_movie(guess: Json, title: str) -> ParsedName | None:
-    """A year counts only beside release tags: *Space 1999* is not a movie of 1999."""
-    year = _guessed_year(guess)
-    return ParsedName("movie", "guessit", title, year) if year and not _RELEASE_FACTS.isdisjoint(guess) else None
-
-
-def _guessed_episode(guess: Json, title: str) -> ParsedName | None:
-    season, episodes, year = guess.get("season"), set(_whole_numbers(guess.get("episode"))), _guessed_year(guess)
+def _guessed_episode(guess: Json, title: str, year: int | None) -> ParsedName | None:
+    season, stated, name = guess.get("season"), guess.get("episode"), guess.get("episode_title")
+    numbers = stated if isinstance(stated, list) else [stated]
+    episodes = tuple(sorted({number for number in numbers if isinstance(number, int) and number >= 0}))
     if not isinstance(season, int) or season == year or not episodes or "date" in guess:
         return None
-    name = guess.get("episode_title")
     episode_title = name.strip() or None if isinstance(name, str) else None
-    return ParsedName("episode", "guessit", title, year, season, tuple(sorted(episodes)), episode_title)
-
-
-def _is_extra(guess: Json) -> bool:
-    other = guess.get("other")
-    return not {"Extras", "Sample", "Trailer"}.isdisjoint(other if isinstance(other, list) else [other])
-
-
-def _guessed_year(guess: Json) -> int | None:
-    year = guess.get("year")
-    return year if isinstance(year, int) and is_plausible_year(year) and year <= LAST_BARE_YEAR else None
-
-
-def _whole_numbers(value: object) -> Iterator[int]:
-    for number in value if isinstance(value, list) else [value]:
-        if isinstance(number, int) and number >= 0:
-            yield number
+    return ParsedName("episode", "guessit", title, year, season, episodes, episode_title)

@@ -1,4 +1,4 @@
-"""What the folders above a file tell about it."""
+"""Facts about a file, read from the folders above it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import attrs
 
-from retrovue_uow.media.titles import Titled, before_tags, cleaned, starts_with_tag, titled
+from retrovue_uow.media.titles import NameAndYear, before_tags, cleaned, starts_with_tag, titled
 from retrovue_uow.model import AssetKind
 
 _SPELLINGS: dict[AssetKind, str] = {
@@ -44,10 +44,10 @@ _SEPARATORS = str.maketrans("_-.", "   ")
 
 @attrs.frozen
 class Place:
-    """What the folders above a file tell.
+    """The facts that the folders above a file state.
 
     Attributes:
-        interstitial: Kind that the deepest telling folder names.
+        interstitial: Kind that the deepest folder of interstitials names.
         holds_episodes: Whether a season folder, or a show folder with its year, stands below the interstitial one.
         season_number: Of the season folder, which is the file's own folder or the one above.
         in_season: Whether the season folder is the file's own.
@@ -67,16 +67,16 @@ class Place:
 
 @lru_cache(maxsize=1024)
 def place_below(folder_path: str) -> Place:
-    """What a folder tells about the files in it; `/` separates."""
+    """The facts about the files in a folder; `/` separates."""
     folders = folder_path.split("/")
     words = [_words(folder) for folder in folders]
     in_extras = words[-1] in _EXTRAS_FOLDERS
     if in_extras:
         del folders[-1], words[-1]
     interstitial_at = max((at for at, word in enumerate(words) if word in _INTERSTITIAL_FOLDERS), default=-1)
-    season_at = max((at for at, word in _last_two(words) if season_of(word) is not None), default=-1)
+    season_at = max((at for at, word in list(enumerate(words))[-2:] if season_of(word) is not None), default=-1)
     show_at = (len(folders) if season_at < 0 else season_at) - 1
-    show = _show_folder(folders[show_at]) if show_at > interstitial_at else Titled("")
+    show = _show_folder(folders[show_at]) if show_at > interstitial_at else NameAndYear("")
     return Place(
         interstitial=_INTERSTITIAL_FOLDERS[words[interstitial_at]] if interstitial_at >= 0 else None,
         holds_episodes=season_at > interstitial_at or show.year is not None,
@@ -97,7 +97,7 @@ def season_of(words: str) -> int | None:
 
 
 def is_library_folder(folder: str) -> bool:
-    """Whether the name tells what a whole library holds, and so names no show."""
+    """Whether the name says what a whole library holds, and so names no show."""
     return _words(folder) in _LIBRARY_FOLDERS
 
 
@@ -105,14 +105,10 @@ def _words(folder: str) -> str:
     return " ".join(folder.translate(_SEPARATORS).casefold().split())
 
 
-def _last_two(words: list[str]) -> list[tuple[int, str]]:
-    return list(enumerate(words))[-2:]
-
-
-def _show_folder(folder: str) -> Titled:
+def _show_folder(folder: str) -> NameAndYear:
     if is_library_folder(folder) or folder.endswith(":"):
-        return Titled("")
+        return NameAndYear("")
     found = titled(_SEASON_PACK.sub("", folder))
     if found.year is not None and found.rest and not starts_with_tag(found.rest):
-        return Titled(cleaned(folder))
-    return found if found.year is not None else Titled(cleaned(before_tags(found.name)))
+        return NameAndYear(cleaned(folder))
+    return found if found.year is not None else NameAndYear(cleaned(before_tags(found.name)))

@@ -1,4 +1,4 @@
-"""NFO files beside the media: which ones count, and what they tell (https://kodi.wiki/view/NFO_files)."""
+"""NFO files beside the media: which ones count, and the facts in them (https://kodi.wiki/view/NFO_files)."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ _LISTS = {
 
 @attrs.frozen
 class NfoFacts:
-    """What one root element of an NFO file tells.
+    """The facts that one root element of an NFO file states.
 
     Attributes:
-        title: Of the show, the movie or the episode, whichever it describes.
+        title: Of the show, movie or episode that it describes.
         year: First year of the show or movie; None for an episode, whose year is not its show's.
         facts: JSON values, all that is worth keeping beside the identity. `runtime` is what the file claims, in minutes
             where it is a number.
@@ -105,7 +105,7 @@ def own_sidecars(file_name: str) -> tuple[str, ...]:
 
 
 def parse_nfo(text: str, path: str = "NFO text") -> tuple[NfoFacts, ...]:
-    """What the text tells, a value per root element of a known kind; empty where it is no XML, such as a mere URL.
+    """The facts in the text, a value per root element of a known kind; empty where it is no XML, such as a mere URL.
 
     Tolerated: several roots, a bare `&`, text and URLs around the roots.
 
@@ -121,7 +121,7 @@ def parse_nfo(text: str, path: str = "NFO text") -> tuple[NfoFacts, ...]:
 
 
 def _tree(text: str, path: str) -> ElementTree.Element:
-    body = _BARE_AMPERSAND.sub(_escaped, _XML_DECLARATION.sub("", text))
+    body = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", _XML_DECLARATION.sub("", text))
     parser = ElementTree.XMLParser(target=_ShallowBuilder(path))  # noqa: S314  entities are refused before
     try:
         parser.feed(f"<nfo>{body}</nfo>")
@@ -131,10 +131,6 @@ def _tree(text: str, path: str) -> ElementTree.Element:
     if not isinstance(root, ElementTree.Element):
         raise ValidationError(f"NFO file {path!r} is not well-formed XML: mend it or remove it")
     return root
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[1] or "&amp;"
 
 
 class _ShallowBuilder(ElementTree.TreeBuilder):
@@ -166,7 +162,9 @@ def _known_roots(wrapper: ElementTree.Element) -> Iterator[tuple[ElementTree.Ele
 
 
 def _facts(root: ElementTree.Element, kind: NfoKind, path: str) -> NfoFacts:
-    children = _children(root)
+    children: dict[str, list[ElementTree.Element]] = {}
+    for child in root:
+        children.setdefault(child.tag.casefold(), []).append(child)
     is_episode = kind == "episodedetails"
     return NfoFacts(
         kind=kind,
@@ -177,13 +175,6 @@ def _facts(root: ElementTree.Element, kind: NfoKind, path: str) -> NfoFacts:
         episode_number=_number(children, "episode", path) if is_episode else None,
         facts=_kept(children),
     )
-
-
-def _children(root: ElementTree.Element) -> dict[str, list[ElementTree.Element]]:
-    children: dict[str, list[ElementTree.Element]] = {}
-    for child in root:
-        children.setdefault(child.tag.casefold(), []).append(child)
-    return children
 
 
 _Children = Mapping[str, Sequence[ElementTree.Element]]
@@ -221,29 +212,16 @@ def _year(children: _Children) -> int | None:
 
 def _kept(children: _Children) -> dict[str, object]:
     facts: dict[str, object] = {tag: _first(children, tag) for tag in _TEXTS}
-    facts["runtime"] = _whole_or_text(_first(children, "runtime"))
-    facts["set"] = _set_name(children)
+    runtime = _first(children, "runtime")
+    facts["runtime"] = int(runtime) if runtime and _NUMBER.fullmatch(runtime) else runtime
+    for element in children.get("set", ())[:1]:  # `<set>Name</set>`, or since Kodi 16 `<set><name>Name</name>…</set>`
+        name = element.find("name")
+        facts["set"] = _text(element if name is None else name)
     facts.update({name: _texts(children, tag) for tag, name in _LISTS.items()})
     facts["uniqueids"] = {each.get("type", "unknown"): _text(each) for each in children.get("uniqueid", ()) if _text(each)}
-    facts["actors"] = [actor for each in children.get("actor", ()) if (actor := _actor(each))]
+    actors = [{tag: _text(each.find(tag)) for tag in ("name", "role")} for each in children.get("actor", ())]
+    facts["actors"] = [{tag: text for tag, text in actor.items() if text} for actor in actors if actor["name"]]
     return {name: fact for name, fact in facts.items() if fact not in (None, "", [], {})}
-
-
-def _whole_or_text(text: str | None) -> int | str | None:
-    return int(text) if text and _NUMBER.fullmatch(text) else text
-
-
-def _set_name(children: _Children) -> str | None:
-    """`<set>Name</set>`, or since Kodi 16 `<set><name>Name</name>…</set>`."""
-    for element in children.get("set", ()):
-        name = element.find("name")
-        return _text(element if name is None else name) or None
-    return None
-
-
-def _actor(element: ElementTree.Element) -> dict[str, str]:
-    stated = {tag: _text(element.find(tag)) for tag in ("name", "role")}
-    return {tag: text for tag, text in stated.items() if text} if stated["name"] else {}
 
 
 class NfoEnricher:
@@ -364,6 +342,8 @@ def _as_episode(draft: AssetDraft, show: NfoFacts | None, episodes: Sequence[Nfo
     season_number = next((each.season_number for each in episodes if each.season_number is not None), known.season_number)
     numbers = sorted({each.episode_number for each in episodes if each.episode_number is not None})
     episode_numbers = tuple(numbers) or known.episode_numbers
+    in_order = sorted(episodes, key=lambda each: each.episode_number or 0)
+    episode_title = " / ".join(dict.fromkeys(each.title for each in in_order if each.title))
     if title is None or season_number is None or not episode_numbers:
         return draft
     return attrs.evolve(
@@ -373,13 +353,8 @@ def _as_episode(draft: AssetDraft, show: NfoFacts | None, episodes: Sequence[Nfo
         year=show.year if show and show.year is not None else known.year,
         season_number=season_number,
         episode_numbers=episode_numbers,
-        episode_title=_joined_titles(episodes) or known.episode_title,
+        episode_title=episode_title or known.episode_title,
     )
-
-
-def _joined_titles(episodes: Sequence[NfoFacts]) -> str | None:
-    in_order = sorted(episodes, key=lambda each: each.episode_number or 0)
-    return " / ".join(dict.fromkeys(each.title for each in in_order if each.title)) or None
 
 
 def _read(sidecar: Sidecar) -> tuple[NfoFacts, ...]:
@@ -397,21 +372,18 @@ def _read(sidecar: Sidecar) -> tuple[NfoFacts, ...]:
 
 def _decoded(content: bytes, path: str) -> str:
     for start, encoding in _BOMS:
-        if content.startswith(start):
-            return _strictly_decoded(content, encoding, path)
+        if not content.startswith(start):
+            continue
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise ValidationError(f"NFO file {path!r} begins as {encoding} but is not: save it as UTF-8") from error
     for encoding in ("utf-8", *_believable(_DECLARED_ENCODING.search(content[:200]))):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
     return content.decode("cp1252", errors="replace")
-
-
-def _strictly_decoded(content: bytes, encoding: str, path: str) -> str:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValidationError(f"NFO file {path!r} begins as {encoding} but is not: save it as UTF-8") from error
 
 
 def _believable(declared: re.Match[bytes] | None) -> tuple[str, ...]:

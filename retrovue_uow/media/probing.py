@@ -1,4 +1,4 @@
-"""What ffprobe measures in a file: duration, container, codecs, picture size, chapters."""
+"""Probing a file with ffprobe: duration, container, codecs, picture size, chapters."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import IO
 
-import attrs
-
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.paths import reason
 from retrovue_uow.media.plugins import refuse_unknown_keys
+from retrovue_uow.media.probe_results import laid_over
 from retrovue_uow.model import AssetDraft, Json, Marker
 
 MAX_INTEGER = 2**53
@@ -51,25 +50,6 @@ _TIED = ("setpriv", "--pdeathsig", "KILL")
 this, and not every `setpriv`. A `preexec_fn` is no way to it: that runs Python's at-fork hooks, among threads."""
 
 
-@attrs.frozen
-class Probe:
-    """What ffprobe told of a file.
-
-    Attributes:
-        chapters: In order of their starts, each within the duration.
-        facts: What else is worth keeping, as JSON.
-    """
-
-    duration_ms: int
-    container: str | None = None
-    video_codec: str | None = None
-    audio_codec: str | None = None
-    width: int | None = None
-    height: int | None = None
-    chapters: tuple[Marker, ...] = ()
-    facts: Json = attrs.field(factory=dict)
-
-
 class FfprobeEnricher:
     """Measures a file with ffprobe, in a process of its own: a file that crashes it does no harm here.
 
@@ -85,7 +65,10 @@ class FfprobeEnricher:
     def __init__(self, config: Json, executable: str | None = None) -> None:
         _refuse_executable(config)
         refuse_unknown_keys(config, ("timeout_s",), "the ffprobe enricher")
-        self.timeout_s = _configured_timeout(config.get("timeout_s", 60))
+        timeout_s = config.get("timeout_s", 60)
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
+            raise ValidationError(f"the ffprobe enricher's timeout_s {timeout_s!r} is not a number of seconds above 0")
+        self.timeout_s = float(timeout_s)
         self._executable = executable or program()
         self._tied: Sequence[str] = ()
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -117,22 +100,16 @@ class FfprobeEnricher:
             ResourceError: the file is gone or empty, ffprobe cannot read it or is late, or it has no duration.
         """
         _require_content(draft.file_path)
-        text = self._output(_arguments(draft.file_path), subject=repr(draft.file_path), timeout_s=self.timeout_s)
-        probe = read_probe(text, draft.file_path)
-        return attrs.evolve(
-            draft,
-            duration_ms=probe.duration_ms,
-            container=probe.container,
-            video_codec=probe.video_codec,
-            audio_codec=probe.audio_codec,
-            width=probe.width,
-            height=probe.height,
-            markers=(*(marker for marker in draft.markers if marker.kind != "chapter"), *probe.chapters),
-            metadata={**draft.metadata, "probed": probe.facts},
-        )
+        # With `file:` no name is taken for an option or a protocol. No format but media is read, and no protocol but files:
+        # https://ffmpeg.org/ffmpeg-formats.html, *format_whitelist*, and https://ffmpeg.org/ffmpeg-protocols.html.
+        allowed = ["-format_whitelist", ",".join(MEDIA_FORMATS), "-protocol_whitelist", "file"]
+        wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
+        arguments = ["-v", "error", *allowed, *wanted, "-i", f"file:{draft.file_path}"]
+        text = self._output(arguments, subject=repr(draft.file_path), timeout_s=self.timeout_s)
+        return laid_over(draft, read_probe(text, draft.file_path))
 
     def _output(self, arguments: Sequence[str], *, subject: str, timeout_s: float) -> str:
-        """What ffprobe prints; it and its children are killed if it is late, or stopped."""
+        """The output of ffprobe; it and its children are killed if it is late, or stopped."""
         try:
             process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
                 [*self._tied, self._executable, *arguments],
@@ -165,14 +142,6 @@ def program() -> str:
     return os.environ.get(PROGRAM_VARIABLE) or "ffprobe"
 
 
-def _arguments(path: str) -> list[str]:
-    # With `file:` no name is taken for an option or a protocol. No format but media is read, and no protocol but files:
-    # https://ffmpeg.org/ffmpeg-formats.html, *format_whitelist*, and https://ffmpeg.org/ffmpeg-protocols.html.
-    allowed = ["-format_whitelist", ",".join(MEDIA_FORMATS), "-protocol_whitelist", "file"]
-    wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
-    return ["-v", "error", *allowed, *wanted, "-i", f"file:{path}"]
-
-
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill the process and its children, unless it has ended."""
     if process.poll() is None:
@@ -180,8 +149,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def read_probe(text: str, path: str) -> Probe:
-    """What ffprobe's JSON about the file at `path` says. Facts that make no sense count as unknown.
+def read_probe(text: str, path: str) -> AssetDraft:
+    """The file at `path` with the facts in ffprobe's JSON. Facts that make no sense count as unknown.
+
+    The markers are its chapters, in order of their starts, each within the duration; further facts are in the metadata.
 
     Raises:
         ResourceError: it is not such JSON, or has no usable duration.
@@ -189,27 +160,25 @@ def read_probe(text: str, path: str) -> Probe:
     report = _report(text, path)
     container = _object(report.get("format"))
     streams = _objects(report.get("streams"))
-    video = next((each for each in streams if each.get("codec_type") == "video" and not _is_cover(each)), {})
+    pictures = [each for each in streams if not _object(each.get("disposition")).get("attached_pic")]  # no covers
+    video = next((each for each in pictures if each.get("codec_type") == "video"), {})
     audio = next((each for each in streams if each.get("codec_type") == "audio"), {})
-    duration_ms = _duration_ms(container, streams)
+    longest_ms = max(filter(None, [_milliseconds(each.get("duration")) for each in streams]), default=None)
+    duration_ms = _milliseconds(container.get("duration")) or longest_ms
     if duration_ms is None:
         raise ResourceError(f"ffprobe reports no usable duration for {path!r}: remux the file or exclude it")
-    return Probe(
+    return AssetDraft(
+        path,
+        path,
         duration_ms=duration_ms,
         container=_text(container.get("format_name"), until=","),
         video_codec=_text(video.get("codec_name")),
         audio_codec=_text(audio.get("codec_name")),
         width=_count(video.get("width")),
         height=_count(video.get("height")),
-        chapters=_chapters(_objects(report.get("chapters")), duration_ms),
-        facts=_facts(container, video),
+        markers=_chapters(_objects(report.get("chapters")), duration_ms),
+        metadata={"probed": _facts(container, video)},
     )
-
-
-def _configured_timeout(timeout_s: object) -> float:
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
-        raise ValidationError(f"the ffprobe enricher's timeout_s {timeout_s!r} is not a number of seconds above 0")
-    return float(timeout_s)
 
 
 def _refuse_executable(config: Json) -> None:
@@ -231,7 +200,7 @@ def _require_content(path: str) -> None:
 
 
 def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, timeout_s: float) -> tuple[bytes, bytes]:
-    """What it printed and complained of once it has ended; `Popen.communicate` would take as much as it prints."""
+    """Its output and its complaints once it has ended; `Popen.communicate` would take as much as it prints."""
     deadline = time.monotonic() + timeout_s
     output, complaints = bytearray(), bytearray()
     try:
@@ -248,7 +217,7 @@ def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, tim
 
 
 def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[IO[bytes], bytes]]:
-    """What comes out of its pipes, piece by piece, until both are closed; raises `TimeoutError` after the deadline."""
+    """The contents of its pipes, piece by piece, until both are closed; raises `TimeoutError` after the deadline."""
     with selectors.DefaultSelector() as selector:
         for pipe in filter(None, (process.stdout, process.stderr)):
             selector.register(pipe, selectors.EVENT_READ, pipe)
@@ -285,15 +254,6 @@ def _object(value: object) -> Json:
 
 def _objects(value: object) -> list[Json]:
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
-def _is_cover(stream: Json) -> bool:
-    return bool(_object(stream.get("disposition")).get("attached_pic"))
-
-
-def _duration_ms(container: Json, streams: Iterable[Json]) -> int | None:
-    measured = [_milliseconds(each.get("duration")) for each in streams]
-    return _milliseconds(container.get("duration")) or max(filter(None, measured), default=None)
 
 
 def _number(value: object) -> float | None:

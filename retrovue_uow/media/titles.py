@@ -41,7 +41,7 @@ _LOOSE_TAG_AT_START = re.compile(rf"{_LOOSE_TAG}(?![^\W_])", re.IGNORECASE)
 
 
 @attrs.frozen
-class Titled:
+class NameAndYear:
     """Text read as `Name (Year) rest`; without a year in brackets it is all name."""
 
     name: str
@@ -49,33 +49,33 @@ class Titled:
     rest: str = ""
 
 
-def titled(text: str) -> Titled:
+def titled(text: str) -> NameAndYear:
     """The last plausible year in brackets that has a name before it splits the text."""
     for found in reversed(list(_BRACKETED_YEAR.finditer(text))):
         year = int(found[1])
         name = cleaned(text[: found.start()])
         if name and is_plausible_year(year):
-            return Titled(name, year, _ASIDE.sub(" ", text[found.end() :]).strip(" ._-"))
-    return Titled(cleaned(text))
+            return NameAndYear(name, year, _ASIDE.sub(" ", text[found.end() :]).strip(" ._-"))
+    return NameAndYear(cleaned(text))
 
 
-def bare_year_titled(text: str) -> Titled | None:
+def bare_year_titled(text: str) -> NameAndYear | None:
     """`Name.1984` before a release tag; None without such a tag, as the number may then as well belong to the name."""
     named = before_tags(text)
     return None if named is text else _ending_in_year(named)
 
 
-def dotted_year_titled(text: str) -> Titled | None:
+def dotted_year_titled(text: str) -> NameAndYear | None:
     """`Name.1984` as release groups write it, without a space; None where there is one, or no year at the end."""
     return None if " " in text.strip() else _ending_in_year(text)
 
 
-def _ending_in_year(text: str) -> Titled | None:
+def _ending_in_year(text: str) -> NameAndYear | None:
     found = _BARE_YEAR_AT_END.search(text)
     if found is None or int(found[1]) > LAST_BARE_YEAR:
         return None
     name = cleaned(text[: found.start()])
-    return Titled(name, int(found[1])) if name and is_plausible_year(int(found[1])) else None
+    return NameAndYear(name, int(found[1])) if name and is_plausible_year(int(found[1])) else None
 
 
 def only_year(text: str) -> int | None:
@@ -96,7 +96,7 @@ def cleaned(text: str) -> str:
     """
     name = without_asides(text).strip()
     if " " not in name:
-        name = _spaced(name)
+        name = _ACRONYM.sub(_guarded, name.replace("_", " ")).replace(".", " ").replace("\0", ".")
     elif name.endswith(".") and text.endswith(".") and not _ENDS_IN_ACRONYM.search(name):
         name = name[:-1]  # the separator before what was cut off, not a full stop
     name = " ".join(name.split()).strip(" -–_").rstrip(" ([")  # noqa: RUF001  people type the en dash
@@ -116,7 +116,7 @@ def without_asides(text: str) -> str:
 
 
 def before_tags(text: str) -> str:
-    """What stands before the first release tag; the very same text if it has none."""
+    """The text before the first release tag; the very same text if it has none."""
     found = _TAG.search(text)
     if found is None:
         return text
@@ -141,12 +141,6 @@ def _letters(name: str) -> str:
     return _NOT_READABLE.sub("", name).casefold()
 
 
-def _spaced(name: str) -> str:
-    name = name.replace("_", " ")
-    if "." not in name:
-        return name
-    return _ACRONYM.sub(_guarded, name).replace(".", " ").replace("\0", ".")
-
-
 def _guarded(acronym: re.Match[str]) -> str:
+    """The acronym with NULs in place of its own dots, which stand for no spaces."""
     return acronym[0].rstrip(".").replace(".", "\0") + "\0 "

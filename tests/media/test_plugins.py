@@ -280,7 +280,7 @@ FILLED: dict[str, tuple[str, set[str]]] = {
 def test_a_built_in_enricher_that_fills_another_field_has_another_version(name: str, target: str) -> None:
     module, _, kind = target.partition(":")
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(import_module(module)))) if isinstance(node, ast.Call)]
-    named = {each.arg for call in calls if ast.unparse(call.func) == "attrs.evolve" for each in call.keywords}
+    named = {each.arg for call in calls if ast.unparse(call.func) in ("attrs.evolve", "AssetDraft") for each in call.keywords}
     filled = named & {field.name for field in attrs.fields(AssetDraft)}
 
     pinned = entry(FILLED, name, "add to FILLED its version and the fields of a draft that it fills")

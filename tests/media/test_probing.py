@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from proof.figures import Proof
 
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.media.probing import FfprobeEnricher, Probe, read_probe
+from retrovue_uow.media.probing import FfprobeEnricher, read_probe
 from retrovue_uow.model import AssetDraft, Json, Marker
 
 CHAPTERS = """;FFMETADATA1
@@ -415,7 +415,8 @@ def test_facts_that_make_no_sense_are_unknown() -> None:
     ]
     text = json.dumps({"format": {"duration": 2.5, "format_name": 3, "tags": [1], "bit_rate": "N/A"}, "streams": streams})
 
-    assert read_probe(text, "/m/x.mkv") == Probe(duration_ms=2500, audio_codec="a")
+    known = AssetDraft("/m/x.mkv", "/m/x.mkv", duration_ms=2500, audio_codec="a", metadata={"probed": {}})
+    assert read_probe(text, "/m/x.mkv") == known
 
 
 def test_chapters_that_make_no_sense_are_mended_or_dropped() -> None:
@@ -431,7 +432,7 @@ def test_chapters_that_make_no_sense_are_mended_or_dropped() -> None:
         3,
     ]
 
-    assert read_probe(report(chapters=chapters), "/m/x.mkv").chapters == (
+    assert read_probe(report(chapters=chapters), "/m/x.mkv").markers == (
         Marker("chapter", 0),
         Marker("chapter", 500),
         Marker("chapter", 1000, 2500, "beyond the end"),
@@ -457,8 +458,9 @@ def test_any_report_gives_a_sane_probe_or_a_resource_error(figures: Proof, conte
     except ResourceError:
         return
 
-    assert 0 < probe.duration_ms < 2**53
+    duration_ms = probe.duration_ms or 0
+    assert 0 < duration_ms < 2**53
     assert all(size is None or 0 < size < 2**53 for size in (probe.width, probe.height))
-    assert all(0 <= m.start_ms < (m.end_ms or probe.duration_ms) <= probe.duration_ms for m in probe.chapters)
-    assert len({m.start_ms for m in probe.chapters}) == len(probe.chapters)
-    json.dumps(probe.facts, allow_nan=False, ensure_ascii=False).encode()
+    assert all(0 <= m.start_ms < (m.end_ms or duration_ms) <= duration_ms for m in probe.markers)
+    assert len({m.start_ms for m in probe.markers}) == len(probe.markers)
+    json.dumps(probe.metadata, allow_nan=False, ensure_ascii=False).encode()
