@@ -102,35 +102,32 @@ class _Worker:
     abandoned: bool = False
 
 
+@attrs.define(eq=False)
 class _Pool:
     """One run. Workers take drafts and settle them; the caller's thread supervises, reports and raises."""
 
-    def __init__(
-        self,
-        drafts: Sequence[AssetDraft],
-        enrichers: Sequence[ReadyEnricher],
-        keep: Keep | None,
-        results: ProbeResults | None,
-        max_failures: int,
-        progress: Progress | None,
-    ) -> None:
-        self._drafts = drafts
-        self._keep = keep
-        self._probed = results
-        self._max_failures = max_failures
-        self._progress = progress
-        tail = next((n for n in range(len(enrichers), 0, -1) if enrichers[n - 1].identifies), 0)
-        self._identifying, self._others = enrichers[:tail], enrichers[tail:]
-        self._todo = deque(range(len(drafts)))
-        self._results: list[AssetDraft | None] = [None] * len(drafts)
-        self._failures: dict[int, RetroVueError] = {}
-        self._crash: BaseException | None = None
-        self._settled: list[int] = []
-        self._reported = 0
-        self._workers: set[_Worker] = set()
-        self._settling = threading.Lock()
-        self._over = threading.Event()
-        self._is_left = False
+    _drafts: Sequence[AssetDraft]
+    _enrichers: Sequence[ReadyEnricher]
+    _keep: Keep | None
+    _probed: ProbeResults | None
+    _max_failures: int
+    _progress: Progress | None
+    _tail: int = attrs.field(init=False)
+    _todo: deque[int] = attrs.field(init=False)
+    _results: list[AssetDraft | None] = attrs.field(init=False)
+    _failures: dict[int, RetroVueError] = attrs.field(factory=dict, init=False)
+    _crash: BaseException | None = attrs.field(default=None, init=False)
+    _settled: list[int] = attrs.field(factory=list, init=False)
+    _reported: int = attrs.field(default=0, init=False)
+    _workers: set[_Worker] = attrs.field(factory=set, init=False)
+    _settling: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _over: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _is_left: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tail = next((n for n in range(len(self._enrichers), 0, -1) if self._enrichers[n - 1].identifies), 0)
+        self._todo = deque(range(len(self._drafts)))
+        self._results = [None] * len(self._drafts)
 
     def run(self, workers: int) -> list[AssetDraft | None]:
         try:
@@ -144,7 +141,7 @@ class _Pool:
             self._todo.clear()
             with self._settling:  # what fails from here on does so because it is stopped
                 self._is_left = True
-            for ready in (*self._identifying, *self._others):
+            for ready in self._enrichers:
                 ready.stop()
         if self._crash:
             raise self._crash
@@ -183,11 +180,11 @@ class _Pool:
 
     def _enriched(self, worker: _Worker, index: int) -> AssetDraft | None:
         draft = self._drafts[index]
-        for ready in self._identifying:
+        for ready in self._enrichers[: self._tail]:
             draft = self._found(worker, index, ready, draft)
         if self._keep and not self._keep(draft):
             return None
-        for ready in self._others:
+        for ready in self._enrichers[self._tail :]:
             draft = self._found(worker, index, ready, draft)
         return draft
 

@@ -1,4 +1,4 @@
-"""What an importer and an enricher are: the two ways in which the outside world reaches the catalogue."""
+"""The protocols of importers and enrichers: the two ways in which the outside world reaches the catalogue."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Enricher(Protocol):
     - `identifies`: False if it never touches kind, title, year, season or episodes (so that a filtered ingest need not
       run it on what the filter drops); taken as True where it is not there.
     - `timeout_s`: seconds that one `enrich` may take; 60 where it is not there.
-    - `stop()`: ends at once whatever `enrich` is still at, such as a program that it has started. Called once the enrichment is
-      over, in whatever way: done, failed or interrupted.
+    - `stop()`: ends at once the calls of `enrich` that are under way, such as a program that one has started. Called once the
+      enrichment is over: done, failed or interrupted.
     """
 
     def check(self) -> None:

@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 def entry_points(*, group: str) -> Iterable[EntryPoint]:
-    """What the installed distributions offer in a group."""
+    """The entry points that the installed distributions offer in a group."""
     with loading("what other distributions offer"):
         from importlib import metadata  # slow to import and to ask, and most catalogues use built-in types alone
 
@@ -65,7 +65,7 @@ def entry_points(*, group: str) -> Iterable[EntryPoint]:
 
 
 class Factories(Mapping[str, Callable[[Json], Any]]):
-    """What makes each type of a group, by name; what other distributions offer is looked for once no other type is meant."""
+    """The factory of each type of a group, by name; other distributions are asked only for a type that nobody else has."""
 
     def __init__(self, group: str, extra: Mapping[str, Callable[[Json], Any]]) -> None:
         self._group = group
@@ -105,7 +105,7 @@ def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | N
 
 
 def protections() -> list[Callable[[Asset], bool]]:
-    """What other distributions protect: each entry point names a function that says whether an asset is protected."""
+    """The functions by which other distributions protect assets: each says whether an asset is protected."""
     return [_loaded(each) for each in sorted(entry_points(group=PROTECTION_GROUP), key=_distribution)]
 
 
@@ -163,7 +163,7 @@ def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enrich
 def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
     """Raise what the `check` of `owner` (such as `"importer 'plex'"`) raises, as an error of this library.
 
-    It tells no secret of `config`, the owner's configuration.
+    The error shows no secret of `config`, the owner's configuration.
     """
     with _foreign_code(f"{owner} is not available", config):
         try:
@@ -286,7 +286,7 @@ def _distribution(entry_point: EntryPoint) -> str:
 
 @contextmanager
 def _foreign_code(trouble: str, config: Json) -> Iterator[None]:
-    """Let no error out of the block but the library's own, and none that tells a secret of `config`."""
+    """Let no error out of the block but the library's own, and none that shows a secret of `config`."""
     with redacting_errors(config):
         try:
             yield
@@ -332,7 +332,7 @@ def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
 
 
 def _identity(attached: AttachedEnricher, enricher: Enricher) -> str:
-    """What equal results ask for besides equal files; empty where the enricher does not promise them."""
+    """All that equal results need besides equal files; empty where the enricher does not promise them."""
     version: object = getattr(enricher, "version", None)
     if not version or not isinstance(version, str):
         return ""

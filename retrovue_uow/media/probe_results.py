@@ -1,4 +1,4 @@
-"""What enrichers with `cached_by = "file"` found in a file: laid over a draft of it, and kept for the next preparation."""
+"""Results of enrichers with `cached_by = "file"`: laid over a draft of the file, and kept for the next preparation."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def _of_text(text: str) -> AssetDraft:
 
 @attrs.define
 class ProbeResults:
-    """What was found in files, by enricher and file.
+    """The results that are kept, by enricher and file.
 
     Attributes:
-        judge: Raises `ValidationError` for a draft that cannot be: what leads to such a one is not believed.
+        judge: Raises `ValidationError` for a draft that cannot be: a result that leads to one is not believed.
         recalls: Whether what is known already is used; False: it is only replaced.
     """
 

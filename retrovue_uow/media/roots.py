@@ -11,11 +11,11 @@ from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
-"""What file systems and network storage keep among the user's folders; never media."""
+"""Folders that file systems and network storage keep among the user's folders; never media."""
 
 
 class RootState(enum.Enum):
-    """What is at a mapped root. Only `HAS_ENTRIES` is evidence of what the disk holds and does not hold."""
+    """The state of a mapped root. Only `HAS_ENTRIES` is evidence of what the disk holds and does not hold."""
 
     HAS_ENTRIES = "has entries"
     EMPTY = "empty"
@@ -27,7 +27,7 @@ class RootState(enum.Enum):
 
 @attrs.frozen
 class RootStatus:
-    """What `root_status` found; `error` is what the operating system said, if it objected."""
+    """The state of a mapped root; `error` is the operating system's, if it objected."""
 
     state: RootState
     path: str
@@ -50,7 +50,7 @@ class RootStatus:
 
 
 def root_status(path: str, *, timeout_s: float = 10) -> RootStatus:
-    """What is at the mapped root `path`, found out within `timeout_s` even if its disk hangs.
+    """The status of the mapped root `path`, within `timeout_s` even if its disk hangs.
 
     A folder with nothing but hidden entries and `lost+found` or its kin is `EMPTY`: a bare mount point looks like that.
 

@@ -307,7 +307,7 @@ class _Walk:
 
 
 def why_no_asset(path: str) -> str:
-    """Why an ingest passes over a file that is there, in words: as far as its path tells."""
+    """Why an ingest passes over a file that is there, in words: as far as its path shows."""
     hidden = next((part for part in path.split("/") if part and is_ignored(part)), None)
     if hidden is not None:
         return f"{hidden!r} is hidden, or the system's own, and never looked at"
