@@ -12,7 +12,7 @@ from rich.text import Text
 
 from retrovue_uow.cli_output import grid, plain, show, stdout
 from retrovue_uow.model import Changes, Result, RowChange
-from retrovue_uow.store.rows import word_for
+from retrovue_uow.store.rows import label
 
 _SIGNS = {"insert": "+", "update": "~", "delete": "-"}
 R = TypeVar("R", bound=Result)
@@ -39,7 +39,7 @@ def _told(row: RowChange) -> str:
     if row.old is not None and row.new is not None:
         old = row.old
         return ", ".join(f"{name}: {_value(old.get(name))} -> {_value(value)}" for name, value in row.new.items())
-    word = word_for(row.new or row.old or {})
+    word = label(row.new or row.old or {})
     return "" if word is None else str(word)
 
 

@@ -377,7 +377,7 @@ def rename_title(
             preflight.validate_title_is_free(db, found, renamed)
         with op.execution() as db:
             titles.rename_title(db, found.id, renamed.name, renamed.year)
-            decisions.spell(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
+            decisions.add_alias(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=renamed))
@@ -407,7 +407,7 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
             curation.validate_titles_can_merge(stays, goes)
         with op.execution() as db:
             titles.merge_titles(db, goes.id, into=stays.id)
-            decisions.spell(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
+            decisions.add_alias(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
             (joined,) = [each for each in titles.titles(db, stays.kind) if each.id == stays.id]
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)

@@ -76,7 +76,7 @@ def validate_nothing_protected_goes(protections: Sequence[Protection], db: Datab
 def deleted_or_retired_by(changeset: Changeset) -> list[str]:
     """The identifiers of the assets that it deletes, which is also what it is to get another identifier, or retires."""
     retired = changeset.updated_to("asset", "state", "retired")
-    return [str(key) for key in (*changeset.glance.changed["asset"]["DELETE"], *retired)]
+    return [str(key) for key in (*changeset.keys.changed["asset"]["DELETE"], *retired)]
 
 
 def _protects(protection: Protection, asset: Asset) -> bool:

@@ -10,7 +10,7 @@ from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, decisions, journal, rows, titles
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.store.rows import RowName
-from retrovue_uow.uow.changes import Changeset, Key, Obstacle
+from retrovue_uow.uow.changes import ApplyConflict, Changeset, Key
 from retrovue_uow.uow.database import Database
 
 _SHOWN = 10
@@ -39,10 +39,10 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 @rule
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
     """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
-    updated = {table: keys for table, changed in changeset.glance.changed.items() if (keys := changed.get("UPDATE"))}
+    updated = {table: keys for table, changed in changeset.keys.changed.items() if (keys := changed.get("UPDATE"))}
     since = journal.changed_since(db, unit) if updated else []
     for table, keys in updated.items():
-        changed_since = set[Key]().union(*(keys for each in since for keys in each.glance.changed[table].values()))
+        changed_since = set[Key]().union(*(keys for each in since for keys in each.keys.changed[table].values()))
         for key in keys:
             if key in changed_since:
                 row = rows.named(db, table, key)
@@ -51,19 +51,19 @@ def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Change
 
 
 @rule
-def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obstacle | None) -> None:
+def validate_nothing_in_the_way(db: Database, unit: JournalUnit, conflict: ApplyConflict | None) -> None:
     """Every row that the unit changed is still as the unit left it, and nothing has taken the place of one that it deleted."""
-    if obstacle is None:
+    if conflict is None:
         return
-    row = rows.name_of(db, obstacle.change)
-    if obstacle.kind == "refused":
-        twin = rows.twin(db, obstacle.change)
+    row = rows.name_of(db, conflict.change)
+    if conflict.kind == "refused":
+        twin = rows.row_with_same_unique_key(db, conflict.change)
         if twin is None:
             reason = f"{row} cannot be as it was: SQLite refuses it as the catalogue is now"
         else:
             reason = f"{twin} has taken the place of {row}{_since(db, unit, twin)}"
     else:
-        verb = {"changed": "was changed since", "gone": "is gone", "there": "is there again"}[obstacle.kind]
+        verb = {"changed": "was changed since", "gone": "is gone", "there": "is there again"}[conflict.kind]
         reason = f"{row} {verb}{_since(db, unit, row)}"
     raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {reason}")
 
@@ -71,7 +71,7 @@ def validate_nothing_in_the_way(db: Database, unit: JournalUnit, obstacle: Obsta
 @rule
 def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changeset) -> None:
     """No title loses, by what `inverse` has just changed, a name in which something was decided since."""
-    if not inverse.glance.changed["title"]["UPDATE"]:
+    if not inverse.keys.changed["title"]["UPDATE"]:
         return
     there = {each.id: each for each in titles.titles(db)}
     for change in inverse.rows():
@@ -103,7 +103,7 @@ def validate_nothing_hangs_loose(db: Database, unit: JournalUnit, changeset: Cha
 
 def _loose(db: Database, unit: JournalUnit, changeset: Changeset, broken: Violation) -> Iterator[str]:
     row = rows.named(db, broken.subject, broken.id)
-    if row.key not in changeset.glance.changed[row.table]["DELETE"]:
+    if row.key not in changeset.keys.changed[row.table]["DELETE"]:
         yield f"below what it added there is more now, {row}{_since(db, unit, row)}"
         return
     for table, key in checks.missing_parents(db, broken.subject, broken.id):

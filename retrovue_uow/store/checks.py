@@ -158,7 +158,7 @@ def touch(db: Database, changeset: Changeset) -> list[str]:
     """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others: their tables."""
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
-    keys, shape = changeset.glance, changeset.shape
+    keys, shape = changeset.keys, changeset.shape
     for table in shape.keys:
         changed = keys.changed[table]
         near = keys.parents[table].difference(*changed.values())
@@ -174,7 +174,7 @@ def touch(db: Database, changeset: Changeset) -> list[str]:
 
 def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:
     """Add the rows on either side of a reference that the keys of changed rows do not show."""
-    shape, changed = changeset.shape, changeset.glance.changed
+    shape, changed = changeset.shape, changeset.keys.changed
     child, own_key, column = map(quoted, (reference.child, shape.keys[reference.child], reference.column))
     if not reference.is_to_key:
         if changed[reference.parent]["UPDATE"] or changed[reference.parent]["DELETE"]:
@@ -209,7 +209,7 @@ def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: str) ->
 
 def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
     """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
-    shape, changed = changeset.shape, changeset.glance
+    shape, changed = changeset.shape, changeset.keys
     keys = {subject: changed.parents[subject].union(*changed.changed[subject].values()) for subject in shape.keys}
     for child in shape.keys:  # children come before their parents
         # those that were added or deleted show all that they refer to

@@ -278,7 +278,7 @@ def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> 
     return [(str(table), int(key), str(words)) for table, key, words in rows]
 
 
-def spell(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:
+def add_alias(db: Database, kind: TitleKind, old: tuple[str, int | None], new: tuple[str, int | None]) -> None:
     """From now on, files that name `old` mean `new`; and so do those that meant `old` so far, and what was assigned to it."""
     db.execute(
         """

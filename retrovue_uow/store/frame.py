@@ -18,7 +18,7 @@ from retrovue_uow.secrets import redacted
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.recorder import Recorded, Recorder
-from retrovue_uow.uow.changes import Changeset, Obstacle
+from retrovue_uow.uow.changes import ApplyConflict, Changeset
 from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.unit import Unit
@@ -148,7 +148,7 @@ class Operation:
         if self.dry_run:
             self._database.set_rollback_only(f"{self.name} is a dry run")
 
-    def apply(self, changeset: Changeset) -> Obstacle | None:
+    def apply(self, changeset: Changeset) -> ApplyConflict | None:
         """Make recorded changes, unless one finds its row not as expected; that one is returned.
 
         Where this operation is the whole unit, the journal keeps that very changeset, and not a second recording of it.

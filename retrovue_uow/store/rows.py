@@ -45,7 +45,7 @@ def named(db: Database, table: str, key: Key) -> RowName:
     return _named(table, own_key if isinstance(own_key, str | int | float | bytes) else key, row)
 
 
-def twin(db: Database, change: ChangedRow) -> RowName | None:
+def row_with_same_unique_key(db: Database, change: ChangedRow) -> RowName | None:
     """The row that `change` would be equal to in columns that are unique; None if no such row is found."""
     shape = db.shape
     wanted = {**(_row(db, shape, change.table, change.key) or {}), **(change.new or {})}
@@ -89,10 +89,10 @@ def _row(db: Database, shape: Shape, table: str, key: Key) -> dict[str, object] 
 
 
 def _named(table: str, key: Key, values: Mapping[str, object]) -> RowName:
-    return RowName(table, key, word_for(values))
+    return RowName(table, key, label(values))
 
 
-def word_for(values: Mapping[str, object]) -> str | int | None:
+def label(values: Mapping[str, object]) -> str | int | None:
     """What people call a row with these values by column; None where nothing in it is a name."""
     words = (values.get(column) for column in _NAMING)
     return next((word for word in words if isinstance(word, str | int)), None)

@@ -31,12 +31,12 @@ _LIMIT_BEFORE = 16 * 2**20
 
 Key = str | int | float | bytes
 ChangeKind = Literal["insert", "update", "delete"]
-ObstacleKind = Literal["changed", "gone", "there", "refused"]
+ConflictKind = Literal["changed", "gone", "there", "refused"]
 
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 _OPPOSITES: Mapping[str, str] = {"INSERT": "DELETE", "UPDATE": "UPDATE", "DELETE": "INSERT"}
 _NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
-_REASONS: Mapping[int, ObstacleKind] = {
+_REASONS: Mapping[int, ConflictKind] = {
     apsw.SQLITE_CHANGESET_DATA: "changed",
     apsw.SQLITE_CHANGESET_NOTFOUND: "gone",
     apsw.SQLITE_CHANGESET_CONFLICT: "there",
@@ -69,16 +69,16 @@ class ChangedRow:
 
 
 @attrs.frozen
-class Obstacle:
+class ApplyConflict:
     """A change that could not be made, and why: its row is `changed`, `gone`, `there` already, or `refused` by SQLite."""
 
     change: ChangedRow
-    kind: ObstacleKind
+    kind: ConflictKind
 
 
 @attrs.frozen
-class Glance:
-    """What a changeset tells at a glance.
+class ChangedKeys:
+    """The keys of the rows that a changeset changes.
 
     Attributes:
         changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
@@ -92,9 +92,9 @@ class Glance:
     misfits: set[str] = attrs.field(factory=set)
     grown: set[str] = attrs.field(factory=set)
 
-    def mirrored(self) -> Glance:
+    def mirrored(self) -> ChangedKeys:
         """The same of the changeset that undoes this one."""
-        changed = Glance().changed
+        changed = ChangedKeys().changed
         for table, keys in self.changed.items():
             changed[table].update({_OPPOSITES[op]: of_op for op, of_op in keys.items()})
         return attrs.evolve(self, changed=changed)
@@ -106,7 +106,7 @@ class Changeset:
 
     content: bytes = attrs.field(repr=False)
     shape: Shape = attrs.field(repr=False)
-    _glance: Glance | None = attrs.field(default=None, repr=False, eq=False)
+    _known_keys: ChangedKeys | None = attrs.field(default=None, repr=False, eq=False)
 
     def __bool__(self) -> bool:
         return bool(self.content)
@@ -125,20 +125,20 @@ class Changeset:
         """Rows by table and kind of change."""
         counted = {
             table: {_KINDS[op]: len(keys) for op, keys in changed.items() if keys}
-            for table, changed in self.glance.changed.items()
+            for table, changed in self.keys.changed.items()
         }
         return {table: kinds for table, kinds in counted.items() if kinds}
 
     @cached_property
-    def glance(self) -> Glance:
+    def keys(self) -> ChangedKeys:
         """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
-        if self._glance is not None:
-            return self._glance
+        if self._known_keys is not None:
+            return self._known_keys
         with _damage_is_told():
             return self._walked()
 
-    def _walked(self) -> Glance:
-        found = Glance()
+    def _walked(self) -> ChangedKeys:
+        found = ChangedKeys()
         places = dict[str, _Places]()
         for change in apsw.Changeset.iter(self.content):
             table, op = change.name, change.op
@@ -159,7 +159,7 @@ class Changeset:
             keys -= _NO_KEYS
         return found
 
-    def _places(self, change: apsw.TableChange, found: Glance) -> _Places:
+    def _places(self, change: apsw.TableChange, found: ChangedKeys) -> _Places:
         """Where in the values of a change its key and its references stand, and where `found` gathers them."""
         table = change.name
         columns = self.shape.columns.get(table, ())
@@ -191,7 +191,7 @@ class Changeset:
 
     def updated_to(self, table: str, column: str, value: object) -> list[Key]:
         """The keys of the rows of a table in which it changes a column to a value."""
-        if not self.glance.changed[table]["UPDATE"]:
+        if not self.keys.changed[table]["UPDATE"]:
             return []
         columns = self.shape.columns[table]
         key, position = columns.index(self.shape.keys[table]), columns.index(column)
@@ -214,7 +214,7 @@ class Changeset:
     def inverted(self) -> Changeset:
         """The changeset that undoes this one."""
         with _damage_is_told():
-            return Changeset(apsw.Changeset.invert(self.content), self.shape, self.glance.mirrored())
+            return Changeset(apsw.Changeset.invert(self.content), self.shape, self.keys.mirrored())
 
     def followed_by(self, *others: Changeset) -> Changeset:
         """All of them, one after the other, as one."""
@@ -233,10 +233,10 @@ class Changeset:
         SQLite passes over changes of tables that do not fit, and reports success; rows that come back have the default values
         in columns that it does not tell of (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
-        for table in self.glance.misfits:
+        for table in self.keys.misfits:
             raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
 
-    def apply(self, db: Database) -> Obstacle | None:
+    def apply(self, db: Database) -> ApplyConflict | None:
         """Make the changes. The first one that finds its row not as expected is returned, and then nothing is changed.
 
         References that are broken by it are for the caller to check.
@@ -245,12 +245,12 @@ class Changeset:
             ValidationError: A table has another shape than when the changes were recorded.
         """
         self.require_fitting()
-        in_the_way: list[Obstacle] = []
+        in_the_way: list[ApplyConflict] = []
 
         def judge(reason: int, change: apsw.TableChange) -> int:
             if reason == apsw.SQLITE_CHANGESET_FOREIGN_KEY:
                 return apsw.SQLITE_CHANGESET_OMIT
-            in_the_way.append(Obstacle(self._row(change), _REASONS[reason]))
+            in_the_way.append(ApplyConflict(self._row(change), _REASONS[reason]))
             return apsw.SQLITE_CHANGESET_ABORT
 
         try:
@@ -340,21 +340,21 @@ class Recording:
         for table in shape.keys:
             self._session.attach(table)
 
-    def apply(self, changeset: Changeset) -> Obstacle | None:
+    def apply(self, changeset: Changeset) -> ApplyConflict | None:
         """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it.
 
         One that does not tell of every column is recorded anew, so that the records of one version can be joined.
         """
-        if changeset.glance.grown or not self._session.is_empty:
+        if changeset.keys.grown or not self._session.is_empty:
             return changeset.apply(self._db)
         self._session.enabled = False
         try:
-            obstacle = changeset.apply(self._db)
+            conflict = changeset.apply(self._db)
         finally:
             self._session.enabled = True
-        if obstacle is None:
+        if conflict is None:
             self._known = changeset
-        return obstacle
+        return conflict
 
     def changeset(self) -> Changeset:
         """What has changed so far. Not to be asked for in a read-only block: SQLite sets a savepoint for it."""

@@ -476,8 +476,8 @@ class TestTraps:
                 recording = Recording(db, shape)
                 stocked.add_collection("station", "More", path_mappings={"/more": str(media)})
                 move_a_movie_to_more(db)
-                obstacle = attrs.evolve(recording.changeset(), shape=right).inverted().apply(db)
-                kinds[name] = None if obstacle is None else obstacle.kind
+                conflict = attrs.evolve(recording.changeset(), shape=right).inverted().apply(db)
+                kinds[name] = None if conflict is None else conflict.kind
                 recording.close()
 
         assert kinds == {"children first": None, "parents first": "refused"}

@@ -97,7 +97,7 @@ class TestKeeping:
                 decisions.set_assignment(db, each.id, "/media/c.mkv", Identity("movie", each.name), now=NOW)
                 decisions.set_assignment(db, each.id, "/media/d.mkv", DARK, now=NOW)
             catalog.retire([asset.id for asset in catalog.assets("Shows")])
-            decisions.spell(db, "show", ("dark", None), ("Dark", 2017))
+            decisions.add_alias(db, "show", ("dark", None), ("Dark", 2017))
 
         def told(collection_id: str, key: str | None = None) -> Decisions:
             return decisions.decisions(catalog.database, collection_id, key)
@@ -122,7 +122,7 @@ class TestKeeping:
             for key, identity in said.items():
                 decisions.set_assignment(db, collection.id, key, identity, now=NOW)
 
-            decisions.spell(db, "show", ("Dark", 2017), ("Darkness", None))
+            decisions.add_alias(db, "show", ("Dark", 2017), ("Darkness", None))
 
         told = decisions.decisions(catalog.database, collection.id).assignments
         assert told == {**said, "/media/a": attrs.evolve(DARK, title="Darkness", year=None)}

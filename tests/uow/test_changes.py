@@ -21,7 +21,7 @@ from retrovue_uow import (
 )
 from retrovue_uow.store.rows import changes_in
 from retrovue_uow.uow import changes
-from retrovue_uow.uow.changes import Changeset, Glance, Recording
+from retrovue_uow.uow.changes import ChangedKeys, Changeset, Recording
 from retrovue_uow.uow.guard import Guard
 
 SHELVES = """
@@ -58,10 +58,10 @@ def tapes(db: Database) -> list[str]:
         other.close()
 
 
-def told(glance: Glance) -> tuple[dict[str, dict[str, list[Any]]], dict[str, set[Any]], set[str]]:
-    """What a glance tells, but for what it has nothing to tell of."""
-    changed = {table: {op: sorted(keys) for op, keys in ops.items()} for table, ops in glance.changed.items() if ops}
-    return changed, {table: keys for table, keys in glance.parents.items() if keys}, glance.misfits
+def told(keys: ChangedKeys) -> tuple[dict[str, dict[str, list[Any]]], dict[str, set[Any]], set[str]]:
+    """What is known of changed keys, but for tables without any."""
+    changed = {table: {op: sorted(of_op) for op, of_op in ops.items()} for table, ops in keys.changed.items() if ops}
+    return changed, {table: of_table for table, of_table in keys.parents.items() if of_table}, keys.misfits
 
 
 def test_changed_rows_are_a_sequence(catalog: Catalog, collection: Collection) -> None:
@@ -131,12 +131,12 @@ class TestTelling:
             "UPDATE shelf SET room = 'loft' WHERE id = 2",
         )
 
-        assert told(moved.glance) == (
+        assert told(moved.keys) == (
             {"tape": {"UPDATE": ["Alien", "Tron"], "INSERT": ["Dune"], "DELETE": ["Brazil"]}, "shelf": {"UPDATE": [2]}},
             {"shelf": {1, 2, 3}},
             set(),
         )
-        assert told(moved.inverted().glance)[0]["tape"] == {
+        assert told(moved.inverted().keys)[0]["tape"] == {
             "UPDATE": ["Alien", "Tron"],
             "INSERT": ["Brazil"],
             "DELETE": ["Dune"],
@@ -180,9 +180,9 @@ class TestMisfits:
         with shelves.session():
             shelves.execute(reshaping)
 
-        glance = Changeset(content, shelves.shape).glance
+        keys = Changeset(content, shelves.shape).keys
 
-        assert told(glance) == ({"tape": {"DELETE": ["Alien"]}}, {"shelf": {1}}, {"mark"})
+        assert told(keys) == ({"tape": {"DELETE": ["Alien"]}}, {"shelf": {1}}, {"mark"})
 
     @pytest.mark.parametrize(
         "reshaping",
@@ -234,10 +234,10 @@ class TestMisfits:
             shelves.execute("UPDATE tape SET minutes = 136 WHERE name = 'Dune'")
 
         with shelves.session():
-            obstacle = Changeset(undo.content, shelves.shape).apply(shelves)
+            conflict = Changeset(undo.content, shelves.shape).apply(shelves)
 
-        assert obstacle is not None
-        assert (obstacle.kind, obstacle.change.key) == ("changed", "Dune")
+        assert conflict is not None
+        assert (conflict.kind, conflict.change.key) == ("changed", "Dune")
 
 
 class TestApplying:
