@@ -11,9 +11,8 @@ import attrs
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
-from retrovue_uow.store.ids import as_stored, utc_now
+from retrovue_uow.store.ids import as_stored, from_json, utc_now
 from retrovue_uow.store.migrations import own_names
-from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.database import Database, Row, Value
 
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
@@ -168,6 +167,9 @@ class MissingAsset:
 
 def assets(db: Database, query: AssetQuery) -> list[Asset]:
     """The assets that `query` describes, by collection and key."""
+    # in each Unicode form that a file system may have given a path; keys are NFC
+    forms = None if query.path is None else {query.path, *(unicodedata.normalize(form, query.path) for form in ("NFC", "NFD"))}
+    paths = None if forms is None else json.dumps(sorted(forms))
     rows = db.execute(
         _FIND  # noqa: S608  both texts are ours
         + """
@@ -193,14 +195,9 @@ def assets(db: Database, query: AssetQuery) -> list[Asset]:
                       AND other_episode.number = :episode))
  ORDER BY asset.collection_id, asset.canonical_key
 """,
-        {**attrs.asdict(query), "paths": None if query.path is None else json.dumps(_forms(query.path))},
+        {**attrs.asdict(query), "paths": paths},
     )
     return [_asset(row) for row in rows]
-
-
-def _forms(text: str) -> list[str]:
-    """The text in each Unicode form that a file system may have given it; keys are NFC."""
-    return sorted({text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))})
 
 
 def asset(db: Database, asset_id: str) -> Asset:

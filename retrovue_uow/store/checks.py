@@ -16,7 +16,7 @@ from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.uow.changes import Changeset, Key
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import Reference, Shape, quoted
+from retrovue_uow.uow.tables import Reference, quoted
 
 _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (
@@ -215,12 +215,8 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
         # those that were added or deleted show all that they refer to
         asked = keys[child].difference(changed.changed[child]["INSERT"], changed.changed[child]["DELETE"])
         for reference in shape.of_child(child):
-            if asked and reference.is_to_key and table in shape.ancestors(reference.parent):
-                keys[reference.parent] |= _parents(db, shape, reference, asked)
+            if reference.is_to_key and table in shape.ancestors(reference.parent):
+                column, own_key = quoted(reference.column), quoted(shape.keys[child])
+                parent = f"SELECT {column} FROM {quoted(child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  likewise
+                keys[reference.parent].update(row[0] for key in asked for row in db.execute(parent, (key,)))
     return keys[table]
-
-
-def _parents(db: Database, shape: Shape, reference: Reference, keys: set[Key]) -> set[Key]:
-    column, own_key = quoted(reference.column), quoted(shape.keys[reference.child])
-    asked = f"SELECT {column} FROM {quoted(reference.child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  the schema's
-    return {row[0] for key in keys for row in db.execute(asked, (key,))}

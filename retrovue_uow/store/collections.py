@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from retrovue_uow.errors import Violation
 from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, folded
-from retrovue_uow.store.stored import from_json
+from retrovue_uow.store.ids import from_json
 from retrovue_uow.uow.database import Database
 
 

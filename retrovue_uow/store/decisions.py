@@ -11,8 +11,7 @@ import attrs
 
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
-from retrovue_uow.store.ids import utc_now
-from retrovue_uow.store.stored import from_json
+from retrovue_uow.store.ids import from_json, utc_now
 from retrovue_uow.uow.database import Database
 
 TitleIdentity = tuple[TitleKind, str, int | None]

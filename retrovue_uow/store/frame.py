@@ -120,15 +120,11 @@ class Operation:
     @contextmanager
     def postvalidation(self) -> Iterator[Database]:
         """Phase 3: what must hold after. Cannot write."""
-        with self._phase("postvalidation", after=[*self._done[:-1], "execution"]), self._seen_by_the_rules() as db:
-            yield db
-
-    @contextmanager
-    def _seen_by_the_rules(self) -> Iterator[Database]:
-        if self._recorded is None:
-            raise ContractError(f"{self.name} has opened no unit of work: there is nothing to validate")
-        with self._recorder.narrowed(self._recorded), self._database.read_only() as db:
-            yield db
+        with self._phase("postvalidation", after=[*self._done[:-1], "execution"]):
+            if self._recorded is None:
+                raise ContractError(f"{self.name} has opened no unit of work: there is nothing to validate")
+            with self._recorder.narrowed(self._recorded), self._database.read_only() as db:
+                yield db
 
     @contextmanager
     def _phase(self, name: str, *, after: list[str]) -> Iterator[None]:

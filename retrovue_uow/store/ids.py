@@ -1,12 +1,18 @@
-"""Identifiers and times, as the catalogue writes them."""
+"""Identifiers, times and JSON, as the catalogue writes them."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import TypeVar
+
+from retrovue_uow.errors import ResourceError
+
+T = TypeVar("T")
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _lock = Lock()
@@ -42,3 +48,14 @@ def utc_now() -> str:
 def utc_ago(age: timedelta) -> str:
     """The time so long ago, in the same form."""
     return (datetime.now(UTC) - age).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def from_json(text: object, kind: type[T], *, column: str) -> T:
+    """The value, of that kind. Raises `ResourceError`, naming the column, where a damaged file holds none."""
+    try:
+        value: object = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise ResourceError(f"{column} holds no JSON ({error}): the catalogue is damaged, restore a backup") from error
+    if not isinstance(value, kind):
+        raise ResourceError(f"{column} holds other JSON than it must: the catalogue is damaged, restore a backup")
+    return value

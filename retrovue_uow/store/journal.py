@@ -15,8 +15,8 @@ from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import JournalOperation, JournalUnit, RowChange, as_json, summary
 from retrovue_uow.secrets import redacted
 from retrovue_uow.store import migrations
+from retrovue_uow.store.ids import from_json
 from retrovue_uow.store.rows import shown
-from retrovue_uow.store.stored import from_json
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, decompressed
 from retrovue_uow.uow.database import Database, Row
 
@@ -256,7 +256,10 @@ def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange 
 
 def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:
     operations = _operations(db, [str(row[0]) for row in rows])
-    undoing = _undoing(db)
+    undoing = [
+        (by, str(from_json(arguments, dict, column="operation.arguments").get("unit_id")))
+        for by, arguments in db.execute("SELECT unit_id, arguments FROM operation WHERE name = ? ORDER BY id", (UNDO,))
+    ]
     undone = _undone(undoing)
     return [
         JournalUnit(
@@ -298,13 +301,6 @@ def _operations(db: Database, unit_ids: Sequence[str]) -> dict[str, list[Journal
             )
         )
     return found
-
-
-def _undoing(db: Database) -> list[tuple[str, str]]:
-    """Which unit undid which, as they came."""
-    rows = db.execute("SELECT unit_id, arguments FROM operation WHERE name = ? ORDER BY id", (UNDO,))
-    undoing = [(str(by), from_json(arguments, dict, column="operation.arguments")) for by, arguments in rows]
-    return [(by, str(arguments.get("unit_id"))) for by, arguments in undoing]
 
 
 def _undone(undoing: Sequence[tuple[str, str]]) -> dict[str, str]:

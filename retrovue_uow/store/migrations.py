@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -105,7 +105,8 @@ def views() -> dict[str, str]:
     rules = _texts("rules")
     violation = "\nUNION ALL\n".join(f"SELECT rule, subject, id, detail FROM {name}" for name in rules)  # noqa: S608  our names
     bodies = {**rules, "violation": violation, **_texts("views")}
-    return {name: f"CREATE VIEW {name} AS\n{_without_comments(body)}" for name, body in bodies.items()}
+    texts = {name: [line for line in body.splitlines() if not line.startswith("--")] for name, body in bodies.items()}
+    return {name: f"CREATE VIEW {name} AS\n" + "\n".join(lines).strip() for name, lines in texts.items()}
 
 
 def _texts(folder: str) -> dict[str, str]:
@@ -119,10 +120,6 @@ def _texts(folder: str) -> dict[str, str]:
         }
 
 
-def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
-
-
 def refuse_foreign_file(path: str) -> None:
     """Raise `ResourceError` if `path` is somebody else's database, or a newer catalogue; it is not changed in any way."""
     if path == MEMORY or not Path(path).is_file():
@@ -132,7 +129,9 @@ def refuse_foreign_file(path: str) -> None:
     if is_known and _number(header, _USER_VERSION_OFFSET) <= len(migrations()):
         return
     if has_log(path):
-        _judge_content(path, _as_it_will_be)
+        # with its log, from which SQLite mends what a crash left, as it would for the next who opens the file; what may not be
+        # written, SQLite opens read-only (https://www.sqlite.org/c3ref/open.html)
+        _judge_content(path, partial(apsw.Connection, flags=apsw.SQLITE_OPEN_READWRITE))
     elif is_known:
         _refuse_unknown_version(path, _number(header, _USER_VERSION_OFFSET))
     elif header.startswith(SQLITE_HEADER):  # empty files are welcome; what is no database, the connection refuses
@@ -141,14 +140,6 @@ def refuse_foreign_file(path: str) -> None:
 
 def _number(header: bytes, offset: int) -> int:
     return int.from_bytes(header[offset : offset + 4], "big")
-
-
-def _as_it_will_be(path: str) -> apsw.Connection:
-    """The file with its log, from which SQLite mends what a crash left; it would for whoever opens the file next.
-
-    What may not be written, SQLite opens read-only (https://www.sqlite.org/c3ref/open.html).
-    """
-    return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
 
 
 def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
@@ -202,12 +193,14 @@ def migrate(database: Database, settle: Callable[[Database], None]) -> None:
         pending = migrations()[version:]
         if version and pending:
             _back_up(database, version)
-        _drop_views(database)
+        for name in _stored_views(database):  # SQLite refuses to rename or drop what a view still names
+            database.execute(f"DROP VIEW {name}")
         for text in pending:
             database.execute(text)
         database.execute(f"PRAGMA user_version = {len(migrations())}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _create_views(database)
+        for statement in views().values():
+            database.execute(statement)
         if version and pending:
             settle(database)
     logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
@@ -280,17 +273,6 @@ def _stored_views(database: Database) -> dict[str, str]:
     rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
     stored = {str(name): str(sql) for name, sql in rows}
     return {name: sql for name, sql in stored.items() if name in views()}
-
-
-def _drop_views(database: Database) -> None:
-    """Out of the way of the migrations: SQLite refuses to rename or drop what a view still names."""
-    for name in _stored_views(database):
-        database.execute(f"DROP VIEW {name}")
-
-
-def _create_views(database: Database) -> None:
-    for statement in views().values():
-        database.execute(statement)
 
 
 def _back_up(database: Database, version: int) -> None:

@@ -10,7 +10,7 @@ import attrs
 from retrovue_uow.model import Changes, RowChange
 from retrovue_uow.secrets import redacted_row
 from retrovue_uow.uow.changes import ChangedRow, Changeset, Key
-from retrovue_uow.uow.database import Database, Row, Value
+from retrovue_uow.uow.database import Database, Row
 from retrovue_uow.uow.tables import Shape, quoted
 
 _NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
@@ -32,7 +32,7 @@ class RowName:
 def name_of(db: Database, change: ChangedRow) -> RowName:
     """The name of a row that was changed: what the change itself says, or what the row says now."""
     values = {**(_row(db, db.shape, change.table, change.key) or {}), **(change.new or {}), **(change.old or {})}
-    return _named(change.table, change.key, values)
+    return RowName(change.table, change.key, label(values))
 
 
 def named(db: Database, table: str, key: Key) -> RowName:
@@ -42,7 +42,7 @@ def named(db: Database, table: str, key: Key) -> RowName:
     if row is None:
         return RowName(table, key)
     own_key = row[shape.keys[table]]
-    return _named(table, own_key if isinstance(own_key, str | int | float | bytes) else key, row)
+    return RowName(table, own_key if isinstance(own_key, str | int | float | bytes) else key, label(row))
 
 
 def row_with_same_unique_key(db: Database, change: ChangedRow) -> RowName | None:
@@ -52,15 +52,11 @@ def row_with_same_unique_key(db: Database, change: ChangedRow) -> RowName | None
     for columns in _unique_columns(db, change.table):
         condition = " AND ".join(f"{quoted(column)} = ?" for column in columns)
         key = quoted(shape.keys[change.table])
-        values = [_value(wanted.get(column)) for column in columns]
+        values = [value if isinstance(value := wanted.get(column), int | float | str | bytes) else None for column in columns]
         rows = db.execute(f"SELECT {key} FROM {quoted(change.table)} WHERE {condition}", values)  # noqa: S608  the schema's names
         if rows and rows[0][0] != change.key:
             return named(db, change.table, rows[0][0])
     return None
-
-
-def _value(value: object) -> Value:
-    return value if isinstance(value, int | float | str | bytes) else None
 
 
 def _unique_columns(db: Database, table: str) -> list[list[str]]:
@@ -86,10 +82,6 @@ def _row(db: Database, shape: Shape, table: str, key: Key) -> dict[str, object] 
     listed, own_key = ", ".join(map(quoted, columns)), quoted(shape.keys[table])
     rows = db.execute(f"SELECT {listed} FROM {quoted(table)} WHERE {own_key} = ?", (key,))  # noqa: S608  the schema's names
     return dict(zip(columns, rows[0], strict=True)) if rows else None
-
-
-def _named(table: str, key: Key, values: Mapping[str, object]) -> RowName:
-    return RowName(table, key, label(values))
 
 
 def label(values: Mapping[str, object]) -> str | int | None:

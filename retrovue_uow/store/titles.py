@@ -130,34 +130,30 @@ class Hierarchy:
         known = self._seasons.get((title_id, number))
         if known is None:
             rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
-            known = self._seasons[title_id, number] = rows[0][0] if rows else self._add_season(title_id, number)
+            if rows:
+                known = int(rows[0][0])
+            else:
+                known = self._db.insert("INSERT INTO season (title_id, number) VALUES (?, ?)", (title_id, number))
+                self.added["season"] += 1
+            self._seasons[title_id, number] = known
         return known
-
-    def _add_season(self, title_id: str, number: int) -> int:
-        self.added["season"] += 1
-        return self._db.insert("INSERT INTO season (title_id, number) VALUES (?, ?)", (title_id, number))
 
     def episode(self, season_id: int, number: int, name: str | None) -> int:
         """Identifier of an episode. An existing one only gets a name if it had none."""
         of_season = self._episodes.get(season_id)
         if of_season is None:
-            of_season = self._episodes[season_id] = self._found_episodes(season_id)
+            rows = self._db.execute("SELECT number, id, name IS NOT NULL FROM episode WHERE season_id = ?", (season_id,))
+            of_season = self._episodes[season_id] = {number_: _Episode(id_, bool(named)) for number_, id_, named in rows}
         known = of_season.get(number)
         if known is None:
-            known = _Episode(self._add_episode(season_id, number, name), name is not None)
+            added = "INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)"
+            known = _Episode(self._db.insert(added, (season_id, number, name)), name is not None)
+            self.added["episode"] += 1
         elif name is not None and not known.is_named:
             self._db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, known.id))
             known = _Episode(known.id, is_named=True)
         of_season[number] = known
         return known.id
-
-    def _found_episodes(self, season_id: int) -> dict[int, _Episode]:
-        rows = self._db.execute("SELECT number, id, name IS NOT NULL FROM episode WHERE season_id = ?", (season_id,))
-        return {number: _Episode(id_, bool(is_named)) for number, id_, is_named in rows}
-
-    def _add_episode(self, season_id: int, number: int, name: str | None) -> int:
-        self.added["episode"] += 1
-        return self._db.insert("INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)", (season_id, number, name))
 
 
 def name_episodes(db: Database, asset_id: str, name: str) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, Violation
-from retrovue_uow.model import JournalUnit
 from retrovue_uow.store import journal, migrations
 from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings
@@ -96,16 +95,13 @@ def wrong_journal(db: Database) -> Iterator[Violation]:
             yield _of_unit(unit_id, "has no operation")
         try:
             unit = journal.unit(db, unit_id)
-            is_wrong = unit is not None and is_recorded and HAS_SESSIONS and _counts_wrongly(db, unit)
+            is_readable = unit is not None and is_recorded and HAS_SESSIONS and not journal.reshaped_since(db, unit)
+            is_wrong = unit is not None and is_readable and journal.recorded(db, unit).counts != unit.counts
         except RetroVueError as error:
             yield _of_unit(unit_id, f"cannot be read: {error}")
             continue
         if is_wrong:
             yield _of_unit(unit_id, "does not count the changes that it recorded")
-
-
-def _counts_wrongly(db: Database, unit: JournalUnit) -> bool:
-    return not journal.reshaped_since(db, unit) and journal.recorded(db, unit).counts != unit.counts
 
 
 def _of_unit(unit_id: str, what: str) -> Violation:
