@@ -1,4 +1,4 @@
-"""Mutation testing of the store: no mutant survives without a written reason. Takes an hour or two; not part of the suite.
+"""Mutation testing: no mutant of the unit of work or the store survives without a written reason. Takes an hour or two.
 
     python tests/mutation.py             # every mutant that has no result yet, then the verdict
     python tests/mutation.py survivors   # those that survived without a reason, again, by all tests
@@ -8,15 +8,19 @@
 
 The mutants are mutmut's (extra `proof`, configuration in setup.cfg), and lie in the folder `mutants`. What survived is compared
 with `surviving_mutants.toml`: the verdict names each survivor without a reason there, and each reason whose mutant is no more.
+A mutant is named there by module, function and what is exchanged, so that lines may move and be formatted anew.
 """
 
 from __future__ import annotations
 
+import ast
 import gc
+import io
 import os
 import re
 import signal
 import sys
+import tokenize
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -49,6 +53,10 @@ SETUP_S = 0.05
 """What the fixtures of a test take, about: mutmut times its body alone."""
 TRANSPARENT = {"cache", "cached_property", "contextmanager", "property"}
 """Decorators below which a function can be exchanged while it is called."""
+WINGS = ("retrovue_uow.uow.", "retrovue_uow.store.")
+OWN_TESTS = ("tests/uow/", "tests/store/")
+SHOWN = 30
+"""How many characters of what is exchanged a name quotes."""
 
 
 def decorators(function: cst.FunctionDef) -> set[str]:
@@ -83,7 +91,7 @@ def killers(mutant: str) -> Path:
 def ask_quick_tests(budget_s: float) -> None:
     """Make the fork server ask first the tests that have killed mutants of the same function, most of them first.
 
-    Then the store's own tests, then others, the quick ones before the slow, within a budget. The first one that fails is the
+    Then the wings' own tests, then others, the quick ones before the slow, within a budget. The first one that fails is the
     end of a mutant.
 
     Whom a test beyond the budget would have killed survives, and is asked again by all tests as one of the survivors. A test
@@ -96,7 +104,7 @@ def ask_quick_tests(budget_s: float) -> None:
         known = [test for test in tests if "\\" not in test]
         path = killers(mutant_name)
         killed = Counter(path.read_text().splitlines() if path.exists() else ())
-        ordered = sorted(known, key=lambda test: (-killed[test], not test.startswith("tests/store/"), durations[test]))
+        ordered = sorted(known, key=lambda test: (-killed[test], not test.startswith(OWN_TESTS), durations[test]))
         ends = accumulate(durations[test] + SETUP_S for test in ordered)
         asked = [test for test, end in zip(ordered, ends, strict=True) if end < budget_s] or ordered[:1]
         time_s = sum(durations[test] + SETUP_S for test in asked)
@@ -107,14 +115,14 @@ def ask_quick_tests(budget_s: float) -> None:
 
 
 def ask_about_what_children_run(*, always: bool) -> None:
-    """Make mutmut ask the store's tests about functions that no test meets itself, but perhaps in a child of it.
+    """Make mutmut ask the wings' own tests about functions that no test meets itself, but perhaps in a child of it.
 
     Where `always`, about all others, too.
     """
     known_mutants = mutmut.__main__.collect_source_file_mutation_data
 
     def mutants(**keywords: Any) -> Any:
-        tests = {test for test in state().duration_by_test if test.startswith("tests/store/")}
+        tests = {test for test in state().duration_by_test if test.startswith(OWN_TESTS)}
         found = known_mutants(**keywords)
         for _, name, _ in found[0]:
             asked = state().tests_by_mangled_function_name[name.partition("__mutmut_")[0]]
@@ -164,21 +172,20 @@ def observe_tests() -> None:
 
 
 def forget_what_is_cached() -> None:
-    """Empty the caches of the store's modules."""
+    """Empty the caches of the mutated modules."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("retrovue_uow.store."):
+        if name.startswith(WINGS):
             for member in vars(module).values():
                 if hasattr(member, "cache_clear"):
                     member.cache_clear()
 
 
-def is_noise(mutant: str) -> bool:
-    """Whether all that it changes is what can make no difference, or none that is promised:
+def is_noise(before: str, after: str) -> bool:
+    """Whether all that changes in its lines is what can make no difference, or none that is promised:
 
     the case of letters in a statement, outside quoted text, which is the same to SQLite; `False` into `None`; the name of the
     file in the text of an error; `strict` of a `zip` whose parts are equally long.
     """
-    before, _, after = mutant.partition(": ")[2].partition(" → ")
     is_case_of_sql = (
         re.search(
             r"(execute|executemany|_rows|insert|_update|_delete)\(|^\"(SELECT|INSERT|UPDATE|DELETE) |\" (AND|OR) \"\.join\(",
@@ -206,23 +213,69 @@ def results() -> dict[str, str]:
 
 @cache
 def reasons() -> set[str]:
-    """The mutants that may survive, in words."""
+    """The mutants that may survive, by name."""
     return {mutant for group in tomllib.loads(REASONS.read_text())["reason"] for mutant in group["mutants"]}
 
 
 def survivors() -> dict[str, str]:
-    """The mutants that no test has killed, those included about which none was asked, and without noise: each in words."""
+    """The mutants that no test has killed, those included about which none was asked, and without noise: names by mutmut's."""
     survived = [name for name, status in results().items() if status in {"survived", "no tests"}]
-    return {name: words for name in survived if not is_noise(words := mutation(name))}
+    return {name: known_as(name) for name in survived if not is_noise(*changed_lines(name))}
 
 
-def mutation(name: str) -> str:
-    """A mutant in words that stay the same while the code around it changes: the function, and its lines before and after."""
+def changed_lines(name: str) -> tuple[str, str]:
+    """The lines that a mutant changes, before and after."""
+    changed = get_diff_for_mutant(name).splitlines()[3:]
+    before, after = (" ".join(line[1:].strip() for line in changed if line.startswith(sign)) for sign in "-+")
+    return before, after
+
+
+def known_as(name: str) -> str:
+    """A mutant by module, function and what is exchanged; and where that happens more than once there, which of them."""
     module, _, function = name.partition("__mutmut_")[0].rpartition(".")
-    where = module.removeprefix("retrovue_uow.store.") + ":" + function.removeprefix("xǁ").removeprefix("x_").replace("ǁ", ".")
-    lines = get_diff_for_mutant(name).splitlines()[3:]
-    before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
-    return f"{where}: {before} → {after}"
+    where = module.removeprefix("retrovue_uow.") + ":" + function.removeprefix("xǁ").removeprefix("x_").replace("ǁ", ".")
+    own, number = exchanges(module)[name.rpartition(".")[2]]
+    return f"{where}: {own}" + (f" #{number}" if number > 1 else "")
+
+
+@cache
+def exchanges(module: str) -> dict[str, tuple[str, int]]:
+    """What each mutant of a module exchanges, and how many before it, and with it, exchange the same in its function."""
+    tree = ast.parse((ROOT / "mutants" / module.replace(".", "/")).with_suffix(".py").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    known = {node.name: tokens(node) for node in functions if "__mutmut_" in node.name}
+    found: dict[str, tuple[str, int]] = {}
+    times: Counter[tuple[str, str]] = Counter()
+    for name, mutated in known.items():
+        function = name.rpartition("__mutmut_")[0]
+        own = exchanged(known[f"{function}__mutmut_orig"], mutated)
+        times[function, own] += 1
+        found[name] = own, times[function, own]
+    return found
+
+
+def tokens(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """A function without its name and decorators, token by token."""
+    function.name, function.decorator_list = "_", []
+    found = tokenize.generate_tokens(io.StringIO(ast.unparse(function)).readline)
+    return [token.string for token in found if token.string.strip() or token.type == tokenize.NEWLINE]
+
+
+def agreeing(one: list[str], other: list[str]) -> int:
+    """How many tokens are the same before the first that differs."""
+    return next((n for n, (own, its) in enumerate(zip(one, other, strict=False)) if own != its), min(len(one), len(other)))
+
+
+def exchanged(before: list[str], after: list[str]) -> str:
+    """What differs between two functions: the tokens from first to last, if they are short, and what they are assigned to."""
+    start = agreeing(before, after)
+    end = agreeing(before[start:][::-1], after[start:][::-1])
+    gone, come = (" ".join(each[start : len(each) - end]) for each in (before, after))
+    gone, come = (text if len(text) <= SHOWN else "…" for text in (gone, come))
+    text = f"{gone} → {come}" if gone and come else f"{come} added" if come else f"{gone} removed"
+    line = "".join(before[:start]).rpartition("\n")[2]
+    assigned = re.match(r"([\w.]+)(:[^=]*)?=(?!=)", line)
+    return f"{assigned[1]} = {text}" if assigned else text
 
 
 def verdict() -> int:
@@ -230,15 +283,15 @@ def verdict() -> int:
     became = results()
     modules: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for name, status in became.items():
-        modules[name.split(".x")[0].removeprefix("retrovue_uow.store.")][status] += 1
+        modules[name.split(".x")[0].removeprefix("retrovue_uow.")][status] += 1
     for module, counts in sorted(modules.items()):
         print(f"{module:24}{sum(counts.values()):5}  " + ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     survived = survivors()
-    unexplained = {name: words for name, words in survived.items() if words not in reasons()}
-    for name, words in sorted(unexplained.items()):
-        print(f"survived without a reason: {name}\n    {words}")
-    for words in sorted(reasons() - set(survived.values())):
-        print(f"a reason for what has not survived: {words}")
+    unexplained = {name: known for name, known in survived.items() if known not in reasons()}
+    for name, known in sorted(unexplained.items()):
+        print(f"survived without a reason: {name}\n    {known}\n    {' → '.join(changed_lines(name))}")
+    for known in sorted(reasons() - set(survived.values())):
+        print(f"a reason for what has not survived: {known}")
     untried = sum(counts["not checked"] for counts in modules.values())
     print(f"without a reason: {len(unexplained)}, not tried yet: {untried}")
     return 1 if unexplained or untried else 0
@@ -256,7 +309,7 @@ def main(asked: list[str]) -> int:
     observe_tests()
     if again:
         patterns = asked[1:] or ["*"]
-        unexplained = [name for name, words in survivors().items() if words not in reasons()]
+        unexplained = [name for name, known in survivors().items() if known not in reasons()]
         asked = [name for name in unexplained if any(fnmatchcase(name, each) for each in patterns)] or ["verdict"]
     if asked != ["verdict"]:
         mutmut.__main__._run(asked, max_children=1)
