@@ -248,15 +248,11 @@ class FilenameEnricher:
             parsed = self._guess.parse(draft.source_path)
         if parsed is None or draft.kind not in (None, "other", parsed.kind):
             return draft
-        return _filled(draft, parsed)
-
-
-def _filled(draft: AssetDraft, parsed: ParsedName) -> AssetDraft:
-    facts: dict[str, object] = {"rule": parsed.rule}
-    if parsed.kind in INTERSTITIAL_KINDS and parsed.year is not None:
-        facts["year"] = parsed.year
-    filled = attrs.evolve(draft, kind=parsed.kind, metadata={**draft.metadata, "filename": facts})
-    return filled if parsed.title is None else _identified(filled, parsed, parsed.title)
+        facts: dict[str, object] = {"rule": parsed.rule}
+        if parsed.kind in INTERSTITIAL_KINDS and parsed.year is not None:
+            facts["year"] = parsed.year
+        filled = attrs.evolve(draft, kind=parsed.kind, metadata={**draft.metadata, "filename": facts})
+        return filled if parsed.title is None else _identified(filled, parsed, parsed.title)
 
 
 def _identified(draft: AssetDraft, parsed: ParsedName, title: str) -> AssetDraft:

@@ -166,10 +166,12 @@ def _facts(root: ElementTree.Element, kind: NfoKind, path: str) -> NfoFacts:
     for child in root:
         children.setdefault(child.tag.casefold(), []).append(child)
     is_episode = kind == "episodedetails"
+    stated = [_YEAR.match(text) for tag in ("year", "premiered", "aired") for text in _texts(children, tag)]
+    years = filter(is_plausible_year, [int(found[1]) for found in stated if found])
     return NfoFacts(
         kind=kind,
         title=_first(children, "title"),
-        year=None if is_episode else _year(children),
+        year=None if is_episode else next(years, None),
         show_title=_first(children, "showtitle"),
         season_number=_number(children, "season", path) if is_episode else None,
         episode_number=_number(children, "episode", path) if is_episode else None,
@@ -202,12 +204,6 @@ def _number(children: _Children, tag: str, path: str) -> int | None:
     if not _NUMBER.fullmatch(text):
         raise ValidationError(f"NFO file {path!r} says {tag} {text[:_QUOTED]!r}: write a whole number from 0, or leave it out")
     return int(text)
-
-
-def _year(children: _Children) -> int | None:
-    stated = [_YEAR.match(text) for tag in ("year", "premiered", "aired") for text in _texts(children, tag)]
-    years = [int(found[1]) for found in stated if found]
-    return next(filter(is_plausible_year, years), None)
 
 
 def _kept(children: _Children) -> dict[str, object]:

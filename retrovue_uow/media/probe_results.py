@@ -49,17 +49,6 @@ def _facts(found: AssetDraft) -> dict[str, Any]:
     return {name: value for name in _FINDINGS if (value := getattr(found, name)) != getattr(_BARE, name)}
 
 
-def _as_text(found: AssetDraft) -> str:
-    return json.dumps({**_facts(found), "markers": [attrs.astuple(each) for each in found.markers]}, default=dict)
-
-
-def _of_text(text: str) -> AssetDraft:
-    kept = json.loads(text)
-    markers = tuple(Marker(*each) for each in kept.pop("markers"))
-    facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
-    return attrs.evolve(_BARE, **facts, markers=markers)
-
-
 @attrs.define
 class ProbeResults:
     """The results that are kept, by enricher and file.
@@ -86,7 +75,10 @@ class ProbeResults:
         if text is None:
             return None
         try:
-            enriched = laid_over(draft, _of_text(text))
+            kept = json.loads(text)
+            markers = tuple(Marker(*each) for each in kept.pop("markers"))
+            facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+            enriched = laid_over(draft, attrs.evolve(_BARE, **facts, markers=markers))
             self.judge(enriched)
         except _SENSELESS as error:
             logger.debug("probe_result_ignored", path=draft.file_path, message=str(error))
@@ -99,7 +91,8 @@ class ProbeResults:
         if key is None:
             return
         try:
-            self.cache.put(key, _as_text(found))
+            kept = {**_facts(found), "markers": [attrs.astuple(each) for each in found.markers]}
+            self.cache.put(key, json.dumps(kept, default=dict))
         except _SENSELESS as error:
             logger.debug("probe_result_not_kept", path=found.file_path, message=str(error))
 

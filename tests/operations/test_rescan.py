@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import apsw
 import pytest
 
 from retrovue_uow import AssetDraft, Catalog, IngestError, IngestFilters, IngestResult
-from retrovue_uow.media.walk import FilesystemImporter
-from retrovue_uow.model import Collection, PathMapping, Refresh
+from retrovue_uow.media.walk import FilesystemImporter, Run
+from retrovue_uow.model import Collection, FoundCollection, Json, PathMapping, Refresh
 from retrovue_uow.store.claims import Claim, Claims
 
 FILES = ("Tron (1982).mkv", "Dark - S01E01.mkv", "Dark - S01E02.mkv", "Caf\u00e9 - S01E01.mkv")
@@ -165,6 +165,31 @@ def test_an_importer_derived_from_the_library_s_own_is_asked_itself(tmp_path: Pa
 
         assert counts(catalog.ingest_collection("Shows")) == {"discovered": 1, "created": 1}
         assert counts(catalog.ingest_collection("Shows")) == {"discovered": 1, "unchanged": 1}
+
+
+def test_an_importer_of_ones_own_may_offer_files_in_place_of_drafts(tmp_path: Path, disk: Path) -> None:
+    class OnDisk:
+        def __init__(self, config: Json) -> None:
+            self._disk = FilesystemImporter(config)
+
+        def check(self) -> None:
+            return
+
+        def collections(self) -> list[FoundCollection]:
+            return []
+
+        def discover(self, collection: Collection, mappings: object, filters: IngestFilters) -> Iterator[AssetDraft]:
+            raise AssertionError("asked for drafts")
+
+        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
+            return self._disk.file_runs(mappings, filters)
+
+    with Catalog(tmp_path / "own.db", importers={"own": OnDisk}) as catalog:
+        catalog.add_source("disk", "own")
+        catalog.add_collection("disk", "Shows", path_mappings={str(disk): str(disk)})
+
+        assert counts(catalog.ingest_collection("Shows")) == {"discovered": 4, "created": 4}
+        assert counts(catalog.ingest_collection("Shows")) == {"discovered": 4, "unchanged": 4}
 
 
 def test_moments_are_equal_until_somebody_writes(station: Catalog) -> None:
