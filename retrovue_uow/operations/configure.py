@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -175,20 +175,19 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
 
     Raises: `ConfigurationError`.
     """
-
-    def check(_: Database, found: Collection) -> None:
-        source, _local = _mapping(source_path, local_path)
-        for mapping in found.path_mappings:
-            if mapping.source_path == source:
-                raise ValidationError(f"{source!r} is mapped to {mapping.local_path!r} already: remove that mapping first")
-
-    def change(db: Database, found: Collection) -> None:
-        collections.add_path_mapping(db, found.id, *_mapping(source_path, local_path))
-
-    op = catalog.operation(
+    with catalog.operation(
         "collection_map", ConfigurationError, collection=collection, source_path=source_path, local_path=local_path
-    )
-    return _change(catalog, op, collection, check, change)
+    ) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
+            source, local = _mapping(source_path, local_path)
+            there = found.mappings_by_source.get(source)
+            if there is not None:
+                raise ValidationError(f"{source!r} is mapped to {there.local_path!r} already: remove that mapping first")
+        with op.execution() as db:
+            collections.add_path_mapping(db, found.id, source, local)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
 
 
 def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Collection:
@@ -205,25 +204,20 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
 
     Raises: `ConfigurationError`.
     """
-
-    def mapping_id(found: Collection) -> int:
-        key = paths.canonical_key(source_path)
-        for mapping in found.path_mappings:
-            if mapping.source_path == key:
-                return mapping.id
-        raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
-
-    def check(db: Database, found: Collection) -> None:
-        used = collections.assets_of_mapping(db, mapping_id(found))
-        if used:
+    with catalog.operation("collection_unmap", ConfigurationError, collection=collection, source_path=source_path) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
             key = paths.canonical_key(source_path)
-            raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
-
-    def change(db: Database, found: Collection) -> None:
-        collections.remove_path_mapping(db, mapping_id(found))
-
-    op = catalog.operation("collection_unmap", ConfigurationError, collection=collection, source_path=source_path)
-    return _change(catalog, op, collection, check, change)
+            mapping = found.mappings_by_source.get(key)
+            if mapping is None:
+                raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
+            used = collections.assets_of_mapping(db, mapping.id)
+            if used:
+                raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
+        with op.execution() as db:
+            collections.remove_path_mapping(db, mapping.id)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
 
 
 def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -239,8 +233,7 @@ def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
 
     Raises: `ConfigurationError`.
     """
-    op = catalog.operation("collection_enable", ConfigurationError, collection=collection)
-    return _set_enabled(catalog, op, collection, enabled=True)
+    return _set_enabled(catalog, "collection_enable", collection, enabled=True)
 
 
 def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -256,8 +249,7 @@ def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
 
     Raises: `ConfigurationError`.
     """
-    op = catalog.operation("collection_disable", ConfigurationError, collection=collection)
-    return _set_enabled(catalog, op, collection, enabled=False)
+    return _set_enabled(catalog, "collection_disable", collection, enabled=False)
 
 
 def attach_enricher(
@@ -285,18 +277,17 @@ def attach_enricher(
 
     Raises: `ConfigurationError`.
     """
-
-    def check(_: Database, found: Collection) -> None:
-        if any(enricher.type == type for enricher in found.enrichers):
-            raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
-        _require_json("enricher", type, config)
-        plugins.make_enricher(type, config, catalog.enrichers)
-
-    def change(db: Database, found: Collection) -> None:
-        collections.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
-
-    op = catalog.operation("enricher_attach", ConfigurationError, collection=collection, type=type, priority=priority)
-    return _change(catalog, op, collection, check, change)
+    with catalog.operation("enricher_attach", ConfigurationError, collection=collection, type=type, priority=priority) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
+            if any(enricher.type == type for enricher in found.enrichers):
+                raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
+            _require_json("enricher", type, config)
+            plugins.make_enricher(type, config, catalog.enrichers)
+        with op.execution() as db:
+            collections.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
 
 
 def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collection:  # noqa: A002  the design's word
@@ -313,17 +304,17 @@ def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collect
 
     Raises: `ConfigurationError`.
     """
-
-    def check(_: Database, found: Collection) -> None:
-        if not any(enricher.type == type for enricher in found.enrichers):
-            attached = ", ".join(enricher.type for enricher in found.enrichers) or "none"
-            raise ValidationError(f"enricher {type!r} is not attached to collection {found.name!r}: it has {attached}")
-
-    def change(db: Database, found: Collection) -> None:
-        collections.detach_enricher(db, found.id, type)
-
-    op = catalog.operation("enricher_detach", ConfigurationError, collection=collection, type=type)
-    return _change(catalog, op, collection, check, change)
+    with catalog.operation("enricher_detach", ConfigurationError, collection=collection, type=type) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
+            attached = [enricher.type for enricher in found.enrichers]
+            if type not in attached:
+                has = ", ".join(attached) or "none"
+                raise ValidationError(f"enricher {type!r} is not attached to collection {found.name!r}: it has {has}")
+        with op.execution() as db:
+            collections.detach_enricher(db, found.id, type)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
 
 
 def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -341,8 +332,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
     """
     with catalog.operation("collection_remove", ConfigurationError, collection=collection) as op:
         with op.preflight() as db:
-            found = preflight.validate_collection_exists(db, collection)
-            preflight.validate_no_conflicting_operations(op, found)
+            found = _claimed(op, db, collection)
             count = assets.count_assets(db, found.id)
             if count:
                 raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
@@ -377,33 +367,21 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
         return op.finish(found)
 
 
-def _set_enabled(catalog: OpenCatalog, operation: Operation, collection: str, *, enabled: bool) -> Collection:
-    def check(_: Database, __: Collection) -> None:
-        """Nothing beyond what every change of a collection checks."""
-
-    def change(db: Database, found: Collection) -> None:
-        collections.set_enabled(db, found.id, enabled=enabled)
-
-    return _change(catalog, operation, collection, check, change)
-
-
-def _change(
-    catalog: OpenCatalog,
-    operation: Operation,
-    collection: str,
-    check: Callable[[Database, Collection], None],
-    change: Callable[[Database, Collection], None],
-) -> Collection:
-    """What every change of one collection has in common."""
-    with operation as op:
+def _set_enabled(catalog: OpenCatalog, name: str, collection: str, *, enabled: bool) -> Collection:
+    with catalog.operation(name, ConfigurationError, collection=collection) as op:
         with op.preflight() as db:
-            found = preflight.validate_collection_exists(db, collection)
-            preflight.validate_no_conflicting_operations(op, found)
-            check(db, found)
+            found = _claimed(op, db, collection)
         with op.execution() as db:
-            change(db, found)
+            collections.set_enabled(db, found.id, enabled=enabled)
         _validate(op)
         return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+
+
+def _claimed(op: Operation, db: Database, selector: str) -> Collection:
+    """The collection that is named; nobody else can work on it from here on."""
+    found = preflight.validate_collection_exists(db, selector)
+    preflight.validate_no_conflicting_operations(op, found)
+    return found
 
 
 def _validate(op: Operation) -> None:

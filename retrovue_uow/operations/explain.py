@@ -14,23 +14,11 @@ def explanation(db: Database, asset: Asset) -> Explanation:
     """All that can be said of an asset."""
     reasons = curation.not_schedulable(asset)
     changes = list(journal.changes_of(db, "asset", asset.id))
-    return Explanation(
-        asset=asset,
-        is_schedulable=not reasons,
-        reasons=reasons,
-        history=(*_creation(db, asset, changes), *_later(changes), *_assignment(db, asset)),
-    )
-
-
-def _creation(db: Database, asset: Asset, changes: list[tuple[JournalUnit, RowChange]]) -> list[str]:
-    created = [unit for unit, row in changes if row.kind == "insert"]
-    if created:
-        return [f"created by {_named(created[0])}"]
-    return [f"created at {assets.created_at(db, asset.id)}, by a unit that is no longer recorded row by row"]
-
-
-def _later(changes: list[tuple[JournalUnit, RowChange]]) -> list[str]:
-    return [f"changed by {_named(unit)}: {_told(row)}" for unit, row in changes if row.kind == "update"]
+    created = [f"created by {_named(unit)}" for unit, row in changes if row.kind == "insert"][:1]
+    if not created:
+        created = [f"created at {assets.created_at(db, asset.id)}, by a unit that is no longer recorded row by row"]
+    later = [f"changed by {_named(unit)}: {_columns(row)}" for unit, row in changes if row.kind == "update"]
+    return Explanation(asset, not reasons, reasons, (*created, *later, *_assignment(db, asset)))
 
 
 def _named(unit: JournalUnit) -> str:
@@ -38,10 +26,10 @@ def _named(unit: JournalUnit) -> str:
     return f"{names} at {unit.committed_at} (unit {unit.id})"
 
 
-def _told(row: RowChange) -> str:
+def _columns(row: RowChange) -> str:
     old, new = row.old or {}, row.new or {}
-    told = [f"{name} {old.get(name)!r} -> {value!r}" for name, value in new.items() if name not in _UNTOLD]
-    return ", ".join(told) or "read again, with nothing new"
+    changed = [f"{name} {old.get(name)!r} -> {value!r}" for name, value in new.items() if name not in _UNTOLD]
+    return ", ".join(changed) or "read again, with nothing new"
 
 
 def _assignment(db: Database, asset: Asset) -> list[str]:

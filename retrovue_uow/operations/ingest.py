@@ -191,20 +191,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     if request.strict_names:
         _refuse_unclassified(found)
     writer = Writer(db, collection.id, decided.retired)
-    paths: defaultdict[str, list[str]] = defaultdict(list)
-    for each in found:
-        op.working_on = each.key
-        existing = known.get(each.key)
-        if each.key in origins:
-            outcome = writer.move(each, origins[each.key], refresh=request.refresh is not None)
-        else:
-            _, outcome = writer.write(each, existing)
-        paths[outcome].append(each.key)
-        if existing is not None and existing.missing_since is not None:
-            paths["returned"].append(each.key)
-        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
-            paths["unclassified"].append(each.key)
-    op.working_on = None
+    paths = _written(op, writer, found, known, origins, refresh=request.refresh is not None)
     moved = {origin.key for origin in origins.values()}
     paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.now)
@@ -217,6 +204,33 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         created_entities=dict(writer.hierarchy.added),
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
+
+
+def _written(
+    op: Operation,
+    writer: Writer,
+    found: Sequence[Found],
+    known: Mapping[str, KnownAsset],
+    origins: Mapping[str, KnownAsset],
+    *,
+    refresh: bool,
+) -> defaultdict[str, list[str]]:
+    """The keys of the files by what became of them."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for each in found:
+        op.working_on = each.key
+        existing = known.get(each.key)
+        if each.key in origins:
+            outcome = writer.move(each, origins[each.key], refresh=refresh)
+        else:
+            _, outcome = writer.write(each, existing)
+        paths[outcome].append(each.key)
+        if existing is not None and existing.missing_since is not None:
+            paths["returned"].append(each.key)
+        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
+            paths["unclassified"].append(each.key)
+    op.working_on = None
+    return paths
 
 
 def _outdated(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Found]:
