@@ -125,10 +125,10 @@ class ContractError(RetroVueError):
     """The unit of work was misused: a bug in the calling code."""
 
 
-def some(items: Sequence[str], most: int = 10, *, between: str = "; ") -> str:
-    """The first of the items, and how many more there are: `a; b; and 3 more`."""
-    more = [f"and {len(items) - most} more"] if len(items) > most else []
-    return between.join([*items[:most], *more])
+def some(items: Sequence[str], most: int = 10, *, between: str = "; ", of: int | None = None) -> str:
+    """The first of the items, and how many more there are, in all or `of` that many: `a; b; and 3 more`."""
+    more = (len(items) if of is None else of) - most
+    return between.join([*items[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
 @contextmanager

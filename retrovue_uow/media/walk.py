@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import attrs
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError, some
 from retrovue_uow.log import logger
 from retrovue_uow.media.nfo import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
 from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
@@ -387,7 +387,7 @@ def _refuse_escape(path: str, root: str) -> None:
 
 def _refuse_odd_names(paths: Sequence[str]) -> None:
     if paths:
-        named = "\n".join(f"- {path!r}" for path in paths[:MAX_NAMED])
+        named = some([f"- {path!r}" for path in paths], MAX_NAMED, between="\n")
         raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError
+from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import assets
@@ -13,7 +13,6 @@ from retrovue_uow.uow.changes import Changeset, before
 from retrovue_uow.uow.database import Database
 
 Protection = Callable[[Asset], bool]
-_NAMED = 10
 
 
 def not_ready(asset: Asset) -> str | None:
@@ -40,28 +39,28 @@ def validate_ready(assets: Sequence[Asset]) -> None:
     """Each of the assets is ready; those that are not are named, each with its reason."""
     reasons = [f"{asset.canonical_key!r}: {reason}" for asset in assets if (reason := not_ready(asset)) is not None]
     if reasons:
-        more = f"\n  and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-        listed = "\n  ".join(reasons[:_NAMED])
-        raise ValidationError(f"{len(reasons)} assets are not ready, so nothing was approved:\n  {listed}{more}")
+        listed = some(reasons, between="\n  ")
+        raise ValidationError(f"{len(reasons)} assets are not ready, so nothing was approved:\n  {listed}")
 
 
 @rule
 def validate_retired(assets: Sequence[Asset]) -> None:
     """Each of the assets is retired."""
-    others = [asset.canonical_key for asset in assets if asset.state != "retired"]
+    others = [repr(asset.canonical_key) for asset in assets if asset.state != "retired"]
     if others:
-        raise ValidationError(f"{len(others)} assets are not retired, so nothing was reinstated: {others[:_NAMED]}")
+        listed = some(others, between=", ")
+        raise ValidationError(f"{len(others)} assets are not retired, so nothing was reinstated: {listed}")
 
 
 @rule
 def validate_not_protected(protections: Sequence[Protection], assets: Sequence[Asset]) -> None:
     """None of the assets is protected, such as by having been on the air. Nothing overrides this."""
-    protected = [asset.canonical_key for asset in assets if any(_protects(protection, asset) for protection in protections)]
+    protected = [
+        repr(asset.canonical_key) for asset in assets if any(_protects(protection, asset) for protection in protections)
+    ]
     if protected:
-        more = f" and {len(protected) - _NAMED} more" if len(protected) > _NAMED else ""
-        raise BusinessRuleError(
-            f"{len(protected)} assets are protected in production, so nothing was changed: {protected[:_NAMED]}{more}"
-        )
+        listed = some(protected, between=", ")
+        raise BusinessRuleError(f"{len(protected)} assets are protected in production, so nothing was changed: {listed}")
 
 
 @rule

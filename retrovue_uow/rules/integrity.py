@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrovue_uow.errors import ValidationError, Violation
+from retrovue_uow.errors import ValidationError, Violation, some
 from retrovue_uow.model import Collection
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, collections
 from retrovue_uow.uow.database import Database
 
-_SHOWN = 10
 _ORPHANS = ("title_without_content", "season_without_episode", "episode_without_asset")
 _LINKS = ("asset_without_episode", "asset_without_movie", "asset_link_of_other_kind", "asset_outside_mapping")
 _HIERARCHY = ("title_of_other_kind", "episode_of_other_season")
@@ -90,8 +89,6 @@ def _collection(db: Database, before: Collection) -> Collection | None:
 
 
 def _refuse(found: Sequence[Violation]) -> None:
-    if not found:
-        return
-    shown = "; ".join(violation.detail for violation in found[:_SHOWN])
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise ValidationError(f"the catalogue would break its rules: {shown}{more}", violations=found)
+    if found:
+        details = [violation.detail for violation in found]
+        raise ValidationError(f"the catalogue would break its rules: {some(details)}", violations=found)

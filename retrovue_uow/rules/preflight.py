@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from retrovue_uow.errors import ConflictError, ResourceError, ValidationError
+from retrovue_uow.errors import ConflictError, ResourceError, ValidationError, some
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
@@ -63,7 +63,7 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     if found:
         listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
         raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
-    known = ", ".join(map(_called, candidates[:10])) or "none yet"
+    known = some(list(map(_called, candidates)), between=", ") or "none yet"
     raise ValidationError(f"there is no {noun} {selector!r}: the catalogue has {known}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from retrovue_uow.errors import ValidationError, Violation
+from retrovue_uow.errors import ValidationError, Violation, some
 from retrovue_uow.model import JournalUnit
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, decisions, journal, rows, titles
@@ -84,7 +84,7 @@ def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changes
             reasons = [words + _since(db, unit, RowName(table, key)) for table, key, words in decided[:_SHOWN]]
             raise ValidationError(
                 f"unit {unit.id!r} cannot be undone, and nothing was changed: the operator has decided since in the name of "
-                f"{title.kind} {name!r}: {'; '.join(reasons)}. Or rename the title instead"
+                f"{title.kind} {name!r}: {some(reasons, of=len(decided))}. Or rename the title instead"
             )
 
 
@@ -95,10 +95,8 @@ def validate_nothing_hangs_loose(db: Database, unit: JournalUnit, changeset: Cha
     if not broken:
         return
     reasons = list(dict.fromkeys(reason for each in broken[:_SHOWN] for reason in _loose(db, unit, changeset, each)))
-    more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-    raise ValidationError(
-        f"unit {unit.id!r} cannot be undone, and nothing was changed: {'; '.join(reasons)}{more}", violations=broken
-    )
+    listed = some(reasons, of=len(broken))
+    raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {listed}", violations=broken)
 
 
 def _loose(db: Database, unit: JournalUnit, changeset: Changeset, broken: Violation) -> Iterator[str]:

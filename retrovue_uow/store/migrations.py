@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from retrovue_uow.errors import ResourceError, loading
+from retrovue_uow.errors import ResourceError, loading, some
 from retrovue_uow.log import logger
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.uow.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header, translated
@@ -223,7 +223,7 @@ def require_own_schema(database: Database) -> None:
         raise database.transaction.refusal(error) from error
     if found:
         raise ResourceError(
-            f"another program has changed the schema of catalogue {database.path!r} ({', '.join(found[:10])}): "
+            f"another program has changed the schema of catalogue {database.path!r} ({some(found, between=', ')}): "
             "restore a backup; it can be read meanwhile"
         )
 
@@ -243,7 +243,7 @@ def require_own_triggers(database: Database, version: int) -> None:
     """Raise `ResourceError` where a trigger that is somebody else's would run with what we write."""
     found = foreign_triggers(database, version)
     if found:
-        listed = ", ".join(f"{name!r} (on {table})" for name, table in found[:10])
+        listed = some([f"{name!r} (on {table})" for name, table in found], between=", ")
         raise ResourceError(
             f"catalogue {database.path!r} has triggers on its own tables that are not this library's: {listed}. They could "
             "change rows behind an operation's back, or never end: drop them (DROP TRIGGER, in the sqlite3 shell). It can be "

@@ -14,6 +14,7 @@ import apsw
 import attrs
 
 from retrovue_uow import Catalog, ContractError
+from retrovue_uow.errors import some
 from retrovue_uow.uow.tables import quoted
 
 Row = tuple[Any, ...]
@@ -114,8 +115,7 @@ def assert_unchanged(catalog: Catalog | str | os.PathLike[str]) -> Iterator[None
 
 def shortened(lines: list[str]) -> list[str]:
     """The first of `lines`, and how many more there are."""
-    more = len(lines) - SHOWN
-    return lines if more <= 0 else [*lines[:SHOWN], f"… and {more} more"]
+    return some(lines, SHOWN, between="\n").split("\n")
 
 
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"

@@ -17,7 +17,7 @@ from typing import Protocol
 import apsw
 import attrs
 
-from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError
+from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError, some
 from retrovue_uow.log import logger
 from retrovue_uow.uow.connection import MEMORY, Untranslated, file_identity, translated
 from retrovue_uow.uow.owner import Owner
@@ -27,7 +27,6 @@ Altered = Callable[[apsw.Connection], Sequence[str]]
 OURS = "retrovue_unit"
 SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
-_SHOWN = 10
 _GUARDED_PRAGMAS = frozenset(
     {
         "busy_timeout",
@@ -195,7 +194,7 @@ class GuardedConnection:
         # A fault of whoever wrote the statement, unless the schema is not what it was written for.
         if isinstance(error, apsw.SQLError) and (altered := self.altered_schema()):
             return ResourceError(
-                f"in database {self.name!r}, {', '.join(altered[:_SHOWN])} is damaged, or was changed by another program: "
+                f"in database {self.name!r}, {some(altered, between=', ')} is damaged, or was changed by another program: "
                 f"restore a backup ({error})"
             )
         return translated(error, self.name)
@@ -280,9 +279,8 @@ class GuardedConnection:
             return
         broken = self._rows('SELECT "table", rowid, parent FROM pragma_foreign_key_check')
         if broken:
-            shown = ", ".join(f"row {rowid} of {table} (to {parent})" for table, rowid, parent in broken[:_SHOWN])
-            more = f", and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-            raise ConstraintError(f"rows refer to rows that are not there: {shown}{more}")
+            listed = some([f"row {rowid} of {table} (to {parent})" for table, rowid, parent in broken], between=", ")
+            raise ConstraintError(f"rows refer to rows that are not there: {listed}")
 
     def _veto(self) -> bool:
         return not self._committing
