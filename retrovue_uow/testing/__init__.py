@@ -35,16 +35,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FakeEnricher": "fakes",
-    "FakeImporter": "fakes",
-    "Report": "atomic",
-    "Snapshot": "snapshots",
-    "assert_atomic": "atomic",
-    "assert_unchanged": "snapshots",
-    "drafts": "fakes",
-    "fake_enricher": "fakes",
-    "fake_importer": "fakes",
-    "snapshot": "snapshots",
+    **dict.fromkeys(("Report", "assert_atomic"), "atomic"),
+    **dict.fromkeys(("FakeEnricher", "FakeImporter", "drafts", "fake_enricher", "fake_importer"), "fakes"),
+    **dict.fromkeys(("Snapshot", "assert_unchanged", "snapshot"), "snapshots"),
 }
 """Modules by name."""
 

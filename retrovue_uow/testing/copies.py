@@ -44,20 +44,14 @@ class Sandbox:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def open(
-        self,
-        path: str,
-        *,
-        importers: Mapping[str, ImporterFactory] | None = None,
-        enrichers: Mapping[str, EnricherFactory] | None = None,
-    ) -> Catalog:
-        """A copy, opened with the original's importers and enrichers, or with those given."""
+    def open(self, path: str) -> Catalog:
+        """A copy, opened with the sandbox's importers and enrichers."""
         return Catalog(
             path,
             busy_timeout_ms=BUSY_MS,
             write_wait_s=WAIT_S,
-            importers=self.importers if importers is None else importers,
-            enrichers=self.enrichers if enrichers is None else enrichers,
+            importers=self.importers,
+            enrichers=self.enrichers,
             production=bool(self.protections),
             protects=lambda asset: any(protects(asset) for protects in self.protections),
         )

@@ -74,8 +74,6 @@ class StatementFaults:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
-
         def fail(injection: Injection) -> None:
             raise injection.raises(_ERRORS[injection.variety]("a fault"))
 
@@ -95,7 +93,6 @@ class FileFaults:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
         with observed(path, fault) as injection, disk.failing_disk(), sandbox.open(path) as catalog:
             with disk.watched(os.path.dirname(path), injection):
                 error = _error_of(action, catalog, injection)
@@ -114,14 +111,13 @@ class CallFaults:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
-        with observed(path, fault) as injection, ExitStack() as stack:
+        with observed(path, fault) as injection:
             calls = faulty_plugins.Calls(injection, self.hang_s)
             importers, enrichers = calls.importers(sandbox.importers), calls.enrichers(sandbox.enrichers)
-            catalog = stack.enter_context(sandbox.open(path, importers=importers, enrichers=enrichers))
-            error = _error_of(action, catalog, injection)
-            calls.released.set()
-            yield Run(catalog, injection, error)
+            with attrs.evolve(sandbox, importers=importers, enrichers=enrichers).open(path) as catalog:
+                error = _error_of(action, catalog, injection)
+                calls.released.set()
+                yield Run(catalog, injection, error)
 
 
 class Kills:
@@ -133,7 +129,6 @@ class Kills:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
         if fault is None:
             with StatementFaults().run(sandbox, path, action, None) as run:
                 yield run
@@ -153,7 +148,6 @@ class Forks:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
         said: list[bytes] = []
         with observed(path, fault) as injection, sandbox.open(path) as catalog:
 
@@ -179,7 +173,6 @@ class MovedFiles:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`."""
         kept, complaint = f"{path}.kept", None
 
         def move(injection: Injection) -> None:
@@ -213,10 +206,9 @@ class ClaimFaults:
 
     @contextmanager
     def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        """See `Kind`. The points are the collections that the catalogue has before."""
         with observed(path, fault) as injection, sandbox.open(path) as catalog:
             with ExitStack() as laid:
-                for collection in catalog.collections():
+                for collection in catalog.collections():  # those that were there before are the points
                     if injection.is_at(f"claim on {collection.name!r}"):
                         laid.enter_context(_spoiled_claim(path, collection.id, injection.variety))
                 error = _error_of(action, catalog, injection)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from retrovue_uow import AssetDraft, Collection, Enricher, FoundCollection, Importer, IngestFilters, PathMapping
+from retrovue_uow import AssetDraft, Collection, FoundCollection, IngestFilters, PathMapping
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import Json
 from retrovue_uow.testing.faults import Injection
@@ -64,56 +64,47 @@ class Calls:
         raise self.injection.raises(RuntimeError("a fault"))
 
 
-class FaultyImporter:
-    """Somebody's importer, each of whose calls is a point."""
+class _Faulty:
+    """Somebody's importer or enricher, each of whose calls is a point."""
 
-    def __init__(self, calls: Calls, name: str, importer: Importer) -> None:
+    _what: str
+
+    def __init__(self, calls: Calls, name: str, plugin: Any) -> None:
         self._calls = calls
-        self._owner = f"importer {name!r}"
-        self._importer = importer
-
-    file_runs = None
-    """Every draft is a point of its own, so that drafts are what it is asked for."""
+        self._owner = f"{self._what} {name!r}"
+        self._plugin = plugin
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._importer, name)
+        return getattr(self._plugin, name)
 
     def check(self) -> None:
-        """As the importer does."""
-        self._calls.called(self._owner, _CHECK, self._importer.check)
+        self._calls.called(self._owner, _CHECK, self._plugin.check)
+
+
+class FaultyImporter(_Faulty):
+    """Its every draft is a point, too."""
+
+    _what = "importer"
 
     def collections(self) -> Iterable[FoundCollection]:
-        """As the importer does."""
-        return self._calls.called(self._owner, _LISTING, self._importer.collections)
+        return self._calls.called(self._owner, _LISTING, self._plugin.collections)
 
     def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
-        """As the importer does; every draft is a point of its own."""
-        found = self._calls.called(self._owner, _DISCOVERY, lambda: self._importer.discover(collection, mappings, filters))
+        found = self._calls.called(self._owner, _DISCOVERY, lambda: self._plugin.discover(collection, mappings, filters))
         for draft in found:
             yield self._calls.called(self._owner, _DRAFT, lambda draft=draft: draft)  # type: ignore[misc]  # a default binds it
 
 
-class FaultyEnricher:
-    """Somebody's enricher, each of whose calls is a point."""
+class FaultyEnricher(_Faulty):
+    """Its time limit is its own, unless the run is to wait for a call that hangs."""
 
-    def __init__(self, calls: Calls, name: str, enricher: Enricher) -> None:
-        self._calls = calls
-        self._owner = f"enricher {name!r}"
-        self._enricher = enricher
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._enricher, name)
+    _what = "enricher"
 
     @property
     def timeout_s(self) -> float:
-        """The enricher's own, unless the run is to wait for a call that hangs."""
-        own = float(getattr(self._enricher, "timeout_s", _DEFAULT_S))
+        own = float(getattr(self._plugin, "timeout_s", _DEFAULT_S))
         return min(own, self._calls.hang_s) if self._calls.injection.variety == HANG else own
 
-    def check(self) -> None:
-        """As the enricher does."""
-        self._calls.called(self._owner, _CHECK, self._enricher.check)
-
     def enrich(self, draft: AssetDraft) -> AssetDraft:
-        """As the enricher does."""
-        return self._calls.called(self._owner, _ENRICHING, lambda: self._enricher.enrich(draft))
+        told: AssetDraft = self._calls.called(self._owner, _ENRICHING, lambda: self._plugin.enrich(draft))
+        return told
