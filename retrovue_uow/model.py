@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import attrs
 
@@ -112,6 +112,29 @@ class AssetDraft:
     height: int | None = None
     markers: tuple[Marker, ...] = ()
     metadata: Mapping[str, Json] = attrs.field(factory=dict)
+
+
+class FileFacts(NamedTuple):
+    """What a file is compared by: it is as it was if they are equal. None: not known, which is no difference to `has_changed`.
+
+    Attributes:
+        sidecars: Fingerprint of the files beside it that tell about it.
+        enrichers: Fingerprint of those that saw it.
+    """
+
+    file_path: str
+    size: int | None
+    mtime_ns: int | None
+    sidecars: str
+    enrichers: str
+
+    def is_another_file(self, now: FileFacts) -> bool:
+        """Whether size or mtime differ."""
+        return self.size not in (None, now.size) or self.mtime_ns not in (None, now.mtime_ns)
+
+    def has_changed(self, now: FileFacts) -> bool:
+        """Whether the file, its sidecars or the enrichers differ."""
+        return self.is_another_file(now) or self._replace(size=now.size, mtime_ns=now.mtime_ns) != now
 
 
 @attrs.frozen

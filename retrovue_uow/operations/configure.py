@@ -15,7 +15,7 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import is_json
 from retrovue_uow.secrets import MAX_DEPTH
-from retrovue_uow.store import assets, collections
+from retrovue_uow.store import collections
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.uow.database import Database
@@ -333,7 +333,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
     with catalog.operation("collection_remove", ConfigurationError, collection=collection) as op:
         with op.preflight() as db:
             found = _claimed(op, db, collection)
-            count = assets.count_assets(db, found.id)
+            count = collections.count_assets(db, found.id)
             if count:
                 raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
         with op.execution() as db:

@@ -20,6 +20,7 @@ from retrovue_uow.model import (
     Asset,
     AssetDraft,
     Collection,
+    FileFacts,
     IngestFilters,
     PathMapping,
     Progress,
@@ -29,7 +30,7 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.rules.drafts import validate_draft_place
 from retrovue_uow.secrets import redacting_errors
-from retrovue_uow.store.assets import FileFacts, KnownAsset, KnownAssets
+from retrovue_uow.store.assets import KnownAsset, KnownAssets
 from retrovue_uow.store.decisions import Decisions
 from retrovue_uow.store.frame import Operation
 

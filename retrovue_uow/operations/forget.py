@@ -8,7 +8,7 @@ from retrovue_uow.errors import ForgetError
 from retrovue_uow.model import ForgetResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets, decisions, titles
+from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.ids import utc_ago
 
 
@@ -59,7 +59,7 @@ def forget_missing(
             preflight.validate_forget_options(older_than, max_fraction)
             missing = assets.missing_assets(db, found.id)
             until = utc_ago(older_than or timedelta(0))
-            doomed = [each for each in missing if each.missing_since <= until]
+            doomed = [each for each in missing if each.missing_since and each.missing_since <= until]
             preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)
             if catalog.protections:
                 curation.validate_not_protected(catalog.protections, assets.assets_by_id(db, [each.id for each in doomed]))
@@ -67,8 +67,7 @@ def forget_missing(
             ids = [each.id for each in doomed]
             decisions.remove_assignments(db, ids)
             decisions.reinstate(db, ids)
-            went = assets.delete_assets(db, ids)
-            deleted = {**went.rows, **titles.prune(db, went.episodes, went.movies)}
+            deleted = assets.delete_assets(db, ids)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, found)

@@ -6,7 +6,7 @@ from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets, titles
+from retrovue_uow.store import assets
 from retrovue_uow.store.assets import AssetQuery
 
 
@@ -49,8 +49,7 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
                 doomed = assets.assets(db, AssetQuery(collection_id=collection.id))
                 curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
-            went = assets.delete_assets_of(db, collection.id)
-            deleted = {**went.rows, **titles.prune(db, went.episodes, went.movies)}
+            deleted = assets.delete_assets_of(db, collection.id)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, collection)

@@ -90,11 +90,10 @@ class Writer:
                 self.db,
                 asset_id,
                 found.draft,
+                found.facts,
                 collection_id=self.collection_id,
                 path_mapping_id=found.mapping.id,
                 canonical_key=found.key,
-                sidecars=found.facts.sidecars,
-                enrichers=found.facts.enrichers,
                 is_retired=found.key in self.retired,
                 now=self.now,
             )
@@ -110,9 +109,8 @@ class Writer:
             self.db,
             asset_id,
             draft,
+            found.facts,
             path_mapping_id=found.mapping.id,
-            sidecars=found.facts.sidecars,
-            enrichers=found.facts.enrichers,
             now=self.now,
         )
         shows_another = link_again(self.db, self.hierarchy, before, draft, now=self.now)
@@ -132,7 +130,7 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     """
     if identity(asset) == identity(draft):
         return _name_episodes(db, asset, draft)
-    gone = assets.unlink(db, asset.id)
+    gone = titles.unlink(db, asset.id)
     linked = _link(db, hierarchy, draft, asset.id, now=now)
     is_named = _name_episodes(db, asset, draft)
     titles.prune(db, *gone)
@@ -163,11 +161,11 @@ def _link(db: Database, hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, 
         raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
     if draft.kind == "movie":
         title_id = hierarchy.title("movie", draft.title, draft.year, now=now)
-        assets.link_movie(db, title_id, asset_id)
+        titles.link_movie(db, title_id, asset_id)
         return set(), {title_id}
     title_id = hierarchy.title("show", draft.title, draft.year, now=now)
     season_id = hierarchy.season(title_id, draft.season_number or 0)
     episodes = [hierarchy.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
     for episode_id in episodes:
-        assets.link_episode(db, episode_id, asset_id)
+        titles.link_episode(db, episode_id, asset_id)
     return set(episodes), set()

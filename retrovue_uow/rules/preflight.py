@@ -22,7 +22,7 @@ from retrovue_uow.model import (
     printed_title,
 )
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import assets, collections, titles
+from retrovue_uow.store import collections, titles
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.uow.database import Database
@@ -158,7 +158,7 @@ def validate_path_mappings(db: Database, collection: Collection, *, allow_empty:
     """Every mapped folder is there and can be read; under a collection that has assets, none is empty."""
     if not collection.path_mappings:
         raise ValidationError(f"collection {collection.name!r} has no path mapping: map a source path to a local folder first")
-    has_assets = assets.count_assets(db, collection.id) > 0
+    has_assets = collections.count_assets(db, collection.id) > 0
     for mapping in collection.path_mappings:
         _validate_root(mapping, refuse_empty=has_assets and not allow_empty)
 
@@ -221,7 +221,7 @@ def validate_wipe_prerequisites(db: Database, collection: Collection, options: W
     """The collection holds exactly as many assets as the caller expects, where it says."""
     if options.expect_assets is None:
         return
-    count = assets.count_assets(db, collection.id)
+    count = collections.count_assets(db, collection.id)
     if count != options.expect_assets:
         raise ValidationError(
             f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped"
@@ -247,7 +247,7 @@ def validate_forget_bounds(
             f"{doomed} assets of collection {collection.name!r} would be forgotten, not the expected {expect_assets}: "
             "nothing was forgotten"
         )
-    count = assets.count_assets(db, collection.id)
+    count = collections.count_assets(db, collection.id)
     if doomed > max_fraction * count:
         raise ValidationError(
             f"{doomed} of the {count} assets of collection {collection.name!r} would be forgotten, more than the fraction of "

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, Json, Marker
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, FileFacts, Json, Marker
+from retrovue_uow.store import titles
 from retrovue_uow.store.ids import as_stored, from_json, utc_now
 from retrovue_uow.store.migrations import own_names
 from retrovue_uow.uow.database import Database, Row, Value
@@ -85,29 +86,6 @@ class AssetQuery:
     episode: int | None = None
 
 
-class FileFacts(NamedTuple):
-    """What a file is compared by: it is as it was if they are equal. None: not known, which is no difference to `has_changed`.
-
-    Attributes:
-        sidecars: Fingerprint of the files beside it that tell about it.
-        enrichers: Fingerprint of those that saw it.
-    """
-
-    file_path: str
-    size: int | None
-    mtime_ns: int | None
-    sidecars: str
-    enrichers: str
-
-    def is_another_file(self, now: FileFacts) -> bool:
-        """Whether size or mtime differ."""
-        return self.size not in (None, now.size) or self.mtime_ns not in (None, now.mtime_ns)
-
-    def has_changed(self, now: FileFacts) -> bool:
-        """Whether the file, its sidecars or the enrichers differ."""
-        return self.is_another_file(now) or self._replace(size=now.size, mtime_ns=now.mtime_ns) != now
-
-
 class KnownAsset(NamedTuple):
     """What an ingest compares a file with."""
 
@@ -156,15 +134,6 @@ class KnownAssets(Mapping[str, KnownAsset]):
         return row is not None and row[3] is None and row[4:] == facts
 
 
-@attrs.frozen
-class MissingAsset:
-    """An asset that is marked missing, and since when (UTC text)."""
-
-    id: str
-    key: str
-    missing_since: str
-
-
 def assets(db: Database, query: AssetQuery) -> list[Asset]:
     """The assets that `query` describes, by collection and key."""
     # in each Unicode form that a file system may have given a path; keys are NFC
@@ -210,15 +179,8 @@ def asset(db: Database, asset_id: str) -> Asset:
 
 def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
     """Those of the assets that are there, by collection and key."""
-    rows = db.execute(
-        _FIND  # noqa: S608  both texts are ours
-        + """
- WHERE asset.id IN (SELECT value FROM json_each(?))
- ORDER BY asset.collection_id, asset.canonical_key
-""",
-        (json.dumps(list(asset_ids)),),
-    )
-    return [_asset(row) for row in rows]
+    there = f"{_FIND} WHERE asset.id IN (SELECT value FROM json_each(?)) ORDER BY asset.collection_id, asset.canonical_key"  # noqa: S608  both are ours
+    return [_asset(row) for row in db.execute(there, (json.dumps(list(asset_ids)),))]
 
 
 def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
@@ -245,29 +207,13 @@ def _asset(row: Row) -> Asset:
 
 def markers(db: Database, asset_id: str) -> list[Marker]:
     """The markers of an asset, in time."""
-    rows = db.execute(
-        """
-        SELECT kind, start_ms, end_ms, name
-          FROM marker
-         WHERE asset_id = ?
-         ORDER BY start_ms, kind
-        """,
-        (asset_id,),
-    )
-    return [Marker(*row) for row in rows]
+    asked = "SELECT kind, start_ms, end_ms, name FROM marker WHERE asset_id = ? ORDER BY start_ms, kind"
+    return [Marker(*row) for row in db.execute(asked, (asset_id,))]
 
 
 def metadata(db: Database, asset_id: str) -> dict[str, Json]:
     """The metadata documents of an asset, by domain."""
-    rows = db.execute(
-        """
-        SELECT domain, document
-          FROM asset_metadata
-         WHERE asset_id = ?
-         ORDER BY domain
-        """,
-        (asset_id,),
-    )
+    rows = db.execute("SELECT domain, document FROM asset_metadata WHERE asset_id = ? ORDER BY domain", (asset_id,))
     return {str(domain): from_json(document, dict, column="asset_metadata.document") for domain, document in rows}
 
 
@@ -288,22 +234,21 @@ def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None
     return KnownAsset.of(rows[0]) if rows else None
 
 
-def count_assets(db: Database, collection_id: str) -> int:
-    """How many assets a collection has."""
-    ((count,),) = db.execute("SELECT count(*) FROM asset WHERE collection_id = ?", (collection_id,))
-    return int(count)
+def missing_assets(db: Database, collection_id: str) -> list[KnownAsset]:
+    """The assets of a collection that are marked missing, by key."""
+    rows = db.execute(f"{_KNOWN} AND missing_since IS NOT NULL ORDER BY canonical_key", (collection_id,))
+    return [KnownAsset.of(row) for row in rows]
 
 
 def add_asset(
     db: Database,
     asset_id: str,
     draft: AssetDraft,
+    facts: FileFacts,
     *,
     collection_id: str,
     path_mapping_id: int,
     canonical_key: str,
-    sidecars: str,
-    enrichers: str,
     is_retired: bool,
     now: str,
 ) -> None:
@@ -311,13 +256,11 @@ def add_asset(
     db.execute(
         _ADD,
         {
-            **_written(draft),
+            **_written(draft, facts),
             "id": asset_id,
             "collection_id": collection_id,
             "path_mapping_id": path_mapping_id,
             "canonical_key": canonical_key,
-            "sidecars": sidecars,
-            "enrichers": enrichers,
             "is_retired": is_retired,
             "now": now,
         },
@@ -328,28 +271,26 @@ def update_asset(
     db: Database,
     asset_id: str,
     draft: AssetDraft,
+    facts: FileFacts,
     *,
     path_mapping_id: int,
-    sidecars: str,
-    enrichers: str,
     now: str,
 ) -> None:
     """Write what is known now of an asset; a retired one stays retired."""
     db.execute(
         _UPDATE,
         {
-            **_written(draft),
+            **_written(draft, facts),
             "id": asset_id,
             "path_mapping_id": path_mapping_id,
-            "sidecars": sidecars,
-            "enrichers": enrichers,
             "now": now,
         },
     )
 
 
-def _written(draft: AssetDraft) -> dict[str, Value]:
-    return {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
+def _written(draft: AssetDraft, facts: FileFacts) -> dict[str, Value]:
+    of_draft = {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
+    return {**of_draft, "sidecars": facts.sidecars, "enrichers": facts.enrichers}
 
 
 def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
@@ -408,33 +349,12 @@ def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:
     db.execute("UPDATE asset SET kind = ?, updated_at = ? WHERE id = ?", (kind, now, asset_id))
 
 
-def link_episode(db: Database, episode_id: int, asset_id: str) -> None:
-    """Let an asset show an episode."""
-    db.execute("INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)", (episode_id, asset_id))
-
-
-def link_movie(db: Database, title_id: str, asset_id: str) -> None:
-    """Let an asset show a movie."""
-    db.execute("INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)", (title_id, asset_id))
-
-
-def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
-    """Let an asset show nothing: the episodes and movies that it showed."""
-    episodes = db.execute("DELETE FROM episode_asset WHERE asset_id = ? RETURNING episode_id", (asset_id,))
-    movies = db.execute("DELETE FROM movie_asset WHERE asset_id = ? RETURNING title_id", (asset_id,))
-    return {int(row[0]) for row in episodes}, {str(row[0]) for row in movies}
-
-
 def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
-    for marker in found:
-        db.execute(
-            """
-            INSERT INTO marker (asset_id, kind, start_ms, end_ms, name)
-            VALUES (?, ?, ?, ?, ?)
-            """,
-            (asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name),
-        )
+    db.executemany(
+        "INSERT INTO marker (asset_id, kind, start_ms, end_ms, name) VALUES (?, ?, ?, ?, ?)",
+        [(asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name) for marker in found],
+    )
 
 
 def remove_markers(db: Database, asset_id: str) -> None:
@@ -475,26 +395,17 @@ def mark_returned(db: Database, asset_id: str) -> None:
     db.execute("UPDATE asset SET missing_since = NULL WHERE id = ?", (asset_id,))
 
 
-@attrs.frozen
-class Deleted:
-    """What went with some assets: rows per table, and the episodes and movie titles that they showed."""
-
-    rows: Mapping[str, int]
-    episodes: set[int]
-    movies: set[str]
-
-
-def delete_assets_of(db: Database, collection_id: str) -> Deleted:
-    """Delete every asset of a collection, and what hangs on it."""
+def delete_assets_of(db: Database, collection_id: str) -> dict[str, int]:
+    """Delete every asset of a collection, what hangs on it, and titles that hold nothing up then: rows per table."""
     return _delete(db, "collection_id = ?", collection_id)
 
 
-def delete_assets(db: Database, asset_ids: Iterable[str]) -> Deleted:
-    """Delete assets, and what hangs on them."""
+def delete_assets(db: Database, asset_ids: Iterable[str]) -> dict[str, int]:
+    """Delete assets, what hangs on them, and titles that hold nothing up then: rows per table."""
     return _delete(db, "id IN (SELECT value FROM json_each(?))", json.dumps(list(asset_ids)))
 
 
-def _delete(db: Database, which: str, param: str) -> Deleted:
+def _delete(db: Database, which: str, param: str) -> dict[str, int]:
     going = f"IN (SELECT id FROM asset WHERE {which})"  # noqa: S608  the text is one of those above
     episodes = db.execute(f"SELECT DISTINCT episode_id FROM episode_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
     movies = db.execute(f"SELECT DISTINCT title_id FROM movie_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
@@ -505,22 +416,7 @@ def _delete(db: Database, which: str, param: str) -> Deleted:
             rows[below.child] = db.changes()
     db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
     rows["asset"] = db.changes()
-    return Deleted(rows, {episode_id for (episode_id,) in episodes}, {title_id for (title_id,) in movies})
-
-
-def missing_assets(db: Database, collection_id: str) -> list[MissingAsset]:
-    """The assets of a collection that are marked missing, by key."""
-    rows = db.execute(
-        """
-        SELECT id, canonical_key, missing_since
-          FROM asset
-         WHERE collection_id = ?
-           AND missing_since IS NOT NULL
-         ORDER BY canonical_key
-        """,
-        (collection_id,),
-    )
-    return [MissingAsset(*row) for row in rows]
+    return rows | titles.prune(db, (id_ for (id_,) in episodes), (id_ for (id_,) in movies))
 
 
 def move_asset(

@@ -177,6 +177,12 @@ def remove_path_mapping(db: Database, mapping_id: int) -> None:
     db.execute("DELETE FROM path_mapping WHERE id = ?", (mapping_id,))
 
 
+def count_assets(db: Database, collection_id: str) -> int:
+    """How many assets a collection has."""
+    ((count,),) = db.execute("SELECT count(*) FROM asset WHERE collection_id = ?", (collection_id,))
+    return int(count)
+
+
 def assets_of_mapping(db: Database, mapping_id: int) -> int:
     """How many assets came through a path mapping."""
     ((count,),) = db.execute("SELECT count(*) FROM asset WHERE path_mapping_id = ?", (mapping_id,))

@@ -156,6 +156,23 @@ class Hierarchy:
         return known.id
 
 
+def link_episode(db: Database, episode_id: int, asset_id: str) -> None:
+    """Let an asset show an episode."""
+    db.execute("INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)", (episode_id, asset_id))
+
+
+def link_movie(db: Database, title_id: str, asset_id: str) -> None:
+    """Let an asset show a movie."""
+    db.execute("INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)", (title_id, asset_id))
+
+
+def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:
+    """Let an asset show nothing: the episodes and movies that it showed."""
+    episodes = db.execute("DELETE FROM episode_asset WHERE asset_id = ? RETURNING episode_id", (asset_id,))
+    movies = db.execute("DELETE FROM movie_asset WHERE asset_id = ? RETURNING title_id", (asset_id,))
+    return {int(row[0]) for row in episodes}, {str(row[0]) for row in movies}
+
+
 def name_episodes(db: Database, asset_id: str, name: str) -> bool:
     """Give the episodes that an asset shows a name, but for those that the operator has named: whether one had another."""
     db.execute(

@@ -9,8 +9,9 @@ import pytest
 from harness import draft
 
 from retrovue_uow import Catalog, Collection, ValidationError
-from retrovue_uow.store import assets
-from retrovue_uow.store.assets import FileFacts, KnownAsset, KnownAssets
+from retrovue_uow.model import FileFacts
+from retrovue_uow.store import assets, collections
+from retrovue_uow.store.assets import KnownAsset, KnownAssets
 from retrovue_uow.testing import FakeImporter
 
 ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
@@ -96,8 +97,8 @@ class TestMissing:
 
 
 def test_assets_are_counted_by_collection(stocked: Catalog, collection: Collection) -> None:
-    assert assets.count_assets(stocked.database, collection.id) == 2
-    assert assets.count_assets(stocked.database, "nothing") == 0
+    assert collections.count_assets(stocked.database, collection.id) == 2
+    assert collections.count_assets(stocked.database, "nothing") == 0
 
 
 def test_when_an_asset_was_created_is_kept(stocked: Catalog) -> None:
