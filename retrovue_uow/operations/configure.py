@@ -101,7 +101,7 @@ def _known_id(found: FoundCollection, known: Sequence[Collection]) -> str | None
 
 
 def _require_distinct(reported: Sequence[FoundCollection], known: Sequence[Collection]) -> None:
-    """What is new has a name that people can tell from the others."""
+    """No new name differs from another in Unicode form alone."""
     names = {unicodedata.normalize("NFC", each.name): each.name for each in known}
     for found in reported:
         if _known_id(found, known) is None:

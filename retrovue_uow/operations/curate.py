@@ -236,7 +236,7 @@ def assign(
 def unassign(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
 ) -> CurationResult:
-    """Take back what was assigned: from the next refresh on, assets are again what their files tell.
+    """Take back what was assigned: from the next refresh on, assets are again what their files say.
 
     Pre-conditions:
         - At least one asset is selected, and exactly `expect_assets`, if that is given.
@@ -397,7 +397,7 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
 
     Args:
         merged: The title that goes: its identifier, its name, or its name with the year.
-        into: The title that stays, likewise.
+        into: The title that stays, named in the same way.
 
     Raises: `CurationError`.
     """

@@ -1,4 +1,4 @@
-"""Discovery: which files a collection's source has, told apart from those that are as the catalogue knows them."""
+"""Which files a collection's source has, and which of them are as the catalogue knows them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Seen:
 
     Attributes:
         fingerprint: Of the enrichers.
-        known_at: The moment, as the database tells it, when the catalogue knew what is `known`.
+        known_at: The data version of the database from which `known` was read.
         assets: By canonical key, those that filters are held against.
         wanted_titles: The folded names that the filters' title means.
     """
@@ -177,10 +177,10 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Reque
     return met
 
 
-def told_apart(
+def split(
     there: Iterable[Found], unchanged: Collected[str], known: KnownAssets
 ) -> tuple[dict[str, Found], list[str], list[str]]:
-    """What is new or differs, by key, what was reported again, and twins: names that differ in Unicode form alone, in words.
+    """Files that are new or differ, by key; keys reported again; and in words, names that differ in Unicode form alone (twins).
 
     Of several files with one key, the one that is known is taken, then the one that is spelled in NFC, then the first by name:
     the order in which they are found makes no difference.
@@ -212,14 +212,14 @@ def _precedence(known: KnownAsset | None, each: Found) -> tuple[bool, bool, str]
     return known is None or path != known.facts.file_path, not unicodedata.is_normalized("NFC", path), path
 
 
-def refuse_absent_mappings(absent: Iterable[Found], heard: Set[int], seen: Seen) -> None:
-    """That no file of a mapping is there tells of the disk or of the mapping, not of the files."""
+def refuse_absent_mappings(absent: Iterable[Found], mappings_seen: Set[int], seen: Seen) -> None:
+    """Where no file of a mapping is there, the disk or the mapping is wrong, not the files."""
     below: defaultdict[int, list[str]] = defaultdict(list)
     for each in absent:
         below[each.mapping.id].append(each.draft.file_path)
     for mapping in seen.collection.path_mappings:
         lost = below[mapping.id]
-        if lost and mapping.id not in heard:
+        if lost and mapping.id not in mappings_seen:
             raise ResourceError(
                 f"none of {len(lost)} files that the source has below {mapping.source_path!r} is there, not even {lost[0]!r}: "
                 f"is the disk of {mapping.local_path!r} mounted, and is it the right folder? "
@@ -232,14 +232,14 @@ def refuse_absent_mappings(absent: Iterable[Found], heard: Set[int], seen: Seen)
             ) from verdict.error
 
 
-def refuse_silent_mappings(heard: Set[int], seen: Seen, filters: IngestFilters) -> None:
+def refuse_silent_mappings(mappings_seen: Set[int], seen: Seen, filters: IngestFilters) -> None:
     """A folder may have been unmounted since pre-flight looked at it, or hold a stray file in place of everything else."""
-    unheard = [mapping for mapping in seen.collection.path_mappings if mapping.id not in heard]
-    if not filters.is_full or not unheard:
+    unseen = [mapping for mapping in seen.collection.path_mappings if mapping.id not in mappings_seen]
+    if not filters.is_full or not unseen:
         return
     by_source = seen.collection.mappings_by_source
     lost = {paths.mapping_for(key, by_source) for key in keys_to_look_for(seen.collection, filters, seen.known)}
-    for mapping in unheard:
+    for mapping in unseen:
         if mapping in lost:
             raise ResourceError(
                 f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "

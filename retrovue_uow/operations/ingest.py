@@ -95,13 +95,13 @@ def ingest_collection(
         - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is listed as a
           twin. New ones are ready if their duration is known, and never approved.
         - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
-          missing, also by an ingest with filters that it matches. That a file is there is asked where the importer told no
-          size or no mtime; what it told is believed.
+          missing, also by an ingest with filters that it matches. Whether a file is there is asked only where the importer
+          gave no size or no mtime; what it gave is believed.
         - Existing ones are as they were, or enriched again where `refresh` asked for it. A size or an mtime that was not known
           is filled in, and is no change.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
-          file with identity, approval and links. Where several look the same, be it an asset that stayed, none of them is
+          file with identity, approval and links. Where several look the same, even one that stayed, none of them is
           moved, and all are listed.
         - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
 
@@ -183,8 +183,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             "wipe it first, in the same unit"
         )
     unseen = _unseen(prepared, known)
-    outdated = _outdated(prepared, known)
-    found = [*prepared.assets, *outdated]
+    stale = _stale(prepared, known)
+    found = [*prepared.assets, *stale]
     origins, ambiguous = find_moves(unseen, found, known) if request.filters.is_full else ({}, [])
     decided = decisions.decisions(db, collection.id)
     found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
@@ -199,7 +199,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     return IngestResult(
         collection=collection,
         discovered=len(prepared.assets) + len(prepared.unchanged) + sum(len(paths[name]) for name in _NO_ASSETS),
-        unchanged=len(prepared.unchanged) - len(outdated) + len(paths["unchanged"]),
+        unchanged=len(prepared.unchanged) - len(stale) + len(paths["unchanged"]),
         paths={name: tuple(paths[name]) for name in _LISTED},
         created_entities=dict(writer.hierarchy.added),
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
@@ -233,15 +233,15 @@ def _written(
     return paths
 
 
-def _outdated(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Found]:
+def _stale(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Found]:
     """The unchanged files of which the catalogue knows something else by now; what it knew of them is what the disk said."""
-    outdated: list[Found] = []
+    stale: list[Found] = []
     for key, mapping in prepared.unchanged.items() if known is not prepared.known else ():
         seen = prepared.known[key]
         if known.get(key) != seen:
             draft = AssetDraft(seen.facts.file_path, key, size=seen.facts.size, mtime_ns=seen.facts.mtime_ns)
-            outdated.append(Found(key, draft, mapping, seen.facts, seen))
-    return outdated
+            stale.append(Found(key, draft, mapping, seen.facts, seen))
+    return stale
 
 
 def _refuse_unclassified(found: Sequence[Found]) -> None:

@@ -1,4 +1,4 @@
-"""Files that lie elsewhere now: which missing asset is which new file, where that can be told."""
+"""Files that lie elsewhere now: which missing asset is which new file, as far as that can be known."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class OpenCatalog:
 
         Args:
             name: As the log and the journal name it.
-            error: Raised from whatever goes wrong, with `operation`, `phase` and `cause`.
+            error: The class of the error that is raised from the original one, with `operation`, `phase` and `cause`.
             dry_run: Do the whole work, report it, and roll it back, without an error.
             prepares: It has slow work outside: its pre-flight reads a snapshot, its preparation runs without any lock.
             arguments: For the log and the journal.

@@ -30,7 +30,7 @@ from retrovue_uow.operations.discover import (
     discover,
     refuse_absent_mappings,
     refuse_silent_mappings,
-    told_apart,
+    split,
 )
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
@@ -56,7 +56,7 @@ class PreparedIngest:
         twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
         unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
         known: What the catalogue knew before the files were looked at.
-        known_at: The moment, as the database tells it, when it knew that.
+        known_at: The data version of the database from which `known` was read.
     """
 
     collection: Collection
@@ -134,10 +134,10 @@ def prepare(op: Operation, seen: Seen, request: Request) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     there, absent, unchanged = discover(op, seen, request)
     if not request.allow_empty:
-        heard = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
-        refuse_absent_mappings(absent, heard, seen)
-        refuse_silent_mappings(heard, seen, request.filters)
-    found, duplicates, twins = told_apart(there, unchanged, seen.known)
+        mappings_seen = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
+        refuse_absent_mappings(absent, mappings_seen, seen)
+        refuse_silent_mappings(mappings_seen, seen, request.filters)
+    found, duplicates, twins = split(there, unchanged, seen.known)
     reached = {*unchanged, *found}
     unreachable = {each.key for each in absent if _is_meant(each, seen, request.filters)} - reached
     chosen = _chosen(found, seen, request)

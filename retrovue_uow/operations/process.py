@@ -1,4 +1,4 @@
-"""One draft becomes one asset, whoever else is working on its collection."""
+"""One draft becomes one asset, even while others work on its collection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from retrovue_uow.store import assets, decisions
 def process_asset(
     catalog: OpenCatalog, asset_draft: AssetDraft, collection: str, *, refresh: Refresh | None = None
 ) -> AssetProcessingResult:
-    """Enrich one draft and write it into a collection, whoever else is working on that collection.
+    """Enrich one draft and write it into a collection, even while others work on that collection.
 
     Pre-conditions:
         - The draft is sound, and its file is there, below a path mapping of the collection without leaving it by a link.

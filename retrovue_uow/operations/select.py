@@ -1,4 +1,4 @@
-"""Which assets an operation is about: exactly those, told before anything changes."""
+"""The assets that an operation is about, chosen before anything changes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list
     Raises:
         ValidationError: None is meant, one is not there, or their number is not `expect_assets`.
     """
-    found = matching(db, choice) if isinstance(choice, AssetSelector) else _named(db, _ids(choice))
+    found = matching(db, choice) if isinstance(choice, AssetSelector) else _named(db, choice)
     if not found:
         raise ValidationError("no asset is selected: `asset list` with the same options shows what there is")
     if expect_assets is not None and len(found) != expect_assets:
@@ -98,19 +98,15 @@ def _validate(selector: AssetSelector) -> None:
     preflight.validate_season_and_episode(selector.title, selector.season, selector.episode)
 
 
-def _ids(choice: tuple[object, ...]) -> list[str]:
-    ids: dict[str, None] = {}
+def _named(db: Database, choice: tuple[object, ...]) -> list[Asset]:
+    ids: set[str] = set()
     for each in choice:
         id_ = each.id if isinstance(each, Asset) else each
         if not isinstance(id_, str):
             raise ValidationError(f"name assets by their identifiers, not by {id_!r}")
-        ids[as_stored(id_)] = None
-    return list(ids)
-
-
-def _named(db: Database, ids: list[str]) -> list[Asset]:
+        ids.add(as_stored(id_))
     found = assets.assets_by_id(db, ids)
-    missing = sorted(set(ids) - {asset.id for asset in found})
+    missing = sorted(ids - {asset.id for asset in found})
     if missing:
         raise ValidationError(f"there is no asset {missing[0]!r}: `asset list` shows them")
     return found

@@ -14,7 +14,7 @@ from retrovue_uow.store.journal import UNDO
 
 
 def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoResult:
-    """Take back what a unit of work changed, whichever operations it held; the undo is itself a unit that can be undone.
+    """Take back all that a unit of work changed; the undo is itself a unit that can be undone.
 
     Pre-conditions:
         - The unit is in the journal, changed something, and is not undone already.
@@ -23,7 +23,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
           retired is protected.
 
     Post-conditions:
-        - Every row that the unit changed is, bit for bit, what it was before, whatever cascades had done included; but for
+        - Every row that the unit changed is, bit for bit, what it was before, cascades included; but for
           what the operator has decided since of what came back (retired, assigned, renamed, merged). `settled` lists that.
         - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
           what it had added, the undo is refused, naming the row and the unit that changed it last.

@@ -121,13 +121,13 @@ def validate_refresh(refresh: object) -> None:
 @rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
-    if not isinstance(filters, IngestFilters):
-        _refuse_filters(f"they must be IngestFilters, not {filters!r}")
-    problem = _season_problem(filters.title, filters.season, filters.episode)
+    problem: str | None = f"they must be IngestFilters, not {filters!r}"
+    if isinstance(filters, IngestFilters):
+        problem = _season_problem(filters.title, filters.season, filters.episode)
+        if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
+            problem = problem or f"exclude must be a tuple of glob patterns, not {filters.exclude!r}"
     if problem is not None:
-        _refuse_filters(problem)
-    if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
-        _refuse_filters(f"exclude must be a tuple of glob patterns, not {filters.exclude!r}")
+        raise ValidationError(f"these filters make no sense: {problem}")
 
 
 @rule
@@ -147,10 +147,6 @@ def _season_problem(title: object, season: object, episode: object) -> str | Non
     if season is not None and title is None:
         return "a season needs a title"
     return "an episode needs a season" if episode is not None and season is None else None
-
-
-def _refuse_filters(reason: str) -> None:
-    raise ValidationError(f"these filters make no sense: {reason}")
 
 
 @rule

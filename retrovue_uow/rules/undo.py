@@ -38,7 +38,7 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
 
 @rule
 def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
-    """No row that the unit changed was changed since, be it in other columns, which SQLite would not compare."""
+    """No row that the unit changed was changed since, not even in other columns, which SQLite would not compare."""
     updated = {table: keys for table, changed in changeset.keys.changed.items() if (keys := changed.get("UPDATE"))}
     since = journal.changed_since(db, unit) if updated else []
     for table, keys in updated.items():
