@@ -118,7 +118,7 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
 
     What an importer left out of size and mtime is asked of the disk. With `refresh="all"` no file is unchanged.
     """
-    known = None if request.as_if_empty or request.refresh == "all" else seen.known
+    known = None if request.as_if_empty or request.refresh == "all" else seen.known or None
     unchanged: dict[str, PathMapping] = {}
     mappings, file_runs = seen.collection.path_mappings, getattr(seen.importer, "file_runs", None)
     with redacting_errors(seen.source.config):
@@ -126,22 +126,14 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
             drafts, known = _walked(file_runs(mappings, request.filters), seen, request, known, unchanged), None
         else:
             drafts = plugins.discover(seen.importer, seen.collection, mappings, request.filters, progress=request.progress)
-    met = _met(op, drafts, seen, request)
-    bare = [each for each in met if each.draft.size is None or each.draft.mtime_ns is None]
-    answers = dict(zip(map(id, bare), walk.on_disk([each.draft for each in bare]), strict=True))
+    met, absent = _examined(_met(op, drafts, seen, request), seen.collection)
     there: list[Found] = []
     for each in met:
-        draft = answers.get(id(each), each.draft)
-        if draft is None:
-            continue
-        if draft is not each.draft:
-            validate_draft_place(draft, seen.collection)
-        facts = each.facts if draft is each.draft else facts_of(draft, seen.fingerprint)
-        if known is not None and each.key not in unchanged and known.has(each.key, facts):
+        if known is not None and each.key not in unchanged and known.has(each.key, each.facts):
             unchanged[each.key] = each.mapping
         else:
-            there.append(each if draft is each.draft else attrs.evolve(each, draft=draft, facts=facts))
-    return there, [each for each in bare if answers[id(each)] is None], unchanged
+            there.append(each)
+    return there, absent, unchanged
 
 
 def _walked(
@@ -155,7 +147,7 @@ def _walked(
             key, sidecars = run.key(entry.name), run.sidecars(entry.name)
             fingerprint = of_show if sidecars is run.shows else fingerprint_of(sidecars)
             facts = FileFacts(entry.path, status.st_size, status.st_mtime_ns, fingerprint, seen.fingerprint)
-            if known and key not in unchanged and known.has(key, facts):
+            if known is not None and key not in unchanged and known.has(key, facts):
                 unchanged[key] = run.mapping
             else:
                 drafts.append(run.draft(entry, status))
@@ -175,6 +167,21 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Reque
             met.append(Found(key, draft, mapping, facts_of(draft, seen.fingerprint), known))
     op.working_on = None
     return met
+
+
+def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found], list[Found]]:
+    """The files that are there, with the size and mtime that the importer left out; and those that the disk has not."""
+    bare = [each for each in met if None in each.facts]
+    there = {id(each): each for each in met}
+    absent: list[Found] = []
+    for each, draft in zip(bare, walk.on_disk([each.draft for each in bare]), strict=True):
+        if draft is None:
+            absent.append(there.pop(id(each)))
+        else:
+            validate_draft_place(draft, collection)
+            facts = each.facts._replace(size=draft.size, mtime_ns=draft.mtime_ns)
+            there[id(each)] = attrs.evolve(each, draft=draft, facts=facts)
+    return list(there.values()), absent
 
 
 def split(

@@ -43,9 +43,9 @@ class Writer:
         if known is None:
             return self._create(found), "created"
         seen = found.known if found.is_enriched else None
-        outcome: Outcome = "changed" if known.facts.has_changed(found.facts) else "unchanged"
+        left: Outcome = "changed" if seen is None and known.facts.has_changed(found.facts) else "unchanged"
         if seen is None and known.missing_since is None and None not in known.facts:
-            return known.id, outcome
+            return known.id, left
         with self.db.session():
             if known.missing_since is not None:
                 assets.mark_returned(self.db, known.id)
@@ -54,7 +54,7 @@ class Writer:
             if None in known.facts:
                 assets.fill_in_facts(self.db, known.id, found.draft, now=self.now)
             if seen is None:
-                return known.id, outcome
+                return known.id, left
             if known._replace(missing_since=None) != seen._replace(missing_since=None):
                 raise ValidationError(f"{found.key!r} was changed by somebody else while its file was looked at: run it again")
             self._refresh(found, known.id)

@@ -290,6 +290,19 @@ class TestRefresh:
     def test_refresh_all_refreshes_every_one(self, ingested: Library) -> None:
         assert counts(ingested.ingest(refresh="all")) == {"discovered": 7, "refreshed": 7}
 
+    def test_a_refresh_reads_no_asset_back(self, ingested: Library) -> None:
+        reads: list[str] = []
+
+        def trace(cursor: object, statement: str, bindings: object) -> bool:
+            reads.extend([statement] if "LEFT JOIN episode_asset" in statement else [])
+            return True
+
+        ingested.catalog.database.connection.exec_trace = trace
+        ingested.ingest(refresh="all")
+        ingested.catalog.database.connection.exec_trace = None
+
+        assert len(reads) == 7
+
     def test_refresh_must_be_one_of_three(self, ingested: Library) -> None:
         with pytest.raises(IngestError, match="refresh must be"):
             ingested.ingest(refresh="some")
