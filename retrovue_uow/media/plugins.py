@@ -200,30 +200,37 @@ def discover(
         ValidationError: it yielded something that is not a draft.
     """
     drafts: list[AssetDraft] = []
-    for draft in _yielded(importer, collection, mappings, filters):
-        drafts.append(draft)
+    for draft in _yielded(lambda: importer.discover(collection, mappings, filters), collection, "files"):
+        if not isinstance(draft, AssetDraft):
+            last = repr(drafts[-1].file_path) if drafts else "the start"
+            raise ValidationError(
+                f"the importer of collection {collection.name!r} yielded a {type(draft).__name__} after {last},"
+                " not an AssetDraft: mend the importer"
+            )
+        drafts.append(masked_draft(draft))
         if progress:
             progress(len(drafts), None, draft.file_path)
     return drafts
 
 
-def _yielded(
-    importer: Importer, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters
-) -> Iterator[AssetDraft]:
-    count, last = 0, "the start"
+def file_runs(importer: Importer, collection: Collection, filters: IngestFilters) -> Iterator[Any] | None:
+    """The `walk.Run`s that the importer finds, or None where it offers drafts alone. Raises as `discover` does."""
+    find = getattr(importer, "file_runs", None)
+    if not callable(find):
+        return None
+    return _yielded(lambda: find(collection.path_mappings, filters), collection, "runs of files")
+
+
+def _yielded(find: Callable[[], Iterable[T]], collection: Collection, noun: str) -> Iterator[T]:
+    count = 0
     try:
-        for draft in importer.discover(collection, mappings, filters):
-            if not isinstance(draft, AssetDraft):
-                raise ValidationError(
-                    f"the importer of collection {collection.name!r} yielded a {type(draft).__name__} after {last},"
-                    " not an AssetDraft: mend the importer"
-                )
-            yield masked_draft(draft)
-            count, last = count + 1, repr(draft.file_path)
+        for each in find():
+            yield each
+            count += 1
     except RetroVueError:
         raise
     except Exception as error:  # an importer is somebody else's code
-        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} files: {error!r}") from error
+        raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} {noun}: {error!r}") from error
 
 
 def masked_draft(draft: AssetDraft) -> AssetDraft:

@@ -120,10 +120,10 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
     """
     known = None if request.as_if_empty or request.refresh == "all" else seen.known or None
     unchanged: dict[str, PathMapping] = {}
-    mappings, file_runs = seen.collection.path_mappings, getattr(seen.importer, "file_runs", None)
+    mappings, runs = seen.collection.path_mappings, plugins.file_runs(seen.importer, seen.collection, request.filters)
     with redacting_errors(seen.source.config):
-        if callable(file_runs):
-            drafts, known = _walked(file_runs(mappings, request.filters), seen, request, known, unchanged), None
+        if runs is not None:
+            drafts, known = _walked(runs, seen, request, known, unchanged), None
         else:
             drafts = plugins.discover(seen.importer, seen.collection, mappings, request.filters, progress=request.progress)
     met, absent = _examined(_met(op, drafts, seen, request), seen.collection)

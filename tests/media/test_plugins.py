@@ -341,6 +341,23 @@ def test_an_importer_that_fails_half_way_is_named() -> None:
     assert caught.value.__cause__ is error
 
 
+def test_an_importer_whose_runs_of_files_fail_is_named() -> None:
+    error = KeyError("{braces}")
+
+    class Running(Yielding):
+        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[object]:
+            return self.discover(collection, mappings, filters)
+
+    collection = Collection(id="c", source_id="s", name="Retro TV")
+    runs = plugins.file_runs(Running(A, error), collection, IngestFilters())
+
+    assert runs is not None
+    with pytest.raises(ResourceError, match=r"'Retro TV' failed after 1 runs of files: KeyError") as caught:
+        list(runs)
+    assert caught.value.__cause__ is error
+    assert plugins.file_runs(Yielding(A), collection, IngestFilters()) is None
+
+
 def test_what_progress_raises_passes_untouched() -> None:
     error = LookupError("enough")
 
