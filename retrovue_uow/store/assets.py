@@ -1,4 +1,4 @@
-"""What asks and changes assets and what hangs on them."""
+"""Assets with their markers and metadata: queries and changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = {
                             WHERE each_link.asset_id = asset.id)""",
     "episode_title": "episode.name",
 }
-"""What an `Asset` has from other tables; everything else is a column of its own."""
+"""The fields of an `Asset` that come from other tables; the others are columns of its own."""
 _COLUMNS = [field.name for field in attrs.fields(Asset)]
 _FIND = f"""
 SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
@@ -67,11 +67,11 @@ UPDATE asset
 
 @attrs.frozen
 class AssetQuery:
-    """Which assets; None: whatever it is.
+    """Which assets; None: any.
 
     Attributes:
         missing: True: only those that are missing; False: only those that are not.
-        approved: Likewise.
+        approved: True: only those that are approved; False: only those that are not.
         path: A glob pattern for the whole path, or for its last parts, in any Unicode form.
     """
 
@@ -87,7 +87,7 @@ class AssetQuery:
 
 
 class KnownAsset(NamedTuple):
-    """What an ingest compares a file with."""
+    """What the catalogue knows of an asset, for an ingest to compare a file with."""
 
     id: str
     key: str

@@ -1,4 +1,4 @@
-"""What judges the rows: rule views and references, over the whole catalogue or over the touched rows. No table is written.
+"""Rule views and references judge the rows: of the whole catalogue, or the touched ones. No table of the catalogue is written.
 
 Touched are the rows that a changeset changed, those that they refer to, and those that refer to what is gone.
 """

@@ -1,7 +1,7 @@
 """Who is working on which collection: one claim for each, known to every process, and gone with a holder that dies.
 
-A claim is a kernel lock on a small file of its own, which says who holds it. What it says is worth nothing after a crash: it is
-never synced, and whatever is found there is written over by the next holder.
+A claim is a kernel lock on a small file of its own, which says who holds it. The file is worth nothing after a crash: it is
+never synced, and the next holder writes over it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Claims:
         return claim
 
     def close(self) -> None:
-        """Give every claim back, whoever still holds it."""
+        """Give back every claim that is still held."""
         with ExitStack() as claims:  # all of them, also where one fails
             for claim in list(self._held.values()):
                 claims.callback(claim.drop)

@@ -1,4 +1,4 @@
-"""What asks and changes sources, collections, path mappings and attached enrichers."""
+"""Sources, collections, path mappings and attached enrichers: queries and changes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ def sources(db: Database) -> list[Source]:
          ORDER BY name
         """
     )
-    return [
-        Source(id=id_, name=name, type=type_, config=from_json(config, dict, column="source.config"))
-        for id_, name, type_, config in rows
-    ]
+    return [Source(id_, name, type_, from_json(config, dict, column="source.config")) for id_, name, type_, config in rows]
 
 
 def add_source(db: Database, source: Source, *, created_at: str) -> None:
@@ -97,16 +94,11 @@ def alike_names(db: Database) -> list[Violation]:
 
 
 def _path_mappings(db: Database) -> dict[str, list[PathMapping]]:
-    rows = db.execute(
-        """
-        SELECT collection_id, id, source_path, local_path
-          FROM path_mapping
-         ORDER BY source_path
-        """
-    )
     found: dict[str, list[PathMapping]] = defaultdict(list)
-    for collection_id, id_, source_path, local_path in rows:
-        found[collection_id].append(PathMapping(id_, source_path, local_path))
+    for collection_id, *facts in db.execute(
+        "SELECT collection_id, id, source_path, local_path FROM path_mapping ORDER BY source_path"
+    ):
+        found[collection_id].append(PathMapping(*facts))
     return found
 
 
@@ -133,27 +125,13 @@ def add_collection(db: Database, collection: Collection, *, created_at: str) -> 
         INSERT INTO collection (id, source_id, name, external_id, enabled, created_at)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (
-            collection.id,
-            collection.source_id,
-            collection.name,
-            collection.external_id,
-            int(collection.enabled),
-            created_at,
-        ),
+        (collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled, created_at),
     )
 
 
 def set_enabled(db: Database, collection_id: str, *, enabled: bool) -> None:
     """Enable or disable a collection."""
-    db.execute(
-        """
-        UPDATE collection
-           SET enabled = ?
-         WHERE id = ?
-        """,
-        (int(enabled), collection_id),
-    )
+    db.execute("UPDATE collection SET enabled = ? WHERE id = ?", (int(enabled), collection_id))
 
 
 def remove_collection(db: Database, collection_id: str) -> None:
@@ -202,11 +180,4 @@ def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher
 
 def detach_enricher(db: Database, collection_id: str, type_: str) -> None:
     """Detach the enricher of a type."""
-    db.execute(
-        """
-        DELETE FROM collection_enricher
-         WHERE collection_id = ?
-           AND type = ?
-        """,
-        (collection_id, type_),
-    )
+    db.execute("DELETE FROM collection_enricher WHERE collection_id = ? AND type = ?", (collection_id, type_))

@@ -1,4 +1,4 @@
-"""What asks and changes the operator's decisions about what files are, and how titles are spelled."""
+"""The operator's decisions about what files are and how titles are spelled: queries and changes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ class Identity:
     episode_title: str | None = None
 
 
+_FACTS = [field.name for field in attrs.fields(Identity)]
+"""The columns of `assignment` that say what a file is."""
+_ASSIGNED = f"""
+SELECT canonical_key, {", ".join(_FACTS)}
+  FROM assignment
+ WHERE collection_id = ?1
+   AND (?2 IS NULL OR canonical_key = ?2)
+"""  # noqa: S608  the names are those above
+_ASSIGN = f"""
+INSERT INTO assignment (collection_id, canonical_key, {", ".join(_FACTS)}, assigned_at)
+VALUES (:collection_id, :canonical_key, {", ".join(f":{fact}" for fact in _FACTS)}, :assigned_at)
+    ON CONFLICT (collection_id, canonical_key) DO UPDATE
+   SET {", ".join(f"{fact} = excluded.{fact}" for fact in (*_FACTS, "assigned_at"))}
+ WHERE ({", ".join(_FACTS)}) IS NOT ({", ".join(f"excluded.{fact}" for fact in _FACTS)})
+"""  # noqa: S608  the names are those above
+
+
 @attrs.frozen
 class Decisions:
     """What the operator decided about the files of a collection.
@@ -39,7 +56,7 @@ class Decisions:
         assignments: By canonical key, what they are.
         retired: Canonical keys of those that are out of use.
         spellings: What files call a title, and what the station calls it.
-        titles: Titles that go by one of those spellings, whatever its case: a file that names one exactly means that one.
+        titles: Titles that go by one of those spellings, in any case: a file that names one exactly means that one.
     """
 
     assignments: Mapping[str, Identity] = attrs.field(factory=dict)
@@ -49,7 +66,7 @@ class Decisions:
 
     @cached_property
     def _alike(self) -> Mapping[TitleIdentity, tuple[str, int | None]]:
-        """The spellings, whatever the case and Unicode form of what files call a title."""
+        """The spellings by the folded name that files give a title: case and Unicode form make no difference."""
         return {(kind, folded(spelled), year): name for (kind, spelled, year), name in self.spellings.items()}
 
     def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
@@ -80,26 +97,13 @@ def decisions(db: Database, collection_id: str, key: str | None = None) -> Decis
 
 
 def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
-    rows = db.execute(
-        """
-        SELECT canonical_key, kind, title, year, season_number, episode_numbers, episode_title
-          FROM assignment
-         WHERE collection_id = ?1
-           AND (?2 IS NULL OR canonical_key = ?2)
-        """,
-        (collection_id, key),
-    )
-    return {
-        own_key: Identity(
-            kind,
-            title,
-            year,
-            season,
-            tuple(from_json(numbers, list, column="the episode numbers of a decision")),
-            episode_title,
-        )
-        for own_key, kind, title, year, season, numbers, episode_title in rows
-    }
+    rows = db.execute(_ASSIGNED, (collection_id, key))
+    found: dict[str, Identity] = {}
+    for own_key, *facts in rows:
+        values = dict(zip(_FACTS, facts, strict=True))
+        numbers = from_json(values["episode_numbers"], list, column="the episode numbers of a decision")
+        found[own_key] = Identity(**{**values, "episode_numbers": tuple(numbers)})
+    return found
 
 
 def _retired(db: Database, collection_id: str, key: str | None) -> set[str]:
@@ -132,35 +136,9 @@ def meant_by(db: Database, title: str) -> set[str]:
 
 def set_assignment(db: Database, collection_id: str, key: str, identity: Identity, *, now: str) -> None:
     """Remember what the operator says that a file is, in place of what was said before."""
-    db.execute(
-        """
-        INSERT INTO assignment (collection_id, canonical_key, kind, title, year, season_number, episode_numbers, episode_title,
-                                assigned_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (collection_id, canonical_key) DO UPDATE
-           SET kind = excluded.kind,
-               title = excluded.title,
-               year = excluded.year,
-               season_number = excluded.season_number,
-               episode_numbers = excluded.episode_numbers,
-               episode_title = excluded.episode_title,
-               assigned_at = excluded.assigned_at
-         WHERE (kind, title, year, season_number, episode_numbers, episode_title)
-               IS NOT (excluded.kind, excluded.title, excluded.year, excluded.season_number, excluded.episode_numbers,
-                       excluded.episode_title)
-        """,
-        (
-            collection_id,
-            key,
-            identity.kind,
-            identity.title,
-            identity.year,
-            identity.season_number,
-            json.dumps(list(identity.episode_numbers)),
-            identity.episode_title,
-            now,
-        ),
-    )
+    numbers = json.dumps(list(identity.episode_numbers))
+    own = {"collection_id": collection_id, "canonical_key": key, "assigned_at": now}
+    db.execute(_ASSIGN, {**attrs.asdict(identity), "episode_numbers": numbers, **own})
 
 
 def retire(db: Database, asset_ids: list[str]) -> None:
@@ -202,7 +180,7 @@ def _remove(db: Database, table: str, asset_ids: list[str]) -> None:
 def move_decisions(db: Database, asset_id: str, key: str) -> None:
     """Let what was decided about an asset's file follow it to `key`, before the asset itself moves there.
 
-    What had been decided about another file that once lay there is over.
+    A decision about another file that once lay there is removed.
     """
     for table in ("assignment", "retirement"):
         db.execute(
@@ -257,7 +235,7 @@ def contradicted_assets(db: Database, decision: Literal["assignment", "retiremen
 
 
 def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[tuple[str, int, str]]:
-    """What was decided in the name of a title: table, key and words of files assigned to it, and of other spellings of it."""
+    """The decisions that name a title, as table, key and words: files assigned to it, and other spellings of it."""
     rows = db.execute(
         """
         SELECT 'assignment', id, quote(canonical_key) || ' is assigned to it'

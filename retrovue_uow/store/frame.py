@@ -24,6 +24,11 @@ from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.unit import Unit
 
 T = TypeVar("T")
+_PHASES = {
+    False: ["preflight", "execution", "postvalidation"],
+    True: ["preflight", "preparation", "execution", "postvalidation"],
+}
+"""In their order, by whether the operation prepares."""
 
 
 class Operation:
@@ -94,7 +99,7 @@ class Operation:
     @contextmanager
     def preflight(self) -> Iterator[Database]:
         """Phase 1: what must hold before. Cannot write."""
-        with self._phase("preflight", after=[]):
+        with self._phase("preflight"):
             if not self._prepares:
                 self._open_unit()
             with self._database.read_only() as db:
@@ -105,13 +110,13 @@ class Operation:
         """Between phases 1 and 2 of an operation that prepares: the outside world is asked, no transaction is open."""
         if not self._prepares:
             raise ContractError(f"{self.name} has no preparation: open it with `prepares=True`")
-        with self._phase("preparation", after=["preflight"]):
+        with self._phase("preparation"):
             yield
 
     @contextmanager
     def execution(self) -> Iterator[Database]:
         """Phase 2: the change."""
-        with self._phase("execution", after=["preflight", "preparation"] if self._prepares else ["preflight"]):
+        with self._phase("execution"):
             if self._prepares:
                 self._require_no_unit()
                 self._open_unit()
@@ -120,14 +125,16 @@ class Operation:
     @contextmanager
     def postvalidation(self) -> Iterator[Database]:
         """Phase 3: what must hold after. Cannot write."""
-        with self._phase("postvalidation", after=[*self._done[:-1], "execution"]):
+        with self._phase("postvalidation"):
             if self._recorded is None:
                 raise ContractError(f"{self.name} has opened no unit of work: there is nothing to validate")
             with self._recorder.narrowed(self._recorded), self._database.read_only() as db:
                 yield db
 
     @contextmanager
-    def _phase(self, name: str, *, after: list[str]) -> Iterator[None]:
+    def _phase(self, name: str) -> Iterator[None]:
+        phases = _PHASES[self._prepares]
+        after = phases[: phases.index(name)]
         if not self._started or self._done != after:
             raise ContractError(f"{self.name}: phase {name} comes once, after {after or 'nothing'}, not after {self._done}")
         self.phase = name
@@ -170,8 +177,7 @@ class Operation:
 
     def finish(self, result: T) -> T:
         """The result with `unit_id`, `dry_run` and `duration_s`; after it only the commit is left."""
-        only_prepared = self._prepares and self._done == ["preflight", "preparation"]
-        if "postvalidation" not in self._done and not only_prepared:
+        if "postvalidation" not in self._done and self._done != ["preflight", "preparation"]:
             raise ContractError(f"{self.name} was finished before its post-validation")
         self._result = result
         self._done.append("finish")
@@ -243,7 +249,7 @@ class Operation:
             self._release()
 
     def _damage(self, error: Exception) -> ResourceError | None:
-        """What Python could not do with a row may be the fault of the file: then the whole of it is looked at."""
+        """An error of Python's may come from a row that is damaged: then the whole file is looked at."""
         if not isinstance(error, AttributeError | LookupError | TypeError | ValueError):
             return None
         try:

@@ -1,6 +1,6 @@
 """The journal: a row for each unit of work that was committed, with what it changed, and one for each operation in it.
 
-Units are ordered as they were committed, whatever the clock said.
+Units are ordered as they were committed, not by the clock.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def recorded_units(db: Database, *, after: str | None, table: str | None) -> lis
 
 
 def recorded(db: Database, unit: JournalUnit) -> Changeset:
-    """What a unit changed.
+    """The changeset of a unit.
 
     Raises:
         ValidationError: Its record has expired or is damaged, or the tables have another shape now.
@@ -230,14 +230,14 @@ def last_unit_that_changed(db: Database, table: str, key: Key, *, after: Journal
 
 
 def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
-    """What has changed since a unit, as far as that is recorded: on balance under each version of the schema."""
+    """The recorded changes since a unit, joined to one changeset for each version of the schema."""
     later = groupby(recorded_units(db, after=unit.id, table=None), key=attrgetter("schema_version"))
     read = [[_read(db, each) for each in units] for _, units in later]
     return [first.followed_by(*others) for first, *others in read]
 
 
 def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit, RowChange]]:
-    """What the recorded units changed in a row, the oldest first."""
+    """The recorded units that changed a row, with the change, the oldest first."""
     for unit in recorded_units(db, after=None, table=table):
         row = _row_of(db, unit, table, key)
         if row is not None:
@@ -245,7 +245,7 @@ def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit
 
 
 def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
-    """What a unit changed in one row; that it did not touch the row can most often be told without walking its changes."""
+    """The change that a unit made to a row; most units that did not touch it are passed over without walking their changes."""
     changeset = _read(db, unit)
     if not changeset.may_speak_of(key):
         return None

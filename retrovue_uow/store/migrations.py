@@ -81,7 +81,7 @@ def _stored(connection: apsw.Connection) -> dict[tuple[str, str], str]:
 
 
 def altered(connection: apsw.Connection) -> list[str]:
-    """What of this library's own schema is missing, or is not as it was made. Raises APSW's own errors."""
+    """The parts of this library's own schema that are missing or were altered. Raises APSW's own errors."""
     ours = {**made_by_migrations(len(migrations())), **{("view", name): sql for name, sql in views().items()}}
     there = _stored(connection)
     return [f"{kind} {name!r}" for (kind, name), sql in ours.items() if there.get((kind, name)) != sql]
@@ -252,7 +252,7 @@ def require_own_triggers(database: Database, version: int) -> None:
 
 
 def _refuse_impostors(database: Database, version: int) -> None:
-    """What has the name of a table, and is a view, would run somebody else's query wherever the catalogue is read."""
+    """A view with the name of a table would run somebody else's query wherever the catalogue is read."""
     tables = {name for kind, name in made_by_migrations(version) if kind == "table"}
     views = database.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")
     for name in sorted(str(name) for (name,) in views if str(name).lower() in tables):

@@ -85,13 +85,13 @@ def _row(db: Database, shape: Shape, table: str, key: Key) -> dict[str, object] 
 
 
 def label(values: Mapping[str, object]) -> str | int | None:
-    """What people call a row with these values by column; None where nothing in it is a name."""
+    """The name by which people know a row with these values by column; None where nothing in it is a name."""
     words = (values.get(column) for column in _NAMING)
     return next((word for word in words if isinstance(word, str | int)), None)
 
 
 def changes_in(changeset: Changeset) -> Changes:
-    """What a changeset holds, for users: counts, and the rows as they are asked for."""
+    """A changeset, as users see it: counts, and the rows as they are asked for."""
     counts = changeset.counts
     return Changes(counts=counts, rows=ChangedRows(changeset, sum(sum(kinds.values()) for kinds in counts.values())))
 

@@ -1,4 +1,4 @@
-"""What asks and changes titles, seasons and episodes."""
+"""Titles, seasons and episodes, and the assets that show them: queries and changes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str 
 
 
 class _Episode(NamedTuple):
-    """What is known of an episode."""
+    """An episode, as far as it is known."""
 
     id: int
     is_named: bool

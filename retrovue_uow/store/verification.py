@@ -14,7 +14,7 @@ from retrovue_uow.uow.database import Database
 
 
 def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Iterator[Violation]:
-    """What `find` finds; where damage keeps it from looking on, that is what it found.
+    """Yields the violations that `find` finds; damage that stops it is the last one.
 
     Raises:
         ResourceError: Something else than damage was in the way: a lock, a disk that is gone.

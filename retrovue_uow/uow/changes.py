@@ -83,8 +83,8 @@ class ChangedKeys:
     Attributes:
         changed: The keys of changed rows by table and by INSERT, UPDATE or DELETE.
         parents: By table, the keys that the old and new values of changed rows refer to.
-        misfits: Tables that have another shape now than when it was recorded; of their rows nothing is told.
-        grown: Tables that have more columns now, all of them after those that it tells of.
+        misfits: Tables that have another shape now than when it was recorded; their rows are passed over.
+        grown: Tables that have more columns now, all of them after those that it has.
     """
 
     changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
@@ -116,7 +116,7 @@ class Changeset:
         return _digest(unit_id, self.content)
 
     def raw(self) -> Iterator[apsw.TableChange]:
-        """Each change as SQLite tells it, good until the next one is asked for."""
+        """Each change as SQLite gives it, good until the next one is asked for."""
         with _damage_is_told():
             yield from apsw.Changeset.iter(self.content)
 
@@ -131,7 +131,7 @@ class Changeset:
 
     @cached_property
     def keys(self) -> ChangedKeys:
-        """What one walk over all changes tells; there may be hundreds of thousands, and it is asked for more than once."""
+        """The keys, gathered in one walk: there may be hundreds of thousands of changes, and the keys are asked for again."""
         if self._known_keys is not None:
             return self._known_keys
         with _damage_is_told():
@@ -178,11 +178,11 @@ class Changeset:
             yield self._row(change)
 
     def may_speak_of(self, key: Key) -> bool:
-        """Whether a key that is text stands anywhere in it; of a number that cannot be told so quickly."""
+        """Whether a key that is text stands anywhere in it; a number cannot be looked for so quickly."""
         return not isinstance(key, str) or key.encode() in self.content
 
     def find(self, table: str, key: Key) -> ChangedRow | None:
-        """What it changes in one row."""
+        """The change of one row."""
         position = self.shape.columns[table].index(self.shape.keys[table])
         for change in self.raw():
             if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one
@@ -231,7 +231,7 @@ class Changeset:
         """Raise `ValidationError` unless the tables are as they were when it was recorded, but for columns added at their end.
 
         SQLite passes over changes of tables that do not fit, and reports success; rows that come back have the default values
-        in columns that it does not tell of (https://www.sqlite.org/session/sqlite3changeset_apply.html).
+        in columns that it does not have (https://www.sqlite.org/session/sqlite3changeset_apply.html).
         """
         for table in self.keys.misfits:
             raise ValidationError(f"table {table!r} has another shape now than when the unit was recorded")
@@ -343,7 +343,7 @@ class Recording:
     def apply(self, changeset: Changeset) -> ApplyConflict | None:
         """Apply `changeset`, which then stands for what it has changed, instead of a second recording of it.
 
-        One that does not tell of every column is recorded anew, so that the records of one version can be joined.
+        One that does not have every column is recorded anew, so that the records of one version can be joined.
         """
         if changeset.keys.grown or not self._session.is_empty:
             return changeset.apply(self._db)

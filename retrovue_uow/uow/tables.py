@@ -18,7 +18,7 @@ class Readable(Protocol):
 
 
 def quoted(name: str) -> str:
-    """A name of the schema as SQL takes it, whatever it is."""
+    """A name of the schema, quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
