@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -31,6 +31,7 @@ _SHOWN = {
 }
 """The fields of an `Asset` that come from other tables; the others are columns of its own."""
 _COLUMNS = [field.name for field in attrs.fields(Asset)]
+_APPROVED, _NUMBERS = _COLUMNS.index("approved"), _COLUMNS.index("episode_numbers")
 _FIND = f"""
 SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
   FROM asset
@@ -199,10 +200,10 @@ def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
 
 
 def _asset(row: Row) -> Asset:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    values["approved"] = bool(values["approved"])
-    values["episode_numbers"] = tuple(json.loads(values["episode_numbers"]))
-    return Asset(**values)
+    values = list(row)
+    values[_APPROVED] = bool(row[_APPROVED])
+    values[_NUMBERS] = tuple(json.loads(row[_NUMBERS]))
+    return Asset(*values)
 
 
 def markers(db: Database, asset_id: str) -> list[Marker]:
@@ -406,17 +407,18 @@ def delete_assets(db: Database, asset_ids: Iterable[str]) -> dict[str, int]:
 
 
 def _delete(db: Database, which: str, param: str) -> dict[str, int]:
-    going = f"IN (SELECT id FROM asset WHERE {which})"  # noqa: S608  the text is one of those above
-    episodes = db.execute(f"SELECT DISTINCT episode_id FROM episode_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
-    movies = db.execute(f"SELECT DISTINCT title_id FROM movie_asset WHERE asset_id {going}", (param,))  # noqa: S608  likewise
+    held = {"episode_asset": "RETURNING episode_id", "movie_asset": "RETURNING title_id"}
     rows: dict[str, int] = {}
+    shown: dict[str, set[Any]] = {}
     for below in db.shape.references:
         if below.parent == "asset" and below.child in own_names():  # SQLite's cascades would not count them
-            db.execute(f"DELETE FROM {below.child} WHERE {below.column} {going}", (param,))  # noqa: S608  our tables' names
+            going = f"WHERE {below.column} IN (SELECT id FROM asset WHERE {which})"  # noqa: S608  the text is one of those above
+            returned = db.execute(f"DELETE FROM {below.child} {going} {held.get(below.child, '')}", (param,))  # noqa: S608  likewise
+            shown[below.child] = {id_ for (id_,) in returned}
             rows[below.child] = db.changes()
     db.execute(f"DELETE FROM asset WHERE {which}", (param,))  # noqa: S608  the text is one of those above
     rows["asset"] = db.changes()
-    return rows | titles.prune(db, (id_ for (id_,) in episodes), (id_ for (id_,) in movies))
+    return rows | titles.prune(db, shown["episode_asset"], shown["movie_asset"])
 
 
 def move_asset(
