@@ -54,7 +54,7 @@ SETUP_S = 0.05
 TRANSPARENT = {"cache", "cached_property", "contextmanager", "property"}
 """Decorators below which a function can be exchanged while it is called."""
 WINGS = ("retrovue_uow.uow.", "retrovue_uow.store.")
-OWN_TESTS = ("tests/uow/", "tests/store/")
+OWN_TESTS = ("tests/uow/", "tests/store/", "tests/contract/test_forks.py")
 SHOWN = 30
 """How many characters of what is exchanged a name quotes."""
 
