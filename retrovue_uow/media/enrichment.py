@@ -118,7 +118,6 @@ class _Pool:
     _failures: dict[int, RetroVueError] = attrs.field(factory=dict, init=False)
     _crash: BaseException | None = attrs.field(default=None, init=False)
     _settled: list[int] = attrs.field(factory=list, init=False)
-    _reported: int = attrs.field(default=0, init=False)
     _workers: set[_Worker] = attrs.field(factory=set, init=False)
     _settling: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _over: threading.Event = attrs.field(factory=threading.Event, init=False)
@@ -130,13 +129,17 @@ class _Pool:
         self._results = [None] * len(self._drafts)
 
     def run(self, workers: int) -> list[AssetDraft | None]:
+        reported = 0
         try:
             for _ in range(min(max(workers, 1), len(self._drafts))):
                 self._hire()
-            while not self._is_over():
+            while reported < len(self._drafts) and self._crash is None and len(self._failures) < self._max_failures:
                 self._over.wait(SUPERVISION_S)
                 self._abandon_late_calls()
-                self._report()
+                for index in self._settled[reported:]:
+                    reported += 1
+                    if self._progress:
+                        self._progress(reported, len(self._drafts), self._drafts[index].file_path)
         finally:
             self._todo.clear()
             with self._settling:  # what fails from here on does so because it is stopped
@@ -148,10 +151,6 @@ class _Pool:
         if self._failures:
             _raise_as_one([self._failures[index] for index in sorted(self._failures)][: self._max_failures])
         return self._results
-
-    def _is_over(self) -> bool:
-        done = self._reported == len(self._drafts)
-        return done or self._crash is not None or len(self._failures) >= self._max_failures
 
     def _hire(self) -> None:
         worker = _Worker()
@@ -245,12 +244,6 @@ class _Pool:
         self._workers.discard(worker)
         if self._todo:
             self._hire()
-
-    def _report(self) -> None:
-        for index in self._settled[self._reported :]:
-            self._reported += 1
-            if self._progress:
-                self._progress(self._reported, len(self._drafts), self._drafts[index].file_path)
 
 
 def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:

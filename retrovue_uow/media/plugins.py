@@ -28,7 +28,6 @@ from retrovue_uow.model import (
     FoundCollection,
     IngestFilters,
     Json,
-    PathMapping,
     Progress,
     Source,
 )
@@ -185,12 +184,7 @@ def reported_collections(importer: Importer, source: Source) -> list[FoundCollec
 
 
 def discover(
-    importer: Importer,
-    collection: Collection,
-    mappings: Sequence[PathMapping],
-    filters: IngestFilters,
-    *,
-    progress: Progress | None = None,
+    importer: Importer, collection: Collection, filters: IngestFilters, *, progress: Progress | None = None
 ) -> list[AssetDraft]:
     """All that `importer` finds. What `progress` raises passes through untouched.
 
@@ -200,7 +194,7 @@ def discover(
         ValidationError: it yielded something that is not a draft.
     """
     drafts: list[AssetDraft] = []
-    for draft in _yielded(lambda: importer.discover(collection, mappings, filters), collection, "files"):
+    for draft in _yielded(lambda: importer.discover(collection, collection.path_mappings, filters), collection, "files"):
         if not isinstance(draft, AssetDraft):
             last = repr(drafts[-1].file_path) if drafts else "the start"
             raise ValidationError(

@@ -120,12 +120,12 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
     """
     known = None if request.as_if_empty or request.refresh == "all" else seen.known or None
     unchanged: dict[str, PathMapping] = {}
-    mappings, runs = seen.collection.path_mappings, plugins.file_runs(seen.importer, seen.collection, request.filters)
+    runs = plugins.file_runs(seen.importer, seen.collection, request.filters)
     with redacting_errors(seen.source.config):
         if runs is not None:
             drafts, known = _walked(runs, seen, request, known, unchanged), None
         else:
-            drafts = plugins.discover(seen.importer, seen.collection, mappings, request.filters, progress=request.progress)
+            drafts = plugins.discover(seen.importer, seen.collection, request.filters, progress=request.progress)
     met, absent = _examined(_met(op, drafts, seen, request), seen.collection)
     there: list[Found] = []
     for each in met:

@@ -310,9 +310,8 @@ class Yielding:
 
 
 def drained(importer: Yielding, progress: Callable[[int, int | None, str], None] | None = None) -> list[AssetDraft]:
-    return plugins.discover(
-        importer, Collection(id="c", source_id="s", name="Retro TV"), [], IngestFilters(), progress=progress
-    )
+    collection = Collection(id="c", source_id="s", name="Retro TV")
+    return plugins.discover(importer, collection, IngestFilters(), progress=progress)
 
 
 A, B = AssetDraft("/a", "/a"), AssetDraft("/b", "/b")
