@@ -28,7 +28,7 @@ from retrovue_uow.model import (
     Sidecar,
     Source,
 )
-from retrovue_uow.rules.drafts import validate_draft_place
+from retrovue_uow.rules.drafts import validate_asset_draft, validate_draft_place
 from retrovue_uow.secrets import redacting_errors
 from retrovue_uow.store.assets import KnownAsset, KnownAssets
 from retrovue_uow.store.decisions import Decisions
@@ -161,7 +161,9 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Reque
     met: list[Found] = []
     for draft in drafts:
         op.working_on = draft.source_path
-        key, mapping = validate_draft_place(draft, seen.collection)
+        # What it says itself is only held against filters; otherwise it is judged once the enrichers have seen it.
+        validate = validate_draft_place if request.filters.is_full else validate_asset_draft
+        key, mapping = validate(draft, seen.collection)
         if not _is_excluded(key, mapping, request.filters):
             known = None if request.as_if_empty else seen.known.get(key)
             met.append(Found(key, draft, mapping, facts_of(draft, seen.fingerprint), known))

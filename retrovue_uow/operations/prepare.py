@@ -217,7 +217,9 @@ def _refuse_unsound(chosen: Iterable[Found], seen: Seen) -> None:
     problems: list[ValidationError] = []
     for each in chosen:
         try:
-            _judge(each.key, each.draft, seen)
+            # What the operator assigned outranks what the draft says; it is settled for good under the write lock.
+            is_assigned = each.key in seen.decisions.assignments
+            validate_draft_content(seen.decisions.settle(each.key, each.draft) if is_assigned else each.draft)
         except ValidationError as error:
             problems.append(error)
         if len(problems) == _NAMED:
@@ -229,15 +231,8 @@ def _refuse_unsound(chosen: Iterable[Found], seen: Seen) -> None:
         raise ValidationError(f"{len(problems)} files cannot become assets; mend or exclude them:\n  {listed}") from problems[0]
 
 
-def _judge(key: str, draft: AssetDraft, seen: Seen) -> None:
-    """What the operator assigned outranks what the draft says; settled as a whole it is once nobody else can decide."""
-    validate_draft_content(seen.decisions.settle(key, draft) if key in seen.decisions.assignments else draft)
-
-
 def _is_wanted(seen: Seen, filters: IngestFilters, draft: AssetDraft) -> bool:
-    key = paths.canonical_key(draft.source_path)
-    _judge(key, draft, seen)
-    return _matches(filters, seen, seen.decisions.settle(key, draft))
+    return _matches(filters, seen, seen.decisions.settle(paths.canonical_key(draft.source_path), draft))
 
 
 def _is_meant(absent: Found, seen: Seen, filters: IngestFilters) -> bool:

@@ -9,8 +9,8 @@ import attrs
 import pytest
 from harness import draft, episode
 
-from retrovue_uow import Catalog, Collection, IngestError, Marker, Sidecar, ValidationError
-from retrovue_uow.testing import FakeImporter, snapshot
+from retrovue_uow import Catalog, Collection, IngestError, IngestFilters, Marker, Sidecar, ValidationError
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "kind 'opera' is not one of": {"kind": "opera"},
@@ -47,6 +47,39 @@ def test_a_draft_that_says_what_cannot_be_is_refused_by_name(
     assert isinstance(caught.value.cause, ValidationError)
     assert "odd.mkv" in str(caught.value)
     assert snapshot(catalog) == before
+
+
+@pytest.mark.parametrize("facts", [{"kind": "movie"}, {"title": 5}, {"kind": []}], ids=str)
+def test_an_odd_draft_is_refused_before_filters_are_held_against_it(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, facts: dict[str, Any]
+) -> None:
+    importer.drafts = [episode("Dark", 1, 1), draft("odd.mkv", **facts)]
+
+    with pytest.raises(IngestError, match=r"draft '/media/odd\.mkv'") as caught:
+        catalog.ingest_collection("Shows", IngestFilters("Dark"))
+
+    assert isinstance(caught.value.cause, ValidationError)
+
+
+def test_what_an_enricher_makes_of_a_file_that_the_filters_leave_out_fails_nothing(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
+) -> None:
+    enricher.returns = lambda found: attrs.evolve(found, kind="movie") if "odd" in found.file_path else found
+    importer.drafts = [episode("Dark", 1, 1), draft("odd.mkv")]
+
+    assert catalog.ingest_collection("Shows", IngestFilters("Dark")).created == 1
+
+
+def test_what_the_operator_has_assigned_is_judged_in_place_of_what_the_draft_says(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
+) -> None:
+    importer.drafts = [draft("odd.mkv")]
+    catalog.ingest_collection("Shows")
+    catalog.assign(catalog.assets()[0], kind="movie", title="Dune")
+    enricher.returns = lambda found: attrs.evolve(found, kind="movie")
+
+    assert catalog.ingest_collection("Shows", refresh="all").refreshed == 1
+    assert [(asset.kind, asset.title) for asset in catalog.assets()] == [("movie", "Dune")]
 
 
 def test_a_file_that_is_named_by_a_url_is_refused(catalog: Catalog, collection: Collection, importer: FakeImporter) -> None:
