@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import attrs
 import pytest
 
@@ -201,6 +202,27 @@ def test_snapshots_are_alike_but_for_what_no_two_runs_share(station: Catalog, tm
     assert runs[0] != runs[1]
     assert runs[0].unlikeness(runs[1], known=known) is None
     assert runs[0].unlikeness(before, known=known) is not None
+
+
+def test_a_snapshot_gives_the_rows_of_any_table_and_may_leave_the_journal_out(station: Catalog) -> None:
+    other = apsw.Connection(station.database.path)
+    other.execute('CREATE TABLE "it""s" (id INTEGER PRIMARY KEY); INSERT INTO "it""s" VALUES (2), (1)').fetchall()
+    other.close()
+
+    whole, own = snapshot(station), snapshot(station, journal=False)
+
+    assert whole['it"s'] == own['it"s'] == [(1,), (2,)]
+    assert set(whole.tables) - set(own.tables) == {"unit_of_work", "operation"}
+
+
+def test_an_enricher_that_is_not_available_is_refused_before_anything_is_done(station: Catalog) -> None:
+    enricher = fake_enricher(unavailable=ResourceError("not installed"))
+
+    catalog = Catalog(station.database.path, importers=station.importers, enrichers={"mine": enricher})
+    with catalog, assert_unchanged(catalog), pytest.raises(IngestError, match="not installed"):
+        catalog.ingest_collection("Shows")
+
+    assert enricher.seen == []
 
 
 def test_a_catalogue_in_memory_has_no_snapshot() -> None:
