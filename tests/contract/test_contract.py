@@ -8,6 +8,8 @@ import ast
 import functools
 import inspect
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -490,6 +492,17 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
             del edges[name]
 
     assert not edges
+
+
+def test_a_newcomer_finds_the_room() -> None:
+    wings = Counter(name.partition(".")[0] for name in modules() if "." in name and not name.endswith("__init__"))
+    lines = {
+        path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.rglob("*.py")
+    }
+    is_excepted = re.compile(r"model\.py|cli_?\w*\.py").fullmatch
+
+    assert {wing: count for wing, count in wings.items() if count > 16} == {}
+    assert {path: count for path, count in lines.items() if count > 450 and not is_excepted(path)} == {}
 
 
 def test_no_function_imports_what_is_ours_but_the_command_line_s() -> None:
