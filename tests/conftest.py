@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,15 @@ from proof.hooks import (  # noqa: F401  hooks and fixtures
 
 from retrovue_uow import Catalog, Collection
 from retrovue_uow.testing import FakeEnricher, FakeImporter
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_arrive() -> None:
+    """What `nohup` or a shell starts in the background ignores signals that our tests send, and so do its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
