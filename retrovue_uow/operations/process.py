@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import attrs
 
 from retrovue_uow.errors import AssetProcessingError, ValidationError
-from retrovue_uow.media import plugins, roots, walk
+from retrovue_uow.media import paths, plugins, roots, walk
 from retrovue_uow.model import AssetDraft, AssetProcessingResult, PathMapping, Refresh
 from retrovue_uow.operations.discover import Found, facts_of
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -14,6 +16,7 @@ from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_inside_mapping
 from retrovue_uow.store import assets, decisions
+from retrovue_uow.store.assets import KnownAsset
 
 
 def process_asset(
@@ -60,6 +63,7 @@ def process_asset(
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, roots.Links())
+            _refuse_twin(asset_draft, known)
             draft = walk.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
             fingerprint = plugins.fingerprint(owner.enrichers, [each.enricher for each in enrichers])
             found = Found(key, draft, mapping, facts_of(draft, fingerprint), known)
@@ -90,3 +94,15 @@ def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
             f"{mapping.source_path!r} is mapped to?"
         )
     return found
+
+
+def _refuse_twin(draft: AssetDraft, known: KnownAsset | None) -> None:
+    """Two files whose names differ in Unicode form alone have one key: the one that is known stays the asset."""
+    taken = draft.file_path if known is None else known.facts.file_path
+    if taken == draft.file_path or paths.canonical_key(taken) != paths.canonical_key(draft.file_path):
+        return
+    if os.path.exists(taken) and os.path.exists(draft.file_path) and not os.path.samefile(taken, draft.file_path):
+        raise ValidationError(
+            f"file {paths.with_form(draft.file_path)} differs from {paths.with_form(taken)}, which is the asset, in Unicode "
+            "form alone: rename one of the two"
+        )

@@ -10,7 +10,8 @@ import attrs
 import pytest
 from harness import draft, mounted
 
-from retrovue_uow import AssetDraft, Catalog, Collection, IngestResult
+from retrovue_uow import AssetDraft, AssetProcessingError, Catalog, Collection, IngestResult
+from retrovue_uow.model import Refresh
 from retrovue_uow.testing import FakeImporter
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später.mkv") for form in ("NFC", "NFD"))
@@ -118,3 +119,17 @@ def test_an_asset_whose_recorded_twin_went_counts_as_changed(catalog: Catalog, m
 
     assert (first.created, first.twins) == (1, 1)
     assert (second.changed, second.unchanged, second.missing) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("refresh", [None, "all"])
+def test_a_single_draft_does_not_take_the_place_of_its_twin(
+    catalog: Catalog, collection: Collection, media: Path, refresh: Refresh | None
+) -> None:
+    for name in (COMPOSED, DECOMPOSED):
+        (media / name).write_bytes(b"a file of its own")
+    catalog.process_asset(mounted(named(COMPOSED), str(media)), "Shows")
+
+    with pytest.raises(AssetProcessingError, match=r"\(NFD\) differs from .* \(NFC\), which is the asset"):
+        catalog.process_asset(mounted(named(DECOMPOSED), str(media)), "Shows", refresh=refresh)
+
+    assert [Path(asset.file_path).name for asset in catalog.assets()] == [COMPOSED]
