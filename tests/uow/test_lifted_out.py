@@ -30,7 +30,8 @@ def test_the_wing_alone_keeps_the_promises_of_the_unit_of_work(tmp_path: Path) -
     for name in ("conftest.py", *(f"test_{promise}.py" for promise in PROMISES)):
         shutil.copy(TESTS / name, tests / name)
 
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    ours = {"PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, **ours}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tests), str(tests)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
