@@ -118,8 +118,8 @@ class Database:
             run: Callable[..., apsw.Cursor] = getattr(self.transaction.connection, method)
             # SQLite does not authorise a cached statement again: what a keeper writes, nobody may find there
             rows = run(sql, params, can_cache=not self.transaction.is_keeper).fetchall()
-        except apsw.ConnectionClosedError as error:
-            if self.transaction.reopen():  # another thread has forked since we were admitted; nothing was run
+        except (apsw.ConnectionClosedError, apsw.CursorClosedError) as error:
+            if self.transaction.reopen():  # another thread has forked since we were admitted; outside a unit nothing is written
                 return self._run(method, sql, params)
             raise self.transaction.refusal(error) from error
         except (apsw.Error, UnicodeError, OverflowError, TypeError) as error:
