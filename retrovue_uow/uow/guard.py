@@ -291,15 +291,13 @@ class GuardedConnection:
     def _authorize(self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
         if self._controlling or action == apsw.SQLITE_READ:
             return apsw.SQLITE_OK
-        # Switched off, this setting makes SQLite forget which references are broken; applying a changeset does so itself.
-        is_forgetting = (
-            (first or "").lower() == "defer_foreign_keys" and (second or "").lower() in _OFF and not self.is_applying
-        )
+        setting = (first or "").lower() if action == apsw.SQLITE_PRAGMA else None
         denied = (
             action in _DENIED
             or (action == apsw.SQLITE_SAVEPOINT and (not self.units or (second or "").startswith(OURS)))
-            or (action == apsw.SQLITE_PRAGMA and second is not None and (first or "").lower() in _GUARDED_PRAGMAS)
-            or (action == apsw.SQLITE_PRAGMA and is_forgetting)
+            or (setting in _GUARDED_PRAGMAS and second is not None)
+            # Switched off, this one makes SQLite forget which references are broken; applying a changeset does so itself.
+            or (setting == "defer_foreign_keys" and (second or "").lower() in _OFF and not self.is_applying)
             or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
         )
         refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database)
