@@ -55,6 +55,9 @@ def test_of_processes_that_open_a_catalogue_at_once_each_has_it(tmp_path: Path, 
     with ExitStack() as ended:
         openers = [ended.enter_context(opener()) for _ in range(PROCESSES)]
         open_at_once(openers, tmp_path, is_older, size)
+        for each in openers:
+            each.communicate(timeout=30)
+            assert each.returncode == 0
 
 
 def open_at_once(openers: list[subprocess.Popen[str]], tmp_path: Path, is_older: bool, size: Size) -> None:
