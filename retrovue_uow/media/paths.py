@@ -101,6 +101,11 @@ def with_form(path: str) -> str:
     return f"{path!r} ({form})"
 
 
+def are_twins(path: str, other: str) -> bool:
+    """Whether two paths differ, and in Unicode form alone."""
+    return path != other and unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", other)
+
+
 def reason(error: OSError | None) -> str:
     """What the operating system says, without the path."""
     return (error and error.strerror) or str(error)

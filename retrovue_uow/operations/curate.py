@@ -353,7 +353,7 @@ def rename_title(
     """Call a show or movie otherwise. Files that name it as before are still its own.
 
     Pre-conditions:
-        - The title exists, and no other one of its kind has the new name and year.
+        - The title exists, and no other one of its kind has the new name and year, in whatever case.
 
     Post-conditions:
         - The title has the new name and year; its seasons, episodes and assets are as they were.

@@ -173,17 +173,19 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Reque
 
 def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found], list[Found]]:
     """The files that are there, with the size and mtime that the importer left out; and those that the disk has not."""
-    bare = [each for each in met if None in each.facts]
-    there = {id(each): each for each in met}
+    answers = iter(walk.on_disk([each.draft for each in met if None in each.facts]))
+    there: list[Found] = []
     absent: list[Found] = []
-    for each, draft in zip(bare, walk.on_disk([each.draft for each in bare]), strict=True):
-        if draft is None:
-            absent.append(there.pop(id(each)))
+    for each in met:
+        if None not in each.facts:
+            there.append(each)
+        elif (draft := next(answers)) is None:
+            absent.append(each)
         else:
             validate_draft_place(draft, collection)
             facts = each.facts._replace(size=draft.size, mtime_ns=draft.mtime_ns)
-            there[id(each)] = attrs.evolve(each, draft=draft, facts=facts)
-    return list(there.values()), absent
+            there.append(attrs.evolve(each, draft=draft, facts=facts))
+    return there, absent
 
 
 def split(
@@ -209,7 +211,7 @@ def split(
             taken = found[key].draft.file_path
         for other in alike:
             path = other.draft.file_path
-            if path != taken and unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", taken):
+            if paths.are_twins(path, taken):
                 twins.append(f"{paths.with_form(path)} beside {paths.with_form(taken)}")
             else:
                 duplicates.append(key)

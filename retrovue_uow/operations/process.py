@@ -25,7 +25,8 @@ def process_asset(
     """Enrich one draft and write it into a collection, even while others work on that collection.
 
     Pre-conditions:
-        - The draft is sound, and its file is there, below a path mapping of the collection without leaving it by a link.
+        - The draft is sound, and its file is there, below a path mapping of the collection without leaving it by a link. No
+          other file is the asset whose name differs in Unicode form alone.
         - The collection exists and is enabled, and the mapped folder can be read.
         - The collection's enrichers are available.
 
@@ -63,8 +64,9 @@ def process_asset(
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, roots.Links())
-            _refuse_twin(asset_draft, known)
-            draft = walk.with_sidecars(_there(asset_draft, mapping), mapping.local_path)
+            draft = _there(asset_draft, mapping)
+            _refuse_twin(draft, known)
+            draft = walk.with_sidecars(draft, mapping.local_path)
             fingerprint = plugins.fingerprint(owner.enrichers, [each.enricher for each in enrichers])
             found = Found(key, draft, mapping, facts_of(draft, fingerprint), known)
             if found.is_due(refresh):
@@ -99,9 +101,7 @@ def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
 def _refuse_twin(draft: AssetDraft, known: KnownAsset | None) -> None:
     """Two files whose names differ in Unicode form alone have one key: the one that is known stays the asset."""
     taken = draft.file_path if known is None else known.facts.file_path
-    if taken == draft.file_path or paths.canonical_key(taken) != paths.canonical_key(draft.file_path):
-        return
-    if os.path.exists(taken) and os.path.exists(draft.file_path) and not os.path.samefile(taken, draft.file_path):
+    if paths.are_twins(draft.file_path, taken) and os.path.exists(taken) and not os.path.samefile(taken, draft.file_path):
         raise ValidationError(
             f"file {paths.with_form(draft.file_path)} differs from {paths.with_form(taken)}, which is the asset, in Unicode "
             "form alone: rename one of the two"

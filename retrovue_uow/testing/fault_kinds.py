@@ -176,9 +176,8 @@ class MovedFiles:
         kept, complaint = f"{path}.kept", None
 
         def move(injection: Injection) -> None:
-            with closing(
-                apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-            ) as source:  # others see in it what is committed
+            # Another connection sees what is committed, and copies that.
+            with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
                 source.execute("VACUUM INTO ?", (kept,)).fetchall()
             for suffix in _SUFFIXES:
                 with suppress(FileNotFoundError):

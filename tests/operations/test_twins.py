@@ -22,6 +22,15 @@ def named(name: str) -> AssetDraft:
     return draft(name, kind="bumper", size=1000, mtime_ns=5)
 
 
+def make_both(folder: Path) -> None:
+    """Two files that look the same, under both names."""
+    for name in (COMPOSED, DECOMPOSED):
+        (folder / name).touch()
+        os.utime(folder / name, ns=(1, 1))
+    if len(list(folder.glob("*.mkv"))) == 1:
+        pytest.skip("this file system takes both names for one")
+
+
 def twins(result: IngestResult) -> tuple[int, int, int]:
     assert result.discovered == result.created + result.unchanged + result.changed + result.twins + result.duplicates
     return result.created, result.twins, result.duplicates
@@ -89,10 +98,7 @@ def test_a_name_that_is_not_on_the_disk_is_no_twin(
 
 
 def test_twins_on_a_disk_are_told_at_every_look(catalog: Catalog, media: Path) -> None:
-    for name in (COMPOSED, DECOMPOSED):
-        (media / name).touch()
-    if len(list(media.glob("*.mkv"))) == 1:
-        pytest.skip("this file system takes both names for one")
+    make_both(media)
     catalog.add_source("disk")
     catalog.add_collection("disk", "Disk", path_mappings={str(media): str(media)})
 
@@ -104,11 +110,7 @@ def test_twins_on_a_disk_are_told_at_every_look(catalog: Catalog, media: Path) -
 
 
 def test_an_asset_whose_recorded_twin_went_counts_as_changed(catalog: Catalog, media: Path) -> None:
-    for name in (COMPOSED, DECOMPOSED):
-        (media / name).touch()
-        os.utime(media / name, ns=(1, 1))
-    if len(list(media.glob("*.mkv"))) == 1:
-        pytest.skip("this file system takes both names for one")
+    make_both(media)
     catalog.add_source("disk")
     catalog.add_collection("disk", "Disk", path_mappings={str(media): str(media)})
     first = catalog.ingest_collection("Disk")
@@ -125,8 +127,7 @@ def test_an_asset_whose_recorded_twin_went_counts_as_changed(catalog: Catalog, m
 def test_a_single_draft_does_not_take_the_place_of_its_twin(
     catalog: Catalog, collection: Collection, media: Path, refresh: Refresh | None
 ) -> None:
-    for name in (COMPOSED, DECOMPOSED):
-        (media / name).write_bytes(b"a file of its own")
+    make_both(media)
     catalog.process_asset(mounted(named(COMPOSED), str(media)), "Shows")
 
     with pytest.raises(AssetProcessingError, match=r"\(NFD\) differs from .* \(NFC\), which is the asset"):
