@@ -281,10 +281,10 @@ def add_bumper(db: Database, like: str) -> None:
     """An asset that nothing holds up and that holds nothing up, so that it may come and go."""
     db.execute(
         """
-        INSERT INTO asset
-        SELECT ?, collection_id, path_mapping_id, '/media/bumper.mkv', '/bumper.mkv', 'bumper', state, approved, size, mtime_ns,
-               sidecars, enrichers, duration_ms, container, video_codec, audio_codec, width, height, missing_since, created_at,
-               updated_at
+        INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved, duration_ms,
+                           sidecars, enrichers, created_at, updated_at)
+        SELECT ?, collection_id, path_mapping_id, '/media/bumper.mkv', '/bumper.mkv', 'bumper', state, approved, duration_ms,
+               sidecars, enrichers, created_at, updated_at
           FROM asset
          WHERE id = ?
         """,
