@@ -38,10 +38,9 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
     with catalog.operation(UNDO, UndoError, dry_run=dry_run, unit_id=as_stored(unit_id)) as op:
         with op.preflight() as db:
             unit = undoing.validate_unit_exists(db, unit_id)
-            changeset = undoing.validate_unit_can_be_undone(db, unit)
-            undoing.validate_rows_are_as_left(db, unit, changeset)
-            inverse = changeset.inverted()
-            ids = checks.above(db, changeset, "collection")
+            inverse = undoing.validate_unit_can_be_undone(db, unit)
+            undoing.validate_rows_are_as_left(db, unit, inverse)
+            ids = checks.above(db, inverse, "collection")
             for collection in collections.collections(db):
                 if collection.id in ids:
                     preflight.validate_no_conflicting_operations(op, collection)
@@ -53,7 +52,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             undoing.validate_no_later_decision(db, unit, inverse)
             settled = curate.settle(db)
         with op.postvalidation() as db:
-            undoing.validate_nothing_hangs_loose(db, unit, changeset)
+            undoing.validate_nothing_hangs_loose(db, unit, inverse)
             integrity.validate_database_consistency(db)
         return op.finish(
             UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations), settled=tuple(settled))

@@ -27,19 +27,19 @@ def validate_unit_exists(db: Database, unit_id: object) -> JournalUnit:
 
 @rule
 def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
-    """The unit changed something, is not undone already, and its record is there, whole, and fits the tables."""
+    """What undoes the unit, which changed something and is not undone, and whose record is there, whole, and fits the tables."""
     if unit.undone_by is not None:
         raise ValidationError(f"unit {unit.id!r} was undone already, by unit {unit.undone_by!r}: undo that one to have it back")
-    changeset = journal.recorded(db, unit)
-    if not changeset:
+    inverse = journal.recorded(db, unit, inverted=True)
+    if not inverse:
         raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
-    return changeset
+    return inverse
 
 
 @rule
-def validate_rows_are_as_left(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
+def validate_rows_are_as_left(db: Database, unit: JournalUnit, inverse: Changeset) -> None:
     """No row that the unit changed was changed since, not even in other columns, which SQLite would not compare."""
-    updated = {table: keys for table, changed in changeset.keys.changed.items() if (keys := changed.get("UPDATE"))}
+    updated = {table: keys for table, changed in inverse.keys.changed.items() if (keys := changed.get("UPDATE"))}
     since = journal.changed_since(db, unit) if updated else []
     for table, keys in updated.items():
         changed_since = set[Key]().union(*(keys for each in since for keys in each.keys.changed[table].values()))
@@ -89,19 +89,19 @@ def validate_no_later_decision(db: Database, unit: JournalUnit, inverse: Changes
 
 
 @rule
-def validate_nothing_hangs_loose(db: Database, unit: JournalUnit, changeset: Changeset) -> None:
+def validate_nothing_hangs_loose(db: Database, unit: JournalUnit, inverse: Changeset) -> None:
     """No row that goes has got children since, and every row that comes back finds what it refers to."""
     broken = checks.broken_references(db)
     if not broken:
         return
-    reasons = list(dict.fromkeys(reason for each in broken[:_SHOWN] for reason in _loose(db, unit, changeset, each)))
+    reasons = list(dict.fromkeys(reason for each in broken[:_SHOWN] for reason in _loose(db, unit, inverse, each)))
     listed = some(reasons, of=len(broken))
     raise ValidationError(f"unit {unit.id!r} cannot be undone, and nothing was changed: {listed}", violations=broken)
 
 
-def _loose(db: Database, unit: JournalUnit, changeset: Changeset, broken: Violation) -> Iterator[str]:
+def _loose(db: Database, unit: JournalUnit, inverse: Changeset, broken: Violation) -> Iterator[str]:
     row = rows.named(db, broken.subject, broken.id)
-    if row.key not in changeset.keys.changed[row.table]["DELETE"]:
+    if row.key not in inverse.keys.changed[row.table]["INSERT"]:
         yield f"below what it added there is more now, {row}{_since(db, unit, row)}"
         return
     for table, key in checks.missing_parents(db, broken.subject, broken.id):

@@ -179,8 +179,8 @@ def recorded_units(db: Database, *, after: str | None, table: str | None) -> lis
     return _units(db, rows)
 
 
-def recorded(db: Database, unit: JournalUnit) -> Changeset:
-    """The changeset of a unit.
+def recorded(db: Database, unit: JournalUnit, *, inverted: bool = False) -> Changeset:
+    """The changeset of a unit, or the one that undoes it.
 
     Raises:
         ValidationError: Its record has expired or is damaged, or the tables have another shape now.
@@ -189,7 +189,7 @@ def recorded(db: Database, unit: JournalUnit) -> Changeset:
     reshaped = reshaped_since(db, unit)
     if reshaped:
         raise ValidationError(f"table {reshaped[0]!r} has another shape now than when unit {unit.id!r} was recorded")
-    changeset = _read(db, unit)
+    changeset = _read(db, unit).inverted() if inverted else _read(db, unit)
     changeset.require_fitting()
     return changeset
 

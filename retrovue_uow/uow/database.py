@@ -149,11 +149,18 @@ class Database:
         broken: they must be searched.
         """
         self.transaction.admit()
-        self.transaction.is_applying = True
+        self.transaction.has_applied = self.transaction.is_applying = True
         try:
             apsw.Changeset.apply(changeset, self.connection, conflict=conflict, flags=apsw.SQLITE_CHANGESETAPPLY_FKNOACTION)
         finally:
             self.transaction.is_applying = False
+
+    @property
+    def has_enforced_references(self) -> bool:
+        """Whether SQLite itself has enforced every reference so far in the open unit, so that none need be searched."""
+        ((is_deferring,),) = self.execute("PRAGMA defer_foreign_keys")  # which stays on until the unit ends
+        deferred, _ = self.connection.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)
+        return not (self.transaction.has_applied or is_deferring or deferred)
 
     @contextmanager
     def as_keeper(self) -> Iterator[None]:

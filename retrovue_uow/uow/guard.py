@@ -116,7 +116,7 @@ class GuardedConnection:
         self.units: list[OpenUnit] = []
         self.owner = Owner()
         self.altered: Altered | None = None
-        self.is_applying = False
+        self.is_applying = self.has_applied = False
         self.guard = Guard()
         self.is_keeper = False
         self._read_only_blocks = 0

@@ -88,6 +88,7 @@ class Transaction(GuardedConnection):
         self._rollbacks_at_begin = self.rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
+        self.has_applied = False
         for hook in self.after_begin:
             hook()
 

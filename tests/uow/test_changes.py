@@ -13,6 +13,7 @@ from harness import changed
 from retrovue_uow import (
     Catalog,
     Collection,
+    ConstraintError,
     ContractError,
     Database,
     ResourceError,
@@ -244,7 +245,7 @@ class TestApplying:
     def test_in_a_read_only_block_it_is_refused(self, shelves: Database) -> None:
         undo = recorded(shelves, "DELETE FROM tape").inverted()
 
-        with pytest.raises(ContractError, match="refused"), shelves.session(), shelves.read_only():
+        with pytest.raises(ContractError, match="read-only phase cannot write"), shelves.session(), shelves.read_only():
             undo.apply(shelves)
 
         assert tapes(shelves) == []
@@ -288,6 +289,101 @@ class TestApplying:
 
         assert alone == undo
         assert (row.old, row.new) == (None, {"name": "Alien", "shelf_id": 1, "minutes": 200})
+
+
+class TestBringingBack:
+    """Rows that only come back are written parents first, with their references enforced; else a changeset is applied."""
+
+    def test_sqlite_enforces_the_references_of_rows_that_only_come_back(self, shelves: Database) -> None:
+        before = shelves.execute("SELECT * FROM tape JOIN shelf ON shelf.id = shelf_id ORDER BY name")
+        undo = recorded(shelves, "DELETE FROM tape", "DELETE FROM shelf").inverted()
+
+        with shelves.session() as db:
+            recording = Recording(db, db.shape)
+            assert recording.apply(undo) is None
+            assert db.has_enforced_references
+            assert recording.changeset() == undo
+            recording.close()
+
+        assert shelves.execute("SELECT * FROM tape JOIN shelf ON shelf.id = shelf_id ORDER BY name") == before
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            ["DELETE FROM tape", "INSERT INTO mark VALUES (7)"],
+            ["DELETE FROM tape", "UPDATE shelf SET room = 'loft' WHERE id = 1"],
+        ],
+        ids=["another one goes", "another one changes"],
+    )
+    def test_of_other_changes_the_references_are_to_be_searched(self, shelves: Database, statements: list[str]) -> None:
+        undo = recorded(shelves, *statements).inverted()
+
+        with shelves.session() as db:
+            assert undo.apply(db) is None
+            assert not db.has_enforced_references
+
+        assert tapes(shelves) == ["Alien", "Brazil", "Tron"]
+        with shelves.session() as db:
+            assert db.has_enforced_references
+
+    @pytest.mark.parametrize(
+        ("in_the_way", "kind"),
+        [("INSERT INTO tape VALUES ('Alien', 3, 1)", "there"), ("INSERT INTO film VALUES (9, 'Brazil')", "refused")],
+    )
+    def test_what_is_in_the_way_is_named_and_nothing_of_the_attempt_stays(
+        self, shelves: Database, in_the_way: str, kind: str
+    ) -> None:
+        with shelves.session() as db:
+            db.execute("CREATE TABLE film (id INTEGER PRIMARY KEY, name TEXT UNIQUE) STRICT")
+            db.execute("INSERT INTO film VALUES (1, 'Brazil')")
+        undo = recorded(shelves, "DELETE FROM tape", "DELETE FROM film").inverted()
+
+        with shelves.session() as db:
+            db.execute(in_the_way)
+            before = db.execute("SELECT * FROM tape"), db.execute("SELECT * FROM film")
+            conflict = undo.apply(db)
+            assert (db.execute("SELECT * FROM tape"), db.execute("SELECT * FROM film")) == before
+
+        assert conflict is not None
+        assert conflict.kind == kind
+
+    def test_a_row_whose_parent_is_gone_comes_back_for_the_search_to_find(self, shelves: Database) -> None:
+        undo = recorded(shelves, "DELETE FROM tape").inverted()
+
+        with pytest.raises(ConstraintError), shelves.session() as db:
+            db.execute("DELETE FROM shelf WHERE id = 2")
+            assert undo.apply(db) is None
+            assert not db.has_enforced_references
+            db.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)  # so that COMMIT looks at all references
+
+        assert tapes(shelves) == []
+
+    def test_rows_that_refer_to_each_other_and_keys_of_several_types_come_back(self, shelves: Database) -> None:
+        with shelves.session() as db:
+            db.execute("CREATE TABLE reel (id INTEGER PRIMARY KEY, next INTEGER REFERENCES reel (id)) STRICT")
+            db.execute("CREATE TABLE note (key PRIMARY KEY NOT NULL, text)")
+            db.execute("INSERT INTO reel VALUES (2, NULL), (1, 2)")
+            db.execute("INSERT INTO note VALUES ('a', 1), (2, 'b'), (x'00', 2.5), (0.5, NULL)")
+        rows = [shelves.execute("SELECT * FROM reel"), shelves.execute("SELECT * FROM note ORDER BY key")]
+        of_reels = recorded(shelves, "UPDATE reel SET next = NULL", "DELETE FROM reel").inverted()
+        of_notes = recorded(shelves, "DELETE FROM note").inverted()
+
+        with shelves.session() as db:
+            assert of_reels.apply(db) is None
+            assert of_notes.apply(db) is None
+
+        assert [shelves.execute("SELECT * FROM reel"), shelves.execute("SELECT * FROM note ORDER BY key")] == rows
+
+    def test_references_that_are_deferred_are_not_enforced_yet(self, shelves: Database) -> None:
+        with shelves.session() as db:
+            db.execute("CREATE TABLE loan (id INTEGER PRIMARY KEY, tape TEXT REFERENCES tape DEFERRABLE INITIALLY DEFERRED)")
+        with shelves.session() as db:
+            db.execute("INSERT INTO loan VALUES (1, 'Dune')")
+            assert not db.has_enforced_references
+            db.execute("INSERT INTO tape VALUES ('Dune', 1, 137)")
+            assert db.has_enforced_references
+            db.execute("PRAGMA defer_foreign_keys = on")
+            assert not db.has_enforced_references
 
 
 def test_where_sqlite_cannot_record_it_is_said(shelves: Database, monkeypatch: pytest.MonkeyPatch) -> None:
