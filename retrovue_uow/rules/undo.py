@@ -27,7 +27,7 @@ def validate_unit_exists(db: Database, unit_id: object) -> JournalUnit:
 
 @rule
 def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
-    """What undoes the unit, which changed something and is not undone, and whose record is there, whole, and fits the tables."""
+    """What undoes the unit, which changed something and is not undone; its record is there, whole, and fits the tables."""
     if unit.undone_by is not None:
         raise ValidationError(f"unit {unit.id!r} was undone already, by unit {unit.undone_by!r}: undo that one to have it back")
     inverse = journal.recorded(db, unit, inverted=True)

@@ -6,7 +6,7 @@ Touched are the rows that a changeset changed, those that they refer to, and tho
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import attrs
@@ -26,7 +26,9 @@ CREATE TEMP TABLE IF NOT EXISTS touched (
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
-_TOUCHED = "WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
+_TOUCHED = "main.{} WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
+_MOSTLY_TOUCHED = _TOUCHED.replace("main.{}", "(SELECT * FROM main.{} WHERE subject = ?1 LIMIT -1)")
+"""The same where it is faster to judge every row, and see then whether one that breaks a rule was touched."""
 _COMPARED = ("title_spelling",)
 """Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
 REFERENCES = "foreign_key"
@@ -38,11 +40,11 @@ class CheckScope:
     """Which rows the rules look at, and which rules have looked.
 
     Attributes:
-        subjects: The tables that have rows in `temp.touched`.
+        subjects: The tables that have rows in `temp.touched`, and whether at least half of their rows are there.
         judged: Names of the rule views that were asked about all of those rows.
     """
 
-    subjects: list[str]
+    subjects: Mapping[str, bool]
     judged: set[str] = attrs.field(factory=set)
 
     @property
@@ -65,26 +67,28 @@ def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Vi
     """The rows that break one of `rules`, or any rule: those of them that were touched, where the rules are narrowed."""
     scope = db.scope
     if not isinstance(scope, CheckScope):
-        return _violations(db, rules, "")
-    found = [violation for subject in scope.subjects for violation in _violations(db, rules, _TOUCHED, subject)]
+        return _violations(db, rules, "main.{}")
+    found: list[Violation] = []
+    for subject, is_mostly_touched in scope.subjects.items():
+        found += _violations(db, rules, _MOSTLY_TOUCHED if is_mostly_touched else _TOUCHED, subject)
     scope.judged.update(rules)
     return found
 
 
 def all_violations(db: Database) -> list[Violation]:
     """The rows that break any rule, in the whole catalogue."""
-    return _violations(db, ("violation",), "")
+    return _violations(db, ("violation",), "main.{}")
 
 
 def asset_violations(db: Database, rules: Collection[str], asset_id: str) -> list[Violation]:
     """The violations of one asset, served by its key."""
-    return _violations(db, rules, "WHERE subject = 'asset' AND id = ?", asset_id)
+    return _violations(db, rules, "main.{} WHERE subject = 'asset' AND id = ?", asset_id)
 
 
-def _violations(db: Database, rules: Collection[str], where: str, *params: str) -> list[Violation]:
+def _violations(db: Database, rules: Collection[str], rows_of: str, *params: str) -> list[Violation]:
     found: list[Violation] = []
     for rule in rules:
-        rows = db.execute(f"SELECT rule, subject, id, detail FROM main.{rule} {where}", params)  # noqa: S608  names, not input
+        rows = db.execute(f"SELECT rule, subject, id, detail FROM {rows_of.format(rule)}", params)  # noqa: S608  names, not input
         found.extend(Violation(*map(str, row)) for row in rows)
     return found
 
@@ -92,11 +96,13 @@ def _violations(db: Database, rules: Collection[str], where: str, *params: str) 
 def broken_references(db: Database) -> list[Violation]:
     """Rows whose foreign key points at nothing: those of them that were touched, where the rules are narrowed.
 
-    SQLite's own count of what a unit has broken is no answer: applying a changeset, or `PRAGMA defer_foreign_keys`, resets it.
+    SQLite's own count of what a unit has broken is no answer once a changeset was applied, which resets it.
     """
     if not isinstance(db.scope, CheckScope):
         return all_broken_references(db)
     db.scope.judged.add(REFERENCES)
+    if db.has_enforced_references:
+        return []
     return _broken_references(db, db.scope.subjects, only_touched=True)
 
 
@@ -154,8 +160,12 @@ def _broken(table: str, key: Key | None, parent: str) -> Violation:
     return Violation(REFERENCES, table, str(shown), detail)
 
 
-def touch(db: Database, changeset: Changeset) -> list[str]:
-    """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others: their tables."""
+def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
+    """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others.
+
+    Returns:
+        Their tables, and whether they are at least half of the table's rows.
+    """
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
     keys, shape = changeset.keys, changeset.shape
@@ -169,7 +179,12 @@ def touch(db: Database, changeset: Changeset) -> list[str]:
     for table in _COMPARED:
         if keys.changed[table]["UPDATE"] or keys.changed[table]["DELETE"]:
             _add(db, f"SELECT ?, id, '' FROM {table}", None, table)  # noqa: S608  the names are those above
-    return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
+    is_mostly_touched: dict[str, bool] = {}
+    for table, count in db.execute("SELECT subject, count(*) FROM temp.touched GROUP BY subject"):
+        up_to = f"SELECT count(*) FROM (SELECT 1 FROM main.{quoted(table)} LIMIT ?)"  # noqa: S608  the names are the schema's
+        ((rows,),) = db.execute(up_to, (2 * count + 1,))
+        is_mostly_touched[table] = rows <= 2 * count
+    return is_mostly_touched
 
 
 def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:

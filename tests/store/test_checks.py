@@ -95,6 +95,24 @@ class TestRules:
             }
             assert len(checks.all_violations(unit)) == 4
 
+    def test_where_most_rows_of_a_table_were_touched_no_other_one_is_told_of(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = [movie(f"Part {number}", 1979) for number in range(9)]
+        catalog.ingest_collection(collection.name)
+        with catalog.session() as db:
+            db.set_rollback_only("a test looks at what would be")
+            db.execute("DELETE FROM movie_asset")
+            found = {}
+            for most in (True, False):
+                touching = "UPDATE asset SET width = ifnull(width, 0) + 1 WHERE (canonical_key GLOB '*Part [0-5] *') = ?"
+                with narrowed(db, touching.replace("?", str(int(most)))) as narrowing:
+                    assert narrowing.subjects["asset"] is most
+                    found[most] = checks.violations(db, ["asset_without_movie"])
+
+            assert [len(found[most]) for most in (True, False)] == [6, 3]
+            assert {*found[True], *found[False]} == {*checks.violations(db, ["asset_without_movie"])}
+
     def test_an_asset_can_be_judged_alone(self, unit: Database) -> None:
         unit.execute("DELETE FROM movie_asset")
 
@@ -118,7 +136,7 @@ class TestWhetherAllWasJudged:
         ids=["all at once", "each", "more", "one left out", "references only", "rules at once only", "each rule only"],
     )
     def test_it_takes_the_references_and_every_rule(self, judged: set[str], *, is_all: bool) -> None:
-        assert checks.CheckScope([], judged).has_judged_all is is_all
+        assert checks.CheckScope({}, judged).has_judged_all is is_all
 
 
 class TestReferences:
@@ -237,7 +255,7 @@ class TestFilling:
 
         with checks.narrowed(rooms, changed(rooms, "INSERT INTO room VALUES (40, 'loft')")) as narrowing:
             assert rooms.scope is narrowing
-            assert narrowing.subjects == ["room"]
+            assert list(narrowing.subjects) == ["room"]
 
         assert rooms.scope is None
 
