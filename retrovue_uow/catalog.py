@@ -202,22 +202,31 @@ class Catalog(OpenCatalog):
         state: AssetState | None = None,
         missing: bool | None = None,
         title: str | None = None,
+        limit: int | None = None,
+        after: Asset | None = None,
     ) -> list[Asset]:
         """The assets of a collection, or of all, by path; each argument given narrows them down.
 
         Args:
             missing: True: only those whose files were looked for and not found; False: only the others.
             title: A show or movie as it is printed, or its id.
+            limit: No more than the first so many; as in `select`.
+            after: Only those that come after this one; as in `select`.
         """
-        return self.select(AssetSelector(collection=collection, kind=kind, state=state, missing=missing, title=title))
+        selector = AssetSelector(collection=collection, kind=kind, state=state, missing=missing, title=title)
+        return self.select(selector, limit=limit, after=after)
 
-    def select(self, selector: AssetSelector) -> list[Asset]:
+    def select(self, selector: AssetSelector, *, limit: int | None = None, after: Asset | None = None) -> list[Asset]:
         """The assets that a selector describes, by collection and path; every verb takes the same selectors.
 
+        Args:
+            limit: No more than the first so many, so that a large catalogue can be read page by page.
+            after: Only those that come after this one, the last of the page before; it need not be there any more.
+
         Raises:
-            ValidationError: The selector makes no sense, or its title is none or ambiguous.
+            ValidationError: The selector, limit or `after` makes no sense, or its title is none or ambiguous.
         """
-        return select.matching(self.database, selector)
+        return select.matching(self.database, selector, limit=limit, after=after)
 
     def schedulable_assets(self, collection: str | None = None) -> list[Asset]:
         """The assets that may go on the air, of a collection or of all: ready, approved, not missing.

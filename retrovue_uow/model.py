@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -598,6 +599,10 @@ class CheckReport:
 def printed_title(name: str, year: int | None) -> str:
     """A title as listings print it: with its year, where that is known."""
     return f"{name} ({year})" if year else name
+
+
+PRINTED_TITLE = re.compile(r"(.*\S) \(([0-9]{4})\)")
+"""The name and year of a title as listings print it."""
 
 
 def folded(text: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 
 import attrs
@@ -12,6 +11,7 @@ import attrs
 from retrovue_uow.errors import CurationError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.model import (
+    PRINTED_TITLE,
     Asset,
     AssetDraft,
     AssetKind,
@@ -28,13 +28,12 @@ from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft
 from retrovue_uow.store import assets as asset_rows
 from retrovue_uow.store import collections, decisions, journal, titles
+from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.store.recorder import library_version
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
-
-_PRINTED_TITLE = re.compile(r"(.*\S) \(([0-9]{4})\)")
 
 
 def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
@@ -53,13 +52,12 @@ def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None =
     """
     return _decide(
         catalog,
-        "asset_approve",
+        "approve",
         assets,
         expect_assets=expect_assets,
         dry_run=dry_run,
         require=curation.validate_ready,
         is_so=lambda asset: asset.approved,
-        changes=(asset_rows.approve,),
     )
 
 
@@ -80,12 +78,11 @@ def withdraw_approval(
     """
     return _decide(
         catalog,
-        "asset_withdraw_approval",
+        "withdraw_approval",
         assets,
         expect_assets=expect_assets,
         dry_run=dry_run,
         is_so=lambda asset: not asset.approved,
-        changes=(asset_rows.withdraw_approvals,),
     )
 
 
@@ -105,13 +102,12 @@ def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = 
     """
     return _decide(
         catalog,
-        "asset_retire",
+        "retire",
         assets,
         expect_assets=expect_assets,
         dry_run=dry_run,
         require=lambda found: curation.validate_not_protected(catalog.protections, found),
         is_so=lambda asset: asset.state == "retired",
-        changes=(asset_rows.retire, decisions.retire),
     )
 
 
@@ -133,37 +129,38 @@ def reinstate(
     """
     return _decide(
         catalog,
-        "asset_reinstate",
+        "reinstate",
         assets,
         expect_assets=expect_assets,
         dry_run=dry_run,
         require=curation.validate_retired,
         is_so=lambda asset: asset.state != "retired",
-        changes=(asset_rows.reinstate, decisions.reinstate),
     )
 
 
 def _decide(
     catalog: OpenCatalog,
-    name: str,
+    decision: Decision,
     assets: Assets,
     *,
     expect_assets: int | None,
     dry_run: bool,
     is_so: Callable[[Asset], bool],
-    changes: tuple[Callable[[Database, list[str]], None], ...],
     require: Callable[[Sequence[Asset]], None] = lambda _: None,
 ) -> CurationResult:
     """What every decision that needs no more said has in common."""
     choice = chosen(assets)
-    with catalog.operation(name, CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets) as op:
+    with catalog.operation(
+        f"asset_{decision}", CurationError, dry_run=dry_run, assets=described(choice), expect_assets=expect_assets
+    ) as op:
         with op.preflight() as db:
             found = selected(db, choice, expect_assets=expect_assets)
             require(found)
             to_change = [asset for asset in found if not is_so(asset)]
         with op.execution() as db:
-            for change in changes:
-                change(db, [asset.id for asset in to_change])
+            ids = [asset.id for asset in to_change]
+            asset_rows.decide(db, decision, ids)
+            decisions.decide(db, decision, ids)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(_result(found, to_change))
@@ -224,9 +221,9 @@ def assign(
             meant = {kind: _title_said(db, kind, said) for kind in {said.kind or asset.kind for asset in found}}
             identities = [_identity_of(asset, said, meant, owners[asset.collection_id]) for asset in found]
         with op.execution() as db:
-            hierarchy = Hierarchy(db)
-            pairs = zip(found, identities, strict=True)
-            changed = [asset for asset, identity in pairs if _assign(db, hierarchy, asset, identity)]
+            for asset, identity in zip(found, identities, strict=True):
+                decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
+            changed = _be(db, zip(found, identities, strict=True))
         with op.postvalidation() as db:
             integrity.validate_hierarchy_integrity(db)
             integrity.validate_all_relationships(db)
@@ -251,12 +248,11 @@ def unassign(
     decided = cache(partial(decisions.decisions, catalog.database))
     return _decide(
         catalog,
-        "asset_unassign",
+        "unassign",
         assets,
         expect_assets=expect_assets,
         dry_run=dry_run,
         is_so=lambda asset: asset.canonical_key not in decided(asset.collection_id).assignments,
-        changes=(decisions.remove_assignments, asset_rows.mark_stale),
     )
 
 
@@ -304,7 +300,7 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
     if said.year is not None or not isinstance(said.title, str):
         return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
     meant = decisions.meant_by(db, said.title)
-    of_kind = [(each.name, each.year) for each in titles.titles(db) if each.kind == title_kind_of(kind)]
+    of_kind = [(each.name, each.year) for each in titles.names(db) if each.kind == title_kind_of(kind)]
     printed = [each for each in of_kind if folded(printed_title(*each)) == folded(said.title)]
     alike = printed if len(printed) == 1 else [each for each in of_kind if folded(each[0]) in meant]
     if len(alike) > 1:
@@ -312,7 +308,7 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
         raise ValidationError(f"title {said.title!r} is ambiguous: name one of {listed}, or give a year (0: not known)")
     if alike:
         return alike[0]
-    as_printed = _PRINTED_TITLE.fullmatch(said.title)  # a new one, called as listings will print it
+    as_printed = PRINTED_TITLE.fullmatch(said.title)  # a new one, called as listings will print it
     name, year = (as_printed[1], int(as_printed[2])) if as_printed else (said.title, None)
     return _as_spelled(db, kind, name, year)
 
@@ -322,7 +318,7 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
     title_kind = title_kind_of(kind)
     if title_kind is None or not isinstance(title, str):
         return title, year
-    there = [each[1] for each in titles.titles_called(db, {folded(title)}) if each[::2] == (title_kind, year)]
+    there = [each.name for each in titles.titles_called(db, {folded(title)}) if (each.kind, each.year) == (title_kind, year)]
     if there:
         return title if title in there else there[0], year
     return decisions.spellings(db).get((title_kind, title, year), (title, year))
@@ -332,19 +328,23 @@ def _draft(asset: Asset, identity: Identity) -> AssetDraft:
     return AssetDraft(asset.file_path, asset.canonical_key, **attrs.asdict(identity))
 
 
-def _assign(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> bool:
-    """Whether the asset is something else now than before."""
-    decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
-    draft = _draft(asset, identity)
-    if write.identity(asset) == write.identity(draft) and draft.episode_title in (None, asset.episode_title):
-        return False
-    _be(db, hierarchy, asset, identity)
-    return True
-
-
-def _be(db: Database, hierarchy: Hierarchy, asset: Asset, identity: Identity) -> None:
-    asset_rows.set_kind(db, asset.id, identity.kind, now=utc_now())
-    write.link_again(db, hierarchy, asset, _draft(asset, identity), now=utc_now())
+def _be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asset]:
+    """Let assets be and show what was decided, and remove what nothing shows any more: those that were something else."""
+    hierarchy, now = Hierarchy(db), utc_now()
+    changed: list[Asset] = []
+    episodes: set[int] = set()
+    movies: set[str] = set()
+    for asset, identity in decided:
+        draft = _draft(asset, identity)
+        if write.identity(asset) == write.identity(draft) and draft.episode_title in (None, asset.episode_title):
+            continue
+        asset_rows.set_kind(db, asset.id, identity.kind, now=now)
+        _, left = write.link_again(db, hierarchy, asset, draft, now=now)
+        episodes |= left[0]
+        movies |= left[1]
+        changed.append(asset)
+    titles.prune(db, episodes, movies)  # at the end: what the hierarchy has looked up stays true until then
+    return changed
 
 
 def rename_title(
@@ -408,7 +408,7 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
         with op.execution() as db:
             titles.merge_titles(db, goes.id, into=stays.id)
             decisions.add_alias(db, goes.kind, (goes.name, goes.year), (stays.name, stays.year))
-            (joined,) = [each for each in titles.titles(db, stays.kind) if each.id == stays.id]
+            joined = titles.title(db, stays.id)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=joined, merged=goes))
@@ -426,13 +426,12 @@ def settle(db: Database) -> list[str]:
         else:
             titles.rename_title(db, id_, new, new_year)
         settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
-    hierarchy = Hierarchy(db)
-    for asset in asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "assignment")):
-        decided = decisions.decisions(db, asset.collection_id, asset.canonical_key)
-        _be(db, hierarchy, asset, decided.assignments[asset.canonical_key])
-        settled.append(f"{asset.canonical_key!r} is what it was assigned to be")
+    assigned = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "assignment"))
+    said = cache(lambda collection_id: decisions.decisions(db, collection_id).assignments)
+    _be(db, [(asset, said(asset.collection_id)[asset.canonical_key]) for asset in assigned])
+    settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
     retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
-    asset_rows.retire(db, [asset.id for asset in retired])
+    asset_rows.decide(db, "retire", [asset.id for asset in retired])
     return [*settled, *(f"{asset.canonical_key!r} is retired" for asset in retired)]
 
 

@@ -36,7 +36,7 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_draft_content, validate_inside_mapping
 from retrovue_uow.store import assets, decisions
-from retrovue_uow.store.assets import AssetQuery, KnownAssets
+from retrovue_uow.store.assets import KnownAssets
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.result_cache import ResultCache
@@ -114,7 +114,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_enrichers_available(enrichers)
     # A filter is held against what the catalogue knows of a file that is not enriched again.
     is_matching = not request.filters.is_full and not request.as_if_empty
-    to_match = assets.assets(db, AssetQuery(collection_id=collection.id)) if is_matching else []
+    to_match = assets.assets(db, collection_id=collection.id) if is_matching else []
     return Seen(
         source=source,
         collection=collection,

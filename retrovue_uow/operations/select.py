@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector, folded
+from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import assets, titles
-from retrovue_uow.store.assets import AssetQuery
+from retrovue_uow.store import assets
 from retrovue_uow.store.decisions import title_kind_of
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.uow.database import Database
@@ -53,31 +52,23 @@ def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list
     return found
 
 
-def matching(db: Database, selector: AssetSelector) -> list[Asset]:
-    """The assets that a selector describes, which may be none."""
+def matching(db: Database, selector: AssetSelector, *, limit: int | None = None, after: Asset | None = None) -> list[Asset]:
+    """The assets that a selector describes, which may be none; with `limit`, the first so many of those `after` one."""
     _validate(selector)
-    collection_id = None if selector.collection is None else preflight.validate_collection_exists(db, selector.collection).id
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 0 <= limit < 2**63):
+        raise ValidationError(f"the limit must be a whole number from 0, not {limit!r}")
+    if after is not None and not isinstance(after, Asset):
+        raise ValidationError(f"`after` must be an asset, the last one of those before, not {after!r}")
+    collection, title = selector.collection, selector.title
+    wanted = "show" if selector.season is not None else title_kind_of(selector.kind)
     return assets.assets(
         db,
-        AssetQuery(
-            collection_id=collection_id,
-            kind="other" if selector.unclassified else selector.kind,
-            state=selector.state,
-            missing=selector.missing,
-            approved=selector.approved,
-            path=selector.path,
-            title_id=None if selector.title is None else _title_id(db, selector.title, selector),
-            season=selector.season,
-            episode=selector.episode,
-        ),
+        selector,
+        collection_id=None if collection is None else preflight.validate_collection_exists(db, collection).id,
+        title_id=None if title is None else preflight.validate_title_exists(db, title, kind=wanted).id,
+        limit=limit,
+        after=after,
     )
-
-
-def _title_id(db: Database, title: str, selector: AssetSelector) -> str:
-    """The title that is named: as it is printed, or by its name where that is one title's."""
-    wanted = "show" if selector.season is not None else title_kind_of(selector.kind)
-    is_of_kind = any(folded(each.name) == folded(title) for each in titles.titles(db, wanted))
-    return preflight.validate_title_exists(db, title, kind=wanted if is_of_kind else None).id
 
 
 def _validate(selector: AssetSelector) -> None:

@@ -7,7 +7,6 @@ from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import assets
-from retrovue_uow.store.assets import AssetQuery
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -46,7 +45,7 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             preflight.validate_no_conflicting_operations(op, collection)
             preflight.validate_wipe_prerequisites(db, collection, options)
             if catalog.protections:
-                doomed = assets.assets(db, AssetQuery(collection_id=collection.id))
+                doomed = assets.assets(db, collection_id=collection.id)
                 curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
             deleted = assets.delete_assets_of(db, collection.id)

@@ -18,6 +18,8 @@ from retrovue_uow.uow.database import Database
 
 _approved = attrgetter("kind", *(fact for fact in assets.FACTS if fact != "mtime_ns"))
 """What an operator approved, besides markers and what is shown."""
+NOTHING: tuple[set[int], set[str]] = (set(), set())
+"""No episodes and no movies."""
 
 
 @attrs.frozen
@@ -113,7 +115,10 @@ class Writer:
             path_mapping_id=found.mapping.id,
             now=self.now,
         )
-        shows_another = link_again(self.db, self.hierarchy, before, draft, now=self.now)
+        shows_another, gone = link_again(self.db, self.hierarchy, before, draft, now=self.now)
+        if gone != NOTHING:
+            titles.prune(self.db, *gone)
+            self.hierarchy.forget()
         if markers != set(draft.markers):
             assets.remove_markers(self.db, asset_id)
             assets.add_markers(self.db, asset_id, draft.markers)
@@ -123,19 +128,20 @@ class Writer:
             assets.withdraw_approval(self.db, asset_id)
 
 
-def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft, *, now: str) -> bool:
-    """Let an asset show what the draft says, and remove what nothing shows any more; links that are right stay.
+def link_again(
+    db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft, *, now: str
+) -> tuple[bool, tuple[set[int], set[str]]]:
+    """Let an asset show what the draft says; links that are right stay.
 
-    Returns whether it shows something else now, or something of another name.
+    Returns whether it shows something else now, or something of another name, and the episodes and movies that it left, which
+    are to be pruned.
     """
     if identity(asset) == identity(draft):
-        return _name_episodes(db, asset, draft)
+        return _name_episodes(db, asset, draft), NOTHING
     gone = titles.unlink(db, asset.id)
     linked = _link(db, hierarchy, draft, asset.id, now=now)
     is_named = _name_episodes(db, asset, draft)
-    titles.prune(db, *gone)
-    hierarchy.forget()
-    return is_named or linked != gone
+    return is_named or linked != gone, gone
 
 
 def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:

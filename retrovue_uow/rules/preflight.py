@@ -51,15 +51,18 @@ def validate_collection_exists(db: Database, selector: str) -> Collection:
 def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named:
     if not isinstance(selector, str) or not selector.strip():
         raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}")
+    wanted = folded(selector)
     found = [each for each in candidates if each.id == as_stored(selector)] or [
-        each for each in candidates if _is_named(each, selector)
+        each
+        for each in candidates
+        if wanted in (folded(each.name), folded(_printed(each))) or selector == getattr(each, "external_id", None)
     ]
     titles = [each for each in found if isinstance(each, Title)]
-    exactly = [each for each in titles if selector in (each.name, _with_year(each))]
-    if len(exactly) != 1:
-        exactly = [each for each in titles if folded(_with_year(each)) == folded(selector)]
-    if len(found) == 1 or len(exactly) == 1:
-        return (exactly or found)[0]
+    exactly = [each for each in titles if selector in (each.name, _printed(each))]
+    with_year = [each for each in titles if folded(_printed(each)) == wanted]
+    for only in (exactly, with_year, found):
+        if len(only) == 1:
+            return only[0]
     if found:
         listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
         raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
@@ -68,15 +71,10 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
 
 
 def _called(each: Source | Collection | Title) -> str:
-    return f"{each.kind} '{_with_year(each)}'" if isinstance(each, Title) and each.year else repr(each.name)
+    return f"{each.kind} '{_printed(each)}'" if isinstance(each, Title) and each.year else repr(each.name)
 
 
-def _is_named(each: Source | Collection | Title, selector: str) -> bool:
-    external_id = each.external_id if isinstance(each, Collection) else None
-    return selector == external_id or folded(selector) in {folded(each.name), folded(_with_year(each))}
-
-
-def _with_year(each: Source | Collection | Title) -> str:
+def _printed(each: Source | Collection | Title) -> str:
     return printed_title(each.name, each.year) if isinstance(each, Title) else each.name
 
 
@@ -84,10 +82,19 @@ def _with_year(each: Source | Collection | Title) -> str:
 def validate_title_exists(db: Database, selector: str, *, kind: TitleKind | None = None) -> Title:
     """The show or movie that `selector` names: its identifier, its name, or its name with the year in parentheses.
 
+    Where a title of the `kind` has that very name, one of that kind is meant.
+
     Raises:
         ValidationError: None has that name, or several have; the message lists them.
     """
-    return _only_one("title", selector, titles.titles(db, kind))
+    # SQLite cannot fold, so every name is read; but not where one title alone is called so to the letter.
+    exact = titles.names(db, selector) if isinstance(selector, str) and paths.is_utf8(selector) else []
+    if len(exact) == 1 and kind in (None, exact[0].kind):
+        return titles.title(db, exact[0].id)
+    every = titles.names(db)
+    of_kind = [each for each in every if each.kind == kind]
+    is_of_kind = any(folded(each.name) == folded(selector) for each in of_kind)
+    return titles.title(db, _only_one("title", selector, of_kind if is_of_kind else every).id)
 
 
 @rule
@@ -99,8 +106,9 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
         raise ValidationError(f"the year must be a whole number from 1 to {_LAST_YEAR}, or 0 for none, not {renamed.year!r}")
     if renamed == found:
         raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
-    for other in titles.titles(db, found.kind):
-        if other.id != found.id and (folded(other.name), other.year) == (folded(renamed.name), renamed.year):
+    for other in titles.names(db):
+        is_alike = (other.kind, other.year) == (found.kind, renamed.year) and folded(other.name) == folded(renamed.name)
+        if is_alike and other.id != found.id:
             raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")
 
 

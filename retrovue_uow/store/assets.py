@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetState, FileFacts, Json, Marker
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Json, Marker
 from retrovue_uow.store import titles
 from retrovue_uow.store.ids import as_stored, from_json, utc_now
 from retrovue_uow.store.migrations import own_names
 from retrovue_uow.uow.database import Database, Row, Value
 
+Decision = Literal["approve", "withdraw_approval", "retire", "reinstate", "unassign"]
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
 FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height")
 """The columns of `asset` that say what its file is, called as in `Asset` and `AssetDraft`; statements take them from here."""
@@ -23,7 +24,7 @@ _SHOWN = {
     "title": "coalesce(movie.name, show.name)",
     "year": "coalesce(movie.year, show.year)",
     "season_number": "season.number",
-    "episode_numbers": """(SELECT json_group_array(each_episode.number ORDER BY each_episode.number)
+    "episode_numbers": """(SELECT group_concat(each_episode.number ORDER BY each_episode.number)
                              FROM episode_asset AS each_link
                              JOIN episode AS each_episode ON each_episode.id = each_link.episode_id
                             WHERE each_link.asset_id = asset.id)""",
@@ -44,6 +45,40 @@ SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
   LEFT JOIN season ON season.id = episode.season_id
   LEFT JOIN title AS show ON show.id = season.title_id
 """  # noqa: S608  the names are those above
+_IN_ORDER = "ORDER BY asset.collection_id, asset.canonical_key"
+_BY_ID = "asset.id IN (SELECT value FROM json_each(:values))"
+_BY_GLOB = """
+(SELECT max(asset.file_path GLOB path.value
+            OR asset.file_path GLOB '*/' || path.value
+            OR asset.canonical_key GLOB path.value
+            OR asset.canonical_key GLOB '*/' || path.value)
+   FROM json_each(:values) AS path)"""
+"""No EXISTS, which SQLite would ask only after it has joined everything else."""
+_CONDITIONS = {
+    "collection": "asset.collection_id = :collection",
+    "kind": "asset.kind = :kind",
+    "state": "asset.state = :state",
+    "missing": "(asset.missing_since IS NOT NULL) = :missing",
+    "approved": "asset.approved = :approved",
+    "unclassified": "asset.kind = 'other'",
+    "title": """
+asset.id IN (SELECT asset_id FROM movie_asset WHERE title_id = :title
+              UNION ALL
+             SELECT asset_id
+               FROM season
+               JOIN episode ON episode.season_id = season.id
+               JOIN episode_asset ON episode_asset.episode_id = episode.id
+              WHERE season.title_id = :title)""",
+    "season": "season.number = :season",
+    "episode": """
+:episode IN (SELECT episode.number
+               FROM episode_asset
+               JOIN episode ON episode.id = episode_asset.episode_id
+              WHERE episode_asset.asset_id = asset.id)""",
+    "after": "(asset.collection_id, asset.canonical_key) > (:after_collection, :after)",
+}
+"""What each field of a selector asks, and `after`; left out of the statement where nothing is asked."""
+_ANY = AssetSelector()
 _ADD = f"""
 INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
                    sidecars, enrichers, {", ".join(FACTS)}, created_at, updated_at)
@@ -66,27 +101,6 @@ UPDATE asset
 """  # noqa: S608  likewise
 
 
-@attrs.frozen
-class AssetQuery:
-    """Which assets; None: any.
-
-    Attributes:
-        missing: True: only those that are missing; False: only those that are not.
-        approved: True: only those that are approved; False: only those that are not.
-        path: A glob pattern for the whole path, or for its last parts, in any Unicode form.
-    """
-
-    collection_id: str | None = None
-    kind: AssetKind | None = None
-    state: AssetState | None = None
-    missing: bool | None = None
-    approved: bool | None = None
-    path: str | None = None
-    title_id: str | None = None
-    season: int | None = None
-    episode: int | None = None
-
-
 class KnownAsset(NamedTuple):
     """What the catalogue knows of an asset, for an ingest to compare a file with."""
 
@@ -95,12 +109,6 @@ class KnownAsset(NamedTuple):
     duration_ms: int | None
     missing_since: str | None
     facts: FileFacts
-
-    @classmethod
-    def of(cls, row: Row) -> KnownAsset:
-        """As SQLite gave it."""
-        id_, key, duration_ms, missing_since, *facts = row
-        return cls(id_, key, duration_ms, missing_since, FileFacts(*facts))
 
 
 _KNOWN = """
@@ -121,7 +129,8 @@ class KnownAssets(Mapping[str, KnownAsset]):
         self._rows = {row[1]: row for row in rows}
 
     def __getitem__(self, key: str) -> KnownAsset:
-        return KnownAsset.of(self._rows[key])
+        row = self._rows[key]
+        return KnownAsset(row[0], row[1], row[2], row[3], FileFacts(*row[4:]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -135,44 +144,43 @@ class KnownAssets(Mapping[str, KnownAsset]):
         return row is not None and row[3] is None and row[4:] == facts
 
 
-def assets(db: Database, query: AssetQuery) -> list[Asset]:
-    """The assets that `query` describes, by collection and key."""
-    # in each Unicode form that a file system may have given a path; keys are NFC
-    forms = None if query.path is None else {query.path, *(unicodedata.normalize(form, query.path) for form in ("NFC", "NFD"))}
-    paths = None if forms is None else json.dumps(sorted(forms))
-    rows = db.execute(
-        _FIND  # noqa: S608  both texts are ours
-        + """
- WHERE (:collection_id IS NULL OR asset.collection_id = :collection_id)
-   AND (:kind IS NULL OR asset.kind = :kind)
-   AND (:state IS NULL OR asset.state = :state)
-   AND (:missing IS NULL OR (asset.missing_since IS NOT NULL) = :missing)
-   AND (:approved IS NULL OR asset.approved = :approved)
-   AND (:paths IS NULL
-        OR EXISTS (SELECT 1
-                     FROM json_each(:paths) AS path
-                    WHERE asset.file_path GLOB path.value
-                       OR asset.file_path GLOB '*/' || path.value
-                       OR asset.canonical_key GLOB path.value
-                       OR asset.canonical_key GLOB '*/' || path.value))
-   AND (:title_id IS NULL OR coalesce(movie.id, show.id) = :title_id)
-   AND (:season IS NULL OR season.number = :season)
-   AND (:episode IS NULL
-        OR EXISTS (SELECT 1
-                     FROM episode_asset AS other_link
-                     JOIN episode AS other_episode ON other_episode.id = other_link.episode_id
-                    WHERE other_link.asset_id = asset.id
-                      AND other_episode.number = :episode))
- ORDER BY asset.collection_id, asset.canonical_key
-""",
-        {**attrs.asdict(query), "paths": paths},
-    )
-    return [_asset(row) for row in rows]
+def assets(
+    db: Database,
+    selector: AssetSelector = _ANY,
+    *,
+    collection_id: str | None = None,
+    title_id: str | None = None,
+    limit: int | None = None,
+    after: Asset | None = None,
+) -> list[Asset]:
+    """The assets that a selector describes, by collection and key; with `limit`, the first so many of those `after` one.
+
+    The identifiers stand for the selector's collection and title.
+    """
+    asked: dict[str, Value] = {
+        **attrs.asdict(selector),
+        "collection": collection_id,
+        "title": title_id,
+        "unclassified": selector.unclassified or None,
+        "after": None if after is None else after.canonical_key,
+        "after_collection": None if after is None else after.collection_id,
+        "limit": limit,
+    }
+    conditions = [text for name, text in _CONDITIONS.items() if asked[name] is not None]
+    if selector.path is not None:
+        # in each Unicode form that a file system may have given a path; keys are NFC
+        forms = {selector.path, *(unicodedata.normalize(form, selector.path) for form in ("NFC", "NFD"))}
+        found = [] if set(selector.path) & set("*?[") else _ids_at(db, forms)
+        conditions.append(_BY_ID if found else _BY_GLOB)
+        asked["values"] = json.dumps(found or sorted(forms))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    last = "" if limit is None else "LIMIT :limit"
+    return [_asset(row) for row in db.execute(f"{_FIND} {where} {_IN_ORDER} {last}", asked)]
 
 
 def asset(db: Database, asset_id: str) -> Asset:
     """The asset with this identifier. Raises `ValidationError` if there is none."""
-    rows = db.execute(_FIND + " WHERE asset.id = ?", (asset_id,))
+    rows = db.execute(f"{_FIND} WHERE asset.id = ?", (asset_id,))
     if not rows:
         raise ValidationError(f"there is no asset {asset_id!r}: `asset list` shows them")
     return _asset(rows[0])
@@ -180,29 +188,47 @@ def asset(db: Database, asset_id: str) -> Asset:
 
 def assets_by_id(db: Database, asset_ids: Iterable[str]) -> list[Asset]:
     """Those of the assets that are there, by collection and key."""
-    there = f"{_FIND} WHERE asset.id IN (SELECT value FROM json_each(?)) ORDER BY asset.collection_id, asset.canonical_key"  # noqa: S608  both are ours
-    return [_asset(row) for row in db.execute(there, (json.dumps(list(asset_ids)),))]
+    return [_asset(row) for row in db.execute(f"{_FIND} WHERE {_BY_ID} {_IN_ORDER}", {"values": json.dumps(list(asset_ids))})]
 
 
 def assets_named(db: Database, names: Iterable[str]) -> list[Asset]:
-    """The assets that have one of the names as identifier, canonical key or path."""
+    """The assets that have one of the names as identifier, canonical key or path, by collection and key.
+
+    A file that lies elsewhere than its mapping says is looked for, among all, only where nothing else has one of the names.
+    """
+    named = list(map(as_stored, names))
+    astray = "SELECT id FROM asset WHERE file_path IN (SELECT value FROM json_each(?))"
+    found = assets_by_id(db, [*named, *_ids_at(db, named)])
+    return found or assets_by_id(db, [id_ for (id_,) in db.execute(astray, (json.dumps(named),))])
+
+
+def _ids_at(db: Database, paths: Iterable[str]) -> list[str]:
+    """Identifiers of the assets that have one of the paths as their key, or as the file that their mapping leads to."""
     rows = db.execute(
         """
-        SELECT id
-          FROM asset
-         WHERE id IN (SELECT value FROM json_each(?1))
-            OR canonical_key IN (SELECT value FROM json_each(?1))
-            OR file_path IN (SELECT value FROM json_each(?1))
+        SELECT asset.id
+          FROM json_each(?1) AS path
+         CROSS JOIN collection                                      -- in this order: the index leads with the collection
+         CROSS JOIN asset ON asset.collection_id = collection.id
+                         AND asset.canonical_key = path.value
+         UNION
+        SELECT asset.id
+          FROM json_each(?1) AS path
+         CROSS JOIN path_mapping ON substr(path.value, 1, length(path_mapping.local_path)) = path_mapping.local_path
+         CROSS JOIN asset ON asset.collection_id = path_mapping.collection_id
+                         AND asset.canonical_key = rtrim(path_mapping.source_path, '/')
+                                                   || substr(path.value, length(rtrim(path_mapping.local_path, '/')) + 1)
+                         AND asset.file_path IN (SELECT value FROM json_each(?1))
         """,
-        (json.dumps([as_stored(name) for name in names]),),
+        (json.dumps(list(paths)),),
     )
-    return assets_by_id(db, [id_ for (id_,) in rows])
+    return [str(id_) for (id_,) in rows]
 
 
 def _asset(row: Row) -> Asset:
     values = list(row)
     values[_APPROVED] = bool(row[_APPROVED])
-    values[_NUMBERS] = tuple(json.loads(row[_NUMBERS]))
+    values[_NUMBERS] = tuple(map(int, row[_NUMBERS].split(","))) if row[_NUMBERS] else ()
     return Asset(*values)
 
 
@@ -231,14 +257,13 @@ def known_assets(db: Database, collection_id: str) -> KnownAssets:
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
     """The asset of a collection with this canonical key."""
-    rows = db.execute(f"{_KNOWN} AND canonical_key = ?", (collection_id, key))
-    return KnownAsset.of(rows[0]) if rows else None
+    return KnownAssets(db.execute(f"{_KNOWN} AND canonical_key = ?", (collection_id, key))).get(key)
 
 
 def missing_assets(db: Database, collection_id: str) -> list[KnownAsset]:
     """The assets of a collection that are marked missing, by key."""
-    rows = db.execute(f"{_KNOWN} AND missing_since IS NOT NULL ORDER BY canonical_key", (collection_id,))
-    return [KnownAsset.of(row) for row in rows]
+    missing = f"{_KNOWN} AND missing_since IS NOT NULL ORDER BY canonical_key"
+    return list(KnownAssets(db.execute(missing, (collection_id,))).values())
 
 
 def add_asset(
@@ -313,36 +338,19 @@ def withdraw_approval(db: Database, asset_id: str) -> None:
     db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
 
 
-def approve(db: Database, asset_ids: list[str]) -> None:
-    """Approve assets, which are ready."""
-    _update(db, "approved = 1", asset_ids)
-
-
-def withdraw_approvals(db: Database, asset_ids: list[str]) -> None:
-    """Take the operator's approval from assets."""
-    _update(db, "approved = 0", asset_ids)
-
-
-def retire(db: Database, asset_ids: list[str]) -> None:
-    """Take assets out of use."""
-    _update(db, "state = 'retired', approved = 0", asset_ids)
-
-
-def reinstate(db: Database, asset_ids: list[str]) -> None:
-    """Take assets back into use."""
-    _update(db, "state = iif(duration_ms IS NULL, 'new', 'ready')", asset_ids)
-
-
-def _update(db: Database, change: str, asset_ids: list[str]) -> None:
+def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
+    """Write into assets what was decided about them; what was taken back counts as changed, until its file is read again."""
+    change = {
+        "approve": "approved = 1",
+        "withdraw_approval": "approved = 0",
+        "retire": "state = 'retired', approved = 0",
+        "reinstate": "state = iif(duration_ms IS NULL, 'new', 'ready')",
+        "unassign": "enrichers = ''",
+    }[decision]
     db.execute(
         f"UPDATE asset SET {change}, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  as above
         (utc_now(), json.dumps(asset_ids)),
     )
-
-
-def mark_stale(db: Database, asset_ids: list[str]) -> None:
-    """Let assets count as changed, until a refresh reads their files again."""
-    _update(db, "enrichers = ''", asset_ids)
 
 
 def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
+from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.ids import from_json, utc_now
 from retrovue_uow.uow.database import Database
 
@@ -93,7 +94,8 @@ def decisions(db: Database, collection_id: str, key: str | None = None) -> Decis
     """All that was decided about the files of a collection, or about one of them."""
     spelled = spellings(db)
     called = titles.titles_called(db, {folded(name) for _, name, _ in spelled}) if spelled else ()
-    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, frozenset(called))
+    identities = frozenset((each.kind, each.name, each.year) for each in called)
+    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, identities)
 
 
 def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
@@ -141,40 +143,29 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
     db.execute(_ASSIGN, {**attrs.asdict(identity), "episode_numbers": numbers, **own})
 
 
-def retire(db: Database, asset_ids: list[str]) -> None:
-    """Remember that assets are out of use, for the day when they are wiped and come back."""
-    db.execute(
-        """
-        INSERT INTO retirement (collection_id, canonical_key, retired_at)
-        SELECT collection_id, canonical_key, ?
-          FROM asset
-         WHERE id IN (SELECT value FROM json_each(?))
-            ON CONFLICT (collection_id, canonical_key) DO NOTHING
-        """,
-        (utc_now(), json.dumps(asset_ids)),
-    )
-
-
-def reinstate(db: Database, asset_ids: list[str]) -> None:
-    """Forget that assets were out of use."""
-    _remove(db, "retirement", asset_ids)
-
-
-def remove_assignments(db: Database, asset_ids: list[str]) -> None:
-    """Forget what was said that assets are."""
-    _remove(db, "assignment", asset_ids)
-
-
-def _remove(db: Database, table: str, asset_ids: list[str]) -> None:
-    db.execute(
-        f"""
-        DELETE FROM {table}
-         WHERE (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
-                                                    FROM asset
-                                                   WHERE asset.id IN (SELECT value FROM json_each(?)))
-        """,  # noqa: S608  the names are those above
-        (json.dumps(asset_ids),),
-    )
+def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
+    """Keep, or no longer, what was decided about assets, for the day when they are wiped and come back."""
+    if decision == "retire":
+        db.execute(
+            """
+            INSERT INTO retirement (collection_id, canonical_key, retired_at)
+            SELECT collection_id, canonical_key, ?
+              FROM asset
+             WHERE id IN (SELECT value FROM json_each(?))
+                ON CONFLICT (collection_id, canonical_key) DO NOTHING
+            """,
+            (utc_now(), json.dumps(asset_ids)),
+        )
+    elif decision in ("reinstate", "unassign"):
+        db.execute(
+            f"""
+            DELETE FROM {"retirement" if decision == "reinstate" else "assignment"}
+             WHERE (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
+                                                        FROM asset
+                                                       WHERE asset.id IN (SELECT value FROM json_each(?)))
+            """,  # noqa: S608  the names are those above
+            (json.dumps(asset_ids),),
+        )
 
 
 def move_decisions(db: Database, asset_id: str, key: str) -> None:

@@ -7,40 +7,62 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from typing import NamedTuple
 
-from retrovue_uow.model import Title, TitleKind, folded
-from retrovue_uow.store.ids import new_id
+from retrovue_uow.model import PRINTED_TITLE, Title, TitleKind, folded, printed_title
+from retrovue_uow.store.ids import as_stored, new_id
 from retrovue_uow.uow.database import Database, Row
+
+_COUNTED = """
+SELECT title.id, title.kind, title.name, title.year,
+       (SELECT count(*) FROM season WHERE season.title_id = title.id),
+       (SELECT count(*)
+          FROM season
+          JOIN episode ON episode.season_id = season.id
+         WHERE season.title_id = title.id),
+       (SELECT count(*) FROM movie_asset WHERE movie_asset.title_id = title.id)
+       + (SELECT count(DISTINCT episode_asset.asset_id)
+            FROM season
+            JOIN episode ON episode.season_id = season.id
+            JOIN episode_asset ON episode_asset.episode_id = episode.id
+           WHERE season.title_id = title.id)
+  FROM title
+"""
 
 
 def titles(db: Database, kind: TitleKind | None = None) -> list[Title]:
     """Every title, or those of one kind, by name and year, with how much belongs to each."""
+    of_kind = "" if kind is None else "WHERE title.kind = :kind"
+    return [Title(*row) for row in db.execute(f"{_COUNTED} {of_kind} ORDER BY title.name, title.year", {"kind": kind})]
+
+
+def title(db: Database, title_id: str) -> Title:
+    """The title with this identifier, with how much belongs to it."""
+    (row,) = db.execute(f"{_COUNTED} WHERE title.id = ?", (title_id,))
+    return Title(*row)
+
+
+def names(db: Database, called: str | None = None) -> list[Title]:
+    """What every title is called, uncounted; or those that are `called` so to the letter: by id, by name, or as printed."""
+    if called is None:
+        return [Title(*row) for row in db.execute("SELECT id, kind, name, year FROM title ORDER BY name, year")]
+    printed = PRINTED_TITLE.fullmatch(called)
     rows = db.execute(
         """
-        SELECT title.id, title.kind, title.name, title.year,
-               (SELECT count(*) FROM season WHERE season.title_id = title.id),
-               (SELECT count(*)
-                  FROM season
-                  JOIN episode ON episode.season_id = season.id
-                 WHERE season.title_id = title.id),
-               (SELECT count(*) FROM movie_asset WHERE movie_asset.title_id = title.id)
-               + (SELECT count(DISTINCT episode_asset.asset_id)
-                    FROM season
-                    JOIN episode ON episode.season_id = season.id
-                    JOIN episode_asset ON episode_asset.episode_id = episode.id
-                   WHERE season.title_id = title.id)
+        SELECT id, kind, name, year
           FROM title
-         WHERE ?1 IS NULL OR title.kind = ?1
-         ORDER BY title.name, title.year
+         WHERE id = ?
+            OR (kind IN ('show', 'movie') AND name IN (?, ?))
         """,
-        (kind,),
+        (as_stored(called), called, printed and printed[1]),
     )
-    return [Title(*row) for row in rows]
+    found = [Title(*row) for row in rows]
+    return [
+        each for each in found if each.id == as_stored(called) or called in (each.name, printed_title(each.name, each.year))
+    ]
 
 
-def titles_called(db: Database, names: Set[str]) -> list[tuple[TitleKind, str, int | None]]:
-    """Kind, name and year of every title that goes by one of the names, which are folded."""
-    rows = db.execute("SELECT kind, name, year FROM title")
-    return [(kind, name, year) for kind, name, year in rows if folded(name) in names]
+def titles_called(db: Database, folded_names: Set[str]) -> list[Title]:
+    """The titles that go by one of the names, uncounted."""
+    return [title for title in names(db) if folded(title.name) in folded_names]
 
 
 def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str | None:

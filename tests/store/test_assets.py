@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from harness import draft
 
-from retrovue_uow import Catalog, Collection, ValidationError
+from retrovue_uow import AssetSelector, Catalog, Collection, ValidationError
 from retrovue_uow.model import FileFacts
 from retrovue_uow.store import assets, collections
 from retrovue_uow.store.assets import KnownAsset, KnownAssets
@@ -78,8 +80,67 @@ class TestNamed:
         assert found == stocked.assets()
         assert len(found) == 4
 
+    def test_a_file_that_lies_elsewhere_than_its_mapping_says_is_found(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, media: Path
+    ) -> None:
+        importer.drafts = [attrs.evolve(draft("a.mkv"), file_path="/media/store/1.mkv")]
+        catalog.ingest_collection(collection.name)
+
+        (found,) = assets.assets_named(catalog.database, ["a.mkv", str(media / "store" / "1.mkv")])
+
+        assert found == catalog.assets()[0]
+        assert catalog.select(AssetSelector(path=str(media / "store" / "1.mkv"))) == [found]
+
+    @pytest.mark.parametrize(
+        ("source", "local"), [("/", "{media}"), ("/media", "/"), ("C:/", "{media}"), ("smb://nas", "{media}")]
+    )
+    def test_a_path_leads_through_any_mapping(
+        self, catalog: Catalog, importer: FakeImporter, media: Path, source: str, local: str
+    ) -> None:
+        local = local.format(media=media)
+        catalog.add_source("station", "fake")
+        catalog.add_collection("station", "Shows", path_mappings={source: local})
+        path = os.path.join(local, "srv", "a.mkv")
+        importer.drafts = [attrs.evolve(draft("a.mkv"), source_path=f"{source.rstrip('/')}/srv/a.mkv", file_path=path)]
+        catalog.ingest_collection("Shows")
+        (asset,) = catalog.assets()
+
+        for name in (path, asset.canonical_key):
+            assert assets.assets_named(catalog.database, [name]) == [asset]
+            assert catalog.select(AssetSelector(path=name)) == [asset]
+
     def test_what_nothing_is_called_finds_nothing(self, stocked: Catalog) -> None:
         assert assets.assets_named(stocked.database, ["a.mkv", ""]) == []
+
+
+class TestPages:
+    def test_a_page_begins_after_the_last_asset_of_the_page_before(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, media: Path
+    ) -> None:
+        catalog.add_collection("station", "More", path_mappings={"/media": str(media)})
+        importer.drafts = [draft(f"{number}.mkv") for number in range(5)]
+        for name in ("Shows", "More"):
+            catalog.ingest_collection(name)
+
+        pages = [catalog.assets(limit=3)]
+        while pages[-1]:
+            pages.append(catalog.assets(limit=3, after=pages[-1][-1]))
+
+        assert [len(page) for page in pages] == [3, 3, 3, 1, 0]
+        assert [asset for page in pages for asset in page] == catalog.assets()
+
+    def test_it_holds_what_the_selector_describes_though_its_first_asset_is_gone(self, stocked: Catalog) -> None:
+        first, second = stocked.assets()
+        gone = attrs.evolve(first, canonical_key="/media/0.mkv")
+
+        assert stocked.select(AssetSelector(path="*.mkv"), limit=1, after=gone) == [first]
+        assert stocked.select(AssetSelector(path="*.mkv"), after=first) == [second]
+        assert stocked.select(AssetSelector(), limit=0) == []
+
+    @pytest.mark.parametrize("question", [{"limit": -1}, {"limit": True}, {"limit": "1"}, {"limit": 2**63}, {"after": "1"}])
+    def test_a_page_that_makes_no_sense_is_refused(self, stocked: Catalog, question: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError, match="must be"):
+            stocked.assets(**question)
 
 
 class TestMissing:
