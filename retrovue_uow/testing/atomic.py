@@ -14,8 +14,8 @@ from retrovue_uow import AfterCommitError, Catalog, ConflictError, Database, Ret
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.testing.copies import Action, Sandbox, Subject, is_side_file, sandbox_of
 from retrovue_uow.testing.fault_kinds import Kind, Run, kinds
-from retrovue_uow.testing.faults import Fault
-from retrovue_uow.testing.reporting import listeners
+from retrovue_uow.testing.faults import Fault, Injection
+from retrovue_uow.testing.plugin import listeners
 from retrovue_uow.testing.snapshots import shortened, snapshot
 
 KINDS = ("statement", "file", "call", "claim", "moved", "kill", "fork")
@@ -59,7 +59,7 @@ def assert_atomic(
 ) -> Report:
     """Prove that an action is all or nothing: run it on copies of a catalogue, with a fault at each of its points.
 
-    The given catalogue is only read. Every run has a fresh copy, opened with the same importers and enrichers. After each
+    Every run has a fresh copy, opened with the same importers and enrichers; the given catalogue is only read. After each
     fault:
 
     - The copy holds what it held before, where the action raised an error or was killed before others saw a COMMIT; and what
@@ -123,11 +123,12 @@ class _Proof:
 
     def try_all(self, name: str, kind: Kind, sample: int | None, chance: random.Random) -> None:
         """Try the faults of one kind, or a sample of them."""
-        points = self._learned(kind)
-        self.points[name] = len(points)
-        faults = [
-            Fault(name, number, point, variety) for number, point in enumerate(points, 1) for variety in kind.varieties(point)
-        ]
+        injection, reasons = self._judged(kind, None)
+        if reasons:
+            raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons)]))
+        self.points[name] = len(injection.points)
+        numbered = enumerate(injection.points, 1)
+        faults = [Fault(name, number, point, variety) for number, point in numbered for variety in kind.varieties(point)]
         chosen = faults if sample is None or sample >= len(faults) else chance.sample(faults, sample)
         for number, fault in enumerate(chosen, 1):
             self.faults += 1
@@ -135,38 +136,31 @@ class _Proof:
                 self._reported_at = time.monotonic()
                 for report in listeners:
                     report(f"assert_atomic: {name} fault {number} of {len(chosen)}, {len(self.failures)} failures")
-            self.failures += [f"{fault}: {reason}" for reason in self._reasons(kind, fault)]
+            injection, reasons = self._judged(kind, fault)
+            self.unreached += not injection.has_struck
+            self.failures += [f"{fault}: {reason}" for reason in reasons]
 
-    def _learned(self, kind: Kind) -> list[str]:
-        """The points of a run without a fault, which must be as whole and clean as any."""
-        threads = set(threading.enumerate())
-        with self._sandbox.copy() as path:
-            with kind.run(self._sandbox, path, self._action, None) as run:
-                if run.error is not None:
-                    raise AssertionError("the action fails without any fault") from run.error
-                unlike = self._unlike_whole(path)
-                reasons = [] if unlike is None else [f"the action does not do the same each time: {unlike}"]
-                reasons += [*_what_is_held(run.catalog), *_unsound(run.catalog)]
-            reasons += [*_foreign_files(path), *_threads_left(threads)]
-        if reasons:
-            raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons)]))
-        return run.injection.points
-
-    def _reasons(self, kind: Kind, fault: Fault) -> list[str]:
-        """What is wrong after a fault."""
+    def _judged(self, kind: Kind, fault: Fault | None) -> tuple[Injection, list[str]]:
+        """A run on a fresh copy, and what is wrong after it."""
         threads = set(threading.enumerate())
         with self._sandbox.copy() as path:
             with kind.run(self._sandbox, path, self._action, fault) as run:
-                self.unreached += not run.injection.has_struck
                 reasons = [] if run.complaint is None else [run.complaint]
-                reasons += [*self._wrong_rows(run, path), *_what_is_held(run.catalog), *_unsound(run.catalog)]
-                reasons += [] if reasons else self._wrong_next_run(run.catalog, path)
-            return [*reasons, *_foreign_files(path), *_threads_left(threads)]
+                reasons += [*self._wrong_rows(run, path), *_wrong_in(run.catalog)]
+                if fault is not None and not reasons:
+                    reasons += self._wrong_next_run(run.catalog, path)
+            return run.injection, [*reasons, *_left_behind(path, threads)]
 
     def _wrong_rows(self, run: Run, path: str) -> Iterator[str]:
         found = snapshot(path)
         unlike = self._whole.unlikeness(found, known=self._known)
         is_over = run.error is None and not run.is_killed
+        if run.injection.fault is None:
+            if run.error is not None:
+                yield _ending(run)
+            elif unlike is not None:
+                yield f"the action does not do the same each time: {unlike}"
+            return
         if isinstance(run.error, AfterCommitError) and (unlike is None or found == self._before):
             return
         if run.injection.has_struck and not run.injection.came_after_commit and not is_over:
@@ -184,12 +178,9 @@ class _Proof:
         except Exception as error:  # noqa: BLE001  it is reported
             yield f"the next run of the action fails: {error!r}"
             return
-        unlike = self._unlike_whole(path)
+        unlike = self._whole.unlikeness(snapshot(path), known=self._known)
         if unlike is not None:
             yield f"the next run of the action does not do all of its work: {unlike}"
-
-    def _unlike_whole(self, path: str) -> str | None:
-        return self._whole.unlikeness(snapshot(path), known=self._known)
 
 
 def _ending(run: Run) -> str:
@@ -198,8 +189,8 @@ def _ending(run: Run) -> str:
     return "the action ended without an error" if run.error is None else f"the action raised {run.error!r}"
 
 
-def _what_is_held(catalog: Catalog) -> Iterator[str]:
-    """What an action that has ended still holds: a transaction, a lock, a claim."""
+def _wrong_in(catalog: Catalog) -> Iterator[str]:
+    """What an action that has ended still holds (a transaction, a lock, a claim), and what is unsound."""
     if catalog.database.in_unit or catalog.database.connection.in_transaction:
         yield "a transaction is left open"
     try:
@@ -213,24 +204,18 @@ def _what_is_held(catalog: Catalog) -> Iterator[str]:
             claims.take(claim.stem, "look").release()
         except ConflictError:
             yield f"the claim on collection {claim.stem} is left"
-
-
-def _unsound(catalog: Catalog) -> Iterator[str]:
     for violation in catalog.check().violations:
         yield f"check() finds {violation}"
 
 
-def _foreign_files(path: str) -> Iterator[str]:
+def _left_behind(path: str, threads: set[threading.Thread]) -> Iterator[str]:
+    """Foreign files, and threads that do not end: a call that was abandoned has been let go by now."""
     folder = Path(path).parent
     for found in sorted(folder.rglob("*")):
         if not is_side_file(str(found.relative_to(folder))):
             yield f"file {found.name!r} is left"
-
-
-def _threads_left(before: set[threading.Thread]) -> Iterator[str]:
-    """Threads that the action began and that do not end: a call that was abandoned has been let go by now."""
     deadline = time.monotonic() + _THREADS_S
-    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+    while set(threading.enumerate()) - threads and time.monotonic() < deadline:
         time.sleep(0.005)
-    for thread in set(threading.enumerate()) - before:
+    for thread in set(threading.enumerate()) - threads:
         yield f"thread {thread.name!r} is left"

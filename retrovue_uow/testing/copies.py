@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -17,12 +17,9 @@ from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 Action = Callable[[Catalog], object]
 Subject = Catalog | Callable[[Path], Catalog]
 NAME = "catalog.db"
-BUSY_MS = 2000
 MEMORY = "/dev/shm"  # noqa: S108  each sandbox has a folder of its own in it
 ROOM = 2**28
 """Bytes that must be free there."""
-WAIT_S = 5.0
-"""How long a run waits for a lock: an action that another one of its own connections locks out must not take for ever."""
 
 
 @attrs.frozen
@@ -46,10 +43,11 @@ class Sandbox:
 
     def open(self, path: str) -> Catalog:
         """A copy, opened with the sandbox's importers and enrichers."""
+        # An action that another one of its own connections locks out must not take for ever: hence the short waits.
         return Catalog(
             path,
-            busy_timeout_ms=BUSY_MS,
-            write_wait_s=WAIT_S,
+            busy_timeout_ms=2000,
+            write_wait_s=5,
             importers=self.importers,
             enrichers=self.enrichers,
             production=bool(self.protections),
@@ -65,13 +63,11 @@ def sandbox_of(subject: Subject) -> Iterator[Sandbox]:
         room = max(ROOM, 6 * os.path.getsize(subject.database.path))
     with tempfile.TemporaryDirectory(prefix="retrovue-proof-", dir=in_memory(room)) as name:
         folder = Path(name)
-        if isinstance(subject, Catalog):
-            yield _sandbox(subject, folder)
-        else:
-            (folder / "made").mkdir()
-            with subject(folder / "made" / NAME) as made:
-                sandbox = _sandbox(made, folder)
-            yield sandbox
+        (folder / "made").mkdir()
+        with nullcontext(subject) if isinstance(subject, Catalog) else subject(folder / "made" / NAME) as catalog:
+            catalog.backup(folder / NAME)
+            sandbox = Sandbox(folder, catalog.importers, catalog.enrichers, catalog.protections)
+        yield sandbox
 
 
 def in_memory(room: int = ROOM) -> str | None:
@@ -81,11 +77,6 @@ def in_memory(room: int = ROOM) -> str | None:
     except OSError:
         return None
     return MEMORY if is_roomy and os.access(MEMORY, os.W_OK | os.X_OK) else None
-
-
-def _sandbox(catalog: Catalog, folder: Path) -> Sandbox:
-    catalog.backup(folder / NAME)
-    return Sandbox(folder, catalog.importers, catalog.enrichers, catalog.protections)
 
 
 def is_side_file(path: str) -> bool:

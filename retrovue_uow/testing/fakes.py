@@ -32,34 +32,25 @@ def drafts(n: int, *, seed: int = 0) -> list[AssetDraft]:
 
 
 def _draft(chance: random.Random, numbers: Counter[str]) -> AssetDraft:
-    kind = chance.choices(("episode", "movie", "interstitial"), (6, 2, 3))[0]
-    make = {"episode": _episode, "movie": _movie, "interstitial": _interstitial}[kind]
-    made = make(chance, numbers)
-    return attrs.evolve(made, size=chance.randrange(10**6, 10**9), mtime_ns=chance.randrange(10**18, 2 * 10**18), sidecars=())
-
-
-def _at(path: str, **facts: Any) -> AssetDraft:
-    return AssetDraft(f"{ROOT}/{path}", f"{ROOT}/{path}", **facts)
-
-
-def _episode(chance: random.Random, numbers: Counter[str]) -> AssetDraft:
-    show = chance.choice(_SHOWS)
-    season, number = (each + 1 for each in divmod(numbers[show], _EPISODES_PER_SEASON))
-    numbers[show] += 1
-    path = f"{show}/Season {season:02}/{show} - S{season:02}E{number:02}.mkv"
-    return _at(path, kind="episode", title=show, season_number=season, episode_numbers=(number,))
-
-
-def _movie(chance: random.Random, numbers: Counter[str]) -> AssetDraft:
-    name, year = chance.choice(_MOVIES), chance.randrange(1950, 1990)
-    numbers[name] += 1
-    return _at(f"Movies/{name} ({year}) - copy {numbers[name]}.mkv", kind="movie", title=name, year=year)
-
-
-def _interstitial(chance: random.Random, numbers: Counter[str]) -> AssetDraft:
-    kind = chance.choice(_INTERSTITIALS)
-    numbers[kind] += 1
-    return _at(f"Interstitials/{kind} {numbers[kind]}.mp4", kind=kind)
+    facts: dict[str, Any]
+    match chance.choices(("episode", "movie", "interstitial"), (6, 2, 3))[0]:
+        case "episode":
+            show = chance.choice(_SHOWS)
+            season, number = (each + 1 for each in divmod(numbers[show], _EPISODES_PER_SEASON))
+            numbers[show] += 1
+            path = f"{show}/Season {season:02}/{show} - S{season:02}E{number:02}.mkv"
+            facts = {"kind": "episode", "title": show, "season_number": season, "episode_numbers": (number,)}
+        case "movie":
+            name, year = chance.choice(_MOVIES), chance.randrange(1950, 1990)
+            numbers[name] += 1
+            path = f"Movies/{name} ({year}) - copy {numbers[name]}.mkv"
+            facts = {"kind": "movie", "title": name, "year": year}
+        case _:
+            kind = chance.choice(_INTERSTITIALS)
+            numbers[kind] += 1
+            path, facts = f"Interstitials/{kind} {numbers[kind]}.mp4", {"kind": kind}
+    size, mtime_ns = chance.randrange(10**6, 10**9), chance.randrange(10**18, 2 * 10**18)
+    return AssetDraft(f"{ROOT}/{path}", f"{ROOT}/{path}", size=size, mtime_ns=mtime_ns, sidecars=(), **facts)
 
 
 @attrs.define
@@ -117,8 +108,9 @@ class FakeEnricher:
 
     Attributes:
         fail_at: The call, counted from 1, that raises.
-        hang_at: The call that does not return before `release`; `timeout_s` says how long it is waited for.
+        hang_at: The call that does not return before `release`.
         returns: Makes what `enrich` returns out of the draft.
+        timeout_s: Seconds that a call may take: 60, or half a second where one hangs.
         unavailable: What `check` raises, if anything.
         version: As an enricher states it; so is `cached_by`.
         seen: The source paths that it was shown, in the order of the calls.
@@ -127,13 +119,17 @@ class FakeEnricher:
     fail_at: int | None = None
     hang_at: int | None = None
     returns: Callable[[AssetDraft], Any] = _measured
-    timeout_s: float = 60
+    timeout_s: float = attrs.field()
     unavailable: Exception | None = None
     version: str = "1"
     cached_by: str | None = None
     seen: list[str] = attrs.field(factory=list, init=False)
     _released: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
     _counting: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    @timeout_s.default
+    def _patience(self) -> float:
+        return 60 if self.hang_at is None else 0.5
 
     def __call__(self, config: Json) -> FakeEnricher:
         return self
@@ -160,25 +156,7 @@ class FakeEnricher:
         self._released.set()
 
 
-def fake_importer(
-    drafts: Iterable[Any] = (),
-    *,
-    found: Sequence[FoundCollection] = (),
-    fail_at: int | None = None,
-    unreachable: Exception | None = None,
-) -> FakeImporter:
-    """An importer to be given to `Catalog(importers=…)`; see `FakeImporter`."""
-    return FakeImporter(drafts, found, fail_at, unreachable)
-
-
-def fake_enricher(
-    *,
-    fail_at: int | None = None,
-    hang_at: int | None = None,
-    returns: Callable[[AssetDraft], Any] = _measured,
-    timeout_s: float | None = None,
-    unavailable: Exception | None = None,
-) -> FakeEnricher:
-    """An enricher to be given to `Catalog(enrichers=…)`; see `FakeEnricher`. One that hangs is waited for half a second."""
-    limit = timeout_s or (60 if hang_at is None else 0.5)
-    return FakeEnricher(fail_at, hang_at, returns, limit, unavailable)
+fake_importer = FakeImporter
+"""An importer to be given to `Catalog(importers=…)`."""
+fake_enricher = FakeEnricher
+"""An enricher to be given to `Catalog(enrichers=…)`."""

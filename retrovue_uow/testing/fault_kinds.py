@@ -8,8 +8,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import apsw
 import attrs
@@ -27,6 +27,11 @@ _REFUSED, _HAS_READ, _HAS_WRITTEN, _HAS_OPENED = b"0", b"1", b"2", b"3"
 _CHILD_SAYS = {_HAS_READ: "has read", _HAS_WRITTEN: "has written", _HAS_OPENED: "has opened the file by itself"}
 _SUFFIXES = ("", "-wal", "-shm")
 """The catalogue's file, its log, and the index of that, which belong together."""
+_ERRORS: dict[str, type[BaseException]] = {
+    "RuntimeError": RuntimeError,
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "MemoryError": MemoryError,
+}
 
 
 @attrs.frozen
@@ -48,180 +53,168 @@ class Run:
     is_killed: bool = False
 
 
-class Kind(Protocol):
-    """One kind of faults."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """What can go wrong at a point."""
-
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> AbstractContextManager[Run]:
-        """The action's run on the copy at `path`; the copy is closed at the end of the block."""
-
-
-_ERRORS: dict[str, type[BaseException]] = {
-    "RuntimeError": RuntimeError,
-    "KeyboardInterrupt": KeyboardInterrupt,
-    "MemoryError": MemoryError,
-}
-
-
-class StatementFaults:
-    """An exception before an SQL statement of the catalogue's connection runs: BEGIN, SAVEPOINT and COMMIT among them."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """Each of the exceptions, at any statement."""
-        return tuple(_ERRORS)
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        def fail(injection: Injection) -> None:
-            raise injection.raises(_ERRORS[injection.variety]("a fault"))
-
-        with observed(path, fault) as injection, sandbox.open(path) as catalog:
-            with tracing(catalog.database.connection, injection, fail):
-                error = _error_of(action, catalog, injection)
-            yield Run(catalog, injection, error)
-
-
-class FileFaults:
-    """An error of the disk, as SQLite writes, syncs, truncates or deletes a file of the catalogue's."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """Errors that pass, and errors that stay until the action has ended."""
-        errors = (disk.IO_ERROR, disk.DISK_FULL) if point.startswith(disk.NEEDS_ROOM) else (disk.IO_ERROR,)
-        return tuple(f"{error} {lasting}" for error in errors for lasting in (disk.ONCE, disk.FROM_THEN_ON))
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        with observed(path, fault) as injection, disk.failing_disk(), sandbox.open(path) as catalog:
-            with disk.watched(os.path.dirname(path), injection):
-                error = _error_of(action, catalog, injection)
-            yield Run(catalog, injection, error)
+Running = Callable[[Sandbox, str, Action, Fault | None], AbstractContextManager[Run]]
 
 
 @attrs.frozen
-class CallFaults:
-    """A call into an importer or enricher that raises, returns garbage, or does not return."""
+class Kind:
+    """One kind of faults.
 
-    hang_s: float
+    Attributes:
+        varieties: What can go wrong at a point.
+        run: The action's run on the copy at a path; the copy is closed at the end of the block.
+    """
 
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """What that call can do wrong."""
-        return faulty_plugins.varieties_of(point)
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        with observed(path, fault) as injection:
-            calls = faulty_plugins.Calls(injection, self.hang_s)
-            importers, enrichers = calls.importers(sandbox.importers), calls.enrichers(sandbox.enrichers)
-            with attrs.evolve(sandbox, importers=importers, enrichers=enrichers).open(path) as catalog:
-                error = _error_of(action, catalog, injection)
-                calls.released.set()
-                yield Run(catalog, injection, error)
-
-
-class Kills:
-    """SIGKILL, before an SQL statement of the catalogue's connection runs, to a forked process that runs the action."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """There is one way to be killed."""
-        return ("SIGKILL",)
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        if fault is None:
-            with StatementFaults().run(sandbox, path, action, None) as run:
-                yield run
-            return
-        told = _told_by_child(lambda tell: _be_killed(sandbox, path, action, fault, tell))
-        with sandbox.open(path) as catalog:
-            injection = Injection(fault, has_struck=bool(told), came_after_commit=told == _AFTER_COMMIT)
-            yield Run(catalog, injection, is_killed=True)
-
-
-class Forks:
-    """A forked child that tries to work in the catalogue, before an SQL statement of its connection runs, and exits."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """It tries everything in turn."""
-        return ("a child works",)
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        said: list[bytes] = []
-        with observed(path, fault) as injection, sandbox.open(path) as catalog:
-
-            def fork(injection: Injection) -> None:
-                said.append(_told_by_child(lambda tell: _work_in_child(sandbox, path, catalog, tell)))
-
-            with tracing(catalog.database.connection, injection, fork):
-                error = _error_of(action, catalog, injection)
-            complaint = None
-            if said and said != [_REFUSED]:
-                complaint = f"a forked child was not refused what is its parent's, but {_CHILD_SAYS.get(said[0], 'died')}"
-            elif said and error is not None:
-                complaint = f"a forked child came and went, and the action raised {error!r}"
-            yield Run(catalog, injection, error, complaint)
-
-
-class MovedFiles:
-    """The catalogue's file is deleted or replaced by a copy of it, before an SQL statement of its connection runs."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """What happens to it; between the last look at the file and COMMIT nobody can see it."""
-        return () if point.startswith("COMMIT") else ("deleted", "replaced")
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        kept, complaint = f"{path}.kept", None
-
-        def move(injection: Injection) -> None:
-            # Another connection sees what is committed, and copies that.
-            with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
-                source.execute("VACUUM INTO ?", (kept,)).fetchall()
-            for suffix in _SUFFIXES:
-                with suppress(FileNotFoundError):
-                    os.unlink(path + suffix)
-            if injection.variety == "replaced":
-                os.replace(kept, path)
-
-        with observed(path, fault) as injection:
-            with sandbox.open(path) as catalog, tracing(catalog.database.connection, injection, move):
-                error = _error_of(action, catalog, injection)
-            if os.path.exists(kept):
-                if os.path.exists(path):
-                    complaint = "a deleted catalogue is there again"
-                os.replace(kept, path)
-        with sandbox.open(path) as catalog:
-            yield Run(catalog, injection, error, complaint)
-
-
-class ClaimFaults:
-    """The file of a collection's claim is held by somebody else, holds rubbish, or cannot be one."""
-
-    def varieties(self, point: str) -> tuple[str, ...]:
-        """What is found there."""
-        return ("held", "rubbish", "a folder")
-
-    @contextmanager
-    def run(self, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-        with observed(path, fault) as injection, sandbox.open(path) as catalog:
-            with ExitStack() as laid:
-                for collection in catalog.collections():  # those that were there before are the points
-                    if injection.is_at(f"claim on {collection.name!r}"):
-                        laid.enter_context(_spoiled_claim(path, collection.id, injection.variety))
-                error = _error_of(action, catalog, injection)
-            complaint = None
-            if injection.variety == "rubbish" and error is not None:
-                complaint = f"a damaged claim stands in the way: {error!r}"
-            yield Run(catalog, injection, error, complaint)
+    varieties: Callable[[str], tuple[str, ...]]
+    run: Running
 
 
 def kinds(hang_s: float) -> dict[str, Kind]:
     """Every kind by its name; no kills and forks where the platform cannot fork."""
-    found: dict[str, Kind] = {"statement": StatementFaults(), "file": FileFaults(), "call": CallFaults(hang_s)}
-    found |= {"claim": ClaimFaults(), "moved": MovedFiles()}
-    return {**found, "kill": Kills(), "fork": Forks()} if hasattr(os, "fork") else found
+    found = {
+        "statement": Kind(lambda point: tuple(_ERRORS), partial(_traced, strike=_raise)),
+        "file": Kind(_disk_errors, _on_failing_disk),
+        "call": Kind(faulty_plugins.varieties_of, partial(_with_faulty_plugins, hang_s)),
+        "claim": Kind(lambda point: ("held", "rubbish", "a folder"), _with_spoiled_claims),
+        # Between the last look at the file and COMMIT nobody can see what happens to it.
+        "moved": Kind(lambda point: () if point.startswith("COMMIT") else ("deleted", "replaced"), _with_moved_file),
+    }
+    if hasattr(os, "fork"):
+        found["kill"] = Kind(lambda point: ("SIGKILL",), _killed)
+        found["fork"] = Kind(lambda point: ("a child works",), _forked)
+    return found
+
+
+@contextmanager
+def _traced(
+    sandbox: Sandbox, path: str, action: Action, fault: Fault | None, strike: Callable[[Catalog, Injection], None]
+) -> Iterator[Run]:
+    """A run that passes a point before each statement of the catalogue's connection: BEGIN, SAVEPOINT and COMMIT among them."""
+    with observed(path, fault) as injection, sandbox.open(path) as catalog:
+        with tracing(catalog.database.connection, injection, partial(strike, catalog)):
+            error = _error_of(action, catalog, injection)
+        yield Run(catalog, injection, error)
+
+
+def _raise(catalog: Catalog, injection: Injection) -> None:
+    raise injection.raises(_ERRORS[injection.variety]("a fault"))
+
+
+def _disk_errors(point: str) -> tuple[str, ...]:
+    """Errors that pass, and errors that stay until the action has ended."""
+    errors = (disk.IO_ERROR, disk.DISK_FULL) if point.startswith(disk.NEEDS_ROOM) else (disk.IO_ERROR,)
+    return tuple(f"{error} {lasting}" for error in errors for lasting in (disk.ONCE, disk.FROM_THEN_ON))
+
+
+@contextmanager
+def _on_failing_disk(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    with observed(path, fault) as injection, disk.failing_disk(), sandbox.open(path) as catalog:
+        with disk.watched(os.path.dirname(path), injection):
+            error = _error_of(action, catalog, injection)
+        yield Run(catalog, injection, error)
+
+
+@contextmanager
+def _with_faulty_plugins(hang_s: float, sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    with observed(path, fault) as injection:
+        calls = faulty_plugins.Calls(injection, hang_s)
+        with calls.faulty(sandbox).open(path) as catalog:
+            error = _error_of(action, catalog, injection)
+            calls.released.set()
+            yield Run(catalog, injection, error)
+
+
+@contextmanager
+def _with_spoiled_claims(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    with observed(path, fault) as injection, sandbox.open(path) as catalog:
+        with ExitStack() as laid:
+            for collection in catalog.collections():  # those that were there before are the points
+                if injection.is_at(f"claim on {collection.name!r}"):
+                    laid.enter_context(_spoiled_claim(path, collection.id, injection.variety))
+            error = _error_of(action, catalog, injection)
+        complaint = None
+        if injection.variety == "rubbish" and error is not None:
+            complaint = f"a damaged claim stands in the way: {error!r}"
+        yield Run(catalog, injection, error, complaint)
+
+
+@contextmanager
+def _spoiled_claim(path: str, collection_id: str, variety: str) -> Iterator[None]:
+    file = Path(f"{path}.claims") / f"{collection_id}.db"
+    file.parent.mkdir(exist_ok=True)
+    if variety == "held":
+        with closing(Claims(path)) as claims:
+            claims.take(collection_id, "somebody else's work")
+            yield
+    elif variety == "rubbish":
+        file.write_bytes(b"\0 rubbish")
+        yield
+    else:
+        file.mkdir()
+        yield
+        file.rmdir()
+
+
+@contextmanager
+def _with_moved_file(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    kept, complaint = f"{path}.kept", None
+
+    def move(_: Catalog, injection: Injection) -> None:
+        # Another connection sees what is committed, and copies that.
+        with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
+            source.execute("VACUUM INTO ?", (kept,)).fetchall()
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.unlink(path + suffix)
+        if injection.variety == "replaced":
+            os.replace(kept, path)
+
+    with _traced(sandbox, path, action, fault, move) as run:
+        pass
+    if os.path.exists(kept):
+        if os.path.exists(path):
+            complaint = "a deleted catalogue is there again"
+        os.replace(kept, path)
+    with sandbox.open(path) as catalog:
+        yield attrs.evolve(run, catalog=catalog, complaint=complaint)
+
+
+@contextmanager
+def _killed(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    """The run of a forked process, or of this one where there is no fault."""
+
+    def die_in_child(tell: int) -> None:
+        def die(_: Catalog, injection: Injection) -> None:
+            os.write(tell, _AFTER_COMMIT if injection.came_after_commit else _BEFORE_COMMIT)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        with _traced(sandbox, path, action, fault, die):
+            pass
+
+    if fault is None:
+        with _traced(sandbox, path, action, None, _raise) as run:
+            yield run
+        return
+    told = _told_by_child(die_in_child)
+    with sandbox.open(path) as catalog:
+        injection = Injection(fault, has_struck=bool(told), came_after_commit=told == _AFTER_COMMIT)
+        yield Run(catalog, injection, is_killed=True)
+
+
+@contextmanager
+def _forked(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
+    said: list[bytes] = []
+
+    def fork(catalog: Catalog, _: Injection) -> None:
+        said.append(_told_by_child(partial(_work_in_child, sandbox, path, catalog)))
+
+    with _traced(sandbox, path, action, fault, fork) as run:
+        complaint = None
+        if said and said != [_REFUSED]:
+            complaint = f"a forked child was not refused what is its parent's, but {_CHILD_SAYS.get(said[0], 'died')}"
+        elif said and run.error is not None:
+            complaint = f"a forked child came and went, and the action raised {run.error!r}"
+        yield attrs.evolve(run, complaint=complaint)
 
 
 def _error_of(action: Action, catalog: Catalog, injection: Injection) -> BaseException | None:
@@ -235,27 +228,6 @@ def _error_of(action: Action, catalog: Catalog, injection: Injection) -> BaseExc
     except BaseException as error:  # noqa: BLE001  it is judged
         return error
     return None
-
-
-@contextmanager
-def _spoiled_claim(path: str, collection_id: str, variety: str) -> Iterator[None]:
-    file = Path(f"{path}.claims") / f"{collection_id}.db"
-    file.parent.mkdir(exist_ok=True)
-    if variety == "held":
-        claims = Claims(path)
-        claims.take(collection_id, "somebody else's work")
-        try:
-            yield
-        finally:
-            claims.close()
-        return
-    if variety == "rubbish":
-        file.write_bytes(b"\0 rubbish")
-        yield
-        return
-    file.mkdir()
-    yield
-    file.rmdir()
 
 
 def _work_in_child(sandbox: Sandbox, path: str, catalog: Catalog, tell: int) -> None:
@@ -303,16 +275,3 @@ def _wait_for(child: int) -> None:
             os.waitpid(child, 0)
             raise AssertionError(f"a forked run did not end within {_LONGEST_S:g} s")
         time.sleep(0.001)
-
-
-def _be_killed(sandbox: Sandbox, path: str, action: Action, fault: Fault, tell: int) -> None:
-    def die(injection: Injection) -> None:
-        os.write(tell, _AFTER_COMMIT if injection.came_after_commit else _BEFORE_COMMIT)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    with (
-        observed(path, fault) as injection,
-        sandbox.open(path) as catalog,
-        tracing(catalog.database.connection, injection, die),
-    ):
-        action(catalog)

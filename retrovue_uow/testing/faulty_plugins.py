@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from retrovue_uow import AssetDraft, Collection, FoundCollection, IngestFilters, PathMapping
-from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 from retrovue_uow.model import Json
+from retrovue_uow.testing.copies import Sandbox
 from retrovue_uow.testing.faults import Injection
 
 T = TypeVar("T")
@@ -42,16 +43,15 @@ class Calls:
     hang_s: float
     released: threading.Event = attrs.field(factory=threading.Event)
 
-    def importers(self, factories: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
-        """The same importers, faulty."""
-        return {name: self._faulty(FaultyImporter, name, factory) for name, factory in factories.items()}
-
-    def enrichers(self, factories: Mapping[str, EnricherFactory]) -> Mapping[str, EnricherFactory]:
-        """The same enrichers, faulty."""
-        return {name: self._faulty(FaultyEnricher, name, factory) for name, factory in factories.items()}
-
-    def _faulty(self, kind: Callable[[Calls, str, Any], T], name: str, factory: Callable[[Json], Any]) -> Callable[[Json], T]:
-        return lambda config: kind(self, name, factory(config))
+    def faulty(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox with faulty importers and enrichers in place of its own."""
+        importers = {
+            name: partial(FaultyImporter, self, f"importer {name!r}", make) for name, make in sandbox.importers.items()
+        }
+        enrichers = {
+            name: partial(FaultyEnricher, self, f"enricher {name!r}", make) for name, make in sandbox.enrichers.items()
+        }
+        return attrs.evolve(sandbox, importers=importers, enrichers=enrichers)
 
     def called(self, owner: str, act: str, call: Callable[[], T]) -> T:
         """What the call returns, unless the fault strikes: then what that brings about."""
@@ -67,12 +67,10 @@ class Calls:
 class _Faulty:
     """Somebody's importer or enricher, each of whose calls is a point."""
 
-    _what: str
-
-    def __init__(self, calls: Calls, name: str, plugin: Any) -> None:
+    def __init__(self, calls: Calls, owner: str, make: Callable[[Json], Any], config: Json) -> None:
         self._calls = calls
-        self._owner = f"{self._what} {name!r}"
-        self._plugin = plugin
+        self._owner = owner
+        self._plugin = make(config)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._plugin, name)
@@ -82,9 +80,9 @@ class _Faulty:
 
 
 class FaultyImporter(_Faulty):
-    """Its every draft is a point, too."""
+    """Its every draft is a point, too: so it is asked for drafts, even if the importer offers more than these."""
 
-    _what = "importer"
+    file_runs = None
 
     def collections(self) -> Iterable[FoundCollection]:
         return self._calls.called(self._owner, _LISTING, self._plugin.collections)
@@ -98,13 +96,10 @@ class FaultyImporter(_Faulty):
 class FaultyEnricher(_Faulty):
     """Its time limit is its own, unless the run is to wait for a call that hangs."""
 
-    _what = "enricher"
-
     @property
     def timeout_s(self) -> float:
         own = float(getattr(self._plugin, "timeout_s", _DEFAULT_S))
         return min(own, self._calls.hang_s) if self._calls.injection.variety == HANG else own
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
-        told: AssetDraft = self._calls.called(self._owner, _ENRICHING, lambda: self._plugin.enrich(draft))
-        return told
+        return self._calls.called(self._owner, _ENRICHING, lambda: cast("AssetDraft", self._plugin.enrich(draft)))

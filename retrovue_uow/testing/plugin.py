@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ import pytest
 
 import retrovue_uow
 from retrovue_uow import testing  # by whose names, as by the library's, the rest is imported when a fixture is used
-from retrovue_uow.testing.reporting import listeners
 
 if TYPE_CHECKING:
     from retrovue_uow import Catalog
     from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter
 
 MediaFolder = Callable[..., Path]
+listeners: list[Callable[[str], None]] = []
+"""Who hears how far a long proof has come. They stand here, since the plugin should not load the proofs."""
 NAMES = (
     "Captain Comet/Captain Comet - S01E01.mkv",
     "Captain Comet/Captain Comet - S01E02.mkv",
@@ -82,23 +84,18 @@ def media_folder_fixture(tmp_path: Path, _retrovue_clip: Callable[[str], Path | 
 @pytest.fixture(name="_retrovue_clip", scope="session")
 def clip_fixture(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path | None]:
     """A clip in the format of a suffix, made when it is first asked for; None: it cannot be made."""
-    made: dict[str, Path | None] = {}
 
+    @cache
     def clip(suffix: str) -> Path | None:
-        if suffix not in made:
-            made[suffix] = _clip(tmp_path_factory.mktemp("retrovue-clip") / f"clip{suffix}")
-        return made[suffix]
+        ffmpeg = shutil.which("ffmpeg")
+        if ffmpeg is None:
+            return None
+        path = tmp_path_factory.mktemp("retrovue-clip") / f"clip{suffix}"
+        command = [ffmpeg, "-v", "quiet", "-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", _SOUND, str(path)]
+        outcome = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  our own words
+        return path if outcome.returncode == 0 else None
 
     return clip
-
-
-def _clip(path: Path) -> Path | None:
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        return None
-    command = [ffmpeg, "-v", "quiet", "-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", _SOUND, str(path)]
-    outcome = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  our own words
-    return path if outcome.returncode == 0 else None
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:

@@ -32,8 +32,11 @@ _OF_ONE_RUN = {("unit_of_work", "pid"), ("unit_of_work", "digest"), ("unit_of_wo
 class Table:
     """The rows of one table, by its first column, which is its key."""
 
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+
+_NO_TABLE = Table()
 
 
 @attrs.frozen(repr=False)
@@ -52,7 +55,9 @@ class Snapshot:
     def differences(self, later: Snapshot) -> list[str]:
         """What changed from here to `later`, one line for each row."""
         names = [*self.tables, *(name for name in later.tables if name not in self.tables)]
-        return [line for name in names for line in _changes(name, self.tables.get(name), later.tables.get(name))]
+        return [
+            line for name in names for line in _changes(name, *(each.tables.get(name, _NO_TABLE) for each in (self, later)))
+        ]
 
     def identifiers(self) -> frozenset[str]:
         """Every UUID that stands in it."""
@@ -66,7 +71,7 @@ class Snapshot:
         and UUIDs other than the `known` ones. In what order rows of one table stand does not matter.
         """
         for name in sorted({*self.tables, *other.tables}):
-            ours, theirs = (_plain(name, each.tables.get(name), known) for each in (self, other))
+            ours, theirs = (_plain(name, each.tables.get(name, _NO_TABLE), known) for each in (self, other))
             for sign, rows in (("-", ours - theirs), ("+", theirs - ours)):
                 for row in rows:
                     return f"{sign} {name} {row}"
@@ -121,16 +126,15 @@ def shortened(lines: list[str]) -> list[str]:
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 
 
-def _changes(name: str, earlier: Table | None, later: Table | None) -> Iterator[str]:
-    ours, theirs = ({row[0]: row for row in table.rows} if table else {} for table in (earlier, later))
+def _changes(name: str, earlier: Table, later: Table) -> Iterator[str]:
+    ours, theirs = ({row[0]: row for row in table.rows} for table in (earlier, later))
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         if key not in theirs:
             yield f"- {name} {_shown(ours[key])}"
         elif key not in ours:
             yield f"+ {name} {_shown(theirs[key])}"
         elif ours[key] != theirs[key]:
-            columns = later.columns if later else ()
-            cells = zip(columns, ours[key], theirs[key], strict=False)
+            cells = zip(later.columns, ours[key], theirs[key], strict=False)
             changed = ", ".join(f"{column} {_cell(old)} → {_cell(new)}" for column, old, new in cells if old != new)
             yield f"~ {name} {key!r}: {changed}"
 
@@ -143,9 +147,7 @@ def _cell(value: object) -> str:
     return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(value)
 
 
-def _plain(name: str, table: Table | None, known: frozenset[str]) -> Counter[Row]:
-    if table is None:
-        return Counter()
+def _plain(name: str, table: Table, known: frozenset[str]) -> Counter[Row]:
     kept = [index for index, column in enumerate(table.columns) if (name, column) not in _OF_ONE_RUN]
     return Counter(tuple(_plain_value(row[index], known) for index in kept) for row in table.rows)
 

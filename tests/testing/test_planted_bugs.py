@@ -346,6 +346,18 @@ def test_a_factory_makes_the_catalogue(media: Path) -> None:
     assert report.points == {"call": 5}
 
 
+def test_every_draft_of_an_importer_that_offers_files_is_a_point(tmp_path: Path, media: Path) -> None:
+    (media / "Dark").mkdir()
+    (media / "Dark/Dark - S01E01.mkv").touch()
+    with Catalog(tmp_path / "disk.db") as catalog:
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Shows", path_mappings={"/media": str(media)})
+
+        report = assert_atomic(catalog, lambda catalog: catalog.ingest_collection("Shows"), faults=["call"])
+
+    assert report.points == {"call": 3}  # check, discover, and the draft
+
+
 def test_the_given_catalogue_is_only_read(station: Catalog) -> None:
     with assert_unchanged(station):
         assert_atomic(station, lambda catalog: catalog.wipe_collection("Shows"), sample=1)
