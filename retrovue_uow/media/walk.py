@@ -7,9 +7,9 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
@@ -44,7 +44,10 @@ class FilesystemImporter:
 
     def __init__(self, config: Json) -> None:
         refuse_unknown_keys(config, ("root", "extensions"), "the filesystem importer")
-        self._root = _configured_root(config.get("root"))
+        root = config.get("root")
+        if root is not None and not (isinstance(root, str) and os.path.isabs(root)):
+            raise ValidationError(f"the filesystem importer's root {root!r} is not an absolute path: give one")
+        self._root = None if root is None else os.path.normpath(root)
         self._endings = _configured_endings(config.get("extensions"))
 
     def __init_subclass__(cls) -> None:
@@ -129,17 +132,13 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
     if draft.sidecars is not None:
         return draft
     folder, name = os.path.split(draft.file_path)
-    own = _sidecars(own_sidecars(name), _nfos(_listing(folder)), root)
-    shows = [_sidecars((SHOW_SIDECAR,), _nfos(_listing(above)), root) for above in _folders_up(folder, root)]
-    return attrs.evolve(draft, sidecars=(*own, *chain.from_iterable(shows)))
-
-
-def _configured_root(root: object) -> str | None:
-    if root is None:
-        return None
-    if not isinstance(root, str) or not os.path.isabs(root):
-        raise ValidationError(f"the filesystem importer's root {root!r} is not an absolute path: give one")
-    return os.path.normpath(root)
+    found = [*_sidecars(own_sidecars(name), _nfos(_listing(folder)), root)]
+    while is_below(folder, root):
+        found += _sidecars((SHOW_SIDECAR,), _nfos(_listing(folder)), root)
+        if folder == os.path.dirname(folder):
+            break
+        folder = os.path.dirname(folder)
+    return attrs.evolve(draft, sidecars=tuple(found))
 
 
 def _configured_endings(extensions: object) -> frozenset[str]:
@@ -155,84 +154,63 @@ def _configured_endings(extensions: object) -> frozenset[str]:
 
 
 @attrs.frozen(eq=False)
-class _Folder:
-    """One folder and its one listing.
-
-    Attributes:
-        root: Local path of the mapped folder that it is below, or that it is.
-        source_path: The path as the source has it, with a slash at the end.
-        key: The canonical key, with a slash at the end.
-        nfos: The NFO files, by their casefolded names.
-        shows: The show's sidecars of this folder and the ones above it, nearest first.
-    """
-
-    path: str
-    root: str
-    source_path: str
-    key: str
-    identity: Identity
-    nfos: Mapping[str, os.DirEntry[str]]
-    shows: tuple[Sidecar, ...]
-
-
-@attrs.frozen(eq=False)
 class Run:
     """Media files of one folder, in order, with no subfolder between them. They are examined as they are asked for.
 
     Attributes:
         mapping: The one that they are found by.
+        shows: The show's sidecars of the folder and the ones above it, nearest first: all that a file has which has none
+            of its own.
     """
 
     mapping: PathMapping
-    _folder: _Folder
-    _entries: Sequence[os.DirEntry[str]]
-
-    @property
-    def shows(self) -> tuple[Sidecar, ...]:
-        """The show's sidecars: all that a file has which has none of its own."""
-        return self._folder.shows
+    _folder: str
+    _source_path: str  # of the folder, as the source has it, with a slash at the end
+    _key: str  # of the folder, with a slash at the end
+    _identity: Identity
+    _nfos: Mapping[str, os.DirEntry[str]]
+    shows: tuple[Sidecar, ...]
+    _entries: tuple[os.DirEntry[str], ...] = ()
 
     def examined(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
         """The regular files among them, each with its `stat`; without those that have vanished."""
-        root = self._folder.root
         for entry in self._entries:
-            found = _entry_stat(entry, root)
+            found = _entry_stat(entry, self.mapping.local_path)
             if found is None:
                 # A file that is gone from a folder was removed; if the folder is another one, the disk under it was.
-                path = self._folder.path
-                if _folder_identity(path) != self._folder.identity:
-                    raise ResourceError(f"folder {path!r} became another one while it was read: was its disk unmounted?")
+                if _folder_identity(self._folder) != self._identity:
+                    raise ResourceError(
+                        f"folder {self._folder!r} became another one while it was read: was its disk unmounted?"
+                    )
                 logger.debug("listed_file_vanished", path=entry.path)
             elif stat.S_ISREG(found.st_mode):
                 yield entry, found
 
     def key(self, name: str) -> str:
         """The canonical key of one of the files."""
-        return key_below(self._folder.key, name)
+        return key_below(self._key, name)
 
     def sidecars(self, name: str) -> tuple[Sidecar, ...]:
         """The sidecars of one of the files; `shows` itself where it has none of its own."""
-        folder = self._folder
-        if not folder.nfos:
-            return folder.shows
-        names = own_sidecars(name) if MOVIE_SIDECAR in folder.nfos else (own_sidecar(name),)
-        own = _sidecars(names, folder.nfos, folder.root)
-        return (*own, *folder.shows) if own else folder.shows
+        if not self._nfos:
+            return self.shows
+        names = own_sidecars(name) if MOVIE_SIDECAR in self._nfos else (own_sidecar(name),)
+        own = _sidecars(names, self._nfos, self.mapping.local_path)
+        return (*own, *self.shows) if own else self.shows
 
     def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
         """The draft of an examined file."""
         return AssetDraft(
             file_path=entry.path,
-            source_path=f"{self._folder.source_path}{entry.name}",
+            source_path=f"{self._source_path}{entry.name}",
             size=found.st_size,
             mtime_ns=found.st_mtime_ns,
             sidecars=self.sidecars(entry.name),
         )
 
 
-class _Subfolder(NamedTuple):
-    parent: _Folder
-    entry: os.DirEntry[str]
+_Subfolder: TypeAlias = tuple[Run, os.DirEntry[str]]
+"""The folder that a subfolder is in, and its entry there."""
 
 
 @attrs.frozen(eq=False)
@@ -264,14 +242,14 @@ class _Walk:
             else:
                 pending += self._entered(*found)
 
-    def _entered(self, parent: _Folder, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
+    def _entered(self, parent: Run, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
         if entry.is_symlink():
-            _refuse_escape(entry.path, parent.root)
+            _refuse_escape(entry.path, self._mapping.local_path)
         identity = _folder_identity(entry.path)
         if identity in self._walked:
             return []
         self._walked.add(identity)
-        return self._listed(entry.path, key_below(parent.key, entry.name), identity, parent.shows)
+        return self._listed(entry.path, parent.key(entry.name), identity, parent.shows)
 
     def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
         """The runs and subfolders of a folder, last name first; links are put aside."""
@@ -279,21 +257,22 @@ class _Walk:
         nfos, root = _nfos(entries), self._mapping.local_path
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
         source_root = _with_slash(canonical_key(self._mapping.source_path))
-        folder = _Folder(path, root, _with_slash(source_root + _below(root, path)), _with_slash(key), identity, nfos, shows)
+        source_path = _with_slash(source_root + _below(root, path))
+        folder = Run(self._mapping, path, source_path, _with_slash(key), identity, nfos, shows)
         listed: list[Run | _Subfolder] = []
         for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
             if not are_folders:
-                listed.append(Run(self._mapping, folder, tuple(wanted)))
+                listed.append(attrs.evolve(folder, entries=tuple(wanted)))
                 continue
-            for subfolder in [_Subfolder(folder, entry) for entry in wanted]:
-                (self._links if subfolder.entry.is_symlink() else listed).append(subfolder)
+            for entry in wanted:
+                (self._links if entry.is_symlink() else listed).append((folder, entry))
         return listed[::-1]
 
-    def _is_wanted(self, folder: _Folder, entry: os.DirEntry[str]) -> bool:
+    def _is_wanted(self, folder: Run, entry: os.DirEntry[str]) -> bool:
         name = entry.name
-        if self._mapped and is_utf8(name) and key_below(folder.key, name) in self._mapped:
+        if self._mapped and is_utf8(name) and folder.key(name) in self._mapped:
             return False
-        if self._filters.exclude and self._filters.excludes(_below(folder.root, entry.path)):
+        if self._filters.exclude and self._filters.excludes(_below(self._mapping.local_path, entry.path)):
             return False
         is_media = name[name.rfind(".") :].casefold() in self._endings
         if not is_media and not _is_folder(entry):
@@ -403,15 +382,6 @@ def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: 
     return tuple(
         Sidecar(path, found.st_size, found.st_mtime_ns) for path, found in stats if found and stat.S_ISREG(found.st_mode)
     )
-
-
-def _folders_up(folder: str, root: str) -> Iterator[str]:
-    """`folder` and those above it, up to and including `root`."""
-    while is_below(folder, root):
-        yield folder
-        if folder == os.path.dirname(folder):
-            return
-        folder = os.path.dirname(folder)
 
 
 def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:

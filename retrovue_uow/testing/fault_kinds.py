@@ -260,18 +260,14 @@ def _told_by_child(work: Callable[[int], None]) -> bytes:
         finally:
             os._exit(1)
     os.close(writing)
+    deadline = time.monotonic() + _LONGEST_S
     try:
-        _wait_for(child)
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                raise AssertionError(f"a forked run did not end within {_LONGEST_S:g} s")
+            time.sleep(0.001)
         return os.read(reading, 1)
     finally:
         os.close(reading)
-
-
-def _wait_for(child: int) -> None:
-    deadline = time.monotonic() + _LONGEST_S
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise AssertionError(f"a forked run did not end within {_LONGEST_S:g} s")
-        time.sleep(0.001)
