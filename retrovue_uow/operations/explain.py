@@ -13,12 +13,15 @@ _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
 def explanation(db: Database, asset: Asset) -> Explanation:
     """All that can be said of an asset."""
     reasons = curation.not_schedulable(asset)
-    changes = list(journal.changes_of(db, "asset", asset.id))
-    created = [f"created by {_named(unit)}" for unit, row in changes if row.kind == "insert"][:1]
-    if not created:
-        created = [f"created at {assets.created_at(db, asset.id)}, by a unit that is no longer recorded row by row"]
-    later = [f"changed by {_named(unit)}: {_columns(row)}" for unit, row in changes if row.kind == "update"]
-    return Explanation(asset, not reasons, reasons, (*created, *later, *_assignment(db, asset)))
+    created_at = assets.created_at(db, asset.id)
+    # a large unit is not unpacked for one row, whose time of creation names it as well
+    adding = journal.recorded_units(db, "asset", "insert", at=created_at)
+    if len(adding) != 1:
+        adding = [unit for unit, _ in journal.changes_of(db, "asset", asset.id, "insert")]
+    created = f"by {_named(adding[0])}" if adding else f"at {created_at}, by a unit that is no longer recorded row by row"
+    updates = journal.changes_of(db, "asset", asset.id, "update")
+    later = [f"changed by {_named(unit)}: {_columns(row)}" for unit, row in updates]
+    return Explanation(asset, not reasons, reasons, (f"created {created}", *later, *_assignment(db, asset)))
 
 
 def _named(unit: JournalUnit) -> str:

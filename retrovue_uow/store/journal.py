@@ -17,7 +17,7 @@ from retrovue_uow.secrets import redacted
 from retrovue_uow.store import migrations
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.store.rows import shown
-from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, Changeset, Key, decompressed
+from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, ChangeKind, Changeset, Key, decompressed
 from retrovue_uow.uow.database import Database, Row
 
 JOURNAL_TABLES = ("unit_of_work", "operation")
@@ -25,9 +25,10 @@ UNDO = "unit_undo"
 """Name of the operation that undoes a unit; its argument `unit_id` says which."""
 
 _FIND = """
-SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, changeset IS NOT NULL
+SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, length(changeset) IS NOT NULL
   FROM unit_of_work
 """
+"""Of a changeset itself, which may be large, SQLite would read all to say that it is not NULL."""
 
 
 def ensure_unit(db: Database, unit_id: str, *, started_at: str, pid: int, library_version: str) -> None:
@@ -156,7 +157,7 @@ def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
         """
         SELECT id,
                (SELECT count(*) FROM operation WHERE operation.unit_id = unit_of_work.id),
-               changeset IS NOT NULL
+               length(changeset) IS NOT NULL
           FROM unit_of_work
          ORDER BY rowid
         """
@@ -164,17 +165,27 @@ def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
     return [(id_, operations, bool(is_recorded)) for id_, operations, is_recorded in rows]
 
 
-def recorded_units(db: Database, *, after: str | None, table: str | None) -> list[JournalUnit]:
-    """The units whose changesets are there, the oldest first; only those after one, and those that speak of a table."""
+def recorded_units(
+    db: Database, table: str | None = None, kind: ChangeKind | None = None, *, after: str | None = None, at: str | None = None
+) -> list[JournalUnit]:
+    """The units whose changesets are there, the oldest first.
+
+    Args:
+        table: Only those that changed rows of it.
+        kind: Only those that changed rows of `table` in this way.
+        after: Only those after the unit with this identifier.
+        at: Only the one that was under way then (UTC text). The write lock keeps two apart, unless the clock was set back.
+    """
     rows = db.execute(
         _FIND  # noqa: S608  both texts are ours
         + """
  WHERE changeset IS NOT NULL
-   AND (?1 IS NULL OR iif(json_valid(counts), json_extract(counts, '$."' || ?1 || '"') IS NOT NULL, true))
+   AND (?1 IS NULL OR iif(json_valid(counts), json_extract(counts, ?1) IS NOT NULL, true))
    AND (?2 IS NULL OR rowid > (SELECT rowid FROM unit_of_work WHERE id = ?2))
+   AND (?3 IS NULL OR ?3 BETWEEN started_at AND committed_at)
  ORDER BY rowid
 """,
-        (table, after),
+        (None if table is None else f'$."{table}"' + (f".{kind}" if kind else ""), after, at),
     )
     return _units(db, rows)
 
@@ -225,32 +236,27 @@ def _read(db: Database, unit: JournalUnit) -> Changeset:
 
 def last_unit_that_changed(db: Database, table: str, key: Key, *, after: JournalUnit) -> JournalUnit | None:
     """The newest of the units committed after another one that changed a row; None if the journal knows of none."""
-    units = recorded_units(db, after=after.id, table=table)
+    units = recorded_units(db, table, after=after.id)
     return next((unit for unit in reversed(units) if _row_of(db, unit, table, key) is not None), None)
 
 
 def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
     """The recorded changes since a unit, joined to one changeset for each version of the schema."""
-    later = groupby(recorded_units(db, after=unit.id, table=None), key=attrgetter("schema_version"))
+    later = groupby(recorded_units(db, after=unit.id), key=attrgetter("schema_version"))
     read = [[_read(db, each) for each in units] for _, units in later]
     return [first.followed_by(*others) for first, *others in read]
 
 
-def changes_of(db: Database, table: str, key: Key) -> Iterator[tuple[JournalUnit, RowChange]]:
-    """The recorded units that changed a row, with the change, the oldest first."""
-    for unit in recorded_units(db, after=None, table=table):
+def changes_of(db: Database, table: str, key: Key, kind: ChangeKind) -> Iterator[tuple[JournalUnit, RowChange]]:
+    """The recorded units that changed a row in one way, with the change, the oldest first."""
+    for unit in recorded_units(db, table, kind):
         row = _row_of(db, unit, table, key)
-        if row is not None:
+        if row is not None and row.kind == kind:
             yield unit, row
 
 
 def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
-    """The change that a unit made to a row; most units that did not touch it are passed over without walking their changes."""
-    changeset = _read(db, unit)
-    if not changeset.may_speak_of(key):
-        return None
-    changeset.require_fitting()
-    found = changeset.find(table, key)
+    found = _read(db, unit).find(table, key)
     return None if found is None else shown(found)
 
 

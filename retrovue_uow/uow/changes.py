@@ -163,12 +163,11 @@ class Changeset:
         for change in self.raw():
             yield self._row(change)
 
-    def may_speak_of(self, key: Key) -> bool:
-        """Whether a key that is text stands anywhere in it; a number cannot be looked for so quickly."""
-        return not isinstance(key, str) or key.encode() in self.content
-
     def find(self, table: str, key: Key) -> ChangedRow | None:
-        """The change of one row."""
+        """The change of one row; most changesets that have none are not walked. Raises what `require_fitting` raises."""
+        if isinstance(key, str) and key.encode() not in self.content:
+            return None
+        self.require_fitting()
         position = self.shape.columns[table].index(self.shape.keys[table])
         for change in self.raw():
             if change.name == table and (change.old or change.new)[position] == key:  # type: ignore[index]  # it has one

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import attrs
 import pytest
 from harness import draft, episode, movie
@@ -634,6 +635,34 @@ class TestExplain:
         assert str(approved.unit_id) in history[2]
         assert "approved 0 -> 1" in history[2]
         assert history[3] == "assigned by the operator, whose word outranks the file's: movie of 'The Thing'"
+
+    @pytest.mark.parametrize(
+        "clock",
+        [
+            "UPDATE unit_of_work SET committed_at = '2020-01-01T00:00:00.000000Z'",
+            "UPDATE unit_of_work SET started_at = '2020-01-01T00:00:00.000000Z', committed_at = '9999'",
+        ],
+        ids=["no unit was under way then", "several were"],
+    )
+    def test_where_the_clock_was_set_back_the_records_say_which_unit_created_it(
+        self, stocked: Catalog, importer: FakeImporter, media: Path, clock: str
+    ) -> None:
+        tape, created = at(stocked, "tape 7.mkv"), stocked.history(1)[0]
+        stocked.add_collection("station", "More", path_mappings={"/media": str(media)})
+        more = stocked.ingest_collection("More")
+        other = apsw.Connection(stocked.database.path)
+        other.execute(clock).fetchall()
+        other.close()
+
+        (later,) = [each for each in stocked.assets("More") if each.canonical_key == tape.canonical_key]
+        assert f"(unit {created.id})" in stocked.explain(tape.id).history[0]
+        assert f"(unit {more.unit_id})" in stocked.explain(later.id).history[0]
+
+    def test_what_an_undo_brought_back_was_created_by_whoever_added_it_first(self, stocked: Catalog) -> None:
+        tape, created = at(stocked, "tape 7.mkv"), stocked.history(1)[0]
+        stocked.undo(stocked.wipe_collection("Shows").unit_id or "")
+
+        assert f"(unit {created.id})" in stocked.explain(tape.id).history[0]
 
     def test_what_is_no_longer_recorded_is_told_as_such(self, stocked: Catalog) -> None:
         tape = at(stocked, "tape 7.mkv")
