@@ -207,8 +207,9 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference) -> No
                AND child.{column} IS NOT NULL
             """  # noqa: S608  the names are the schema's
         _add(db, parents, None, reference.parent, reference.child)
-    children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS gone JOIN {child} AS child ON child.{column} = gone.value"  # noqa: S608
-    _add(db, children, changed[reference.parent]["DELETE"], reference.child)
+    if not db.has_enforced_references:  # else nothing refers to what is gone
+        children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS gone JOIN {child} AS child ON child.{column} = gone.value"  # noqa: S608
+        _add(db, children, changed[reference.parent]["DELETE"], reference.child)
 
 
 def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: str) -> None:
