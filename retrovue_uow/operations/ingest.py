@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
 
 import attrs
 
@@ -14,6 +15,7 @@ from retrovue_uow.model import (
     IngestFailure,
     IngestFilters,
     IngestResult,
+    Outcome,
     Progress,
     Refresh,
     SourceIngestResult,
@@ -31,6 +33,8 @@ from retrovue_uow.store.frame import Operation
 from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
+BATCH = 1000
+"""Assets that are created in one savepoint, a table at a time."""
 _NO_ASSETS = ("duplicates", "twins", "unreachable")
 _LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "unclassified", "ambiguous", *_NO_ASSETS)
 
@@ -190,8 +194,14 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
     if request.strict_names:
         _refuse_unclassified(found)
-    writer = Writer(db, collection.id, decided.retired)
-    paths = _written(op, writer, found, known, origins, refresh=request.refresh is not None)
+    writer = Writer(op, db, collection.id, decided.retired)
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh is not None):
+        paths[outcome].append(each.key)
+        if existing is not None and existing.missing_since is not None:
+            paths["returned"].append(each.key)
+        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
+            paths["unclassified"].append(each.key)
     moved = {origin.key for origin in origins.values()}
     paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.now)
@@ -207,30 +217,20 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
 
 
 def _written(
-    op: Operation,
-    writer: Writer,
-    found: Sequence[Found],
-    known: Mapping[str, KnownAsset],
-    origins: Mapping[str, KnownAsset],
-    *,
-    refresh: bool,
-) -> defaultdict[str, list[str]]:
-    """The keys of the files by what became of them."""
-    paths: defaultdict[str, list[str]] = defaultdict(list)
-    for each in found:
-        op.working_on = each.key
-        existing = known.get(each.key)
-        if each.key in origins:
-            outcome = writer.move(each, origins[each.key], refresh=refresh)
-        else:
-            _, outcome = writer.write(each, existing)
-        paths[outcome].append(each.key)
-        if existing is not None and existing.missing_since is not None:
-            paths["returned"].append(each.key)
-        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
-            paths["unclassified"].append(each.key)
-    op.working_on = None
-    return paths
+    writer: Writer, found: Sequence[Found], known: Mapping[str, KnownAsset], origins: Mapping[str, KnownAsset], *, refresh: bool
+) -> Iterator[tuple[Found, KnownAsset | None, Outcome]]:
+    """Each file, with what the catalogue knew of it and what became of it. New ones in a row are created in batches."""
+    for is_new, run in groupby(found, lambda each: each.key not in known and each.key not in origins):
+        while is_new and (batch := list(islice(run, BATCH))):
+            writer.create(batch)
+            yield from ((each, None, "created") for each in batch)
+        for each in run:
+            existing = known.get(each.key)
+            if existing is None:
+                yield each, None, writer.move(each, origins[each.key], refresh=refresh)
+            else:
+                yield each, existing, writer.update(each, existing)
+    writer.op.working_on = None
 
 
 def _stale(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Found]:

@@ -8,7 +8,7 @@ import attrs
 
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import paths, plugins, roots, walk
-from retrovue_uow.model import AssetDraft, AssetProcessingResult, PathMapping, Refresh
+from retrovue_uow.model import AssetDraft, AssetProcessingResult, Outcome, PathMapping, Refresh
 from retrovue_uow.operations.discover import Found, facts_of
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import enriched
@@ -76,9 +76,10 @@ def process_asset(
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, owner)
             decided = decisions.decisions(db, owner.id, key)
-            writer = Writer(db, owner.id, decided.retired)
-            found = found.settled(decided, known_as=key)
-            asset_id, outcome = writer.write(found, assets.known_asset(db, owner.id, key))
+            writer = Writer(op, db, owner.id, decided.retired)
+            found, known = found.settled(decided, known_as=key), assets.known_asset(db, owner.id, key)
+            outcome: Outcome = "created" if known is None else writer.update(found, known)
+            (asset_id,) = writer.create([found]) if known is None else (known.id,)
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, asset_id)
             integrity.validate_hierarchy_integrity(db)

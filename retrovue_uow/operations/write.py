@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from operator import attrgetter
 
 import attrs
 
-from retrovue_uow.errors import ValidationError
+from retrovue_uow.errors import ConstraintError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, Outcome
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import KnownAsset
-from retrovue_uow.store.ids import new_id, utc_now
+from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
@@ -24,30 +25,67 @@ NOTHING: tuple[set[int], set[str]] = (set(), set())
 
 @attrs.frozen
 class Writer:
-    """Writes what was found into a collection, each file in a savepoint of its own.
+    """Writes what was found into a collection, so that a file which SQLite refuses is named.
 
     Attributes:
         retired: Canonical keys of the files that the operator has taken out of use.
     """
 
+    op: Operation
     db: Database
     collection_id: str
     retired: Set[str]
     now: str = attrs.field(factory=utc_now)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
-    def write(self, found: Found, known: KnownAsset | None) -> tuple[str, Outcome]:
-        """Create the asset, refresh it, or leave it; `known` is what the open unit knows of it. Returns its identifier, too.
+    def create(self, batch: Sequence[Found]) -> list[str]:
+        """Create the assets of new files in one savepoint, or one by one where SQLite refuses a row: their identifiers.
 
         Raises:
-            ValidationError: Somebody changed or removed the asset since the file was found.
+            ValidationError: Somebody removed the asset since the file was found.
         """
-        if known is None:
-            return self._create(found), "created"
+        added = self.hierarchy.added.copy()
+        is_alone = len(batch) == 1
+        try:
+            with self.db.session(contain=not is_alone):
+                ids = [self._add(each) for each in batch]
+                self.op.working_on = batch[0].key if is_alone else None
+                self.hierarchy.write()
+                return ids
+        except ConstraintError:
+            if is_alone:
+                raise
+            self.hierarchy.take_back(added)
+        return [asset_id for each in batch for asset_id in self.create([each])]
+
+    def _add(self, found: Found) -> str:
+        self.op.working_on = found.key
+        if not found.is_enriched or found.known is not None:
+            raise ValidationError(f"{found.key!r} went from the catalogue while its file was looked at: run it again")
+        asset_id = assets.add_asset(
+            self.hierarchy.rows,
+            found.draft,
+            found.facts,
+            collection_id=self.collection_id,
+            path_mapping_id=found.mapping.id,
+            canonical_key=found.key,
+            is_retired=found.key in self.retired,
+            now=self.now,
+        )
+        _link(self.hierarchy, found.draft, asset_id, now=self.now)
+        return asset_id
+
+    def update(self, found: Found, known: KnownAsset) -> Outcome:
+        """Refresh an asset, or leave it; `known` is what the open unit knows of it.
+
+        Raises:
+            ValidationError: Somebody changed the asset since the file was found.
+        """
+        self.op.working_on = found.key
         seen = found.known if found.is_enriched else None
         left: Outcome = "changed" if seen is None and known.facts.has_changed(found.facts) else "unchanged"
         if seen is None and known.missing_since is None and None not in known.facts:
-            return known.id, left
+            return left
         with self.db.session():
             if known.missing_since is not None:
                 assets.mark_returned(self.db, known.id)
@@ -56,17 +94,18 @@ class Writer:
             if None in known.facts:
                 assets.fill_in_facts(self.db, known.id, found.draft, now=self.now)
             if seen is None:
-                return known.id, left
+                return left
             if known._replace(missing_since=None) != seen._replace(missing_since=None):
                 raise ValidationError(f"{found.key!r} was changed by somebody else while its file was looked at: run it again")
             self._refresh(found, known.id)
-            return known.id, "refreshed"
+            return "refreshed"
 
     def move(self, found: Found, origin: KnownAsset, *, refresh: bool) -> Outcome:
         """Let an asset follow its file; identity, approval and links stay.
 
         Where the new name says something else, the asset counts as changed, and is read anew by the next refresh, or by this.
         """
+        self.op.working_on = found.key
         with self.db.session():
             decisions.move_decisions(self.db, origin.id, found.key)
             assets.move_asset(
@@ -82,27 +121,6 @@ class Writer:
             if refresh:
                 self._refresh(found, origin.id)
         return "moved"
-
-    def _create(self, found: Found) -> str:
-        if not found.is_enriched or found.known is not None:
-            raise ValidationError(f"{found.key!r} went from the catalogue while its file was looked at: run it again")
-        asset_id = new_id()
-        with self.db.session():
-            assets.add_asset(
-                self.db,
-                asset_id,
-                found.draft,
-                found.facts,
-                collection_id=self.collection_id,
-                path_mapping_id=found.mapping.id,
-                canonical_key=found.key,
-                is_retired=found.key in self.retired,
-                now=self.now,
-            )
-            _link(self.db, self.hierarchy, found.draft, asset_id, now=self.now)
-            assets.add_markers(self.db, asset_id, found.draft.markers)
-            assets.set_metadata(self.db, asset_id, found.draft.metadata)
-        return asset_id
 
     def _refresh(self, found: Found, asset_id: str) -> None:
         draft = found.draft
@@ -121,7 +139,8 @@ class Writer:
             self.hierarchy.forget()
         if markers != set(draft.markers):
             assets.remove_markers(self.db, asset_id)
-            assets.add_markers(self.db, asset_id, draft.markers)
+            assets.add_markers(self.hierarchy.rows, asset_id, draft.markers)
+            self.hierarchy.rows.write()
         assets.remove_metadata(self.db, asset_id, keep=draft.metadata)
         assets.set_metadata(self.db, asset_id, draft.metadata)
         if shows_another or markers != set(draft.markers) or _approved(before) != _approved(draft):
@@ -139,7 +158,8 @@ def link_again(
     if identity(asset) == identity(draft):
         return _name_episodes(db, asset, draft), NOTHING
     gone = titles.unlink(db, asset.id)
-    linked = _link(db, hierarchy, draft, asset.id, now=now)
+    linked = _link(hierarchy, draft, asset.id, now=now)
+    hierarchy.write()
     is_named = _name_episodes(db, asset, draft)
     return is_named or linked != gone, gone
 
@@ -159,19 +179,18 @@ def _name_episodes(db: Database, asset: Asset, draft: AssetDraft) -> bool:
     return asset.episode_title != draft.episode_title and (is_another or asset.episode_title is None)
 
 
-def _link(db: Database, hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, *, now: str) -> tuple[set[int], set[str]]:
-    """Let an asset show what the draft says. Returns the episodes and movies that it shows now."""
+def _link(hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, *, now: str) -> tuple[set[int], set[str]]:
+    """Let an asset show what the draft says as soon as the hierarchy is written. Returns these episodes and movies."""
     if draft.kind not in ("movie", "episode"):
-        return set(), set()
+        return NOTHING
     if draft.title is None:
         raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
+    title_id = hierarchy.title("movie" if draft.kind == "movie" else "show", draft.title, draft.year, now=now)
     if draft.kind == "movie":
-        title_id = hierarchy.title("movie", draft.title, draft.year, now=now)
-        titles.link_movie(db, title_id, asset_id)
+        hierarchy.show_movie(title_id, asset_id)
         return set(), {title_id}
-    title_id = hierarchy.title("show", draft.title, draft.year, now=now)
     season_id = hierarchy.season(title_id, draft.season_number or 0)
     episodes = [hierarchy.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
     for episode_id in episodes:
-        titles.link_episode(db, episode_id, asset_id)
+        hierarchy.show_episode(episode_id, asset_id)
     return set(episodes), set()

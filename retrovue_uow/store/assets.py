@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -12,14 +13,16 @@ import attrs
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Json, Marker
 from retrovue_uow.store import titles
-from retrovue_uow.store.ids import as_stored, from_json, utc_now
+from retrovue_uow.store.ids import as_stored, from_json, new_id, utc_now
 from retrovue_uow.store.migrations import own_names
+from retrovue_uow.store.titles import NewRows
 from retrovue_uow.uow.database import Database, Row, Value
 
 Decision = Literal["approve", "withdraw_approval", "retire", "reinstate", "unassign"]
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
 FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height")
 """The columns of `asset` that say what its file is, called as in `Asset` and `AssetDraft`; statements take them from here."""
+_facts = attrgetter(*FACTS)
 _SHOWN = {
     "title": "coalesce(movie.name, show.name)",
     "year": "coalesce(movie.year, show.year)",
@@ -79,13 +82,12 @@ asset.id IN (SELECT asset_id FROM movie_asset WHERE title_id = :title
 }
 """What each field of a selector asks, and `after`; left out of the statement where nothing is asked."""
 _ANY = AssetSelector()
-_ADD = f"""
-INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved,
-                   sidecars, enrichers, {", ".join(FACTS)}, created_at, updated_at)
-VALUES (:id, :collection_id, :path_mapping_id, :canonical_key, :file_path, :kind,
-        CASE WHEN :is_retired THEN 'retired' WHEN :duration_ms IS NULL THEN 'new' ELSE 'ready' END, 0,
-        :sidecars, :enrichers, {", ".join(f":{fact}" for fact in FACTS)}, :now, :now)
-"""  # noqa: S608  likewise
+_ADDED = ", ".join(
+    (
+        *("id", "collection_id", "path_mapping_id", "canonical_key", "file_path", "kind", "state", "approved"),
+        *("sidecars", "enrichers", *FACTS, "created_at", "updated_at"),
+    )
+)
 _UPDATE = f"""
 UPDATE asset
    SET path_mapping_id = :path_mapping_id,
@@ -267,8 +269,7 @@ def missing_assets(db: Database, collection_id: str) -> list[KnownAsset]:
 
 
 def add_asset(
-    db: Database,
-    asset_id: str,
+    rows: NewRows,
     draft: AssetDraft,
     facts: FileFacts,
     *,
@@ -277,20 +278,16 @@ def add_asset(
     canonical_key: str,
     is_retired: bool,
     now: str,
-) -> None:
-    """Add an asset; it is ready if its duration is known, unless it is out of use."""
-    db.execute(
-        _ADD,
-        {
-            **_written(draft, facts),
-            "id": asset_id,
-            "collection_id": collection_id,
-            "path_mapping_id": path_mapping_id,
-            "canonical_key": canonical_key,
-            "is_retired": is_retired,
-            "now": now,
-        },
-    )
+) -> str:
+    """Add an asset with its markers and metadata; it is ready if its duration is known, unless it is out of use."""
+    asset_id = new_id()
+    state = "retired" if is_retired else "new" if draft.duration_ms is None else "ready"
+    place = (asset_id, collection_id, path_mapping_id, canonical_key, draft.file_path)
+    rows.add("asset", _ADDED, *place, draft.kind, state, 0, facts.sidecars, facts.enrichers, *_facts(draft), now, now)
+    add_markers(rows, asset_id, draft.markers)
+    for domain, document in draft.metadata.items():
+        rows.add("asset_metadata", "asset_id, domain, document", asset_id, domain, _document.encode(document))
+    return asset_id
 
 
 def update_asset(
@@ -358,12 +355,11 @@ def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:
     db.execute("UPDATE asset SET kind = ?, updated_at = ? WHERE id = ?", (kind, now, asset_id))
 
 
-def add_markers(db: Database, asset_id: str, found: Iterable[Marker]) -> None:
+def add_markers(rows: NewRows, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
-    db.executemany(
-        "INSERT INTO marker (asset_id, kind, start_ms, end_ms, name) VALUES (?, ?, ?, ?, ?)",
-        [(asset_id, marker.kind, marker.start_ms, marker.end_ms, marker.name) for marker in found],
-    )
+    for each in found:
+        row = (asset_id, each.kind, each.start_ms, each.end_ms, each.name)
+        rows.add("marker", "asset_id, kind, start_ms, end_ms, name", *row)
 
 
 def remove_markers(db: Database, asset_id: str) -> None:

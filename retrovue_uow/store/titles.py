@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from retrovue_uow.model import PRINTED_TITLE, Title, TitleKind, folded, printed_title
 from retrovue_uow.store.ids import as_stored, new_id
-from retrovue_uow.uow.database import Database, Row
+from retrovue_uow.uow.database import Database, Row, Value
+
+_PARENTS_FIRST = ("title", "season", "episode", "asset", "episode_asset", "movie_asset", "marker", "asset_metadata")
 
 _COUNTED = """
 SELECT title.id, title.kind, title.name, title.year,
@@ -87,22 +89,66 @@ class _Episode(NamedTuple):
     is_named: bool
 
 
+class NewRows:
+    """Rows to be added, by table: they are written a table at a time, by one statement each, parents first.
+
+    Until they are written nobody else may add to these tables: integer keys that others refer to are counted here.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._rows: dict[str, tuple[str, list[tuple[Value, ...]]]] = {}
+        self._last_keys: dict[str, int] = {}
+
+    def add(self, table: str, columns: str, *values: Value) -> None:
+        """Keep a row for `write`; all of a table have the same columns."""
+        if table not in self._rows:
+            self._rows[table] = columns, []
+        self._rows[table][1].append(values)
+
+    def next_key(self, table: str) -> int:
+        """An integer key that no row of the table has ever had."""
+        if table not in self._last_keys:
+            known = f"SELECT max(id) FROM {table} UNION ALL SELECT seq FROM sqlite_sequence WHERE name = ?"  # noqa: S608  ours
+            self._last_keys[table] = max(key or 0 for (key,) in self._db.execute(known, (table,)))
+        self._last_keys[table] += 1
+        return self._last_keys[table]
+
+    def write(self) -> None:
+        """Add the rows, and keep none of them. Raises what `Database.executemany` raises."""
+        rows = dict(self._rows)
+        self.clear()
+        for table in _PARENTS_FIRST:
+            if table in rows:
+                columns, of_table = rows[table]
+                places = ", ".join("?" * len(of_table[0]))
+                self._db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", of_table)  # noqa: S608  ours
+
+    def clear(self) -> None:
+        """Keep no row any longer."""
+        self._rows.clear()
+        self._last_keys.clear()
+
+
 class Hierarchy:
     """Titles, seasons and episodes as a unit of work comes to know them: each is looked up once, or added.
 
     It believes what it has seen: let it live no longer than the savepoint in which it was made, and `forget` where something
-    above an asset is removed.
+    above an asset is removed. What it adds is there once `write` was called.
 
     Attributes:
+        rows: What is to be written.
         added: Rows that had to be added, by table.
     """
 
     def __init__(self, db: Database) -> None:
+        self.rows = NewRows(db)
         self.added: Counter[str] = Counter()
         self._db = db
         self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
         self._seasons: dict[tuple[str, int], int] = {}
         self._episodes: dict[int, dict[int, _Episode]] = {}
+        self._names: list[tuple[str, int]] = []
         self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
         self._assigned: set[Row] = set()
 
@@ -111,6 +157,21 @@ class Hierarchy:
         self._titles.clear()
         self._seasons.clear()
         self._episodes.clear()
+
+    def take_back(self, added: Counter[str]) -> None:
+        """Be as before a savepoint that was undone, when `added` was what had been added."""
+        self.forget()
+        self.rows.clear()
+        self._names.clear()
+        self._alike = None
+        self.added = added
+
+    def write(self) -> None:
+        """Write what was added, and the names of episodes that had none."""
+        self.rows.write()
+        names, self._names = self._names, []
+        if names:
+            self._db.executemany("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", names)
 
     def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
@@ -128,20 +189,16 @@ class Hierarchy:
             self._assigned = set(
                 self._db.execute("SELECT DISTINCT iif(kind = 'episode', 'show', kind), title, year FROM assignment")
             )
-        is_assigned = (kind, name, year) in self._assigned  # what the operator says is taken to the letter
-        found = None if is_assigned else self._alike.get((kind, folded(name), year))
-        is_there = found is not None and self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,))
-        return found if is_there else None
+        if (kind, name, year) in self._assigned:
+            return None  # what the operator says is taken to the letter
+        found = self._alike.get((kind, folded(name), year))
+        if found is None or self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,)):
+            return found
+        return found if found in self._titles.values() else None  # one that is to be written, or that is gone
 
     def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
         id_ = new_id()
-        self._db.execute(
-            """
-            INSERT INTO title (id, kind, name, year, created_at)
-            VALUES (?, ?, ?, ?, ?)
-            """,
-            (id_, kind, name, year, now),
-        )
+        self.rows.add("title", "id, kind, name, year, created_at", id_, kind, name, year, now)
         self.added["title"] += 1
         if self._alike is not None:
             self._alike[kind, folded(name), year] = id_
@@ -152,12 +209,10 @@ class Hierarchy:
         known = self._seasons.get((title_id, number))
         if known is None:
             rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
-            if rows:
-                known = int(rows[0][0])
-            else:
-                known = self._db.insert("INSERT INTO season (title_id, number) VALUES (?, ?)", (title_id, number))
+            known = self._seasons[title_id, number] = int(rows[0][0]) if rows else self.rows.next_key("season")
+            if not rows:
+                self.rows.add("season", "id, title_id, number", known, title_id, number)
                 self.added["season"] += 1
-            self._seasons[title_id, number] = known
         return known
 
     def episode(self, season_id: int, number: int, name: str | None) -> int:
@@ -168,24 +223,21 @@ class Hierarchy:
             of_season = self._episodes[season_id] = {number_: _Episode(id_, bool(named)) for number_, id_, named in rows}
         known = of_season.get(number)
         if known is None:
-            added = "INSERT INTO episode (season_id, number, name) VALUES (?, ?, ?)"
-            known = _Episode(self._db.insert(added, (season_id, number, name)), name is not None)
+            known = of_season[number] = _Episode(self.rows.next_key("episode"), name is not None)
+            self.rows.add("episode", "id, season_id, number, name", known.id, season_id, number, name)
             self.added["episode"] += 1
         elif name is not None and not known.is_named:
-            self._db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, known.id))
-            known = _Episode(known.id, is_named=True)
-        of_season[number] = known
+            self._names.append((name, known.id))
+            of_season[number] = _Episode(known.id, is_named=True)
         return known.id
 
+    def show_episode(self, episode_id: int, asset_id: str) -> None:
+        """Let an asset show an episode."""
+        self.rows.add("episode_asset", "episode_id, asset_id", episode_id, asset_id)
 
-def link_episode(db: Database, episode_id: int, asset_id: str) -> None:
-    """Let an asset show an episode."""
-    db.execute("INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)", (episode_id, asset_id))
-
-
-def link_movie(db: Database, title_id: str, asset_id: str) -> None:
-    """Let an asset show a movie."""
-    db.execute("INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)", (title_id, asset_id))
+    def show_movie(self, title_id: str, asset_id: str) -> None:
+        """Let an asset show a movie."""
+        self.rows.add("movie_asset", "title_id, asset_id", title_id, asset_id)
 
 
 def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:

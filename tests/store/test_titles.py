@@ -112,7 +112,9 @@ class TestAdding:
             def look_up() -> list[object]:
                 title = hierarchy.title("show", "Dark", 2017, now=NOW)
                 season = hierarchy.season(title, 1)
-                return [title, season, hierarchy.episode(season, 1, None), hierarchy.episode(season, 2, None)]
+                episodes = [hierarchy.episode(season, number, None) for number in (1, 2)]
+                hierarchy.write()
+                return [title, season, *episodes]
 
             before = look_up()
             db.execute(f"DELETE FROM {removed}")  # noqa: S608  the names are those above
