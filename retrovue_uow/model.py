@@ -92,6 +92,7 @@ class AssetDraft:
         width: Pixels.
         height: Pixels.
         metadata: One JSON object per domain (`editorial`, `probed`, `sidecar`, …).
+        warnings: What is wrong about the file or its sidecars and keeps nobody from using it: a sentence each.
     """
 
     file_path: str
@@ -113,6 +114,7 @@ class AssetDraft:
     height: int | None = None
     markers: tuple[Marker, ...] = ()
     metadata: Mapping[str, Json] = attrs.field(factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class FileFacts(NamedTuple):

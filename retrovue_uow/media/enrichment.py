@@ -150,7 +150,7 @@ class _Pool:
             raise self._crash
         if self._failures:
             _raise_as_one([self._failures[index] for index in sorted(self._failures)][: self._max_failures])
-        return self._results
+        return _each_warning_once(self._results)
 
     def _hire(self) -> None:
         worker = _Worker()
@@ -246,6 +246,19 @@ class _Pool:
             self._hire()
 
 
+def _each_warning_once(results: list[AssetDraft | None]) -> list[AssetDraft | None]:
+    """The drafts; what several are warned of, such as their show's sidecar, is said of the first one alone."""
+    told: set[str] = set()
+    for index, draft in enumerate(results):
+        if draft is not None and draft.warnings:
+            new = tuple(warning for warning in dict.fromkeys(draft.warnings) if warning not in told)
+            results[index] = attrs.evolve(draft, warnings=new)
+            told.update(new)
+            for warning in new:
+                logger.warning("draft_has_a_warning", path=draft.file_path, message=warning)
+    return results
+
+
 def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     try:
         enriched: object = ready.enricher.enrich(draft)
@@ -286,6 +299,11 @@ def _refuse_odd_shape(ready: ReadyEnricher, enriched: AssetDraft) -> None:
         raise ValidationError(
             f"enricher {ready.type!r} returned a {type(metadata).__name__} as metadata of {enriched.file_path!r},"
             " not a mapping of domains to JSON objects: mend the enricher"
+        )
+    if not isinstance(enriched.warnings, tuple) or not all(isinstance(warning, str) for warning in enriched.warnings):
+        raise ValidationError(
+            f"enricher {ready.type!r} returned {enriched.warnings!r} as warnings of {enriched.file_path!r},"
+            " not a tuple of texts: mend the enricher"
         )
 
 

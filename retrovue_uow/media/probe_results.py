@@ -42,6 +42,7 @@ def laid_over(draft: AssetDraft, found: AssetDraft) -> AssetDraft:
     facts = _facts(found)
     facts["markers"] = (*(marker for marker in draft.markers if marker.kind not in kinds), *found.markers)
     facts["metadata"] = {**draft.metadata, **found.metadata}
+    facts["warnings"] = (*draft.warnings, *found.warnings)
     return attrs.evolve(draft, **facts)
 
 

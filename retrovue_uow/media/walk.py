@@ -15,7 +15,7 @@ import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError, some
 from retrovue_uow.log import logger
-from retrovue_uow.media.nfo import MOVIE_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
+from retrovue_uow.media.nfo import MOVIE_SIDECAR, SEASON_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
 from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
 from retrovue_uow.media.plugins import call_within, refuse_unknown_keys
 from retrovue_uow.media.roots import Links, is_ignored, root_status
@@ -132,7 +132,7 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
     if draft.sidecars is not None:
         return draft
     folder, name = os.path.split(draft.file_path)
-    found = [*_sidecars(own_sidecars(name), _nfos(_listing(folder)), root)]
+    found = [*_sidecars((*own_sidecars(name), SEASON_SIDECAR), _nfos(_listing(folder)), root)]
     while is_below(folder, root):
         found += _sidecars((SHOW_SIDECAR,), _nfos(_listing(folder)), root)
         if folder == os.path.dirname(folder):
@@ -191,11 +191,11 @@ class Run:
         return key_below(self._key, name)
 
     def sidecars(self, name: str) -> tuple[Sidecar, ...]:
-        """The sidecars of one of the files; `shows` itself where it has none of its own."""
+        """The sidecars of one of the files; `shows` itself where there are no others."""
         if not self._nfos:
             return self.shows
         names = own_sidecars(name) if MOVIE_SIDECAR in self._nfos else (own_sidecar(name),)
-        own = _sidecars(names, self._nfos, self.mapping.local_path)
+        own = _sidecars((*names, SEASON_SIDECAR), self._nfos, self.mapping.local_path)
         return (*own, *self.shows) if own else self.shows
 
     def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:

@@ -95,6 +95,8 @@ def _shape_problem(draft: AssetDraft) -> str | None:
         return f"sidecars must be a tuple of Sidecar, not {sidecars!r}"
     if not isinstance(draft.markers, tuple) or not all(isinstance(marker, Marker) for marker in draft.markers):
         return "markers must be a tuple of Marker"
+    if not isinstance(draft.warnings, tuple) or not all(isinstance(warning, str) for warning in draft.warnings):
+        return f"warnings must be a tuple of texts, not {draft.warnings!r}"
     if not isinstance(draft.metadata, Mapping):
         return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
     return None

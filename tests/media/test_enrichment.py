@@ -394,6 +394,20 @@ def test_what_is_not_the_draft_is_refused(returned: AssetDraft, complaint: str) 
     assert "'/mnt/00000.mkv'" in str(caught.value)
 
 
+def test_what_several_drafts_are_warned_of_is_said_of_the_first_one() -> None:
+    def warned(draft: AssetDraft) -> AssetDraft:
+        own = f"file {draft.size} is odd"
+        return attrs.evolve(draft, warnings=(*draft.warnings, "the show is odd", own))
+
+    results = enrich_all(drafts(3), [ready(warned), ready(warned)])
+
+    assert [draft and draft.warnings for draft in results] == [
+        ("the show is odd", "file 0 is odd"),
+        ("file 1 is odd",),
+        ("file 2 is odd",),
+    ]
+
+
 def test_all_drafts_are_tried_and_all_failures_named_in_order() -> None:
     tried: list[int | None] = []
 

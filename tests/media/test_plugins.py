@@ -267,7 +267,7 @@ def test_what_this_distribution_offers_others_is_what_is_built_in(group: str) ->
 
 FILLED: dict[str, tuple[str, set[str]]] = {
     "filename": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata"}),
-    "nfo": ("1", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata"}),
+    "nfo": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata", "warnings"}),
     "ffprobe": (
         "2",
         {"duration_ms", "container", "video_codec", "audio_codec", "width", "height", "markers", "metadata"},

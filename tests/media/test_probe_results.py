@@ -136,6 +136,7 @@ def test_every_field_that_an_enricher_may_fill_can_be_kept(run: Run) -> None:
         "height": 1,
         "markers": (OPENING,),
         "metadata": {"a": {}},
+        "warnings": ("odd",),
     }
     assert {field.name for field in attrs.fields(AssetDraft)} - {*full} == {
         "file_path", "source_path", "size", "mtime_ns", "sidecars",

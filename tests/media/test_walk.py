@@ -386,8 +386,18 @@ def test_sidecars_are_found_beside_the_file_and_up_to_the_root(root: Path, tmp_p
     assert (draft.sidecars[0].size, draft.sidecars[0].mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
+def test_the_sidecar_of_a_season_is_found_in_its_own_folder_alone(root: Path, files: Callable[..., None]) -> None:
+    files("season.nfo", "Show/Season.NFO", "Show/a.mkv", "Show/season.mkv", "Show/Extras/b.mkv")
+
+    sidecars = {Path(draft.file_path).name: draft.sidecars for draft in found(root)}
+
+    (season,) = sidecars["a.mkv"] or ()
+    assert season.path == str(root / "Show/Season.NFO")
+    assert sidecars == {"a.mkv": (season,), "season.mkv": (season,), "b.mkv": ()}
+
+
 def test_what_is_filled_in_is_what_discovery_would_have(root: Path, files: Callable[..., None]) -> None:
-    files("tvshow.nfo", "Show/Season 1/S01E01.mkv", "Show/Season 1/S01E01.nfo", "Show/tvshow.nfo")
+    files("tvshow.nfo", "Show/Season 1/S01E01.mkv", "Show/Season 1/S01E01.nfo", "Show/tvshow.nfo", "Show/Season 1/season.nfo")
     (discovered,) = found(root)
     bare = attrs.evolve(discovered, size=None, mtime_ns=None, sidecars=None, title="Kept")
 

@@ -29,6 +29,7 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "two markers of one kind start at the same time": {"markers": (Marker("avail", 1), Marker("avail", 1, 2))},
     "marker kind 'opera' is not one of": {"markers": (Marker("opera", 1),)},  # type: ignore[arg-type]  # that is the point
     "marker start_ms must be an integer from 0": {"markers": (Marker("avail", -1),)},
+    "warnings must be a tuple of texts": {"warnings": ["half of it"]},
     "metadata must map domains to JSON objects": {"metadata": [("editorial", {})]},
     "metadata of domain 'editorial' is not a JSON object": {"metadata": {"editorial": ["studio"]}},
 }
