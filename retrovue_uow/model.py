@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import cache, cached_property, lru_cache
 from importlib import import_module
-from itertools import groupby
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import attrs
@@ -298,9 +298,26 @@ class IngestFilters:
         Raises:
             ValidationError: a pattern is empty.
         """
-        globs = [_glob(pattern) for pattern in self.exclude]
-        segments = tuple(folded(relative_path).split("/")) if globs else ()
-        return any(_fits(segments, glob) for glob in globs)
+        if not self.exclude:
+            return False
+        is_name, globs = self._globs
+        segments = tuple(folded(relative_path).split("/"))
+        return any(map(is_name, segments)) or any(_fits(segments, glob) for glob in globs)
+
+    @cached_property
+    def _globs(self) -> tuple[Callable[[str], object], list[tuple[str, ...]]]:
+        """A match of a single name with the patterns that have no slash; the others by their segments."""
+        names: list[str] = []
+        globs: list[tuple[str, ...]] = []
+        for pattern in self.exclude:
+            segments = [segment for segment in folded(pattern).split("/") if segment not in ("", ".")]
+            if not segments:
+                raise ValidationError(f"exclude pattern {pattern!r} is empty: name a file, a folder or a glob such as '*.iso'")
+            if "/" in pattern.rstrip("/"):
+                globs.append(tuple(each for each, next_ in pairwise([*segments, ""]) if (each, next_) != ("**", "**")))
+            else:
+                names.append(translate(segments[0]))
+        return re.compile("|".join(names) or "(?!)").match, globs
 
 
 @attrs.frozen(kw_only=True)
@@ -610,15 +627,6 @@ PRINTED_TITLE = re.compile(r"(.*\S) \(([0-9]{4})\)")
 def folded(text: str) -> str:
     """Text that users type, as it is compared: whatever its case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-
-
-@lru_cache(maxsize=1024)
-def _glob(pattern: str) -> tuple[str, ...]:
-    segments = [segment for segment in folded(pattern).split("/") if segment not in ("", ".")]
-    if not segments:
-        raise ValidationError(f"exclude pattern {pattern!r} is empty: name a file, a folder or a glob such as '*.iso'")
-    anywhere = "/" not in pattern.rstrip("/")
-    return tuple(name for name, _ in groupby(["**", *segments] if anywhere else segments))
 
 
 @lru_cache(maxsize=4096)  # without it, many `**` try the same tails over and over

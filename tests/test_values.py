@@ -18,6 +18,7 @@ from retrovue_uow import IngestFilters, ValidationError
         ("/extras", set()),
         ("Show/Extras", {"Show/Extras/c.mkv", "Show/Extras/Deep/d.mkv"}),
         ("*/c.mkv", set()),
+        ("Show/Show", set()),
         ("Show/*.iso", {"Show/b.iso"}),
         ("**/c.mkv", {"Show/Extras/c.mkv"}),
         ("Show/**/d.mkv", {"Show/Extras/Deep/d.mkv"}),

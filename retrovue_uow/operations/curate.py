@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -50,15 +49,7 @@ def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None =
 
     Raises: `CurationError`.
     """
-    return _decide(
-        catalog,
-        "approve",
-        assets,
-        expect_assets=expect_assets,
-        dry_run=dry_run,
-        require=curation.validate_ready,
-        is_so=lambda asset: asset.approved,
-    )
+    return _decide(catalog, "approve", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
 def withdraw_approval(
@@ -76,14 +67,7 @@ def withdraw_approval(
 
     Raises: `CurationError`.
     """
-    return _decide(
-        catalog,
-        "withdraw_approval",
-        assets,
-        expect_assets=expect_assets,
-        dry_run=dry_run,
-        is_so=lambda asset: not asset.approved,
-    )
+    return _decide(catalog, "withdraw_approval", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
 def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
@@ -100,15 +84,7 @@ def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = 
 
     Raises: `CurationError`.
     """
-    return _decide(
-        catalog,
-        "retire",
-        assets,
-        expect_assets=expect_assets,
-        dry_run=dry_run,
-        require=lambda found: curation.validate_not_protected(catalog.protections, found),
-        is_so=lambda asset: asset.state == "retired",
-    )
+    return _decide(catalog, "retire", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
 def reinstate(
@@ -127,26 +103,11 @@ def reinstate(
 
     Raises: `CurationError`.
     """
-    return _decide(
-        catalog,
-        "reinstate",
-        assets,
-        expect_assets=expect_assets,
-        dry_run=dry_run,
-        require=curation.validate_retired,
-        is_so=lambda asset: asset.state != "retired",
-    )
+    return _decide(catalog, "reinstate", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
 def _decide(
-    catalog: OpenCatalog,
-    decision: Decision,
-    assets: Assets,
-    *,
-    expect_assets: int | None,
-    dry_run: bool,
-    is_so: Callable[[Asset], bool],
-    require: Callable[[Sequence[Asset]], None] = lambda _: None,
+    catalog: OpenCatalog, decision: Decision, assets: Assets, *, expect_assets: int | None, dry_run: bool
 ) -> CurationResult:
     """What every decision that needs no more said has in common."""
     choice = chosen(assets)
@@ -155,8 +116,7 @@ def _decide(
     ) as op:
         with op.preflight() as db:
             found = selected(db, choice, expect_assets=expect_assets)
-            require(found)
-            to_change = [asset for asset in found if not is_so(asset)]
+            to_change = _to_change(catalog, decision, found)
         with op.execution() as db:
             ids = [asset.id for asset in to_change]
             asset_rows.decide(db, decision, ids)
@@ -164,6 +124,29 @@ def _decide(
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(_result(found, to_change))
+
+
+def _to_change(catalog: OpenCatalog, decision: Decision, found: Sequence[Asset]) -> list[Asset]:
+    """Those of the assets that are not so already; refused if one of them must not be so."""
+    if decision == "approve":
+        curation.validate_ready(found)
+        return [asset for asset in found if not asset.approved]
+    if decision == "withdraw_approval":
+        return [asset for asset in found if asset.approved]
+    if decision == "retire":
+        curation.validate_not_protected(catalog.protections, found)
+        return [asset for asset in found if asset.state != "retired"]
+    if decision == "reinstate":
+        curation.validate_retired(found)
+        return list(found)
+    return [asset for asset, _ in _assigned(catalog.database, found)]
+
+
+def _assigned(db: Database, found: Sequence[Asset]) -> list[tuple[Asset, Identity]]:
+    """Those of the assets that were assigned, each with what it was assigned to be."""
+    said = {id_: decisions.decisions(db, id_).assignments for id_ in {asset.collection_id for asset in found}}
+    with_identity = ((asset, said[asset.collection_id].get(asset.canonical_key)) for asset in found)
+    return [(asset, identity) for asset, identity in with_identity if identity is not None]
 
 
 def _result(found: Sequence[Asset], changed: Sequence[Asset]) -> CurationResult:
@@ -245,15 +228,7 @@ def unassign(
 
     Raises: `CurationError`.
     """
-    decided = cache(partial(decisions.decisions, catalog.database))
-    return _decide(
-        catalog,
-        "unassign",
-        assets,
-        expect_assets=expect_assets,
-        dry_run=dry_run,
-        is_so=lambda asset: asset.canonical_key not in decided(asset.collection_id).assignments,
-    )
+    return _decide(catalog, "unassign", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
 def _as_tuple(numbers: Sequence[int] | None) -> tuple[int, ...] | None:
@@ -300,7 +275,8 @@ def _title_said(db: Database, kind: AssetKind, said: _Said) -> tuple[str | None,
     if said.year is not None or not isinstance(said.title, str):
         return _as_spelled(db, kind, said.title, None if said.year == 0 else said.year)
     meant = decisions.meant_by(db, said.title)
-    of_kind = [(each.name, each.year) for each in titles.names(db) if each.kind == title_kind_of(kind)]
+    named = titles.titles_alike(db, [said.title, *meant])
+    of_kind = [(each.name, each.year) for each in named if each.kind == title_kind_of(kind)]
     printed = [each for each in of_kind if folded(printed_title(*each)) == folded(said.title)]
     alike = printed if len(printed) == 1 else [each for each in of_kind if folded(each[0]) in meant]
     if len(alike) > 1:
@@ -318,7 +294,8 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
     title_kind = title_kind_of(kind)
     if title_kind is None or not isinstance(title, str):
         return title, year
-    there = [each.name for each in titles.titles_called(db, {folded(title)}) if (each.kind, each.year) == (title_kind, year)]
+    alike = [each for each in titles.titles_alike(db, [title]) if (each.kind, each.year) == (title_kind, year)]
+    there = [each.name for each in alike if folded(each.name) == folded(title)]
     if there:
         return title if title in there else there[0], year
     return decisions.spellings(db).get((title_kind, title, year), (title, year))
@@ -427,8 +404,7 @@ def settle(db: Database) -> list[str]:
             titles.rename_title(db, id_, new, new_year)
         settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
     assigned = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "assignment"))
-    said = cache(lambda collection_id: decisions.decisions(db, collection_id).assignments)
-    _be(db, [(asset, said(asset.collection_id)[asset.canonical_key]) for asset in assigned])
+    _be(db, _assigned(db, assigned))
     settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
     retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
     asset_rows.decide(db, "retire", [asset.id for asset in retired])

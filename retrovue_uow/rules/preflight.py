@@ -87,14 +87,14 @@ def validate_title_exists(db: Database, selector: str, *, kind: TitleKind | None
     Raises:
         ValidationError: None has that name, or several have; the message lists them.
     """
-    # SQLite cannot fold, so every name is read; but not where one title alone is called so to the letter.
-    exact = titles.names(db, selector) if isinstance(selector, str) and paths.is_utf8(selector) else []
-    if len(exact) == 1 and kind in (None, exact[0].kind):
-        return titles.title(db, exact[0].id)
-    every = titles.names(db)
-    of_kind = [each for each in every if each.kind == kind]
-    is_of_kind = any(folded(each.name) == folded(selector) for each in of_kind)
-    return titles.title(db, _only_one("title", selector, of_kind if is_of_kind else every).id)
+    is_text = isinstance(selector, str) and paths.is_utf8(selector)
+    found = titles.titles_called(db, selector) if is_text else []
+    if len(found) != 1 or kind not in (None, found[0].kind):
+        alike = titles.titles_alike(db, [selector]) if is_text else []
+        of_kind = [each for each in alike if each.kind == kind]
+        is_of_kind = any(folded(each.name) == folded(selector) for each in of_kind)
+        found = [_only_one("title", selector, (of_kind if is_of_kind else alike) or titles.titles(db))]
+    return titles.title(db, found[0].id)
 
 
 @rule
@@ -106,7 +106,7 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
         raise ValidationError(f"the year must be a whole number from 1 to {_LAST_YEAR}, or 0 for none, not {renamed.year!r}")
     if renamed == found:
         raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
-    for other in titles.names(db):
+    for other in titles.titles_alike(db, [renamed.name]):
         is_alike = (other.kind, other.year) == (found.kind, renamed.year) and folded(other.name) == folded(renamed.name)
         if is_alike and other.id != found.id:
             raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")

@@ -93,7 +93,7 @@ def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
 def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
     """All that was decided about the files of a collection, or about one of them."""
     spelled = spellings(db)
-    called = titles.titles_called(db, {folded(name) for _, name, _ in spelled}) if spelled else ()
+    called = titles.titles_alike(db, [name for _, name, _ in spelled]) if spelled else ()
     identities = frozenset((each.kind, each.name, each.year) for each in called)
     return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, identities)
 
@@ -130,7 +130,7 @@ def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
 def meant_by(db: Database, title: str) -> set[str]:
     """The folded names of the titles that are meant by a name: that name, or what is now called otherwise and once was so."""
     wanted = folded(title)
-    if titles.titles_called(db, {wanted}):
+    if wanted in {folded(each.name) for each in titles.titles_alike(db, [title])}:
         return {wanted}
     renamed = {folded(name) for (_, spelled, _), (name, _) in spellings(db).items() if folded(spelled) == wanted}
     return renamed or {wanted}
@@ -201,9 +201,9 @@ def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | N
         """
         SELECT title.kind, title.id, title.name, title.year, title_spelling.name, title_spelling.year
           FROM title_spelling
-          JOIN title ON title.kind = title_spelling.kind
-                    AND title.name = title_spelling.spelled
-                    AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
+         CROSS JOIN title ON title.kind = title_spelling.kind
+                         AND title.name = title_spelling.spelled
+                         AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
          WHERE title_spelling.id IN (SELECT id FROM title_spelling_contradicted WHERE subject = 'title_spelling')
         """
     )

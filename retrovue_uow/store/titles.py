@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from retrovue_uow.model import PRINTED_TITLE, Title, TitleKind, folded, printed_title
+from retrovue_uow.model import Title, TitleKind, folded, printed_title
 from retrovue_uow.store.ids import as_stored, new_id
 from retrovue_uow.uow.database import Database, Row, Value
 
@@ -42,11 +42,9 @@ def title(db: Database, title_id: str) -> Title:
     return Title(*row)
 
 
-def names(db: Database, called: str | None = None) -> list[Title]:
-    """What every title is called, uncounted; or those that are `called` so to the letter: by id, by name, or as printed."""
-    if called is None:
-        return [Title(*row) for row in db.execute("SELECT id, kind, name, year FROM title ORDER BY name, year")]
-    printed = PRINTED_TITLE.fullmatch(called)
+def titles_called(db: Database, called: str) -> list[Title]:
+    """The titles that are called so to the letter, found by their keys: by identifier, by name, or as printed. Uncounted."""
+    id_ = as_stored(called)
     rows = db.execute(
         """
         SELECT id, kind, name, year
@@ -54,17 +52,30 @@ def names(db: Database, called: str | None = None) -> list[Title]:
          WHERE id = ?
             OR (kind IN ('show', 'movie') AND name IN (?, ?))
         """,
-        (as_stored(called), called, printed and printed[1]),
+        (id_, called, called.rpartition(" (")[0]),
     )
     found = [Title(*row) for row in rows]
-    return [
-        each for each in found if each.id == as_stored(called) or called in (each.name, printed_title(each.name, each.year))
-    ]
+    return [each for each in found if id_ == each.id or called in (each.name, printed_title(each.name, each.year))]
 
 
-def titles_called(db: Database, folded_names: Set[str]) -> list[Title]:
-    """The titles that go by one of the names, uncounted."""
-    return [title for title in names(db) if folded(title.name) in folded_names]
+def titles_alike(db: Database, called: Iterable[str]) -> list[Title]:
+    """The titles that are called so in whatever case and Unicode form: by identifier, by name, or as printed. Uncounted."""
+    wanted = set(map(folded, called))
+    names = wanted | {name.rpartition(" (")[0] for name in wanted}
+    # SQLite folds ASCII only: names that hold more than that are all read.
+    rows = db.execute(
+        """
+        SELECT id, kind, name, year
+          FROM title
+         WHERE id IN (SELECT value FROM json_each(?1))
+            OR lower(name) IN (SELECT value FROM json_each(?1))
+            OR length(name) <> octet_length(name)
+         ORDER BY name, year
+        """,
+        (json.dumps(list(names)),),
+    )
+    found = [Title(*row) for row in rows]
+    return [each for each in found if wanted & {each.id, folded(each.name), folded(printed_title(each.name, each.year))}]
 
 
 def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str | None:

@@ -1,4 +1,5 @@
 -- What the operator assigned is what an asset is and shows; episodes may be called otherwise by another assignment.
+-- CROSS JOIN begins at the decisions, which are fewer than the assets.
 SELECT 'assignment_contradicted' AS rule,
        'asset' AS subject,
        asset.id AS id,
@@ -34,8 +35,8 @@ SELECT 'assignment_contradicted',
        assignment.id,
        quote(assignment.canonical_key) || ' is not what the operator assigned'
   FROM assignment
-  JOIN asset ON asset.collection_id = assignment.collection_id
-            AND asset.canonical_key = assignment.canonical_key
+ CROSS JOIN asset ON asset.collection_id = assignment.collection_id
+                 AND asset.canonical_key = assignment.canonical_key
  WHERE (asset.kind <> assignment.kind
         OR (assignment.kind = 'movie'
             AND NOT EXISTS (SELECT 1

@@ -1,4 +1,5 @@
 -- What the operator retired is not in use, whichever way it came back.
+-- CROSS JOIN begins at the decisions, which are fewer than the assets.
 SELECT 'retirement_contradicted' AS rule,
        'asset' AS subject,
        asset.id AS id,
@@ -15,6 +16,6 @@ SELECT 'retirement_contradicted',
        retirement.id,
        quote(retirement.canonical_key) || ' is retired by the operator, and is ' || asset.state
   FROM retirement
-  JOIN asset ON asset.collection_id = retirement.collection_id
-            AND asset.canonical_key = retirement.canonical_key
+ CROSS JOIN asset ON asset.collection_id = retirement.collection_id
+                 AND asset.canonical_key = retirement.canonical_key
  WHERE asset.state <> 'retired'

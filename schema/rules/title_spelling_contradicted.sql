@@ -1,4 +1,5 @@
 -- No title goes by a name that the operator has given up for another one, and has given to none anew.
+-- CROSS JOIN begins at the decisions, which are fewer than the titles.
 SELECT 'title_spelling_contradicted' AS rule,
        'title' AS subject,
        title.id AS id,
@@ -18,9 +19,9 @@ SELECT 'title_spelling_contradicted',
        title_spelling.id,
        title.kind || ' ' || quote(title.name) || ' is spelled ' || quote(title_spelling.name) || ' by the operator'
   FROM title_spelling
-  JOIN title ON title.kind = title_spelling.kind
-            AND title.name = title_spelling.spelled
-            AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
+ CROSS JOIN title ON title.kind = title_spelling.kind
+                 AND title.name = title_spelling.spelled
+                 AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
  WHERE NOT EXISTS (SELECT 1
                      FROM title_spelling AS given
                     WHERE given.kind = title.kind

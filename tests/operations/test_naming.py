@@ -301,6 +301,50 @@ class TestTitlesNamedAsTheyArePrinted:
         assert two.ingest_collection(collection.name, IngestFilters(title=name)).unchanged == found
 
 
+class TestTitlesOfOneName:
+    @pytest.fixture
+    def alike(self, catalog: Catalog, collection: Collection, importer: FakeImporter) -> Catalog:
+        importer.drafts = [episode("Fargo", 1, 1, year=2014), movie("Fargo", 1996), movie("M", 950), movie(COMPOSED)]
+        catalog.ingest_collection(collection.name)
+        with catalog.session() as db:  # as earlier versions let them in
+            db.execute(
+                "INSERT INTO title SELECT replace(id, '-7', '-8'), kind, 'FARGO', 2014, created_at FROM title WHERE year = 2014"
+            )
+            db.execute("UPDATE season SET title_id = (SELECT id FROM title WHERE name = 'FARGO')")
+            db.execute("DELETE FROM title WHERE name = 'Fargo' AND kind = 'show'")
+        return catalog
+
+    @pytest.mark.parametrize(
+        ("asked", "years"),
+        [
+            ({"title": "Fargo"}, [1996]),
+            ({"title": "FARGO"}, [2014]),
+            ({"title": "Fargo", "season": 1}, [2014]),
+            ({"title": "FARGO", "kind": "movie"}, [1996]),
+            ({"title": "fargo (1996)"}, [1996]),
+            ({"title": "fargo (1996)", "season": 1}, []),
+            ({"title": "M (950)"}, [950]),
+            ({"title": DECOMPOSED.upper()}, [None]),
+        ],
+    )
+    def test_the_letter_decides_and_the_kind_that_is_asked_for(
+        self, alike: Catalog, asked: dict[str, Any], years: list[int | None]
+    ) -> None:
+        assert [asset.year for asset in alike.select(AssetSelector(**asked))] == years
+
+    def test_what_neither_decides_is_ambiguous(self, alike: Catalog) -> None:
+        with pytest.raises(ValidationError, match=r"ambiguous.*FARGO \(2014\).*Fargo \(1996\)"):
+            alike.select(AssetSelector(title="fargo"))
+
+    @pytest.mark.parametrize(("name", "year"), [(COMPOSED.upper(), 0), (DECOMPOSED, 0), ("m", 950)])
+    def test_a_rename_to_a_name_that_is_taken_in_other_letters_is_refused(self, alike: Catalog, name: str, year: int) -> None:
+        before = snapshot(alike)
+
+        with pytest.raises(CurationError, match="merge the two"):
+            alike.rename_title("Fargo (1996)", name=name, year=year)
+        assert snapshot(alike) == before
+
+
 def mounted_elsewhere(found: AssetDraft) -> AssetDraft:
     """The draft with a path of its own."""
     path = found.source_path.replace("/media/", "/media/again/")
