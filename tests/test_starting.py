@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import retrovue_uow
 import retrovue_uow.testing
+from retrovue_uow import media
 from retrovue_uow.cli import app
 
 HEAVY = ("loguru", "apsw", "attr", "cattrs", "asyncio", "importlib.metadata", "xml", "subprocess", "typer", "rich")
@@ -30,6 +31,19 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_the_library_loads_nothing_heavy() -> None:
     assert loaded_by("import retrovue_uow").isdisjoint(HEAVY)
+
+
+def test_opening_and_reading_a_catalogue_loads_nothing_that_only_an_ingest_needs() -> None:
+    loaded = loaded_by("from retrovue_uow import Catalog; catalog = Catalog(':memory:'); catalog.assets(); catalog.check()")
+
+    assert loaded.isdisjoint({"cattrs", "importlib.metadata", "xml"})
+    assert loaded.isdisjoint(f"retrovue_uow.media.{name}" for name in ("walk", "nfo", "filenames", "titles", "probing"))
+
+
+def test_a_part_that_loads_late_is_there_and_a_misspelt_one_is_an_error() -> None:
+    assert media.walk.on_disk([]) == []
+    with pytest.raises(AttributeError, match="wlak"):
+        media.wlak  # type: ignore[attr-defined]  # noqa: B018  as a user would find out
 
 
 @pytest.mark.parametrize("used", ["retrovue_uow.Catalog", "retrovue_uow.as_json([])"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
-
-import attrs
+from typing import NamedTuple
 
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
@@ -25,8 +24,7 @@ class RootState(enum.Enum):
     NO_ANSWER = "no answer"
 
 
-@attrs.frozen
-class RootStatus:
+class RootStatus(NamedTuple):
     """The state of a mapped root; `error` is the operating system's, if it objected."""
 
     state: RootState

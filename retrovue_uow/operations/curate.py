@@ -302,7 +302,7 @@ def _as_spelled(db: Database, kind: AssetKind, title: str | None, year: int | No
 
 
 def _draft(asset: Asset, identity: Identity) -> AssetDraft:
-    return AssetDraft(asset.file_path, asset.canonical_key, **attrs.asdict(identity))
+    return AssetDraft(asset.file_path, asset.canonical_key, **identity._asdict())
 
 
 def _be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asset]:

@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Collection as Collected
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
+from typing import NamedTuple
 
 import attrs
 
+from retrovue_uow import media
 from retrovue_uow.errors import ResourceError
-from retrovue_uow.media import paths, plugins, roots, walk
+from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
-from retrovue_uow.media.walk import Run
 from retrovue_uow.model import (
     Asset,
     AssetDraft,
@@ -47,8 +48,7 @@ class Request:
     progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
 
 
-@attrs.frozen
-class Seen:
+class Seen(NamedTuple):
     """What pre-flight saw: all that is needed to look at the files.
 
     Attributes:
@@ -71,8 +71,7 @@ class Seen:
     wanted_titles: Set[str]
 
 
-@attrs.frozen
-class Found:
+class Found(NamedTuple):
     """A file on its way into the catalogue, from discovery to writing.
 
     Attributes:
@@ -97,7 +96,7 @@ class Found:
     def settled(self, decided: Decisions, *, known_as: str) -> Found:
         """As the operator would have it, if it may be written; `known_as` is the key that was decided about."""
         draft = decided.settle(known_as, self.draft) if self.is_enriched else self.draft
-        return self if draft is self.draft else attrs.evolve(self, draft=draft)
+        return self if draft is self.draft else self._replace(draft=draft)
 
 
 def facts_of(draft: AssetDraft, enrichers: str) -> FileFacts:
@@ -137,7 +136,7 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
 
 
 def _walked(
-    runs: Iterable[Run], seen: Seen, request: Request, known: KnownAssets | None, unchanged: dict[str, PathMapping]
+    runs: Iterable[media.walk.Run], seen: Seen, request: Request, known: KnownAssets | None, unchanged: dict[str, PathMapping]
 ) -> list[AssetDraft]:
     """All files of some runs: no draft is made of an unchanged one, for that would cost more than to look at it."""
     drafts: list[AssetDraft] = []
@@ -173,7 +172,7 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Reque
 
 def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found], list[Found]]:
     """The files that are there, with the size and mtime that the importer left out; and those that the disk has not."""
-    answers = iter(walk.on_disk([each.draft for each in met if None in each.facts]))
+    answers = iter(media.walk.on_disk([each.draft for each in met if None in each.facts]))
     there: list[Found] = []
     absent: list[Found] = []
     for each in met:
@@ -184,7 +183,7 @@ def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found]
         else:
             validate_draft_place(draft, collection)
             facts = each.facts._replace(size=draft.size, mtime_ns=draft.mtime_ns)
-            there.append(attrs.evolve(each, draft=draft, facts=facts))
+            there.append(each._replace(draft=draft, facts=facts))
     return there, absent
 
 

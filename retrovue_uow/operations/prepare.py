@@ -186,7 +186,7 @@ def _chosen(found: Mapping[str, Found], seen: Seen, request: Request) -> list[Fo
             if request.filters.is_full or _matches(request.filters, seen, seen.assets[key]):
                 chosen.append(each)
         elif (draft := by_key[key]) is not None:
-            chosen.append(attrs.evolve(each, draft=draft, is_enriched=True))
+            chosen.append(each._replace(draft=draft, is_enriched=True))
     _refuse_unsound(chosen, seen)
     return chosen
 

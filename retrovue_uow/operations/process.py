@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-import attrs
-
+from retrovue_uow import media
 from retrovue_uow.errors import AssetProcessingError, ValidationError
-from retrovue_uow.media import paths, plugins, roots, walk
+from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.model import AssetDraft, AssetProcessingResult, Outcome, PathMapping, Refresh
 from retrovue_uow.operations.discover import Found, facts_of
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -66,12 +65,12 @@ def process_asset(
             validate_inside_mapping(asset_draft, mapping, roots.Links())
             draft = _there(asset_draft, mapping)
             _refuse_twin(draft, known)
-            draft = walk.with_sidecars(draft, mapping.local_path)
+            draft = media.walk.with_sidecars(draft, mapping.local_path)
             fingerprint = plugins.fingerprint(owner.enrichers, [each.enricher for each in enrichers])
             found = Found(key, draft, mapping, facts_of(draft, fingerprint), known)
             if found.is_due(refresh):
                 (better,) = enriched([draft], enrichers, catalog.database.path, recalls=refresh != "all")
-                found = attrs.evolve(found, draft=better or draft, is_enriched=True)
+                found = found._replace(draft=better or draft, is_enriched=True)
             validate_asset_draft(found.draft, owner)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, owner)
@@ -90,7 +89,7 @@ def process_asset(
 
 def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
     """The draft with what the disk knows of its file, which is there."""
-    (found,) = walk.on_disk([draft])
+    (found,) = media.walk.on_disk([draft])
     if found is None:
         raise ValidationError(
             f"file {draft.file_path!r} is not there: is its disk mounted, and is {mapping.local_path!r} the folder that "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Set
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import attrs
 
@@ -20,8 +20,7 @@ TitleIdentity = tuple[TitleKind, str, int | None]
 _TITLE_KINDS: Mapping[AssetKind | None, TitleKind] = {"episode": "show", "movie": "movie"}
 
 
-@attrs.frozen
-class Identity:
+class Identity(NamedTuple):
     """What an asset is and shows, as far as its kind shows anything."""
 
     kind: AssetKind
@@ -32,7 +31,7 @@ class Identity:
     episode_title: str | None = None
 
 
-_FACTS = [field.name for field in attrs.fields(Identity)]
+_FACTS = Identity._fields
 """The columns of `assignment` that say what a file is."""
 _ASSIGNED = f"""
 SELECT canonical_key, {", ".join(_FACTS)}
@@ -74,7 +73,7 @@ class Decisions:
         """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
         identity = self.assignments.get(key)
         if identity is not None:
-            return attrs.evolve(draft, **attrs.asdict(identity))
+            return attrs.evolve(draft, **identity._asdict())
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
@@ -140,7 +139,7 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
     """Remember what the operator says that a file is, in place of what was said before."""
     numbers = json.dumps(list(identity.episode_numbers))
     own = {"collection_id": collection_id, "canonical_key": key, "assigned_at": now}
-    db.execute(_ASSIGN, {**attrs.asdict(identity), "episode_numbers": numbers, **own})
+    db.execute(_ASSIGN, {**identity._asdict(), "episode_numbers": numbers, **own})
 
 
 def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:

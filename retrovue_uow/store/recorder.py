@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 import attrs
 
@@ -30,8 +31,7 @@ def library_version() -> str:
         return version("retrovue_uow")
 
 
-@attrs.frozen
-class Retention:
+class Retention(NamedTuple):
     """How much of the past can be undone: the changesets of so many units, and of so many bytes, compressed."""
 
     units: int = 200
@@ -132,7 +132,7 @@ class Recorder:
         shape = self._database.shape
         if shape is not self._shape:
             unrecorded = frozenset(table.lower() for table in shape.unkeyed)
-            self._database.transaction.set_guard(attrs.evolve(self._guard, unrecorded=unrecorded))
+            self._database.transaction.set_guard(self._guard._replace(unrecorded=unrecorded))
             self._shape = shape
 
     def _recording(self) -> Recording | None:

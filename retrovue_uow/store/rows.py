@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
-
-import attrs
+from typing import NamedTuple, overload
 
 from retrovue_uow.model import Changes, RowChange
 from retrovue_uow.secrets import redacted_row
@@ -17,8 +15,7 @@ _NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "
 """Columns that people know a row by, the best first."""
 
 
-@attrs.frozen
-class RowName:
+class RowName(NamedTuple):
     """A row: its table, its primary key, and what people call it. Its `str` is how messages name it."""
 
     table: str

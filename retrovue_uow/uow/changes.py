@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import apsw
 import attrs
@@ -45,8 +45,7 @@ _REASONS: Mapping[int, ConflictKind] = {
 }
 
 
-@attrs.frozen
-class ChangedRow:
+class ChangedRow(NamedTuple):
     """A row that was changed, as SQLite recorded it.
 
     Attributes:
@@ -61,8 +60,7 @@ class ChangedRow:
     new: Mapping[str, object] | None
 
 
-@attrs.frozen
-class ApplyConflict:
+class ApplyConflict(NamedTuple):
     """A change that could not be made, and why: its row is `changed`, `gone`, `there` already, or `refused` by SQLite."""
 
     change: ChangedRow

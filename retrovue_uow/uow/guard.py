@@ -12,10 +12,9 @@ import uuid
 import weakref
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import apsw
-import attrs
 
 from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, TransactionLostError, some
 from retrovue_uow.log import logger
@@ -50,8 +49,7 @@ _HEADER = frozenset({"application_id", "user_version"})
 _TEMPORARY = frozenset({apsw.SQLITE_CREATE_TEMP_TABLE, apsw.SQLITE_CREATE_TEMP_VIEW})
 
 
-@attrs.frozen
-class Guard:
+class Guard(NamedTuple):
     """What in a database no statement may write but those of its keeper, be it by a trigger; names in lower case.
 
     Attributes:

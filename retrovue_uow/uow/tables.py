@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import attrs
 
@@ -22,8 +22,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@attrs.frozen
-class Reference:
+class Reference(NamedTuple):
     """A foreign key: `columns` of a row of `child` are equal to `to` of a row of `parent`, which may be a kept table.
 
     Attributes:

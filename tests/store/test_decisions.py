@@ -114,9 +114,9 @@ class TestKeeping:
         """A title of the other kind, or of another year, is another one."""
         said = {
             "/media/a": DARK,
-            "/media/b": attrs.evolve(DARK, year=None),
+            "/media/b": DARK._replace(year=None),
             "/media/c": Identity("movie", "Dark", 2017),
-            "/media/d": attrs.evolve(DARK, title="dark"),
+            "/media/d": DARK._replace(title="dark"),
         }
         with catalog.session() as db:
             for key, identity in said.items():
@@ -125,5 +125,5 @@ class TestKeeping:
             decisions.add_alias(db, "show", ("Dark", 2017), ("Darkness", None))
 
         told = decisions.decisions(catalog.database, collection.id).assignments
-        assert told == {**said, "/media/a": attrs.evolve(DARK, title="Darkness", year=None)}
+        assert told == {**said, "/media/a": DARK._replace(title="Darkness", year=None)}
         assert [row[1:] for row in snapshot(catalog)["title_spelling"]] == [("show", "Dark", 2017, "Darkness", None)]
