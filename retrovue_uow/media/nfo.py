@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -78,6 +79,7 @@ class NfoEnricher:
 
     def __init__(self, config: Json) -> None:
         refuse_unknown_keys(config, (), "the NFO enricher")
+        self._read_of_folder = lru_cache(maxsize=256)(_read)  # all episodes of a show have the same
 
     def check(self) -> None:
         """Nothing is needed."""
@@ -90,8 +92,8 @@ class NfoEnricher:
         """
         nfos = [sidecar for sidecar in draft.sidecars or () if sidecar.path.casefold().endswith(".nfo")]
         warnings: list[str] = []
-        show = _of_folder(nfos, SHOW_SIDECAR, "tvshow", warnings)
-        season = _of_folder(nfos, SEASON_SIDECAR, "season", warnings)
+        show = self._of_folder(nfos, SHOW_SIDECAR, "tvshow", warnings)
+        season = self._of_folder(nfos, SEASON_SIDECAR, "season", warnings)
         own = _own(nfos, draft, warnings)
         identified = draft if draft.kind in INTERSTITIAL_KINDS else _identified(draft, show, season, own, warnings)
         if identified.kind == "episode" and season.season_number not in (None, identified.season_number):
@@ -109,6 +111,15 @@ class NfoEnricher:
         metadata = {**draft.metadata, "sidecar": kept} if kept else draft.metadata
         return attrs.evolve(identified, metadata=metadata, warnings=(*draft.warnings, *warnings))
 
+    def _of_folder(self, nfos: Iterable[Sidecar], name: str, kind: str, warnings: list[str]) -> NfoFacts:
+        """What the nearest NFO of that name says of the show or season, or its links; nothing where there is none."""
+        found = [sidecar for sidecar in nfos if _name(sidecar) == name]
+        if not found:
+            return NfoFacts("link")
+        nfo = self._read_of_folder(max(found, key=lambda sidecar: sidecar.path.count("/")))
+        warnings += nfo.problems
+        return next((each for each in nfo.roots if each.kind in (kind, "link")), NfoFacts("link"))
+
 
 @attrs.frozen
 class _Own(Nfo):
@@ -121,20 +132,12 @@ def _name(sidecar: Sidecar) -> str:
     return os.path.basename(sidecar.path).casefold()
 
 
-def _of_folder(nfos: Iterable[Sidecar], name: str, kind: str, warnings: list[str]) -> NfoFacts:
-    """What the nearest NFO of that name says of the show or season, or its links; nothing where there is none."""
-    found = [sidecar for sidecar in nfos if _name(sidecar) == name]
-    if not found:
-        return NfoFacts("link")
-    roots = _read(max(found, key=lambda sidecar: sidecar.path.count("/")), warnings).roots
-    return next((each for each in roots if each.kind in (kind, "link")), NfoFacts("link"))
-
-
 def _own(nfos: Sequence[Sidecar], draft: AssetDraft, warnings: list[str]) -> _Own:
     for sidecar in sorted(nfos, key=lambda sidecar: _name(sidecar) == MOVIE_SIDECAR):
         if _name(sidecar) in (SHOW_SIDECAR, SEASON_SIDECAR):
             continue
-        nfo = _read(sidecar, warnings)
+        nfo = _read(sidecar)
+        warnings += nfo.problems
         facts = tuple(each for each in nfo.roots if each.kind in ("movie", "episodedetails", "link"))
         if facts and _is_one_story(facts, sidecar.path, warnings) and _speaks_for(sidecar, facts, draft):
             return _Own(facts, nfo.problems, nfo.is_whole, sidecar.path)
@@ -234,7 +237,8 @@ def _as_episode(draft: AssetDraft, show: NfoFacts, season: NfoFacts, own: _Own) 
     )
 
 
-def _read(sidecar: Sidecar, warnings: list[str]) -> Nfo:
+def _read(sidecar: Sidecar) -> Nfo:
+    """What the file says, its problems as sentences."""
     try:
         with open(sidecar.path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -247,8 +251,7 @@ def _read(sidecar: Sidecar, warnings: list[str]) -> Nfo:
         problems.append("is larger than 1 MiB, so it is none: rename or remove it")
         content = b""
     nfo = parse_nfo(_decoded(content, problems))
-    warnings += [f"NFO file {sidecar.path!r} {problem}" for problem in (*problems, *nfo.problems)]
-    return nfo
+    return attrs.evolve(nfo, problems=tuple(f"NFO file {sidecar.path!r} {problem}" for problem in (*problems, *nfo.problems)))
 
 
 def _decoded(content: bytes, problems: list[str]) -> str:

@@ -279,16 +279,16 @@ def _episode_numbers(children: _Children, problems: list[str]) -> tuple[int, ...
 
 
 def _kept(children: _Children) -> dict[str, object]:
-    facts: dict[str, object] = {tag: _first(children, tag) for tag in _TEXTS}
+    facts: dict[str, object] = {tag: _first(children, tag) for tag in _TEXTS if tag in children}
+    numbers = {tag: _first(children, tag) or "" for tag in _NUMBERS if tag in children}
     # Kodi writes -1 where there is no such number.
-    numbers = {tag: text for tag in _NUMBERS if (text := _first(children, tag)) and _NUMBER.fullmatch(text)}
-    facts.update({tag: int(text) for tag, text in numbers.items()})
+    facts.update({tag: int(text) for tag, text in numbers.items() if _NUMBER.fullmatch(text)})
     runtime = _first(children, "runtime")
     facts["runtime"] = int(runtime) if runtime and _NUMBER.fullmatch(runtime) else runtime
     for element in children.get("set", ())[:1]:  # `<set>Name</set>`, or since Kodi 16 `<set><name>Name</name>…</set>`
         name = element.find("name")
         facts["set"] = _text(element if name is None else name)
-    facts.update({name: _texts(children, tag) for tag, name in _LISTS.items()})
+    facts.update({name: _texts(children, tag) for tag, name in _LISTS.items() if tag in children})
     facts["uniqueids"] = _ids(children)
     defaults = (each for each in children.get("uniqueid", ()) if each.get("default", "").casefold() == "true")
     facts["default_uniqueid"] = next((each.get("type") for each in defaults), None)

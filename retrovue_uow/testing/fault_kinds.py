@@ -238,14 +238,11 @@ def _work_in_child(sandbox: Sandbox, path: str, catalog: Catalog, tell: int) -> 
         _HAS_OPENED: lambda: sandbox.open(path),
     }
     for attempt, work in attempts.items():
-        try:
+        with suppress(RetroVueError):
             work()
-        except RetroVueError:
-            continue
-        os.write(tell, attempt)
-        os._exit(0)
+            os.write(tell, attempt)
+            return
     os.write(tell, _REFUSED)
-    os._exit(0)
 
 
 def _told_by_child(work: Callable[[int], None]) -> bytes:

@@ -102,6 +102,18 @@ def test_the_nearest_show_counts(write: Write, episode: AssetDraft) -> None:
     assert enriched(episode, far, near).title == enriched(episode, near, far).title == "The Show"
 
 
+def test_the_nfo_of_a_show_is_read_once_for_all_of_its_episodes(write: Write, episode: AssetDraft) -> None:
+    enricher, show = NfoEnricher({}), write("tvshow.nfo", "<tvshow><title>The Show</title>")
+    episode = attrs.evolve(episode, sidecars=(show,))
+
+    first = enricher.enrich(episode)
+    os.unlink(show.path)
+
+    assert enricher.enrich(episode) == first
+    assert first.title == "The Show"
+    assert first.warnings
+
+
 def test_the_files_own_nfo_counts_before_movie_nfo(write: Write, draft: AssetDraft) -> None:
     shared = write("The Movie/movie.nfo", MOVIE)
     own = write("The Movie/a.nfo", MOVIE.replace("The Movie", "Own"))
