@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from html.entities import html5
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, cast
 from xml.etree import ElementTree
 
 import attrs
@@ -115,19 +116,12 @@ def parse_nfo(text: str) -> Nfo:
     if not text.lstrip("\0 \t\r\n").startswith("<") and not _KNOWN_ROOT.search(text):
         return Nfo(_linked((), text))
     body, problems = _mended(text)
-    builder = _Builder()
-    parser = ElementTree.XMLParser(target=builder)  # noqa: S314  within an element, nothing declares entities
-    is_whole = True
-    try:
-        parser.feed(f"<nfo>{body}</nfo>")
-        parser.close()
-    except (ElementTree.ParseError, _TooDeepError) as error:
-        is_whole = False
+    wrapper, error = _wrapped(body)
+    if error:
         problems.append(f"is not well-formed XML ({error}), and what follows is not read: mend it or remove it")
-    wrapper = builder.finished()
     roots = tuple(_facts(element, kind, problems) for element, kind in _known_roots(wrapper))
     around = " ".join(filter(None, (wrapper.text, *(root.tail for root in wrapper))))
-    return Nfo(_linked(roots, around), tuple(dict.fromkeys(problems)), is_whole)
+    return Nfo(_linked(roots, around), tuple(dict.fromkeys(problems)), is_whole=error is None)
 
 
 def _mended(text: str) -> tuple[str, list[str]]:
@@ -160,38 +154,31 @@ def _piece(problems: list[str], found: re.Match[str]) -> str:
     return html.escape(kept, quote=False)
 
 
-class _TooDeepError(Exception):
-    """Elements are nested deeper than MAX_DEPTH."""
-
-
-class _Builder(ElementTree.TreeBuilder):
-    """Builds a tree no deeper than MAX_DEPTH below the wrapper around the roots; also one of a text that breaks off."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._wrapper = ElementTree.Element("nfo")
-        self._open: list[ElementTree.Element] = []
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
-        if len(self._open) > MAX_DEPTH:
-            raise _TooDeepError(f"elements nested deeper than {MAX_DEPTH}")
-        element = super().start(tag, attrs)
-        if not self._open:
-            self._wrapper = element
-        self._open.append(element)
-        return element
-
-    def end(self, tag: str, /) -> ElementTree.Element:
-        self._open.pop()
-        return super().end(tag)
-
-    def finished(self) -> ElementTree.Element:
-        """The wrapper, without the elements in it that have no end; roots stay, with what is complete in them."""
-        for parent, child in zip(self._open, self._open[1:], strict=False):
-            if child.tag.casefold() not in (*_KINDS, _MULTI_EPISODE):
-                parent.remove(child)
-                break
-        return self._wrapper
+def _wrapped(body: str) -> tuple[ElementTree.Element, ElementTree.ParseError | None]:
+    """An element around the roots, and where they break off: then without elements that have no end, but for the roots."""
+    parser: ElementTree.XMLPullParser[ElementTree.Element] = ElementTree.XMLPullParser(("start", "end"))
+    # Other events than these two would have no element.
+    events = cast("Iterator[tuple[str, ElementTree.Element]]", parser.read_events())
+    wrapper, unfinished, broken = ElementTree.Element("nfo"), list[ElementTree.Element](), None
+    try:
+        parser.feed(f"<nfo>{body}</nfo>")
+        for event, element in events:
+            if event == "end":
+                unfinished.pop()
+                continue
+            if len(unfinished) > MAX_DEPTH:
+                unfinished[-1].clear()  # the parser has read on by itself
+                raise ElementTree.ParseError(f"elements nested deeper than {MAX_DEPTH}")
+            wrapper = unfinished[0] if unfinished else element
+            unfinished.append(element)
+        parser.close()
+    except ElementTree.ParseError as error:
+        broken = error
+    for parent, child in pairwise(unfinished):
+        if child.tag.casefold() not in (*_KINDS, _MULTI_EPISODE):
+            parent.remove(child)
+            break
+    return wrapper, broken
 
 
 def _known_roots(wrapper: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, NfoKind]]:
