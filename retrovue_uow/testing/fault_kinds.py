@@ -27,11 +27,13 @@ _REFUSED, _HAS_READ, _HAS_WRITTEN, _HAS_OPENED = b"0", b"1", b"2", b"3"
 _CHILD_SAYS = {_HAS_READ: "has read", _HAS_WRITTEN: "has written", _HAS_OPENED: "has opened the file by itself"}
 _SUFFIXES = ("", "-wal", "-shm")
 """The catalogue's file, its log, and the index of that, which belong together."""
-_ERRORS: dict[str, type[BaseException]] = {
-    "RuntimeError": RuntimeError,
-    "KeyboardInterrupt": KeyboardInterrupt,
-    "MemoryError": MemoryError,
-}
+
+
+class _InjectedInterrupt(KeyboardInterrupt):
+    """A Ctrl-C of the kit's: any other one interrupts the kit."""
+
+
+_ERRORS = {"RuntimeError": RuntimeError, "KeyboardInterrupt": _InjectedInterrupt, "MemoryError": MemoryError}
 
 
 @attrs.frozen
@@ -92,12 +94,12 @@ def _traced(
     """A run that passes a point before each statement of the catalogue's connection: BEGIN, SAVEPOINT and COMMIT among them."""
     with observed(path, fault) as injection, sandbox.open(path) as catalog:
         with tracing(catalog.database.connection, injection, partial(strike, catalog)):
-            error = _error_of(action, catalog, injection)
+            error = _error_of(action, catalog)
         yield Run(catalog, injection, error)
 
 
 def _raise(catalog: Catalog, injection: Injection) -> None:
-    raise injection.raises(_ERRORS[injection.variety]("a fault"))
+    raise _ERRORS[injection.variety]("a fault")
 
 
 def _disk_errors(point: str) -> tuple[str, ...]:
@@ -108,9 +110,9 @@ def _disk_errors(point: str) -> tuple[str, ...]:
 
 @contextmanager
 def _on_failing_disk(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) -> Iterator[Run]:
-    with observed(path, fault) as injection, disk.failing_disk(), sandbox.open(path) as catalog:
-        with disk.watched(os.path.dirname(path), injection):
-            error = _error_of(action, catalog, injection)
+    with observed(path, fault) as injection, disk.failing_disk() as failing, sandbox.open(path) as catalog:
+        with failing.watched(os.path.dirname(path), injection):
+            error = _error_of(action, catalog)
         yield Run(catalog, injection, error)
 
 
@@ -119,7 +121,7 @@ def _with_faulty_plugins(hang_s: float, sandbox: Sandbox, path: str, action: Act
     with observed(path, fault) as injection:
         calls = faulty_plugins.Calls(injection, hang_s)
         with calls.faulty(sandbox).open(path) as catalog:
-            error = _error_of(action, catalog, injection)
+            error = _error_of(action, catalog)
             calls.released.set()
             yield Run(catalog, injection, error)
 
@@ -131,7 +133,7 @@ def _with_spoiled_claims(sandbox: Sandbox, path: str, action: Action, fault: Fau
             for collection in catalog.collections():  # those that were there before are the points
                 if injection.is_at(f"claim on {collection.name!r}"):
                     laid.enter_context(_spoiled_claim(path, collection.id, injection.variety))
-            error = _error_of(action, catalog, injection)
+            error = _error_of(action, catalog)
         complaint = None
         if injection.variety == "rubbish" and error is not None:
             complaint = f"a damaged claim stands in the way: {error!r}"
@@ -217,15 +219,13 @@ def _forked(sandbox: Sandbox, path: str, action: Action, fault: Fault | None) ->
         yield attrs.evolve(run, complaint=complaint)
 
 
-def _error_of(action: Action, catalog: Catalog, injection: Injection) -> BaseException | None:
-    """What the action raises; but a Ctrl-C that is not ours interrupts the kit."""
+def _error_of(action: Action, catalog: Catalog) -> BaseException | None:
+    """What the action raises."""
     try:
         action(catalog)
-    except KeyboardInterrupt as error:
-        if error is not injection.raised:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not isinstance(error, _InjectedInterrupt):
             raise
-        return error
-    except BaseException as error:  # noqa: BLE001  it is judged
         return error
     return None
 

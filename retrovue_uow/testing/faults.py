@@ -43,7 +43,6 @@ class Injection:
     points: list[str] = attrs.field(factory=list)
     has_struck: bool = False
     came_after_commit: bool = False
-    raised: BaseException | None = None
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     @property
@@ -60,11 +59,6 @@ class Injection:
             self.came_after_commit = self.has_committed()
             self.has_struck = True
             return True
-
-    def raises(self, error: BaseException) -> BaseException:
-        """Remember `error` as the one that the kit itself raised."""
-        self.raised = error
-        return error
 
 
 @contextmanager

@@ -240,13 +240,13 @@ def test_the_state_decides_and_not_the_error_code(db: Database, names: Callable[
 
 
 def test_an_io_error_loses_nothing_but_the_unit(path: Path) -> None:
-    with disk.failing_disk():
+    with disk.failing_disk() as failing_disk:
         database = Database(path)
     with database.session():
         database.execute("CREATE TABLE item (id INTEGER PRIMARY KEY) STRICT")
 
     failing = faults.Injection(faults.Fault("file", 1, "", f"{disk.IO_ERROR} {disk.FROM_THEN_ON}"))
-    with pytest.raises(ResourceError, match="disk"), disk.watched(str(path.parent), failing), database.session():
+    with pytest.raises(ResourceError, match="disk"), failing_disk.watched(str(path.parent), failing), database.session():
         database.execute("INSERT INTO item VALUES (1)")
 
     assert database.execute("SELECT count(*) FROM item") == [(0,)]
