@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from itertools import count
-from pathlib import Path
 from urllib.parse import quote
 
 import apsw
@@ -147,11 +146,8 @@ class BusyWait:
 
 def file_identity(path: str) -> tuple[int, int] | None:
     """Device and inode of what is at `path`; None where nothing is."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    found = _status(path)
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def mode_beside(catalog: str) -> int:
@@ -223,7 +219,8 @@ def as_it_lies(path: str) -> apsw.Connection:
 
 def open_connection(path: str, *, busy: BusyWait, read_only: bool, immutable: bool = False) -> apsw.Connection:
     """A connection with every setting asserted. Raises `ResourceError` that says why, and changes no foreign file."""
-    _judge_file(path, read_only=read_only)
+    if path != MEMORY:
+        _judge_file(path, read_only=read_only)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     try:
         connection = as_it_lies(path) if immutable else apsw.Connection(path, flags=flags)
@@ -273,39 +270,25 @@ def _lack_beside(path: str) -> str | None:
 
 def _judge_file(path: str, *, read_only: bool) -> None:
     """SQLite's own "unable to open database file" covers five situations; tell them apart first."""
-    if path == MEMORY:
-        return None
-    folder = os.path.dirname(os.path.abspath(path))
-    _judge_side_files(path)
-    if not Path(folder).is_dir():
-        raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first")
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return _judge_absence(path, folder, read_only=read_only)
-    except OSError as error:
-        raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
-    _judge_content(path, found)
-    if not read_only and _is_on_read_only_file_system(path):
-        raise ResourceError(f"catalogue {path!r} lies on a read-only file system: open it read-only")
-    if not read_only and not os.access(path, os.W_OK):
-        raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
-    return None
-
-
-def _judge_side_files(path: str) -> None:
     for side_file in (f"{path}-journal", f"{path}-wal", f"{path}-shm"):
         # For what a FIFO in the place of its journal has to say, SQLite would wait for ever.
         found = _status(side_file)
         if found is not None and not stat.S_ISREG(found.st_mode):
             raise ResourceError(f"{side_file!r} is no regular file, and SQLite needs that name: move it away")
-
-
-def _judge_absence(path: str, folder: str, *, read_only: bool) -> None:
-    if read_only:
-        raise ResourceError(f"catalogue {path!r} does not exist: open it once for writing to create it")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ResourceError(f"folder {folder!r} may not be written by this user: no catalogue can be created there")
+    try:
+        _judge_content(path, os.stat(path), read_only=read_only)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        folder = os.path.dirname(path)
+        if not os.path.isdir(folder):
+            raise ResourceError(f"folder {folder!r} of the catalogue does not exist: create it first") from error
+        if read_only:
+            raise ResourceError(f"catalogue {path!r} does not exist: open it once for writing to create it") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ResourceError(
+                f"folder {folder!r} may not be written by this user: no catalogue can be created there"
+            ) from error
+    except OSError as error:
+        raise ResourceError(f"catalogue {path!r} cannot be looked at: {error.strerror}") from error
 
 
 def read_header(path: str) -> bytes:
@@ -340,16 +323,19 @@ def _status(side_file: str) -> os.stat_result | None:
         return None
 
 
-def _judge_content(path: str, found: os.stat_result) -> None:
+def _judge_content(path: str, found: os.stat_result, *, read_only: bool) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is a folder: name a file in it")
     if not stat.S_ISREG(found.st_mode):
         raise ResourceError(f"catalogue {path!r} is no regular file: name another one")
-    if has_log(path):
-        return  # a power cut may have torn the header: SQLite itself says whether it can be mended
-    header = read_header(path)
-    if (found.st_size or header) and not header.startswith(SQLITE_HEADER):
-        raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
+    if not has_log(path):  # else a power cut may have torn the header: SQLite itself says whether it can be mended
+        header = read_header(path)
+        if (found.st_size or header) and not header.startswith(SQLITE_HEADER):
+            raise ResourceError(f"{path!r} is not a SQLite database: name another file for the catalogue")
+    if not read_only and _is_on_read_only_file_system(path):
+        raise ResourceError(f"catalogue {path!r} lies on a read-only file system: open it read-only")
+    if not read_only and not os.access(path, os.W_OK):
+        raise ResourceError(f"catalogue {path!r} may not be written by this user: open it read-only")
 
 
 _OPTIONS = {

@@ -253,7 +253,7 @@ class Database:
         """Call `hook` once when the open outermost unit has ended, whichever way; also where SQLite has ended it already."""
         if not self.transaction.is_lost:
             self._innermost()
-        self.transaction.at_end(hook)
+        self.transaction.at_end.append(hook)
 
     def _innermost(self) -> Unit[Database]:
         self.transaction.admit()

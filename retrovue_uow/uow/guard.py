@@ -130,7 +130,7 @@ class GuardedConnection:
 
     def _set_hooks(self) -> None:
         self.connection.authorizer = self._authorize
-        self.connection.set_commit_hook(self._veto)
+        self.connection.set_commit_hook(lambda: not self._committing)
         self.connection.set_rollback_hook(self._count_rollback)
 
     def shut(self) -> None:
@@ -218,12 +218,12 @@ class GuardedConnection:
         return lost
 
     def control(self, statement: str) -> None:
-        """Run one of our own transaction statements; SQLite's refusal to write is lifted around it."""
+        """Run and sign one of our own transaction statements; SQLite's refusal to write is lifted around it."""
         try:
             self._controlling = True
             if self._read_only_blocks:
                 self._query_only("0")
-            self.connection.execute(statement)
+            self.connection.execute(f"{statement} {SIGNATURE}")
             if self._read_only_blocks:
                 self._query_only("1")
         except apsw.Error as error:
@@ -250,7 +250,7 @@ class GuardedConnection:
             raise translated(error, self.name) from error
         if is_open:
             logger.warning("orphan_transaction_rolled_back", database=self.name)
-            self.control(f"ROLLBACK {SIGNATURE}")
+            self.control("ROLLBACK")
         if self._rows("PRAGMA query_only") != [(0,)]:
             logger.warning("leaked_query_only_lifted", database=self.name)
             self._query_only("0")
@@ -279,9 +279,6 @@ class GuardedConnection:
         if broken:
             listed = some([f"row {rowid} of {table} (to {parent})" for table, rowid, parent in broken], between=", ")
             raise ConstraintError(f"rows refer to rows that are not there: {listed}")
-
-    def _veto(self) -> bool:
-        return not self._committing
 
     def _count_rollback(self) -> None:
         self.rollbacks += 1
@@ -313,15 +310,12 @@ class GuardedConnection:
 _open_here: weakref.WeakSet[GuardedConnection] = weakref.WeakSet()
 
 
-def _shut_all() -> None:
+def _at_fork(act: Callable[[GuardedConnection], None]) -> None:
     for each in list(_open_here):
-        each.shut()
-
-
-def _disown_all() -> None:
-    for each in list(_open_here):
-        each.disown()
+        act(each)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_shut_all, after_in_child=_disown_all)
+    os.register_at_fork(
+        before=lambda: _at_fork(lambda each: each.shut()), after_in_child=lambda: _at_fork(lambda each: each.disown())
+    )

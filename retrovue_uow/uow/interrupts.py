@@ -30,15 +30,15 @@ class Exit:
     def __get__(self, scope: Scope | None, owner: type[object]) -> partial[None]:
         if scope is None:
             return partial(_leave)  # asked of the class: unbound, as any method is
+
+        def abandon(_: object) -> None:
+            scope.exit_token = None
+            scope.abandon()
+
         method = partial(_leave, scope)  # not a bound method: the interpreter frees those when it begins to call them
         if scope.exit_token is None:
-            scope.exit_token = weakref.ref(method, lambda _: _abandon(scope))
+            scope.exit_token = weakref.ref(method, abandon)
         return method
-
-
-def _abandon(scope: Scope) -> None:
-    scope.exit_token = None
-    scope.abandon()
 
 
 def _leave(scope: Scope, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

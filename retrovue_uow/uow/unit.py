@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import apsw
 
 from retrovue_uow.errors import AfterCommitError, ContractError
 from retrovue_uow.log import logger
 from retrovue_uow.uow.connection import translated
-from retrovue_uow.uow.guard import OURS, SIGNATURE, GuardedConnection, Hook
+from retrovue_uow.uow.guard import OURS, GuardedConnection, Hook
 from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.writer_queue import WriterQueue
 
 H = TypeVar("H")
-
-
-class Savepoint(NamedTuple):
-    """The statements of the savepoint at one depth."""
-
-    set: str
-    undo: str
-    release: str
-
-
-@cache
-def savepoint(depth: int) -> Savepoint:
-    """The savepoint of the unit at this depth; the outermost one has depth 1, and none."""
-    name = f"{OURS}_{depth}"
-    return Savepoint(f"SAVEPOINT {name} {SIGNATURE}", f"ROLLBACK TO {name} {SIGNATURE}", f"RELEASE {name} {SIGNATURE}")
 
 
 class Transaction(GuardedConnection):
@@ -43,7 +28,7 @@ class Transaction(GuardedConnection):
         self.before_commit: list[Hook] = []
         self.changes_at_begin = 0
         self._queue = queue
-        self._at_end: list[Hook] = []
+        self.at_end: list[Hook] = []
         super().__init__(open_, name)
 
     def admit(self, *, reopens: bool = True) -> None:
@@ -84,7 +69,7 @@ class Transaction(GuardedConnection):
             self._enforce_foreign_keys()
         except apsw.Error as error:
             raise translated(error, self.name) from error
-        self.control(f"BEGIN IMMEDIATE {SIGNATURE}")
+        self.control("BEGIN IMMEDIATE")
         self._rollbacks_at_begin = self.rollbacks
         self.changes_at_begin = self.connection.total_changes()
         self._first_loss = None
@@ -102,7 +87,7 @@ class Transaction(GuardedConnection):
         self._refuse_moved()
         try:
             self._committing = True
-            self.control(f"COMMIT {SIGNATURE}")
+            self.control("COMMIT")
         finally:
             self._committing = False
 
@@ -121,7 +106,7 @@ class Transaction(GuardedConnection):
         self._read_only_blocks = 0
         try:
             if self.connection.in_transaction:
-                self.control(f"ROLLBACK {SIGNATURE}")
+                self.control("ROLLBACK")
             if self._is_refusing_writes:
                 self._query_only("0")
         except apsw.ConnectionClosedError:
@@ -131,15 +116,11 @@ class Transaction(GuardedConnection):
         self._queue.leave()
         self.owner.release()
         try:
-            while self._at_end:
-                self._at_end.pop()()
+            while self.at_end:
+                self.at_end.pop()()
         finally:
             while self.units:
                 self.units.pop().state = "closed"
-
-    def at_end(self, hook: Hook) -> None:
-        """Call `hook` when the outermost unit has ended, whichever way."""
-        self._at_end.append(hook)
 
     def begin_read_only(self, *, snapshot: bool) -> None:
         """From here SQLite refuses every write; a snapshot is a transaction of its own for reading alone."""
@@ -149,14 +130,14 @@ class Transaction(GuardedConnection):
             self.reopen()
             self._refuse_moved()
             self._clear_orphans()
-            self.control(f"BEGIN DEFERRED {SIGNATURE}")
+            self.control("BEGIN DEFERRED")
         self._query_only("1")
 
     def renew_snapshot(self) -> None:
         """A new transaction in place of that of a snapshot."""
         if not self.is_idle and not self.units:
-            self.control(f"ROLLBACK {SIGNATURE}")
-            self.control(f"BEGIN DEFERRED {SIGNATURE}")
+            self.control("ROLLBACK")
+            self.control("BEGIN DEFERRED")
 
     def end_read_only(self, *, snapshot: bool) -> None:
         """Writes work again, once the outermost read-only block is left."""
@@ -175,18 +156,6 @@ class Transaction(GuardedConnection):
 
 class Unit(Generic[H]):
     """One unit of work; made by `Database.session`, used once. Entering it gives `handle`."""
-
-    __slots__ = (
-        "_contain",
-        "_depth",
-        "_durable",
-        "_transaction",
-        "failure",
-        "handle",
-        "on_commit",
-        "rollback_only",
-        "state",
-    )
 
     def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
         self.handle = handle
@@ -214,7 +183,7 @@ class Unit(Generic[H]):
             if self._depth == 1:
                 transaction.begin()
             else:
-                transaction.control(savepoint(self._depth).set)
+                transaction.control(f"SAVEPOINT {OURS}_{self._depth}")
             self.state = "open"
         except BaseException:
             self.abandon()
@@ -280,8 +249,8 @@ class Unit(Generic[H]):
                     raise transaction.loss()
                 return
             if failure is not None or self.rollback_only is not None:
-                transaction.control(savepoint(self._depth).undo)
-            transaction.control(savepoint(self._depth).release)
+                transaction.control(f"ROLLBACK TO {OURS}_{self._depth}")
+            transaction.control(f"RELEASE {OURS}_{self._depth}")
         except BaseException as refusal:
             parent.failure = parent.failure or refusal  # the savepoint may still stand: not even `contain` survives that
             raise
@@ -309,12 +278,7 @@ class Unit(Generic[H]):
 class WatchedUnit(Unit[H]):
     """A unit that may be the outermost one. A nested one need not be watched: its unfinished end makes the outer one fail."""
 
-    __slots__ = ("exit_token",)
-
-    def __init__(self, handle: H, transaction: Transaction, *, contain: bool = False, durable: bool = False) -> None:
-        super().__init__(handle, transaction, contain=contain, durable=durable)
-        self.exit_token: weakref.ref[partial[None]] | None = None
-
+    exit_token: weakref.ref[partial[None]] | None = None
     __exit__ = Exit()
 
 

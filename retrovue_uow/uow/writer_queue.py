@@ -51,20 +51,18 @@ class WriterQueue:
         deadline = time.monotonic() + self._wait_s
         is_next, turn = self._locks
         try:
-            is_next.acquire(deadline, until=self._may_pass)
+            # Who is next may be stopped, or leave a free turn alone, which then is ours: the turn alone makes us safe.
+            is_next.acquire(deadline, until=lambda: _is_stopped(is_next.holder().get("pid")) or turn.acquire(0))
             if not turn.is_held and not turn.acquire(deadline):
-                holder = _described(turn.holder() or is_next.holder())
+                pid = (turn.holder() or is_next.holder()).get("pid")
+                who = f"process {pid}" if isinstance(pid, int) else "a process that did not say which"
+                stopped = ", which is stopped: let it go on, or end it" if _is_stopped(pid) else ""
                 raise ResourceError(
-                    f"another writer kept its turn on {self._path!r} for {self._wait_s:g} s ({holder}): "
+                    f"another writer kept its turn on {self._path!r} for {self._wait_s:g} s ({who}{stopped}): "
                     "is a unit of work left open, perhaps in this very process?"
                 )
         finally:
             is_next.release()  # whoever has the turn is no longer next
-
-    def _may_pass(self) -> bool:
-        """Whether who is next is stopped, or leaves a free turn alone, which then is ours: the turn alone makes us safe."""
-        is_next, turn = self._locks
-        return _is_stopped(is_next.holder().get("pid")) or turn.acquire(0)
 
     def leave(self) -> None:
         """Let the next one have its turn."""
@@ -75,13 +73,6 @@ class WriterQueue:
         """In a forked child, which shares the locks: give up its share, without unlocking what is the parent's."""
         for lock in self._locks:
             lock.close()
-
-
-def _described(holder: Mapping[str, object]) -> str:
-    pid = holder.get("pid")
-    if not isinstance(pid, int):
-        return "a process that did not say which"
-    return f"process {pid}, which is stopped: let it go on, or end it" if _is_stopped(pid) else f"process {pid}"
 
 
 def _is_stopped(pid: object) -> bool:

@@ -82,11 +82,10 @@ def test_what_foreign_code_left_open_costs_the_unit_and_no_time(
 def test_busy_readers_in_rollback_journal_mode_cost_the_unit_and_nothing_else(
     db: Database, path: Path, names: Names, works: Callable[[], None]
 ) -> None:
-    authorizer, db.connection.authorizer = db.connection.authorizer, None
+    db.connection.authorizer = None
     db.connection.set_commit_hook(None)
     assert db.connection.execute("PRAGMA journal_mode = delete").fetchall() == [("delete",)]
-    db.connection.set_commit_hook(db.transaction._veto)
-    db.connection.authorizer = authorizer
+    db.transaction._set_hooks()
     reader = apsw.Connection(str(path))
     cursor = reader.execute("SELECT name FROM item UNION ALL SELECT 'more'")
     next(cursor)
