@@ -19,7 +19,7 @@ import yaml
 from harness import draft, entry, episode, movie
 
 from retrovue_uow import AssetDraft, Catalog, WipeOptions
-from retrovue_uow.store import recorder
+from retrovue_uow.store import journal, recorder
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 
 ROOT = Path(__file__).parent.parent
@@ -270,7 +270,7 @@ def test_units_of_work_are_listed_the_newest_first(catalog: Catalog, select: Sel
 
     listed = select("SELECT operations, rows_changed, undoable, library_version FROM unit_listing")
 
-    version = recorder.library_version()
+    version = journal.library_version()
     assert [each[0] for each in listed] == ["collection_ingest", "collection_ingest", "source_add, collection_add"]
     assert listed[0][1:] == (0, "no", version)
     assert listed[2][1:] == (3, "yes", version)

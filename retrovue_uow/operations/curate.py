@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
@@ -30,7 +29,6 @@ from retrovue_uow.store import collections, decisions, journal, titles
 from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.ids import new_id, utc_now
-from retrovue_uow.store.recorder import library_version
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
@@ -418,8 +416,13 @@ def settle_after_migration(db: Database) -> None:
     if not settled:
         return
     logger.warning("contradictions_settled", settled=settled)
-    unit_id = new_id()
-    journal.ensure_unit(db, unit_id, started_at=started_at, pid=os.getpid(), library_version=library_version())
     journal.add_operation(
-        db, unit_id, name="schema_migration", arguments={}, result={"settled": settled}, started_at=started_at, duration_ms=0
+        db,
+        new_id(),
+        unit_started_at=started_at,
+        name="schema_migration",
+        arguments={},
+        result={"settled": settled},
+        started_at=started_at,
+        duration_ms=0,
     )

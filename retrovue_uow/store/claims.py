@@ -24,30 +24,20 @@ class Claim:
     """A claim that is held; `release` gives it back. Taking it again within the same catalogue counts up."""
 
     key: str
-    _lock: FileLock | None
+    lock: FileLock | None
     _held: dict[str, Claim]
-    _count: int = 1
-
-    def again(self) -> Claim:
-        """The same claim, to be released once more."""
-        self._count += 1
-        return self
+    count: int = 0
 
     def release(self) -> None:
         """Give the claim back, once for each time it was taken."""
-        self._count -= 1
-        if self._count == 0:
+        self.count -= 1
+        if self.count == 0:
             self.drop()
 
     def drop(self) -> None:
         """Give the claim back, however often it was taken."""
-        if self._held.pop(self.key, None) is not None and self._lock is not None:
-            self._lock.release()
-
-    def disown(self) -> None:
-        """In a forked child: let it be the parent's alone."""
-        if self._lock is not None:
-            self._lock.close()
+        if self._held.pop(self.key, None) is not None and self.lock is not None:
+            self.lock.release()
 
 
 class Claims:
@@ -66,11 +56,11 @@ class Claims:
             ConflictError: Somebody else holds it; `.holder` says who.
             ResourceError: The folder of the claims cannot be written.
         """
-        if key in self._held:
-            return self._held[key].again()
-        lock = None if self.folder is None else self._locked(self.folder, key, operation)
-        claim = self._held[key] = Claim(key, lock, self._held)
-        return claim
+        if key not in self._held:
+            lock = None if self.folder is None else self._locked(self.folder, key, operation)
+            self._held[key] = Claim(key, lock, self._held)
+        self._held[key].count += 1
+        return self._held[key]
 
     def close(self) -> None:
         """Give back every claim that is still held."""
@@ -81,7 +71,8 @@ class Claims:
     def disown(self) -> None:
         """In a forked child: hold nothing, and keep nothing held."""
         for claim in list(self._held.values()):
-            claim.disown()
+            if claim.lock is not None:
+                claim.lock.close()
         self._held.clear()
 
     def _locked(self, folder: Path, key: str, operation: str) -> FileLock:
@@ -90,11 +81,9 @@ class Claims:
                 folder.mkdir(mode=0o700)
                 mode = mode_beside(self._catalog_path)
                 folder.chmod(mode | (mode & 0o444) >> 2)  # who may read the catalogue may look for its claims
-        except FileExistsError as error:
-            if not folder.is_dir():  # and not made by another process just now
-                raise ResourceError(f"folder {str(folder)!r} of the claims cannot be written: {error.strerror}") from error
         except OSError as error:
-            raise ResourceError(f"folder {str(folder)!r} of the claims cannot be written: {error.strerror}") from error
+            if not isinstance(error, FileExistsError) or not folder.is_dir():  # else another process has made it just now
+                raise ResourceError(f"folder {str(folder)!r} of the claims cannot be written: {error.strerror}") from error
         lock = FileLock(self._catalog_path, str(folder / f"{key}.db"))
         if not lock.acquire(0, facts={"operation": operation, "started_at": utc_now()}):
             raise _conflict(lock, key)

@@ -6,19 +6,21 @@ Units are ordered as they were committed, not by the clock.
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.model import JournalOperation, JournalUnit, RowChange, as_json, summary
 from retrovue_uow.secrets import redacted
 from retrovue_uow.store import migrations
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.store.rows import shown
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, ChangeKind, Changeset, Key, decompressed
-from retrovue_uow.uow.database import Database, Row
+from retrovue_uow.uow.database import Database, Row, Value
 
 JOURNAL_TABLES = ("unit_of_work", "operation")
 UNDO = "unit_undo"
@@ -31,22 +33,11 @@ SELECT id, started_at, committed_at, pid, library_version, schema_version, count
 """Of a changeset itself, which may be large, SQLite would read all to say that it is not NULL."""
 
 
-def ensure_unit(db: Database, unit_id: str, *, started_at: str, pid: int, library_version: str) -> None:
-    """Write the row of the open unit, if it is not there."""
-    db.execute(
-        """
-        INSERT INTO unit_of_work (id, started_at, committed_at, pid, library_version, schema_version)
-        SELECT ?1, ?2, ?2, ?3, ?4, user_version
-          FROM pragma_user_version
-         WHERE true
-            ON CONFLICT (id) DO NOTHING
-        """,
-        (unit_id, started_at, pid, library_version),
-    )
-
-
 def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Changeset | None) -> None:
     """Write when a unit was committed, just before it is, and what it changed."""
+    record: tuple[Value, ...] = None, None, None, None
+    if changeset is not None:
+        record = json_text(changeset.counts), changeset.digest(unit_id), changeset.compressed(), len(changeset.content)
     db.execute(
         """
         UPDATE unit_of_work
@@ -57,14 +48,7 @@ def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Chan
                unpacked_bytes = ?
          WHERE id = ?
         """,
-        (
-            committed_at,
-            None if changeset is None else json_text(changeset.counts),
-            None if changeset is None else changeset.digest(unit_id),
-            None if changeset is None else changeset.compressed(),
-            None if changeset is None else len(changeset.content),
-            unit_id,
-        ),
+        (committed_at, *record, unit_id),
     )
 
 
@@ -91,30 +75,44 @@ def expire_changesets(db: Database, *, units: int, size: int) -> None:
     )
 
 
+@cache
+def library_version() -> str:
+    """The installed version of this library."""
+    with loading("the version of this library"):
+        from importlib.metadata import version  # slow to import, and only who writes needs it
+
+        return version("retrovue_uow")
+
+
 def add_operation(
     db: Database,
     unit_id: str,
     *,
+    unit_started_at: str,
     name: str,
     arguments: Mapping[str, object],
     result: object,
     started_at: str,
     duration_ms: int,
 ) -> None:
-    """Write the row of an operation; that of its unit is there."""
+    """Write the row of an operation, and that of the open unit, if it is not there."""
+    db.execute(
+        """
+        INSERT INTO unit_of_work (id, started_at, committed_at, pid, library_version, schema_version)
+        SELECT ?1, ?2, ?2, ?3, ?4, user_version
+          FROM pragma_user_version
+         WHERE true
+            ON CONFLICT (id) DO NOTHING
+        """,
+        (unit_id, unit_started_at, os.getpid(), library_version()),
+    )
+    told = json_text(redacted(as_json(arguments))), json_text(redacted(as_json(summary(result))))
     db.execute(
         """
         INSERT INTO operation (unit_id, name, arguments, result, started_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (
-            unit_id,
-            name,
-            json_text(redacted(as_json(arguments))),
-            json_text(redacted(as_json(summary(result)))),
-            started_at,
-            duration_ms,
-        ),
+        (unit_id, name, *told, started_at, duration_ms),
     )
 
 

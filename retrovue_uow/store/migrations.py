@@ -82,15 +82,19 @@ def _stored(connection: apsw.Connection) -> dict[tuple[str, str], str]:
 
 def altered(connection: apsw.Connection) -> list[str]:
     """The parts of this library's own schema that are missing or were altered. Raises APSW's own errors."""
-    ours = {**made_by_migrations(len(migrations())), **{("view", name): sql for name, sql in views().items()}}
     there = _stored(connection)
-    return [f"{kind} {name!r}" for (kind, name), sql in ours.items() if there.get((kind, name)) != sql]
+    return [f"{kind} {name!r}" for (kind, name), sql in own_schema().items() if there.get((kind, name)) != sql]
+
+
+def own_schema() -> dict[tuple[str, str], str]:
+    """Type and name → SQL of every table, index, trigger and view that this library makes."""
+    return {**made_by_migrations(len(migrations())), **{("view", name): sql for name, sql in views().items()}}
 
 
 @cache
 def own_names() -> frozenset[str]:
-    """Every table, index, trigger and view that this library makes."""
-    return frozenset({name for _, name in made_by_migrations(len(migrations()))} | views().keys())
+    """The names of them."""
+    return frozenset(name for _, name in own_schema())
 
 
 @cache
@@ -253,10 +257,9 @@ def require_own_triggers(database: Database, version: int) -> None:
 
 def _refuse_impostors(database: Database, version: int) -> None:
     """A view with the name of a table would run somebody else's query wherever the catalogue is read."""
-    tables = {name for kind, name in made_by_migrations(version) if kind == "table"}
-    views = database.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")
-    for name in sorted(str(name) for (name,) in views if str(name).lower() in tables):
-        raise ResourceError(f"in catalogue {database.path!r}, {name!r} is a view instead of a table: restore a backup")
+    for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name"):
+        if ("table", str(name).lower()) in made_by_migrations(version):
+            raise ResourceError(f"in catalogue {database.path!r}, {name!r} is a view instead of a table: restore a backup")
 
 
 def _version(database: Database) -> int:

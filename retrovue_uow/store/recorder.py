@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import NamedTuple
 
 import attrs
 
-from retrovue_uow.errors import ContractError, ValidationError, loading
+from retrovue_uow.errors import ContractError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.model import Changes
 from retrovue_uow.store import checks, journal, migrations
@@ -20,15 +18,6 @@ from retrovue_uow.uow.changes import HAS_SESSIONS, Changeset, Recording
 from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.guard import Guard
 from retrovue_uow.uow.tables import Shape
-
-
-@cache
-def library_version() -> str:
-    """The installed version of this library."""
-    with loading("the version of this library"):
-        from importlib.metadata import version  # slow to import, and only who writes needs it
-
-        return version("retrovue_uow")
 
 
 class Retention(NamedTuple):
@@ -179,9 +168,15 @@ class Recorder:
         """Remember an operation; forgotten again if its savepoint, or the unit, is rolled back."""
         db, unit, was_judged = self._database, self._unit, self._is_judged
         with db.as_keeper():
-            journal.ensure_unit(db, unit.id, started_at=unit.started_at, pid=os.getpid(), library_version=library_version())
             journal.add_operation(
-                db, unit.id, name=name, arguments=arguments, result=result, started_at=started_at, duration_ms=duration_ms
+                db,
+                unit.id,
+                unit_started_at=unit.started_at,
+                name=name,
+                arguments=arguments,
+                result=result,
+                started_at=started_at,
+                duration_ms=duration_ms,
             )
         if was_judged:
             unit.judged = db.unit_changes()

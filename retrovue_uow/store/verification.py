@@ -68,14 +68,13 @@ def wrong_schema(db: Database) -> Iterator[Violation]:
     """Tables, indexes, triggers and rules that are not as the migrations made them, and what others put on our tables."""
     rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
-    version = len(migrations.migrations())
-    ours = {**migrations.made_by_migrations(version), **{("view", name): sql for name, sql in migrations.views().items()}}
+    ours = migrations.own_schema()
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
         elif there[kind, name] != sql:
             yield Violation("schema", kind, name, f"{kind} {name!r} is not as this library made it")
-    for name, table in migrations.foreign_triggers(db, version):
+    for name, table in migrations.foreign_triggers(db, len(migrations.migrations())):
         if ("trigger", name) not in ours:
             yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
     for name in db.shape.unkeyed:

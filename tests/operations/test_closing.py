@@ -76,12 +76,12 @@ def test_all_claims_are_given_back_also_where_one_cannot_be(catalog: Catalog) ->
 
     claims = catalog._claims  # its parts cannot be made to fail from outside
     first, second = claims.take("a", "x"), claims.take("b", "x")
-    lock, first._lock = first._lock, Stuck()  # type: ignore[assignment]
+    lock, first.lock = first.lock, Stuck()  # type: ignore[assignment]
     with pytest.raises(OSError, match="gone"):
         claims.close()
 
     assert claims._held == {}
-    assert second._lock is not None
+    assert second.lock is not None
     assert lock is not None
     lock.release()
 
