@@ -98,7 +98,9 @@ class Changeset:
 
     def digest(self, unit_id: str) -> str:
         """SHA-256 over the identifier of the unit that recorded it and the uncompressed content, in hexadecimal."""
-        return _digest(unit_id, self.content)
+        digest = hashlib.sha256(unit_id.encode())
+        digest.update(self.content)
+        return digest.hexdigest()
 
     def raw(self) -> Iterator[apsw.TableChange]:
         """Each change as SQLite gives it, good until the next one is asked for."""
@@ -108,11 +110,8 @@ class Changeset:
     @property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
         """Rows by table and kind of change."""
-        counted = {
-            table: {_KINDS[op]: len(keys) for op, keys in changed.items() if keys}
-            for table, changed in self.keys.changed.items()
-        }
-        return {table: kinds for table, kinds in counted.items() if kinds}
+        changed = {table: {op: keys for op, keys in ops.items() if keys} for table, ops in self.keys.changed.items()}
+        return {table: {_KINDS[op]: len(keys) for op, keys in ops.items()} for table, ops in changed.items() if ops}
 
     @cached_property
     def keys(self) -> ChangedKeys:
@@ -313,15 +312,10 @@ def decompressed(content: bytes, digest: str, size: int | None, shape: Shape, *,
             f"the journal's record of the unit is damaged (it ends early, or unpacks to more than {limit} bytes): it cannot be "
             "undone"
         )
-    if digest != _digest("" if size is None else unit_id, unpacked):
+    changeset = Changeset(unpacked, shape)
+    if digest != changeset.digest("" if size is None else unit_id):
         raise ValidationError("the journal's record of the unit is not what was written there: it cannot be undone")
-    return Changeset(unpacked, shape)
-
-
-def _digest(unit_id: str, content: bytes) -> str:
-    digest = hashlib.sha256(unit_id.encode())
-    digest.update(content)
-    return digest.hexdigest()
+    return changeset
 
 
 def _values(columns: Sequence[str], values: tuple[object, ...] | None) -> Mapping[str, object] | None:

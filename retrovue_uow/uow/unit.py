@@ -49,13 +49,6 @@ class Transaction(GuardedConnection):
         elif self.is_lost:
             raise self.loss()
 
-    def dismiss_owner(self) -> None:
-        """Undo a unit whose block has ended, but elsewhere than where it began."""
-        if self.owner.is_in_this_thread():
-            self.end()
-        else:
-            self.owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
-
     def begin(self) -> None:
         """Start the transaction of an outermost unit, when its turn has come."""
         if self._read_only_blocks:
@@ -205,12 +198,15 @@ class Unit(Generic[H]):
 
     def _refuse(self, error: BaseException | None) -> None:
         """Say why this unit cannot be left in the ordinary way; but never mask an error that is passing."""
+        owner = self._transaction.owner
         if self.state != "open":
             refusal = ContractError("this unit of work is no longer open: everything in it was rolled back")
-        elif not self._transaction.owner.is_me():
-            refusal = self._transaction.owner.refusal(self._transaction.name)
-            if error is not None and not self._transaction.owner.is_forked:
-                self._transaction.dismiss_owner()  # the block has ended for good, be it in another task or thread
+        elif not owner.is_me():
+            refusal = owner.refusal(self._transaction.name)
+            if error is not None and owner.is_in_this_thread():
+                self._transaction.end()  # the block has ended for good, in another task
+            elif error is not None and not owner.is_forked:
+                owner.is_dismissed = True  # its thread may be inside SQLite just now: the next one to come clears it
         else:
             self._transaction.end()
             refusal = ContractError("units of work were left out of order: everything was rolled back")
@@ -218,24 +214,18 @@ class Unit(Generic[H]):
             raise refusal
 
     def _leave_outermost(self, error: BaseException | None) -> None:
-        committed = False
+        transaction = self._transaction
         try:
-            if error is None:
-                committed = self._commit()
+            if error is None and transaction.is_lost:
+                raise transaction.loss()
+            if error is None and self.failure is not None:
+                raise _swallowed(self.failure)
+            if is_kept := error is None and self.rollback_only is None:
+                transaction.commit()
         finally:
-            self._transaction.end()
-        if committed:
+            transaction.end()
+        if is_kept:
             _run(self.on_commit)
-
-    def _commit(self) -> bool:
-        if self._transaction.is_lost:
-            raise self._transaction.loss()
-        if self.failure is not None:
-            raise _swallowed(self.failure)
-        if self.rollback_only is not None:
-            return False
-        self._transaction.commit()
-        return True
 
     def _leave_nested(self, error: BaseException | None) -> None:
         transaction = self._transaction
