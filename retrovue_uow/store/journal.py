@@ -129,8 +129,7 @@ def newest_units(db: Database, limit: int) -> list[JournalUnit]:
 
 def unit(db: Database, unit_id: str) -> JournalUnit | None:
     """The unit with this identifier."""
-    found = _units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))
-    return found[0] if found else None
+    return next(iter(_units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))), None)
 
 
 def last_unit_of(db: Database, operation: str, collection_id: str) -> JournalUnit | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -136,8 +137,6 @@ def refuse_foreign_file(path: str) -> None:
         # with its log, from which SQLite mends what a crash left, as it would for the next who opens the file; what may not be
         # written, SQLite opens read-only (https://www.sqlite.org/c3ref/open.html)
         _judge_content(path, partial(apsw.Connection, flags=apsw.SQLITE_OPEN_READWRITE))
-    elif is_known:
-        _refuse_unknown_version(path, _number(header, _USER_VERSION_OFFSET))
     elif header.startswith(SQLITE_HEADER):  # empty files are welcome; what is no database, the connection refuses
         _judge_content(path, as_it_lies)
 
@@ -152,18 +151,19 @@ def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
         connection = opened(path)
         connection.set_busy_timeout(_BUSY_MS)
         try:
-            ((application_id, version, tables),) = connection.execute(_STATE).fetchall()
+            (state,) = connection.execute(_STATE).fetchall()
         finally:
             connection.close()
     except apsw.Error as error:
         raise cannot_open(error, path) from error
+    _known_version(path, state)
+
+
+def _known_version(path: str, state: Sequence[Any]) -> int:
+    """How many migrations a file has had that is ours, or empty."""
+    application_id, version, tables = state
     if tables and application_id != APPLICATION_ID:
-        raise ResourceError(f"{path!r} is a SQLite database of another program: name another file for the catalogue")
-    if application_id == APPLICATION_ID:
-        _refuse_unknown_version(path, int(str(version)))
-
-
-def _refuse_unknown_version(path: str, version: int) -> None:
+        raise ResourceError(f"{path!r} is a database of another program: name another file for the catalogue")
     if version < 0:
         raise ResourceError(f"catalogue {path!r} has schema version {version}, which is none: restore a backup")
     if version > len(migrations()):
@@ -171,6 +171,7 @@ def _refuse_unknown_version(path: str, version: int) -> None:
             f"catalogue {path!r} has schema version {version}, this library knows {len(migrations())}: "
             "install the version of retrovue_uow that wrote it, or a newer one"
         )
+    return int(version)
 
 
 def migrate(database: Database, settle: Callable[[Database], None]) -> None:
@@ -264,12 +265,8 @@ def _refuse_impostors(database: Database, version: int) -> None:
 
 def _version(database: Database) -> int:
     """How many migrations the file has had, asked through the connection: another process may just have made it."""
-    ((application_id, version, tables),) = database.execute(_STATE)
-    if application_id != APPLICATION_ID and tables:
-        raise ResourceError(f"{database.path!r} is a database of another program: name another file for the catalogue")
-    assert isinstance(version, int)  # noqa: S101  tells mypy what the pragma always is
-    _refuse_unknown_version(database.path, version)
-    return version
+    (state,) = database.execute(_STATE)
+    return _known_version(database.path, state)
 
 
 def _stored_views(database: Database) -> dict[str, str]:

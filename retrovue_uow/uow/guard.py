@@ -265,11 +265,6 @@ class GuardedConnection:
         finally:
             self._controlling = controlling
 
-    def _enforce_foreign_keys(self) -> None:
-        if not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1):
-            logger.warning("foreign_keys_switched_on_again", database=self.name)
-            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
-
     def _refuse_broken_references(self) -> None:
         """COMMIT would only say that some foreign key failed, and not even that if somebody has switched them off."""
         switched_off = not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)

@@ -12,7 +12,6 @@ import apsw
 
 from retrovue_uow.errors import AfterCommitError, ContractError
 from retrovue_uow.log import logger
-from retrovue_uow.uow.connection import translated
 from retrovue_uow.uow.guard import OURS, GuardedConnection, Hook
 from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.writer_queue import WriterQueue
@@ -57,11 +56,10 @@ class Transaction(GuardedConnection):
         self._queue.enter()
         self.reopen()
         self._refuse_moved()
-        try:
-            self._clear_orphans()
-            self._enforce_foreign_keys()
-        except apsw.Error as error:
-            raise translated(error, self.name) from error
+        self._clear_orphans()
+        if not self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1):
+            logger.warning("foreign_keys_switched_on_again", database=self.name)
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
         self.control("BEGIN IMMEDIATE")
         self._rollbacks_at_begin = self.rollbacks
         self.changes_at_begin = self.connection.total_changes()
