@@ -212,16 +212,13 @@ def migrate(database: Database, settle: Callable[[Database], None]) -> None:
 
 
 def require_current(database: Database) -> None:
-    """Raise `ResourceError` unless the open catalogue still has the schema and the rules of this library."""
+    """Raise `ResourceError` unless the open catalogue still has, word for word, this library's schema, rules and triggers."""
     if _version(database) != len(migrations()) or _stored_views(database) != views():
         raise ResourceError(
             f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
             "restores the rules"
         )
-
-
-def require_own_schema(database: Database) -> None:
-    """Raise `ResourceError` where a table, an index or a trigger of ours is gone, or is not, word for word, as it was made."""
+    require_own_triggers(database, len(migrations()))
     try:
         found = altered(database.connection)
     except (apsw.Error, UnicodeError) as error:

@@ -115,8 +115,6 @@ class Recorder:
         version = self._read_schema_version()
         if version != self._schema_version:
             migrations.require_current(self._database)
-            migrations.require_own_triggers(self._database, len(migrations.migrations()))
-            migrations.require_own_schema(self._database)
             self._schema_version = version
         shape = self._database.shape
         if shape is not self._shape:

@@ -9,7 +9,7 @@ from retrovue_uow.model import Changes, RowChange
 from retrovue_uow.secrets import redacted_row
 from retrovue_uow.uow.changes import ChangedRow, Changeset, Key
 from retrovue_uow.uow.database import Database, Row
-from retrovue_uow.uow.tables import Shape, quoted
+from retrovue_uow.uow.tables import quoted
 
 _NAMING = ("canonical_key", "name", "source_path", "number", "type", "domain", "kind")
 """Columns that people know a row by, the best first."""
@@ -28,27 +28,23 @@ class RowName(NamedTuple):
 
 def name_of(db: Database, change: ChangedRow) -> RowName:
     """The name of a row that was changed: what the change itself says, or what the row says now."""
-    values = {**(_row(db, db.shape, change.table, change.key) or {}), **(change.new or {}), **(change.old or {})}
+    values = {**_row(db, change.table, change.key), **(change.new or {}), **(change.old or {})}
     return RowName(change.table, change.key, label(values))
 
 
 def named(db: Database, table: str, key: Key) -> RowName:
     """The name of a row, whose key may be given as text."""
-    shape = db.shape
-    row = _row(db, shape, table, key)
-    if row is None:
-        return RowName(table, key)
-    own_key = row[shape.keys[table]]
+    row = _row(db, table, key)
+    own_key = row.get(db.shape.keys[table])
     return RowName(table, own_key if isinstance(own_key, str | int | float | bytes) else key, label(row))
 
 
 def row_with_same_unique_key(db: Database, change: ChangedRow) -> RowName | None:
     """The row that `change` would be equal to in columns that are unique; None if no such row is found."""
-    shape = db.shape
-    wanted = {**(_row(db, shape, change.table, change.key) or {}), **(change.new or {})}
+    wanted = {**_row(db, change.table, change.key), **(change.new or {})}
+    key = quoted(db.shape.keys[change.table])
     for columns in _unique_columns(db, change.table):
         condition = " AND ".join(f"{quoted(column)} = ?" for column in columns)
-        key = quoted(shape.keys[change.table])
         values = [value if isinstance(value := wanted.get(column), int | float | str | bytes) else None for column in columns]
         rows = db.execute(f"SELECT {key} FROM {quoted(change.table)} WHERE {condition}", values)  # noqa: S608  the schema's names
         if rows and rows[0][0] != change.key:
@@ -74,11 +70,12 @@ def _unique_columns(db: Database, table: str) -> list[list[str]]:
     return [[column for column in columns if column is not None] for columns in found.values() if None not in columns]
 
 
-def _row(db: Database, shape: Shape, table: str, key: Key) -> dict[str, object] | None:
-    columns = shape.columns[table]
-    listed, own_key = ", ".join(map(quoted, columns)), quoted(shape.keys[table])
+def _row(db: Database, table: str, key: Key) -> dict[str, object]:
+    """The values of a row by column; empty where it is not there."""
+    columns = db.shape.columns[table]
+    listed, own_key = ", ".join(map(quoted, columns)), quoted(db.shape.keys[table])
     rows = db.execute(f"SELECT {listed} FROM {quoted(table)} WHERE {own_key} = ?", (key,))  # noqa: S608  the schema's names
-    return dict(zip(columns, rows[0], strict=True)) if rows else None
+    return dict(zip(columns, rows[0], strict=True)) if rows else {}
 
 
 def label(values: Mapping[str, object]) -> str | int | None:

@@ -190,8 +190,8 @@ class Database:
         ((version,),) = self.execute("PRAGMA schema_version")
         # a rollback gives back a version, under which other tables may be made
         asked = (self.transaction.connection, self.transaction.rollbacks, version, self.transaction.guard.kept)
-        if asked != self._shape_of or null_keys(self, self._shape.nullable) != self._shape.nulls:
-            self._shape, self._shape_of = read_shape(self, self.transaction.guard.kept), asked
+        if asked != self._shape_of or null_keys(self.execute, self._shape.nullable) != self._shape.nulls:
+            self._shape, self._shape_of = read_shape(self.execute, self.transaction.guard.kept), asked
         return self._shape
 
     def data_version(self) -> tuple[object, ...]:

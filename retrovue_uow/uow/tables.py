@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import attrs
 
-
-class Readable(Protocol):
-    """A database, as far as it is asked for its schema."""
-
-    def execute(self, sql: str, params: Sequence[str] = (), /) -> list[tuple[Any, ...]]:
-        """All rows of `sql`."""
+Execute = Callable[..., list[tuple[Any, ...]]]
+"""All rows of a statement with these values: `Database.execute`."""
 
 
 def quoted(name: str) -> str:
@@ -88,9 +84,9 @@ class Shape:
         return found
 
 
-def read_shape(db: Readable, kept: Set[str] = frozenset()) -> Shape:
+def read_shape(execute: Execute, kept: Set[str] = frozenset()) -> Shape:
     """The shape of the file that is open. `kept` are tables to pass over, in lower case."""
-    rows = db.execute(
+    rows = execute(
         """
         SELECT tables.name, columns.name, columns.pk,
                columns."notnull" = 0 AND EXISTS (SELECT 1 FROM pragma_index_list(tables.name) WHERE origin = 'pk')
@@ -110,9 +106,9 @@ def read_shape(db: Readable, kept: Set[str] = frozenset()) -> Shape:
     wanted = [table for table in columns if table.lower() not in kept]
     # a primary key that is no row number has an index, and may be NULL unless the schema says otherwise
     nullable = {table: column for table, column, pk, may_be_null in rows if pk and may_be_null and len(keys[table]) == 1}
-    nulls = null_keys(db, nullable)
+    nulls = null_keys(execute, nullable)
     keyed = [table for table in wanted if len(keys[table]) == 1 and table not in nulls]
-    references = _references(db, keyed, keys)
+    references = _references(execute, keyed, keys)
     ordered = _children_first(keyed, references)
     return Shape(
         {table: columns[table] for table in ordered},
@@ -124,18 +120,18 @@ def read_shape(db: Readable, kept: Set[str] = frozenset()) -> Shape:
     )
 
 
-def null_keys(db: Readable, nullable: Mapping[str, str]) -> list[str]:
+def null_keys(execute: Execute, nullable: Mapping[str, str]) -> list[str]:
     """Those of the tables that have a row whose key is NULL (https://www.sqlite.org/lang_createtable.html#primkeyconst)."""
     with_null = "SELECT 1 FROM main.{} WHERE {} IS NULL LIMIT 1"
-    return [table for table, key in nullable.items() if db.execute(with_null.format(quoted(table), quoted(key)))]
+    return [table for table, key in nullable.items() if execute(with_null.format(quoted(table), quoted(key)))]
 
 
-def _references(db: Readable, tables: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[Reference]:
+def _references(execute: Execute, tables: Sequence[str], keys: Mapping[str, Sequence[str]]) -> list[Reference]:
     """Those of `tables` to tables that are there, whose names SQLite finds in any case."""
     named = {table.lower(): table for table in keys}
     found: list[Reference] = []
     for table in tables:
-        rows = db.execute('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
+        rows = execute('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
         for _, of_key in groupby(rows, key=itemgetter(0)):
             parts = list(of_key)
             parent = named.get(str(parts[0][1]).lower())
