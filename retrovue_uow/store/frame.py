@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -24,11 +24,6 @@ from retrovue_uow.uow.interrupts import Exit
 from retrovue_uow.uow.unit import Unit
 
 T = TypeVar("T")
-_PHASES = {
-    False: ["preflight", "execution", "postvalidation"],
-    True: ["preflight", "preparation", "execution", "postvalidation"],
-}
-"""In their order, by whether the operation prepares."""
 
 
 class Operation:
@@ -133,7 +128,7 @@ class Operation:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        phases = _PHASES[self._prepares]
+        phases = ["preflight", *(["preparation"] if self._prepares else []), "execution", "postvalidation"]
         after = phases[: phases.index(name)]
         if not self._started or self._done != after:
             raise ContractError(f"{self.name}: phase {name} comes once, after {after or 'nothing'}, not after {self._done}")
@@ -226,12 +221,11 @@ class Operation:
 
     def _end_unit(self, error: BaseException | None) -> None:
         unit, self._unit = self._unit, None
-        if unit is None:
-            return
-        try:
-            unit.leave(error)
-        finally:
-            unit.abandon()
+        if unit is not None:
+            try:
+                unit.leave(error)
+            finally:
+                unit.abandon()
 
     def _release(self) -> None:
         for claim in self.hand_over_claims():
@@ -250,12 +244,10 @@ class Operation:
 
     def _damage(self, error: Exception) -> ResourceError | None:
         """An error of Python's may come from a row that is damaged: then the whole file is looked at."""
-        if not isinstance(error, AttributeError | LookupError | TypeError | ValueError):
-            return None
-        try:
-            found = self._database.damage()
-        except RetroVueError:
-            return None
+        found = None
+        if isinstance(error, AttributeError | LookupError | TypeError | ValueError):
+            with suppress(RetroVueError):
+                found = self._database.damage()
         if found is None:
             return None
         damage = ResourceError(f"database {self._database.path!r} is damaged: restore a backup ({found})")

@@ -117,7 +117,6 @@ def add_operation(
 
 
 def operations_of_unit(db: Database, unit_id: str) -> int:
-    """How many operations the journal has of a unit."""
     ((count,),) = db.execute("SELECT count(*) FROM operation WHERE unit_id = ?", (unit_id,))
     return int(count)
 
@@ -128,7 +127,6 @@ def newest_units(db: Database, limit: int) -> list[JournalUnit]:
 
 
 def unit(db: Database, unit_id: str) -> JournalUnit | None:
-    """The unit with this identifier."""
     return next(iter(_units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))), None)
 
 

@@ -94,13 +94,11 @@ def own_schema() -> dict[tuple[str, str], str]:
 
 @cache
 def own_names() -> frozenset[str]:
-    """The names of them."""
     return frozenset(name for _, name in own_schema())
 
 
 @cache
 def rule_names() -> frozenset[str]:
-    """The views that judge, one for each rule."""
     return frozenset(_texts("rules"))
 
 

@@ -109,7 +109,6 @@ class Changeset:
 
     @property
     def counts(self) -> dict[str, dict[ChangeKind, int]]:
-        """Rows by table and kind of change."""
         changed = {table: {op: keys for op, keys in ops.items() if keys} for table, ops in self.keys.changed.items()}
         return {table: {_KINDS[op]: len(keys) for op, keys in ops.items()} for table, ops in changed.items() if ops}
 
@@ -368,5 +367,4 @@ class Recording:
         return self._known.followed_by(recorded) if recorded else self._known
 
     def close(self) -> None:
-        """Stop recording."""
         self._session.close()

@@ -178,7 +178,6 @@ class GuardedConnection:
             return True
 
     def close(self) -> None:
-        """Close the connection for good."""
         self._is_shut = False
         self.connection.close()
         _open_here.discard(self)
@@ -239,7 +238,6 @@ class GuardedConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether neither a unit nor a read-only block is open."""
         return not self.units and self._read_only_blocks == 0
 
     def _clear_orphans(self) -> None:

@@ -59,11 +59,9 @@ class Owner:
         self.is_dismissed = False
 
     def take(self) -> None:
-        """Make the caller the owner."""
         self.thread, self._task = current_thread(), _current_task()
 
     def release(self) -> None:
-        """Let there be no owner."""
         self.thread = None
         self._task = None
         self.is_dismissed = False
@@ -78,7 +76,6 @@ class Owner:
         return self.thread is _NOBODY_HERE
 
     def is_me(self) -> bool:
-        """Whether the caller is the owner."""
         return current_thread() is self.thread and _current_task() is self._task
 
     def is_in_this_thread(self) -> bool:

@@ -14,7 +14,6 @@ Execute = Callable[..., list[tuple[Any, ...]]]
 
 
 def quoted(name: str) -> str:
-    """A name of the schema, quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -33,7 +32,6 @@ class Reference(NamedTuple):
 
     @property
     def column(self) -> str:
-        """The one column of a reference to a key."""
         return self.columns[0]
 
     @property
@@ -71,7 +69,6 @@ class Shape:
     nulls: Sequence[str] = attrs.field(default=(), eq=False)
 
     def of_child(self, table: str) -> list[Reference]:
-        """The references that rows of `table` hold."""
         return [reference for reference in self.references if reference.child == table]
 
     def ancestors(self, table: str) -> set[str]:

@@ -98,7 +98,6 @@ class FileLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it is ours."""
         return self._file is not None and not self._file.closed
 
     def acquire(self, deadline: float, *, until: Callable[[], bool] = lambda: False, facts: Mapping[str, object] = {}) -> bool:
@@ -136,7 +135,6 @@ class FileLock:
         return said if isinstance(said, dict) else {}
 
     def release(self) -> None:
-        """Give the lock up, if it is held."""
         if self._file is not None and not self._file.closed:
             self._file.truncate(0)  # nobody is to be told of us once the next one has it
             fcntl.flock(self._file, fcntl.LOCK_UN)  # closing alone would not do while a forked child has a copy
