@@ -17,9 +17,9 @@ import attrs
 from loguru import logger
 
 from benchmarks import fairness, nesting_cost, recording, report, semantics
-from benchmarks.against_floor import ingest, opening, rescan, wipe_and_undo
+from benchmarks.against_floor import ingest, opening, refresh, rescan, wipe_and_undo
 from benchmarks.against_peers import peers
-from benchmarks.growing import doubling, growth
+from benchmarks.growing import doubling, explaining, growth, merging, reading
 from benchmarks.locking import lock
 from benchmarks.measuring import Comparison, Curve, Sizes
 from benchmarks.memory import memory
@@ -33,8 +33,12 @@ _ALL: Sequence[Benchmark] = (
     peers,
     wipe_and_undo,
     rescan,
+    refresh,
     growth,
     doubling,
+    merging,
+    explaining,
+    reading,
     lock,
     memory,
     names,

@@ -8,17 +8,17 @@ import sys
 
 import apsw
 
-from benchmarks.against_floor import ingest_seconds, work_of
+from benchmarks.against_floor import work_of, write_phase
 from benchmarks.floor import Work
-from benchmarks.measuring import Comparison, Goal, Sizes
+from benchmarks.measuring import Comparison, Goal, Sizes, Taken, compared
 from benchmarks.peers import PEERS
 from benchmarks.rows import validate_same_rows
 from benchmarks.stations import Template, template
 
 _GOALS = {
-    "sqlalchemy_orm": Goal("faster", 25),
-    "django_orm": Goal("faster", 15),
-    "peewee_models": Goal("faster", 8),
+    "sqlalchemy_orm": Goal("faster", 60),
+    "django_orm": Goal("faster", 30),
+    "peewee_models": Goal("faster", 25),
 }
 
 
@@ -30,9 +30,9 @@ def peers(sizes: Sizes) -> list[Comparison]:
         for name, peer in PEERS.items():
             if not _is_installed(peer):
                 continue
-            ours, other = _seconds(empty, work, peer)
+            ours, other = _taken(empty, work, peer)
             found.append(
-                Comparison(
+                compared(
                     f"the same with {sizes.peers:,} episodes",
                     name,
                     _GOALS.get(peer, Goal("faster")),
@@ -48,23 +48,24 @@ def _is_installed(peer: str) -> bool:
     return importlib.util.find_spec(peer.rpartition("_")[0]) is not None
 
 
-def _seconds(empty: Template, work: Work, peer: str) -> tuple[list[float], float]:
+def _taken(empty: Template, work: Work, peer: str) -> tuple[list[Taken], Taken]:
     """Ours before and after, and the peer's in between, which must write the same."""
     ours, count = [], len(work.drafts)
     with empty.copy() as our_path, empty.copy() as path:
-        ours.append(ingest_seconds(empty, our_path, count))
-        other = _peer_seconds(empty, work, peer, path)
+        ours.append(write_phase(empty, our_path, count))
+        other = _taken_by_peer(empty, work, peer, path)
         validate_same_rows(our_path, path, expect_assets=count)
     with empty.copy() as our_path:
-        ours.append(ingest_seconds(empty, our_path, count))
+        ours.append(write_phase(empty, our_path, count))
     return ours, other
 
 
-def _peer_seconds(empty: Template, work: Work, peer: str, path: str) -> float:
+def _taken_by_peer(empty: Template, work: Work, peer: str, path: str) -> Taken:
     _drop_views(path)
     what = [path, empty.importer.folder, work.collection_id, str(work.mapping_id), work.enrichers, str(len(work.drafts))]
     command = [sys.executable, "-m", "benchmarks.peers", peer, *what]
-    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)  # noqa: S603  ourselves
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603  ourselves
+    return Taken(*map(float, printed.split()))
 
 
 def _drop_views(path: str) -> None:

@@ -6,18 +6,23 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import attrs
 
-from benchmarks.measuring import Comparison, Curve, Goal, Sizes
-from benchmarks.stations import SHOWS, Drafts, Station, cpu_seconds, station, timed
+from benchmarks.measuring import Comparison, Curve, Goal, Sizes, Taken, compared, timed
+from benchmarks.memory import READING, measured_reading
+from benchmarks.stations import SHOWS, Drafts, Station, station, template
 from retrovue_uow import AssetSelector, Catalog
 
 FILL = 50_000
 """Assets per collection, at most, of those that make a catalogue large."""
 NEW = 10**8
 """From where the numbers begin that no catalogue has yet."""
+LONG = 1_000
+"""Episodes of a long season."""
 STEP, FEW, ONE = "Step", "Few", "One"
 
 
@@ -77,7 +82,7 @@ def growth(sizes: Sizes) -> list[Comparison | Curve]:
     smallest, *larger = sizes.catalogues
     return [
         *(
-            Comparison(
+            compared(
                 f"one `process_asset` among {size:,} assets",
                 f"itself among {smallest:,}",
                 Goal("slower", 1.3),
@@ -87,7 +92,7 @@ def growth(sizes: Sizes) -> list[Comparison | Curve]:
             )
             for size in larger
         ),
-        Comparison(
+        compared(
             f"ingest of {sizes.few} new files into {larger[-1]:,} assets",
             f"itself into {smallest:,}",
             Goal("slower", 1.5),
@@ -118,31 +123,31 @@ def _points(all_sizes: Sequence[Grown], measure: Callable[[Grown], float]) -> li
 
 def _check_us(station: Station, assets: int) -> float:
     reports = []
-    seconds = timed(lambda: reports.append(station.catalog.check()))
+    taken = timed(lambda: reports.append(station.catalog.check()))
     if not reports[0].is_sound:
         raise AssertionError(f"the catalogue is not sound: {reports[0].violations[:3]}")
-    return seconds / assets * 1e6
+    return taken.cpu / assets * 1e6
 
 
-def _by_turns(all_sizes: Sequence[Grown], work: Callable[[Station, int], float], *, rounds: int) -> Mapping[int, list[float]]:
-    """Seconds by size; the first round warms up: it also pays for the checkpoint of what was written before."""
-    seconds: dict[int, list[float]] = {each.assets: [] for each in all_sizes}
+def _by_turns(all_sizes: Sequence[Grown], work: Callable[[Station, int], Taken], *, rounds: int) -> Mapping[int, list[Taken]]:
+    """What was taken, by size; the first round warms up: it also pays for the checkpoint of what was written before."""
+    all_taken: dict[int, list[Taken]] = {each.assets: [] for each in all_sizes}
     for round_ in range(1 + rounds):
         for each in all_sizes:
             taken = work(each.station, round_)
             if round_ > 0:
-                seconds[each.assets].append(taken)
-    return seconds
+                all_taken[each.assets].append(taken)
+    return all_taken
 
 
-def _process_one(station: Station, round_: int) -> float:
+def _process_one(station: Station, round_: int) -> Taken:
     return station.process(ONE, NEW + round_)
 
 
-def _ingest_few(station: Station, count: int) -> float:
-    seconds = station.ingest(FEW, range(NEW, NEW + count))
+def _ingest_few(station: Station, count: int) -> Taken:
+    taken = station.ingest(FEW, range(NEW, NEW + count))
     station.catalog.wipe_collection(FEW)
-    return seconds
+    return taken
 
 
 def _steps(all_sizes: Sequence[Grown], sizes: Sizes) -> list[Curve]:
@@ -154,63 +159,63 @@ def _steps(all_sizes: Sequence[Grown], sizes: Sizes) -> list[Curve]:
 
     for round_ in range(1 + min(sizes.rounds, 5)):
         for each in all_sizes:
-            for work, seconds in _step(each.station, range(NEW, NEW + sizes.one_step)).items():
+            for work, step in _step(each.station, range(NEW, NEW + sizes.one_step)).items():
                 if round_ > 0:
-                    note(work, each, seconds)
+                    note(work, each, step.cpu)
     return [
         Curve("time", work, "µs", [(size, statistics.median(found)) for size, found in by_size.items()])
         for work, by_size in taken.items()
     ]
 
 
-def _step(station: Station, numbers: range) -> dict[str, float]:
+def _step(station: Station, numbers: range) -> dict[str, Taken]:
     catalog = station.catalog
-    seconds = {
+    taken = {
         "ingest": station.ingest(STEP, numbers),
         "rescan": station.ingest(STEP, numbers),
         "wipe": timed(lambda: catalog.wipe_collection(STEP)),
         "undo": timed(lambda: catalog.undo(catalog.history(1)[0].id)),
     }
     catalog.wipe_collection(STEP)
-    return seconds
+    return taken
 
 
 INGEST, REFRESH = "ingest", "refresh of all"
 
 
 def doubling(sizes: Sizes) -> list[Comparison]:
-    """The same work on twice the files, in one collection of a new catalogue, in CPU time."""
+    """The same work on twice the files, in one collection of a new catalogue."""
     single, double = sizes.doubled, 2 * sizes.doubled
-    taken: dict[str, dict[int, list[float]]] = {}
+    taken: dict[str, dict[int, list[Taken]]] = {}
     for _ in range(sizes.rounds):
         for size in (single, double):
-            for work, seconds in _large_units(size).items():
-                taken.setdefault(work, {single: [], double: []})[size].append(seconds)
+            for work, unit in _large_units(size).items():
+                taken.setdefault(work, {single: [], double: []})[size].append(unit)
     return [
         *(
-            Comparison(
+            compared(
                 f"{work}, {double:,} assets",
                 f"itself, {single:,}",
                 Goal("slower", 2.2),
                 found[double],
                 found[single],
-                note="CPU time; both sizes by turns, each in new catalogues",
+                note="both sizes by turns, each in new catalogues",
             )
             for work, found in taken.items()
         ),
-        Comparison(
+        compared(
             f"{REFRESH}, {double:,} assets",
             f"the ingest of these {double:,}",
             Goal("slower", 1.5),
             taken[REFRESH][double],
             taken[INGEST][double],
-            note="CPU time; whole operations, without enrichers",
+            note="whole operations, without enrichers",
         ),
     ]
 
 
-def _large_units(count: int) -> dict[str, float]:
-    """CPU seconds of each unit that holds a whole collection of so many assets."""
+def _large_units(count: int) -> dict[str, Taken]:
+    """What each unit takes that holds a whole collection of so many assets."""
     with station(SHOWS) as new:
         catalog, new.importer.numbers = new.catalog, range(count)
 
@@ -235,4 +240,101 @@ def _large_units(count: int) -> dict[str, float]:
             "assign of all": lambda: catalog.assign(AssetSelector(collection=SHOWS), title="Another"),
             "undo of an assign": undo,
         }
-        return {name: cpu_seconds(work) for name, work in works.items()}
+        return {name: timed(work) for name, work in works.items()}
+
+
+def merging(sizes: Sizes) -> list[Comparison]:
+    """A show of many episodes is merged into another one."""
+    single, double = sizes.merged, 2 * sizes.merged
+    taken: dict[int, list[Taken]] = {single: [], double: []}
+    for _ in range(min(sizes.rounds, 3)):
+        for size, all_taken in taken.items():
+            with station(SHOWS) as new:
+                new.importer.season, new.importer.seasons = LONG, -(-size // LONG)
+                new.ingest(SHOWS, range(size))
+                new.importer.folder += "/more"  # the other show
+                new.catalog.add_collection("drafts", "Other", path_mappings={new.importer.folder: new.importer.folder})
+                Path(new.importer.folder).mkdir()
+                Path(new.importer.folder, "mounted.txt").touch()
+                new.ingest("Other", range(new.importer.seasons * LONG, new.importer.seasons * LONG + 1))
+                all_taken.append(timed(lambda: new.catalog.merge_titles("Show 0", into="Show 1")))
+    return [
+        compared(
+            f"merge of a show of {double:,} episodes into another",
+            f"itself, {single:,}",
+            Goal("slower", 2.2),
+            taken[double],
+            taken[single],
+            note="both sizes by turns, each in new catalogues",
+        )
+    ]
+
+
+def explaining(sizes: Sizes) -> list[Comparison]:
+    """Explaining one asset of a large unit, and of a small one."""
+    small, large = sizes.explained // 40, sizes.explained
+    with ExitStack() as stack:
+        taken: dict[int, list[Taken]] = {}
+        explained = {}
+        for size in (small, large):
+            some = stack.enter_context(template(size))
+            catalog = stack.enter_context(some.opened(some.path))
+            explained[size] = partial(catalog.explain, catalog.assets(limit=1)[0].id)
+        for _ in range(1 + 10 * sizes.rounds):
+            for size, explain in explained.items():
+                taken.setdefault(size, []).append(timed(explain))
+    return [
+        compared(
+            f"`explain` of an asset of a unit of {large:,}",
+            f"itself, of a unit of {small:,}",
+            Goal("slower", 1.5),
+            taken[large][1:],
+            taken[small][1:],
+            note="by turns, after a warm-up each",
+        )
+    ]
+
+
+class Read(NamedTuple):
+    """What a piece of work took, each time, and the peak of the process that did nothing else, in megabytes."""
+
+    taken: list[Taken]
+    peak_mb: float
+
+
+def reading(sizes: Sizes) -> list[Comparison]:
+    """Naming, selecting, explaining and checking in a large catalogue and one of a tenth; and the memory that it takes."""
+    small, large = sizes.catalogues[-2:]
+    found: dict[str, dict[int, Read]] = {name: {} for name in READING}
+    with grown((small, large)) as all_sizes:
+        for each in all_sizes:
+            each.station.importer.season = LONG
+            each.station.ingest(ONE, range(NEW, NEW + sizes.assigned))
+            each.station.catalog.close()
+        for name, by_size in found.items():
+            for each in all_sizes:
+                path = each.station.catalog.database.path
+                by_size[each.assets] = Read(*measured_reading(name, path, each.station.importer.folder, sizes.rounds))
+    linear = 1.3 * large / small
+    goals = {"select by a glob": Goal("slower", linear), "`check()`": Goal("slower")}
+    return [
+        *(
+            compared(
+                f"{name} among {large:,} assets",
+                f"itself among {small:,}",
+                goals.get(name, Goal("slower", 1.3)),
+                by_size[large].taken,
+                by_size[small].taken,
+                note=f"each in a process of its own, with a peak of {by_size[large].peak_mb:.0f} MB",
+            )
+            for name, by_size in found.items()
+        ),
+        Comparison(
+            f"peak memory of the hungriest of these without `check()`, among {large:,} assets",
+            "nothing: it is that of the whole process",
+            Goal("more", 150),
+            [max(by_size[large].peak_mb for name, by_size in found.items() if name != "`check()`")],
+            [0.0],
+            unit="MB",
+        ),
+    ]

@@ -1,21 +1,25 @@
-"""How much memory an ingest takes at its peak, beside the drafts alone; each in a process of its own.
+"""How much memory work takes at its peak, and reading how long; each in a process of its own.
 
 python -m benchmarks.memory {drafts,ingest} COUNT
+python -m benchmarks.memory WORK ROUNDS PATH FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from loguru import logger
 
-from benchmarks.measuring import Comparison, Goal, Sizes
+from benchmarks.measuring import Comparison, Goal, Sizes, Taken, timed
 from benchmarks.stations import SHOWS, drafts, station
+from retrovue_uow import AssetSelector, Catalog
 
 
 def keep_drafts(count: int) -> None:
@@ -30,6 +34,26 @@ def ingest_drafts(count: int) -> None:
 
 
 WORK: Mapping[str, Callable[[int], None]] = {"drafts": keep_drafts, "ingest": ingest_drafts}
+READING = (
+    *("select by a title", "select by a whole path", "select by a glob", "`explain`", "`assign` of a large collection"),
+    *("`rename_title`", "`check()`"),
+)
+
+
+def reading(name: str, catalog: Catalog, folder: str) -> Callable[[int], object]:
+    """The work of that name on a catalogue whose files are below a folder; it is given the number of the round."""
+    (asset, *_) = catalog.select(AssetSelector(title="Show 0"), limit=1)
+    names = ("Show 0", "Show Zero")
+    works: Mapping[str, Callable[[int], object]] = {
+        "select by a title": lambda _: catalog.select(AssetSelector(title="Show 0")),
+        "select by a whole path": lambda _: catalog.select(AssetSelector(path=f"{folder}/Fill 0/0/3.mkv")),
+        "select by a glob": lambda _: catalog.select(AssetSelector(path="Fill 0/0/*.mkv")),
+        "`explain`": lambda _: catalog.explain(asset.id),
+        "`assign` of a large collection": lambda round_: catalog.assign(AssetSelector(collection="One"), title=f"New {round_}"),
+        "`rename_title`": lambda round_: catalog.rename_title(names[round_ % 2], name=names[1 - round_ % 2]),
+        "`check()`": lambda _: catalog.check(),
+    }
+    return works[name]
 
 
 def peak_mb() -> float:
@@ -42,6 +66,14 @@ def measured_mb(work: str, count: int) -> float:
     """Peak of a new process that does nothing else."""
     command = [sys.executable, "-m", "benchmarks.memory", work, str(count)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603  ourselves
+
+
+def measured_reading(name: str, path: str, folder: str, rounds: int) -> tuple[list[Taken], float]:
+    """What it takes in a new process, each time after the first, and the peak of that process."""
+    command = [sys.executable, "-m", "benchmarks.memory", name, str(rounds), path, folder]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603  ourselves
+    taken, peak = json.loads(printed)
+    return [Taken(*each) for each in taken], peak
 
 
 def memory(sizes: Sizes) -> list[Comparison]:
@@ -61,14 +93,22 @@ def memory(sizes: Sizes) -> list[Comparison]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do one piece of work and print the peak in megabytes."""
+    """Do one piece of work and print the peak in megabytes; of reading, before it what each time took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=main.__doc__)
-    parser.add_argument("work", choices=WORK)
+    parser.add_argument("work", choices=[*WORK, *READING])
     parser.add_argument("count", type=int)
+    parser.add_argument("path", nargs="?")
+    parser.add_argument("folder", nargs="?")
     given = parser.parse_args(arguments)
     logger.disable("retrovue_uow")
-    WORK[given.work](given.count)
-    sys.stdout.write(f"{peak_mb()}\n")
+    if given.work in WORK:
+        WORK[given.work](given.count)
+        sys.stdout.write(f"{peak_mb()}\n")
+        return
+    with Catalog(given.path) as catalog:
+        work = reading(given.work, catalog, given.folder)
+        taken = [timed(partial(work, round_)) for round_ in range(1 + given.count)]
+    sys.stdout.write(f"{json.dumps([taken[1:], peak_mb()])}\n")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Comparison, Goal, Sizes, by_turns
-from benchmarks.stations import timed
+from benchmarks.measuring import Comparison, Goal, Sizes, Taken, by_turns, compared, timed
 from retrovue_uow.media.filenames import parse
 
 Answer = tuple[object, ...]
@@ -38,7 +37,7 @@ def names(sizes: Sizes) -> list[Comparison]:
     guesses = min(sizes.guesses, sizes.names)
     sample, all_names = file_names(guesses), file_names(sizes.names)
     ours, other = by_turns(
-        lambda: timed(lambda: [guess(name, options) for name in sample]) * sizes.names / guesses,
+        lambda: Taken(*(each * sizes.names / guesses for each in timed(lambda: [guess(name, options) for name in sample]))),
         lambda: timed(lambda: [parse(name) for name in all_names]),
         rounds=min(sizes.rounds, 3),
     )
@@ -46,7 +45,7 @@ def names(sizes: Sizes) -> list[Comparison]:
     right = _count_right(expected, _parsed)
     guessed = _count_right(expected, lambda name: _guessed(guess(name, options)))
     return [
-        Comparison(
+        compared(
             f"parsing {sizes.names:,} file names",
             "guessit",
             Goal("faster", 300),

@@ -17,7 +17,8 @@ from unittest import mock
 
 import attrs
 
-from benchmarks.stations import make_files, station, timed
+from benchmarks.measuring import timed
+from benchmarks.stations import make_files, station
 from retrovue_uow import Catalog
 from retrovue_uow.store import checks, recorder
 
@@ -38,7 +39,7 @@ def nothing_recorded() -> Iterator[None]:
 def ingest_seconds(assets: int) -> float:
     """An ingest of so many new files into a new catalogue."""
     with station("Shows") as new:
-        return new.ingest("Shows", range(assets))
+        return new.ingest("Shows", range(assets)).clock
 
 
 def files_seconds(folder: str) -> float:
@@ -47,7 +48,7 @@ def files_seconds(folder: str) -> float:
         catalog.add_source("disk")
         catalog.add_collection("disk", "Shows", path_mappings={folder: folder})
         catalog.attach_enricher("Shows", "filename")
-        return timed(lambda: catalog.ingest_collection("Shows"))
+        return timed(lambda: catalog.ingest_collection("Shows")).clock
 
 
 def by_turns(measure: Callable[[], float], rounds: int) -> tuple[float, float]:
@@ -125,8 +126,8 @@ def wiped_and_undone(assets: int) -> tuple[float, float]:
     """Seconds of a wipe, and of its undo."""
     with station("Shows") as full:
         full.ingest("Shows", range(assets))
-        wipe = timed(lambda: full.catalog.wipe_collection("Shows"))
-        undo = timed(lambda: full.catalog.undo(full.catalog.history(1)[0].id))
+        wipe = timed(lambda: full.catalog.wipe_collection("Shows")).clock
+        undo = timed(lambda: full.catalog.undo(full.catalog.history(1)[0].id)).clock
         return wipe, undo
 
 
@@ -142,8 +143,8 @@ def growth(few: int, many: int, *, rounds: int) -> tuple[dict[str, float], dict[
         for round_, name in enumerate(names):
             for side, each in enumerate((small, large)):
                 known = (few, many)[side]
-                seconds["process one more"][side].append(each.process("Shows", known + round_))
-                seconds["ingest 100 more"][side].append(each.ingest(name, range(100)))
+                seconds["process one more"][side].append(each.process("Shows", known + round_).clock)
+                seconds["ingest 100 more"][side].append(each.ingest(name, range(100)).clock)
     return tuple({name: statistics.median(sides[side]) for name, sides in seconds.items()} for side in (0, 1))  # type: ignore[return-value]  # two sides make a pair
 
 

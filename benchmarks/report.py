@@ -116,7 +116,7 @@ def _line(each: Comparison | Curve) -> str:
     if isinstance(each, Curve):
         values = ", ".join(f"{size:,}: {value:.1f}" for size, value in each.points)
         return f"{each.name}, {each.unit} per asset in a catalogue of {values}"
-    ours, other = _amount(each.ours, each.unit), _amount(each.other, each.unit)
+    ours, other = _side(each.ours, each.ours_cpu, each.unit), _side(each.other, each.other_cpu, each.unit)
     return f"{each.what}: {ours}, {each.against}: {other}: {_figure(each)} ({_goal(each.goal)}: {_verdict(each)})"
 
 
@@ -141,8 +141,8 @@ def as_markdown(report: Report) -> str:
             each.against,
             _goal(each.goal),
             f"{_figure(each)}, {_verdict(each)}" if each.goal.limit is not None else _figure(each),
-            _amount(each.ours, each.unit),
-            _amount(each.other, each.unit),
+            _side(each.ours, each.ours_cpu, each.unit),
+            _side(each.other, each.other_cpu, each.unit),
             each.note,
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -179,6 +179,12 @@ def _verdict(comparison: Comparison) -> str:
     if comparison.is_met:
         return "met"
     return f"**missed**: {comparison.broken}" if comparison.broken else "**missed**"
+
+
+def _side(values: Sequence[float], cpu: Sequence[float], unit: str) -> str:
+    """Seconds of a core, where they were measured, and those by the clock."""
+    amount = _amount(values, unit)
+    return f"{_amount(cpu, unit)} CPU, {amount}" if cpu else amount
 
 
 def _amount(values: Sequence[float], unit: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import resource
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
+from benchmarks.measuring import Taken, timed
 from retrovue_uow import AssetDraft, Catalog, Collection, FoundCollection, IngestFilters, PathMapping
 from retrovue_uow.model import Json
 
@@ -27,6 +25,8 @@ class Drafts:
 
     folder: str
     numbers: range = range(0)
+    season: int = SEASON
+    seasons: int = 2
 
     def __call__(self, config: Json) -> Drafts:
         return self
@@ -40,13 +40,13 @@ class Drafts:
 
     def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
         """One episode for each number."""
-        return drafts(self.folder, collection.name, self.numbers)
+        return drafts(self.folder, collection.name, self.numbers, season_of=self.season, seasons=self.seasons)
 
 
-def drafts(folder: str, collection: str, numbers: range) -> Iterator[AssetDraft]:
-    """One episode for each number; `SEASON` of them to a season, two seasons to a show."""
+def drafts(folder: str, collection: str, numbers: range, *, season_of: int = SEASON, seasons: int = 2) -> Iterator[AssetDraft]:
+    """One episode for each number; `season_of` of them to a season, `seasons` of these to a show."""
     for number in numbers:
-        season, episode = divmod(number, SEASON)
+        season, episode = divmod(number, season_of)
         path = f"{folder}/{collection}/{season}/{episode}.mkv"
         yield AssetDraft(
             path,
@@ -55,8 +55,8 @@ def drafts(folder: str, collection: str, numbers: range) -> Iterator[AssetDraft]
             mtime_ns=number,
             sidecars=(),
             kind="episode",
-            title=f"Show {season // 2}",
-            season_number=season % 2 + 1,
+            title=f"Show {season // seasons}",
+            season_number=season % seasons + 1,
             episode_numbers=(episode + 1,),
             duration_ms=1_500_000,
             container="matroska",
@@ -75,13 +75,13 @@ class Station:
     catalog: Catalog
     importer: Drafts
 
-    def ingest(self, collection: str, numbers: range) -> float:
-        """Seconds that the ingest of so many files takes."""
+    def ingest(self, collection: str, numbers: range) -> Taken:
+        """What the ingest of so many files takes."""
         self.importer.numbers = numbers
         return timed(lambda: self.catalog.ingest_collection(collection))
 
-    def process(self, collection: str, number: int) -> float:
-        """Seconds that processing one more file takes."""
+    def process(self, collection: str, number: int) -> Taken:
+        """What processing one more file takes."""
         (draft,) = drafts(self.importer.folder, collection, range(number, number + 1))
         Path(draft.file_path).parent.mkdir(parents=True, exist_ok=True)
         Path(draft.file_path).touch()
@@ -140,23 +140,3 @@ def make_files(folder: str, count: int, *, per_folder: int = SEASON) -> None:
         if episode == 0:
             path.mkdir(parents=True)
         (path / f"Show {season // 2} - S{season % 2 + 1:02}E{episode + 1:02} - Part {episode + 1}.mkv").touch()
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Seconds of a core that `work` takes, of the processes that it starts and ends, too."""
-    gc.collect()
-    started = _cpu_s()
-    work()
-    return _cpu_s() - started
-
-
-def _cpu_s() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import django
 from django.conf import settings
 from django.db import connection, models, transaction
 
 from benchmarks.floor import Work
+from benchmarks.measuring import Taken, now, since
 from benchmarks.peers import PRAGMAS, asset_values, new_id, utc_now
 from retrovue_uow import AssetDraft
 
@@ -98,18 +97,18 @@ class AssetMetadata(models.Model):
         db_table = "asset_metadata"
 
 
-def ingest(path: str, work: Work) -> float:
-    """Seconds that the writing took."""
+def ingest(path: str, work: Work) -> Taken:
+    """What the writing took."""
     connection.settings_dict["NAME"] = path
     connection.ensure_connection()
-    started = time.perf_counter()
+    started = now()
     with transaction.atomic():
         for draft in work.drafts:
             with transaction.atomic():
                 _write(work, draft)
-    seconds = time.perf_counter() - started
+    taken = since(started)
     connection.close()
-    return seconds
+    return taken
 
 
 def _write(work: Work, draft: AssetDraft) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import peewee
 
 from benchmarks.floor import Work
+from benchmarks.measuring import Taken, now, since
 from benchmarks.peers import asset_values, new_id, utc_now
 from retrovue_uow import AssetDraft
 
@@ -81,18 +81,18 @@ class AssetMetadata(Base):
         table_name = "asset_metadata"
 
 
-def ingest(path: str, work: Work) -> float:
-    """Seconds that the writing took."""
+def ingest(path: str, work: Work) -> Taken:
+    """What the writing took."""
     database.init(path)
     database.connect()
-    started = time.perf_counter()
+    started = now()
     with database.atomic("IMMEDIATE"):
         for draft in work.drafts:
             with database.atomic():
                 _write(work, draft)
-    seconds = time.perf_counter() - started
+    taken = since(started)
     database.close()
-    return seconds
+    return taken
 
 
 def _write(work: Work, draft: AssetDraft) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from typing import Any
 
 import sqlalchemy as sa
 
 from benchmarks.floor import Work
+from benchmarks.measuring import Taken, now, since
 from benchmarks.peers import PRAGMAS, asset_values, new_id, utc_now
 from retrovue_uow import AssetDraft
 
@@ -32,21 +32,21 @@ def _on_begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def ingest(path: str, work: Work) -> float:
-    """Seconds that the writing took."""
+def ingest(path: str, work: Work) -> Taken:
+    """What the writing took."""
     engine = engine_on(path)
     metadata = sa.MetaData()
     with warnings.catch_warnings(action="ignore", category=sa.exc.SAWarning):  # of an index over an expression
         metadata.reflect(engine, only=["title", "season", "episode", "asset", "episode_asset", "asset_metadata"])
     with engine.connect() as connection:
-        started = time.perf_counter()
+        started = now()
         with connection.begin():
             for draft in work.drafts:
                 with connection.begin_nested():
                     _write(connection, metadata.tables, work, draft)
-        seconds = time.perf_counter() - started
+        taken = since(started)
     engine.dispose()
-    return seconds
+    return taken
 
 
 def _write(connection: sa.Connection, tables: Any, work: Work, draft: AssetDraft) -> None:

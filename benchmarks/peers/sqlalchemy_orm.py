@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from benchmarks.floor import Work
+from benchmarks.measuring import Taken, now, since
 from benchmarks.peers import asset_values, new_id, utc_now
 from benchmarks.peers.sqlalchemy_core import engine_on
 from retrovue_uow import AssetDraft
@@ -99,18 +98,18 @@ class AssetMetadata(Base):
     asset: Mapped[Asset] = relationship(back_populates="documents")
 
 
-def ingest(path: str, work: Work) -> float:
-    """Seconds that the writing took."""
+def ingest(path: str, work: Work) -> Taken:
+    """What the writing took."""
     engine = engine_on(path)
     with Session(engine) as session:
-        started = time.perf_counter()
+        started = now()
         with session.begin():
             for draft in work.drafts:
                 with session.begin_nested():
                     _write(session, work, draft)
-        seconds = time.perf_counter() - started
+        taken = since(started)
     engine.dispose()
-    return seconds
+    return taken
 
 
 def _write(session: Session, work: Work, draft: AssetDraft) -> None:

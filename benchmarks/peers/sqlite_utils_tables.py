@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import time
-
 import sqlite_utils
 
 from benchmarks.floor import Work
+from benchmarks.measuring import Taken, now, since
 from benchmarks.peers import PRAGMAS, asset_values, new_id, utc_now
 from retrovue_uow import AssetDraft
 
 
-def ingest(path: str, work: Work) -> float:
-    """Seconds that the writing took."""
+def ingest(path: str, work: Work) -> Taken:
+    """What the writing took."""
     database = sqlite_utils.Database(path)
     for pragma in PRAGMAS:
         database.execute(pragma)
-    started = time.perf_counter()
+    started = now()
     with database.atomic():
         for draft in work.drafts:
             with database.atomic():
                 _write(database, work, draft)
-    seconds = time.perf_counter() - started
+    taken = since(started)
     database.close()
-    return seconds
+    return taken
 
 
 def _write(database: sqlite_utils.Database, work: Work, draft: AssetDraft) -> None:
