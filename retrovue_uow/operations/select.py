@@ -83,9 +83,8 @@ def _validate(selector: AssetSelector) -> None:
         )
     if selector.unclassified and selector.kind not in (None, "other"):
         raise ValidationError(f"an unclassified asset is of kind other, not {selector.kind!r}")
-    for name, text in (("title", selector.title), ("path", selector.path)):
-        if text is not None and (not isinstance(text, str) or not text.strip()):
-            raise ValidationError(f"the {name} must be text that is not blank, not {text!r}")
+    if selector.path is not None and (not isinstance(selector.path, str) or not selector.path.strip()):
+        raise ValidationError(f"the path must be text that is not blank, not {selector.path!r}")
     preflight.validate_season_and_episode(selector.title, selector.season, selector.episode)
 
 

@@ -129,32 +129,29 @@ def validate_refresh(refresh: object) -> None:
 @rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
-    problem: str | None = f"they must be IngestFilters, not {filters!r}"
-    if isinstance(filters, IngestFilters):
-        problem = _season_problem(filters.title, filters.season, filters.episode)
-        if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
-            problem = problem or f"exclude must be a tuple of glob patterns, not {filters.exclude!r}"
-    if problem is not None:
-        raise ValidationError(f"these filters make no sense: {problem}")
+    if not isinstance(filters, IngestFilters):
+        raise ValidationError(f"these filters make no sense: they must be IngestFilters, not {filters!r}")
+    validate_season_and_episode(filters.title, filters.season, filters.episode)
+    if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
+        raise ValidationError(f"these filters make no sense: exclude must be a tuple of glob patterns, not {filters.exclude!r}")
 
 
 @rule
 def validate_season_and_episode(title: object, season: object, episode: object) -> None:
     """A season is one of a title, an episode one of a season, and both count from 0."""
-    problem = _season_problem(title, season, episode)
-    if problem is not None:
-        raise ValidationError(f"this selection makes no sense: {problem}")
-
-
-def _season_problem(title: object, season: object, episode: object) -> str | None:
+    problem = None
     if title is not None and (not isinstance(title, str) or not title.strip()):
-        return f"the title must be text that is not blank, not {title!r}"
-    for number in (season, episode):
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-            return f"season and episode must be whole numbers from 0, not {number!r}"
-    if season is not None and title is None:
-        return "a season needs a title"
-    return "an episode needs a season" if episode is not None and season is None else None
+        problem = f"the title must be text that is not blank, not {title!r}"
+    elif not all(
+        each is None or (isinstance(each, int) and not isinstance(each, bool) and each >= 0) for each in (season, episode)
+    ):
+        problem = f"season and episode must be whole numbers from 0, not {season!r} and {episode!r}"
+    elif season is not None and title is None:
+        problem = "a season needs a title"
+    elif episode is not None and season is None:
+        problem = "an episode needs a season"
+    if problem is not None:
+        raise ValidationError(f"title, season and episode make no sense: {problem}")
 
 
 @rule

@@ -13,13 +13,7 @@ from retrovue_uow.uow.database import Database
 
 def sources(db: Database) -> list[Source]:
     """Every source, by name."""
-    rows = db.execute(
-        """
-        SELECT id, name, type, config
-          FROM source
-         ORDER BY name
-        """
-    )
+    rows = db.execute("SELECT id, name, type, config FROM source ORDER BY name")
     return [Source(id_, name, type_, from_json(config, dict, column="source.config")) for id_, name, type_, config in rows]
 
 
@@ -41,8 +35,14 @@ def remove_source(db: Database, source_id: str) -> None:
 
 def collections(db: Database) -> list[Collection]:
     """Every collection with its mappings and enrichers, by source and name."""
-    mappings = _path_mappings(db)
-    enrichers = _enrichers(db)
+    mappings: dict[str, list[PathMapping]] = defaultdict(list)
+    for id_, *facts in db.execute("SELECT collection_id, id, source_path, local_path FROM path_mapping ORDER BY source_path"):
+        mappings[id_].append(PathMapping(*facts))
+    enrichers: dict[str, list[AttachedEnricher]] = defaultdict(list)
+    attached = "SELECT collection_id, type, config, priority FROM collection_enricher ORDER BY priority, type"
+    for id_, type_, config, priority in db.execute(attached):
+        own = from_json(config, dict, column="collection_enricher.config")
+        enrichers[id_].append(AttachedEnricher(type_, own, priority))
     rows = db.execute(
         """
         SELECT collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled
@@ -52,15 +52,7 @@ def collections(db: Database) -> list[Collection]:
         """
     )
     return [
-        Collection(
-            id=id_,
-            source_id=source_id,
-            name=name,
-            external_id=external_id,
-            enabled=bool(enabled),
-            path_mappings=tuple(mappings[id_]),
-            enrichers=tuple(enrichers[id_]),
-        )
+        Collection(id_, source_id, name, external_id, bool(enabled), tuple(mappings[id_]), tuple(enrichers[id_]))
         for id_, source_id, name, external_id, enabled in rows
     ]
 
@@ -91,31 +83,6 @@ def alike_names(db: Database) -> list[Violation]:
             detail = f"{name!r} differs from {other!r} in case or Unicode form alone: {remedy}"
             alike.append(Violation("alike_names", subject, id_, detail))
     return alike
-
-
-def _path_mappings(db: Database) -> dict[str, list[PathMapping]]:
-    found: dict[str, list[PathMapping]] = defaultdict(list)
-    for collection_id, *facts in db.execute(
-        "SELECT collection_id, id, source_path, local_path FROM path_mapping ORDER BY source_path"
-    ):
-        found[collection_id].append(PathMapping(*facts))
-    return found
-
-
-def _enrichers(db: Database) -> dict[str, list[AttachedEnricher]]:
-    rows = db.execute(
-        """
-        SELECT collection_id, type, config, priority
-          FROM collection_enricher
-         ORDER BY priority, type
-        """
-    )
-    found: dict[str, list[AttachedEnricher]] = defaultdict(list)
-    for collection_id, type_, config, priority in rows:
-        found[collection_id].append(
-            AttachedEnricher(type_, from_json(config, dict, column="collection_enricher.config"), priority)
-        )
-    return found
 
 
 def add_collection(db: Database, collection: Collection, *, created_at: str) -> None:

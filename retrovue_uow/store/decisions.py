@@ -17,8 +17,6 @@ from retrovue_uow.uow.database import Database
 
 TitleIdentity = tuple[TitleKind, str, int | None]
 
-_TITLE_KINDS: Mapping[AssetKind | None, TitleKind] = {"episode": "show", "movie": "movie"}
-
 
 class Identity(NamedTuple):
     """What an asset is and shows, as far as its kind shows anything."""
@@ -33,12 +31,6 @@ class Identity(NamedTuple):
 
 _FACTS = Identity._fields
 """The columns of `assignment` that say what a file is."""
-_ASSIGNED = f"""
-SELECT canonical_key, {", ".join(_FACTS)}
-  FROM assignment
- WHERE collection_id = ?1
-   AND (?2 IS NULL OR canonical_key = ?2)
-"""  # noqa: S608  the names are those above
 _ASSIGN = f"""
 INSERT INTO assignment (collection_id, canonical_key, {", ".join(_FACTS)}, assigned_at)
 VALUES (:collection_id, :canonical_key, {", ".join(f":{fact}" for fact in _FACTS)}, :assigned_at)
@@ -71,9 +63,8 @@ class Decisions:
 
     def settle(self, key: str, draft: AssetDraft) -> AssetDraft:
         """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
-        identity = self.assignments.get(key)
-        if identity is not None:
-            return attrs.evolve(draft, **identity._asdict())
+        if key in self.assignments:
+            return attrs.evolve(draft, **self.assignments[key]._asdict())
         title_kind = title_kind_of(draft.kind)
         if title_kind is None or draft.title is None:
             return draft
@@ -86,38 +77,24 @@ class Decisions:
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
     """The kind of title that an asset of this kind belongs to; None: to none."""
-    return _TITLE_KINDS.get(kind)
+    kinds: Mapping[AssetKind | None, TitleKind] = {"episode": "show", "movie": "movie"}
+    return kinds.get(kind)
 
 
 def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
     """All that was decided about the files of a collection, or about one of them."""
+    of_these = "WHERE collection_id = :collection_id" + ("" if key is None else " AND canonical_key = :key")
+    asked = {"collection_id": collection_id, "key": key}
+    retired = db.execute(f"SELECT canonical_key FROM retirement {of_these}", asked)  # noqa: S608  one of the two texts above
+    assignments: dict[str, Identity] = {}
+    for own_key, *facts in db.execute(f"SELECT canonical_key, {', '.join(_FACTS)} FROM assignment {of_these}", asked):  # noqa: S608
+        said = dict(zip(_FACTS, facts, strict=True))
+        said["episode_numbers"] = tuple(from_json(said["episode_numbers"], list, column="the episode numbers of a decision"))
+        assignments[own_key] = Identity(**said)
     spelled = spellings(db)
     called = titles.titles_alike(db, [name for _, name, _ in spelled]) if spelled else ()
     identities = frozenset((each.kind, each.name, each.year) for each in called)
-    return Decisions(_assignments(db, collection_id, key), _retired(db, collection_id, key), spelled, identities)
-
-
-def _assignments(db: Database, collection_id: str, key: str | None) -> dict[str, Identity]:
-    rows = db.execute(_ASSIGNED, (collection_id, key))
-    found: dict[str, Identity] = {}
-    for own_key, *facts in rows:
-        values = dict(zip(_FACTS, facts, strict=True))
-        numbers = from_json(values["episode_numbers"], list, column="the episode numbers of a decision")
-        found[own_key] = Identity(**{**values, "episode_numbers": tuple(numbers)})
-    return found
-
-
-def _retired(db: Database, collection_id: str, key: str | None) -> set[str]:
-    rows = db.execute(
-        """
-        SELECT canonical_key
-          FROM retirement
-         WHERE collection_id = ?1
-           AND (?2 IS NULL OR canonical_key = ?2)
-        """,
-        (collection_id, key),
-    )
-    return {str(own_key) for (own_key,) in rows}
+    return Decisions(assignments, {str(own_key) for (own_key,) in retired}, spelled, identities)
 
 
 def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
@@ -185,10 +162,7 @@ def move_decisions(db: Database, asset_id: str, key: str) -> None:
             f"""
             UPDATE {table}
                SET canonical_key = ?2
-              FROM asset
-             WHERE asset.id = ?1
-               AND {table}.collection_id = asset.collection_id
-               AND {table}.canonical_key = asset.canonical_key
+             WHERE (collection_id, canonical_key) = (SELECT collection_id, canonical_key FROM asset WHERE id = ?1)
             """,  # noqa: S608  the names are those above
             (asset_id, key),
         )
