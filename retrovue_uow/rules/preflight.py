@@ -40,15 +40,12 @@ def validate_source_exists(db: Database, selector: str) -> Source:
 
 @rule
 def validate_collection_exists(db: Database, selector: str) -> Collection:
-    """The collection that `selector` names: its identifier, external id or name, whole and case-insensitive.
-
-    Raises:
-        ValidationError: None has that name, or several have; the message lists them.
-    """
+    """The collection that `selector` names: its identifier, external id or name, whole and case-insensitive."""
     return _only_one("collection", selector, collections.collections(db))
 
 
 def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named:
+    """The one that is named. Where none or several are, the message lists them."""
     if not isinstance(selector, str) or not selector.strip():
         raise ValidationError(f"name a {noun} by its id or name, not by {selector!r}")
     wanted = folded(selector)
@@ -83,9 +80,6 @@ def validate_title_exists(db: Database, selector: str, *, kind: TitleKind | None
     """The show or movie that `selector` names: its identifier, its name, or its name with the year in parentheses.
 
     Where a title of the `kind` has that very name, one of that kind is meant.
-
-    Raises:
-        ValidationError: None has that name, or several have; the message lists them.
     """
     is_text = isinstance(selector, str) and paths.is_utf8(selector)
     found = titles.titles_called(db, selector) if is_text else []

@@ -20,10 +20,7 @@ def sources(db: Database) -> list[Source]:
 def add_source(db: Database, source: Source, *, created_at: str) -> None:
     """Add a source."""
     db.execute(
-        """
-        INSERT INTO source (id, name, type, config, created_at)
-        VALUES (?, ?, ?, ?, ?)
-        """,
+        "INSERT INTO source (id, name, type, config, created_at) VALUES (?, ?, ?, ?, ?)",
         (source.id, source.name, source.type, json.dumps(source.config, ensure_ascii=False, default=dict), created_at),
     )
 
@@ -88,10 +85,7 @@ def alike_names(db: Database) -> list[Violation]:
 def add_collection(db: Database, collection: Collection, *, created_at: str) -> None:
     """Add a collection, without its mappings and enrichers."""
     db.execute(
-        """
-        INSERT INTO collection (id, source_id, name, external_id, enabled, created_at)
-        VALUES (?, ?, ?, ?, ?, ?)
-        """,
+        "INSERT INTO collection (id, source_id, name, external_id, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?)",
         (collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled, created_at),
     )
 
@@ -109,10 +103,7 @@ def remove_collection(db: Database, collection_id: str) -> None:
 def add_path_mapping(db: Database, collection_id: str, source_path: str, local_path: str) -> None:
     """Add a path mapping."""
     db.execute(
-        """
-        INSERT INTO path_mapping (collection_id, source_path, local_path)
-        VALUES (?, ?, ?)
-        """,
+        "INSERT INTO path_mapping (collection_id, source_path, local_path) VALUES (?, ?, ?)",
         (collection_id, source_path, local_path),
     )
 
@@ -137,10 +128,7 @@ def assets_of_mapping(db: Database, mapping_id: int) -> int:
 def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher) -> None:
     """Attach an enricher."""
     db.execute(
-        """
-        INSERT INTO collection_enricher (collection_id, type, config, priority)
-        VALUES (?, ?, ?, ?)
-        """,
+        "INSERT INTO collection_enricher (collection_id, type, config, priority) VALUES (?, ?, ?, ?)",
         (collection_id, enricher.type, json.dumps(enricher.config, ensure_ascii=False, default=dict), enricher.priority),
     )
 
