@@ -3,49 +3,71 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.media.folders import Place, is_library_folder, place_below
-from retrovue_uow.media.numbering import is_like_an_episode, leading_episodes, marker_in, starts_with_number
+from retrovue_uow.media.movies import movie_in
+from retrovue_uow.media.numbering import (
+    DATE,
+    SEASON_WORD,
+    Marker,
+    Numbering,
+    common_numbering,
+    leading_episodes,
+    marker_in,
+)
+from retrovue_uow.media.paths import canonical_key, mapping_for
 from retrovue_uow.media.plugins import refuse_unknown_keys
 from retrovue_uow.media.titles import (
     LAST_BARE_YEAR,
     NameAndYear,
-    bare_year_titled,
     before_tags,
     cleaned,
     dotted_year_titled,
     is_plausible_year,
+    leads_to_tag,
     only_year,
     same_name,
-    starts_with_tag,
     titled,
     without_asides,
 )
-from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft, AssetKind, Json
+from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft, AssetKind, Json, PathMapping
 
 _I = re.IGNORECASE | re.DOTALL
 _EXTENSION = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9]{2,4}$", re.IGNORECASE)
 _CLOSING_MARKUP = re.compile(r"\[/[a-z]+\]", re.IGNORECASE)
 """`[/b]`: no folder ends in a bracket that its file closes."""
 _BREAK = re.compile(r"[ ._]*[-–][ ._]+|[ ._]+(?=(?:episode|ep|e|folge|special|sp)[ ._#-]*[0-9])", _I)  # noqa: RUF001
-_DATE = re.compile(
-    r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}([-._ ])[0-9]{1,2}\1[0-9]{1,2}"
-    r"|[0-9]{1,2}([-._ ])[0-9]{1,2}\2(?:18|19|20)[0-9]{2})(?![0-9])"
-)
 _GUESSIT_OPTIONS: Json = {"episode_prefer_number": True}
 """Without it *The 4400* is season 44."""
 _RELEASE_FACTS = frozenset(
     ["audio_codec", "edition", "language", "release_group", "screen_size", "source", "streaming_service", "video_codec"]
 )
-_TRAILER = re.compile(r"(?:.*[^\s-]-)?trailer[0-9]*", _I)
-_EXTRA = re.compile(r".*-(?:behindthescenes|deleted|featurette|interview|scene|short|other|sample)", _I)
+_PREFIX = re.compile(
+    r"\[?[ .]*www\.[^\s/\]]+\.[a-z]{2,12}[ .]*\]?[ ._-]+"
+    r"|[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]) +(?=[^\W_])"
+    r"|[\u3040-\u30ff\u3400-\u9fff]+\.(?=[a-z])",
+    _I,
+)
+"""What stands before the name: a site, the six digits of a day, the Chinese or Japanese title before the English one."""
+_TRAILER = re.compile(r"(?:.*(?:[^\s-][-_.]|[ ._][-–][ ._]|\)[ ._]?))?(?:(?:official|teaser)[ ._-])?trailer[ ._-]?[0-9]*", _I)  # noqa: RUF001
+_EXTRA = re.compile(
+    r".*-(?:behindthescenes|clip|deleted(?:scene)?|featurette|interview|scene|short|other|sample)[0-9]*"
+    r"|(?:.*[-_.]|.*[ ._][-–][ ._])(?:behind[ ._]?the[ ._]?scenes|clip|deleted[ ._]?scene|featurette|sample)s?[0-9]*"  # noqa: RUF001
+    r"|sample",
+    _I,
+)
+_BRACKETED_NUMBER = re.compile(r"\[[0-9]{1,4}\]")
+_SEASON = re.compile(rf"(?<![^\W_])(?:S|{SEASON_WORD} )[0-9]{{1,2}}(?![^\W_])", _I)
+_TAIL_OF_SHOW = re.compile(rf"(?<=[^\W_])[ ._-]+(?:{DATE.pattern}|-[ ._]*[0-9]+(?:-[0-9]+)?|[0-9]{{2,4}}-[0-9]{{2,4}})[ ._-]*$")
+"""Between show and marker: the day of the broadcast, absolute numbers (`Show - 31 - S02E03`)."""
 
 
 @attrs.frozen
@@ -58,7 +80,8 @@ class ParsedName:
         season_number: From 0; season 0 holds the specials.
         episode_numbers: Ascending.
         rule: The convention that matched: `SxxExx`, `NxNN`, `season_episode` (in words), `season_folder`, `special`,
-            `movie_year`, `movie_bare_year`, `movie_folder`, `interstitial_folder` or `trailer_suffix`.
+            `movie_year`, `movie_bare_year`, `movie_late_year`, `movie_folder`, `interstitial_folder` or `trailer_suffix`; by
+            the enricher also `siblings` (the numbers of the whole folder) or `guessit`.
     """
 
     kind: AssetKind
@@ -70,7 +93,7 @@ class ParsedName:
     episode_title: str | None = None
 
 
-def parse(path: str) -> ParsedName | None:
+def parse(path: str, depth: int | None = None) -> ParsedName | None:
     """The facts that the path states by itself; None where it follows no convention. Nothing is guessed, no file is touched.
 
     The show's name is the one before the marker, else the show folder's. The show folder (the one above the season
@@ -81,25 +104,24 @@ def parse(path: str) -> ParsedName | None:
     Below a folder of interstitials a file is one, whatever its own name says: an operator sorts by folder, and
     `Commercials/Toys S01E02 1985.mkv` advertises toys. It is an episode only if it reads as one and a season folder, or
     a show folder with its year, stands below the folder of interstitials. `…-trailer` is a trailer anywhere.
+
+    Args:
+        depth: How many of the folders lie below the mapped root; those above it may be called `Trailers`. None: all.
     """
     folder, stem = _split(path)
-    place = place_below(folder)
+    place = place_below(folder, depth)
     if _TRAILER.fullmatch(stem):
         return ParsedName("trailer", "trailer_suffix", year=only_year(stem))
     if _EXTRA.fullmatch(stem):
         return None
+    marker = marker_in(stem)
     if place.interstitial is None:
-        return _episode(stem, place) if marker_in(stem) or place.in_season else _movie(stem, place)
-    episode = _episode(stem, place) if place.holds_episodes else None
+        if marker or place.in_season:
+            return _episode(stem, marker, place)
+        movie = movie_in(stem, place)
+        return movie and ParsedName("movie", movie[0], movie[1].name, movie[1].year)
+    episode = _episode(stem, marker, place) if place.holds_episodes else None
     return episode or ParsedName(place.interstitial, "interstitial_folder", year=only_year(stem))
-
-
-def may_be_guessed(path: str) -> bool:
-    """Whether a path that `parse` does not read may be read by guesswork: not where its name contradicts itself or says
-    that it is an out-take, a sample or the like.
-    """
-    folder, stem = _split(path)
-    return not (marker_in(stem) or _EXTRA.fullmatch(stem) or place_below(folder).in_extras)
 
 
 def has_episode_marker(file_name: str) -> bool:
@@ -110,16 +132,17 @@ def has_episode_marker(file_name: str) -> bool:
 def _split(path: str) -> tuple[str, str]:
     if path.startswith("file:"):
         path = urllib.parse.unquote(path)
-    folder, _, name = _CLOSING_MARKUP.sub("", path.replace("\\", "/")).rpartition("/")
-    return folder, _EXTENSION.sub("", name)
+    path = path.replace("\\", "/")
+    folder, _, name = (_CLOSING_MARKUP.sub("", path) if "[/" in path else path).rpartition("/")
+    prefix = _PREFIX.match(name)
+    return folder, _EXTENSION.sub("", name[prefix.end() :] if prefix else name)
 
 
-def _episode(stem: str, place: Place) -> ParsedName | None:
-    marker = marker_in(stem)
+def _episode(stem: str, marker: Marker | None, place: Place) -> ParsedName | None:
     if marker is None:
         return _in_season_folder(stem, place) if place.in_season else None
     show = _show(stem[: marker.start], place)
-    if not show.name or not marker.episode_numbers:
+    if not show.name or not marker.episode_numbers or (show.name != place.name and _SEASON.search(show.name)):
         return None
     return ParsedName(
         "episode",
@@ -133,7 +156,10 @@ def _episode(stem: str, place: Place) -> ParsedName | None:
 
 
 def _show(before: str, place: Place) -> NameAndYear:
-    text = before_tags(before) or before
+    text = before_tags(before)
+    if text is not before and (tag_end := leads_to_tag(before)):
+        text = before[tag_end:].lstrip(" .:_-") or before
+    text = _TAIL_OF_SHOW.sub("", text or before)
     own = titled(text)
     if not own.name or (place.season_number is not None and own.name.isdigit() and place.name):
         return NameAndYear(place.name, place.year or own.year)
@@ -149,7 +175,7 @@ def _episode_title(after: str) -> str | None:
     if not after:
         return None
     title = cleaned(before_tags(after).lstrip(" ._-–:)]"))  # noqa: RUF001  people type the en dash
-    return None if not title or _DATE.fullmatch(title) else title
+    return None if not title or DATE.fullmatch(title) else title
 
 
 def _in_season_folder(stem: str, place: Place) -> ParsedName | None:
@@ -175,58 +201,36 @@ def _after_show_name(text: str, show: str) -> str:
     return text
 
 
-def _movie(stem: str, place: Place) -> ParsedName | None:
-    if place.season_number is not None or place.in_extras or _DATE.search(stem):
+def _refuses(stem: str, place: Place) -> bool:
+    """Whether the conventions know that a name which they do not read is no episode or movie, or contradicts itself."""
+    repeats_season = place.season_number and re.search(rf"(?<![0-9]){place.season_number}[0-9]{{2}}(?![0-9])", stem)
+    doubtful = marker_in(stem) or DATE.search(stem) or _BRACKETED_NUMBER.search(stem) or repeats_season
+    return bool(doubtful or place.in_extras or _EXTRA.fullmatch(stem))
+
+
+def _confirmed(guess: ParsedName | None, place: Place) -> ParsedName | None:
+    """The guess if the folder has the same title, or, where its name is no title, the same season."""
+    if guess is None or guess.title is None or (None not in (guess.year, place.year) and guess.year != place.year):
         return None
-    for rule, read in _MOVIE_RULES:
-        movie = read(stem, place)
-        if movie is not None:
-            return ParsedName("movie", rule, movie.name, movie.year)
-    return None
-
-
-def _with_bracketed_year(stem: str, place: Place) -> NameAndYear | None:
-    movie = titled(stem)
-    if movie.year is None:
-        return None
-    in_own_folder = same_name(movie.name, place.name) and movie.year == place.year
-    if is_like_an_episode(movie.name) and not in_own_folder:
-        return None
-    if not movie.rest or starts_with_tag(movie.rest):
-        return movie
-    return movie if in_own_folder and not starts_with_number(movie.rest) else None
-
-
-def _with_bare_year(stem: str, place: Place) -> NameAndYear | None:
-    movie = bare_year_titled(stem)
-    return None if movie is None or is_like_an_episode(movie.name) else movie
-
-
-def _named_like_folder(stem: str, place: Place) -> NameAndYear | None:
-    if place.year is None:
-        return None
-    name = cleaned(before_tags(stem))
-    same = same_name(name, place.name) or same_name(name, f"{place.name} {place.year}")
-    return NameAndYear(place.name, place.year) if same else None
-
-
-_MOVIE_RULES: tuple[tuple[str, Callable[[str, Place], NameAndYear | None]], ...] = (
-    ("movie_year", _with_bracketed_year),
-    ("movie_folder", _named_like_folder),
-    ("movie_bare_year", _with_bare_year),
-)
+    if place.name:
+        begins = place.name.casefold().startswith(f"{guess.title} {guess.year}".casefold())
+        return guess if begins or same_name(place.name, guess.title) else None
+    return guess if place.season_number is not None and place.season_number == guess.season_number else None
 
 
 class FilenameEnricher:
     """Classifies and names a draft by its source path; what the importer already knows stays.
 
+    Where the path alone says nothing, the files beside it may: a folder whose files are numbered in one row is believed as a
+    whole. What is read that way, or guessed, carries a warning.
+
     Configuration: `guessit` (default true): where guessit is installed it is asked for what the conventions do not read,
-    and believed where it finds a complete episode or movie.
+    and believed where it finds a complete episode or movie whose title or season the folder confirms.
 
     The year in an interstitial's name goes to the metadata (domain `filename`), as a draft's year is that of a title.
     """
 
-    version = "2"
+    version = "3"
     identifies = True
 
     def __init__(self, config: Json) -> None:
@@ -237,15 +241,23 @@ class FilenameEnricher:
         self._guess = _Guess.installed() if wanted else None
         if self._guess is not None:
             self.version = f"{type(self).version}+guessit-{self._guess.version}"
+        self._mappings: Mapping[str, PathMapping] = {}
+        self._numberings: dict[tuple[str, str], Numbering | None] = {}
+
+    def begin(self, mappings: Sequence[PathMapping]) -> None:
+        """Below which roots the folders count."""
+        self._mappings = {mapping.source_path: mapping for mapping in mappings}
 
     def check(self) -> None:
         """Nothing is needed."""
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
         """Raises `ResourceError` where guessit breaks down on the path."""
-        parsed = parse(draft.source_path)
-        if parsed is None and self._guess is not None and may_be_guessed(draft.source_path):
-            parsed = self._guess.parse(draft.source_path)
+        parsed = parse(draft.source_path, self._depth(draft.source_path))
+        if parsed is None and (parsed := self._deduced(draft)) is not None:
+            how = "guessed" if parsed.rule == "guessit" else "read from the numbers of its whole folder"
+            warning = f"what {os.path.basename(draft.file_path)!r} is was {how}: see that it is right, or assign it"
+            draft = attrs.evolve(draft, warnings=(*draft.warnings, warning))
         if parsed is None or draft.kind not in (None, "other", parsed.kind):
             return draft
         facts: dict[str, object] = {"rule": parsed.rule}
@@ -253,6 +265,39 @@ class FilenameEnricher:
             facts["year"] = parsed.year
         filled = attrs.evolve(draft, kind=parsed.kind, metadata={**draft.metadata, "filename": facts})
         return filled if parsed.title is None else _identified(filled, parsed, parsed.title)
+
+    def _depth(self, source_path: str) -> int | None:
+        if not self._mappings:
+            return None
+        key = canonical_key(source_path)
+        mapping = mapping_for(key, self._mappings)
+        return None if mapping is None else key[len(mapping.source_path) :].strip("/").count("/")
+
+    def _deduced(self, draft: AssetDraft) -> ParsedName | None:
+        folder, stem = _split(draft.source_path)
+        place = place_below(folder)
+        numbering = self._numbering(draft.file_path, place)
+        if numbering is not None and stem in numbering.episodes:
+            show = _show(numbering.show, place) if numbering.show else NameAndYear(place.name, place.year)
+            number, after = numbering.episodes[stem]
+            season = 1 if place.season_number is None else place.season_number
+            return ParsedName("episode", "siblings", show.name, show.year, season, (number,), _episode_title(after))
+        if self._guess is None or _refuses(stem, place):
+            return None
+        return _confirmed(self._guess.parse(draft.source_path), place)
+
+    def _numbering(self, file_path: str, place: Place) -> Numbering | None:
+        """That of the files with the same ending in the folder; it is listed once."""
+        folder, name = os.path.split(file_path)
+        of = folder, os.path.splitext(name)[1].casefold()
+        if of not in self._numberings:
+            try:
+                names = [each for each in os.listdir(folder) if each.casefold().endswith(of[1])]
+            except OSError:  # the file is not there either, or not on this machine: it has no siblings that tell
+                names = []
+            stems = [stem for stem in (_split(each)[1] for each in names) if not _EXTRA.fullmatch(stem)]
+            self._numberings[of] = common_numbering(stems, place.season_number, has_show=bool(place.name))
+        return self._numberings[of]
 
 
 def _identified(draft: AssetDraft, parsed: ParsedName, title: str) -> AssetDraft:

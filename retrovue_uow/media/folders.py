@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import attrs
 
-from retrovue_uow.media.titles import NameAndYear, before_tags, cleaned, starts_with_tag, titled
+from retrovue_uow.media.numbering import SEASON_WORD
+from retrovue_uow.media.titles import NameAndYear, bare_year_titled, before_tags, cleaned, starts_with_tag, titled
 from retrovue_uow.model import AssetKind
 
 _SPELLINGS: dict[AssetKind, str] = {
@@ -26,7 +27,10 @@ _INTERSTITIAL_FOLDERS: dict[str, AssetKind] = {
     for plural in ("", "s")
 }
 _EXTRAS_FOLDERS = frozenset(
-    ["behind the scenes", "deleted scenes", "extras", "featurettes", "interviews", "sample", "samples", "scenes"]
+    [
+        *("behind the scenes", "bonus", "clips", "deleted scenes", "extra", "extras", "featurettes", "interviews", "other"),
+        *("sample", "samples", "scenes", "shorts"),
+    ]
 )
 _LIBRARY_FOLDERS = frozenset(
     [
@@ -34,10 +38,7 @@ _LIBRARY_FOLDERS = frozenset(
         *("tv", "tv series", "tv shows", "tvshows", "video", "videos", "volumes"),
     ]
 )
-_SEASON_FOLDER = re.compile(
-    r"(?:(?:season|series|staffel|saison|temporada|stagione|seizoen|säsong|sæson|sezon) ?|s)"
-    r"([0-9]{1,4})(?: \([0-9]{4}\))?"
-)
+_SEASON_FOLDER = re.compile(rf"(?:{SEASON_WORD} ?|s)([0-9]{{1,4}})(?: \([0-9]{{4}}\))?")
 _SEASON_PACK = re.compile(r"[ ._-]+S[0-9]{1,2}(?:E[0-9]{1,3})*(?![^\W_]).*$", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = str.maketrans("_-.", "   ")
 
@@ -66,14 +67,19 @@ class Place:
 
 
 @lru_cache(maxsize=1024)
-def place_below(folder_path: str) -> Place:
-    """The facts about the files in a folder; `/` separates."""
+def place_below(folder_path: str, depth: int | None = None) -> Place:
+    """The facts about the files in a folder; `/` separates.
+
+    Args:
+        depth: Of so many folders, the deepest, a name counts as one of interstitials; None: of all.
+    """
     folders = folder_path.split("/")
     words = [_words(folder) for folder in folders]
+    outside = 0 if depth is None else len(folders) - depth
     in_extras = words[-1] in _EXTRAS_FOLDERS
     if in_extras:
         del folders[-1], words[-1]
-    interstitial_at = max((at for at, word in enumerate(words) if word in _INTERSTITIAL_FOLDERS), default=-1)
+    interstitial_at = max((at for at, word in enumerate(words) if at >= outside and word in _INTERSTITIAL_FOLDERS), default=-1)
     season_at = max((at for at, word in list(enumerate(words))[-2:] if season_of(word) is not None), default=-1)
     show_at = (len(folders) if season_at < 0 else season_at) - 1
     show = _show_folder(folders[show_at]) if show_at > interstitial_at else NameAndYear("")
@@ -111,4 +117,6 @@ def _show_folder(folder: str) -> NameAndYear:
     found = titled(_SEASON_PACK.sub("", folder))
     if found.year is not None and found.rest and not starts_with_tag(found.rest):
         return NameAndYear(cleaned(folder))
+    if found.year is None and " " not in folder:
+        found = bare_year_titled(folder) or found
     return found if found.year is not None else NameAndYear(cleaned(before_tags(found.name)))

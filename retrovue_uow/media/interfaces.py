@@ -43,6 +43,7 @@ class Enricher(Protocol):
     - `identifies`: False if it never touches kind, title, year, season or episodes (so that a filtered ingest need not
       run it on what the filter drops); taken as True where it is not there.
     - `timeout_s`: seconds that one `enrich` may take; 60 where it is not there.
+    - `begin(mappings)`: takes the collection's path mappings, before the first `enrich`.
     - `stop()`: ends at once the calls of `enrich` that are under way, such as a program that one has started. Called once the
       enrichment is over: done, failed or interrupted.
     """

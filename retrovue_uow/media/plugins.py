@@ -28,6 +28,7 @@ from retrovue_uow.model import (
     FoundCollection,
     IngestFilters,
     Json,
+    PathMapping,
     Progress,
     Source,
 )
@@ -123,8 +124,12 @@ def make_enricher(type: str, config: Json, factories: Mapping[str, EnricherFacto
     return _made("enricher", type, config, factories, methods=("check", "enrich"))
 
 
-def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, EnricherFactory]) -> list[ReadyEnricher]:
-    """The attached enrichers, made, in running order.
+def ready(
+    attached: Sequence[AttachedEnricher],
+    factories: Mapping[str, EnricherFactory],
+    mappings: Sequence[PathMapping] = (),
+) -> list[ReadyEnricher]:
+    """The attached enrichers, made, told of the path mappings, in running order.
 
     Raises:
         ValidationError: nobody has some of the types, all of which are named, or a configuration is wrong.
@@ -136,7 +141,13 @@ def ready(attached: Sequence[AttachedEnricher], factories: Mapping[str, Enricher
             f"there is no enricher type {', '.join(map(repr, gone))}: "
             "install what provides it, or detach it (`enricher detach`)"
         )
-    return [_ready(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+    made = [(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+    for each, enricher in made:
+        begin = getattr(enricher, "begin", None)
+        if callable(begin):
+            with _foreign_code(f"enricher {each.type!r} failed before its first file", each.config):
+                begin(mappings)
+    return [_ready(each, enricher) for each, enricher in made]
 
 
 def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher]:

@@ -14,28 +14,60 @@ LAST_BARE_YEAR = 2039
 
 _BRACKETED_YEAR = re.compile(r"[(\[]([0-9]{4})(?:[-–](?:[0-9]{4})?)?[)\]]")  # noqa: RUF001  people type the en dash
 _LONE_YEAR = re.compile(r"(?<![^\W_])(?:18|19|20)[0-9]{2}(?![^\W_])")
+_BARE_YEAR = re.compile(r"(?<=[^ ._-])[ ._-]+((?:18|19|20)[0-9]{2})(?![^\W_])")
 _BARE_YEAR_AT_END = re.compile(r"(?<=[^ ._-])[ ._-]+((?:18|19|20)[0-9]{2})[ ._-]*$")
 _ASIDE = re.compile(r"\{[^{}]*\}|\[(?![0-9]{4}\])[^\[\]]*\]")
 _ACRONYM = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.)+[^\W\d_](?![^\W_])\.?")
 _ENDS_IN_ACRONYM = re.compile(r"(?<![^\W_])[^\W\d_]\.[^\W\d_]\.$")
 _READABLE = re.compile(r"[^\W_]")
 _NOT_READABLE = re.compile(r"[\W_]+")
-_TAG = re.compile(
-    r"""(?<![^\W_])(?:
-        [0-9]{3,4}[pi] | [0-9]{3,4}x[0-9]{3,4} | [48]k | uhd | (?:8|10)bit | hdr(?:10)?
-      | [xh][ .]?26[45] | hevc | xvid | divx | av1 | vp9
-      | web[ .-]?(?:dl|rip) | web(?=[ ._-]+(?:[xh][ .]?26|[0-9]{3,4}p))
-      | blu-?ray | bd-?rip | br-?rip | bdremux | remux | dvd-?rip | dvdscr | dvd[59]
-      | hdtv | pdtv | sdtv | dsr | tv-?rip | sat-?rip | vhs-?rip | ld-?rip | hd-?rip | hddvd
-      | aac(?:[ .]?[0-9][ .][0-9])? | e?-?ac-?3 | dts(?:-?hd)? | ddp?[ .]?[257][ .][01] | flac | truehd
+_TAG_TEXT = r"""(?<![^\W_])(?:
+        (?=[0-9]) (?: [0-9]{3,4}[pi] | [0-9]{3,4}x[0-9]{3,4} | [48]k | (?:8|10)bit )
+      | a (?: v1 | ac(?:[ .]?[0-9][ .][0-9])? | c-?3 )
+      | b (?: lu-?ray | [dr]-?rip | dremux | d(?:25|50) )
+      | d (?: ivx | vd-?rip | vd-?scr | vd[59r] | sr | ts(?:-?hd)? | dp?[ .]?[257][ .][01] )
+      | e-?ac-?3 | flac
+      | h (?: [ .]?26[45] | evc | dr(?:10)? | dtv | ddvd | d-?cam | d-?ts | d-?rip )
+      | ld-?rip | pdtv | remux
+      | s (?: dtv | at-?rip )
+      | t (?: elesync | ruehd | v-?rip )
+      | uhd
+      | v (?: p9 | hs-?rip )
+      | web (?: [ .-]?(?:dl(?:rip)?|rip) | (?=[ ._-]+(?:[xh][ .]?26|[0-9]{3,4}p)) )
+      | x (?: [ .]?26[45] | vid )
+    )(?![^\W_])"""
+"""Resolutions, codecs, sources and sounds, by their first letters."""
+_TAG = re.compile(_TAG_TEXT, re.IGNORECASE | re.VERBOSE)
+_TAG_NEXT = re.compile(rf"[ ._()\[\]-]*{_TAG_TEXT}", re.IGNORECASE | re.VERBOSE)
+_CUT = r"[ ._](?:cut|edition|version)"
+_LOOSE_TAG = (
+    r"(?:proper|repack|rerip|internal|remastered|restored|extended|unrated|uncut|uncensored|theatrical|limited|dvd|vhs|laserdisc|3d"
+    r"|colou?ri[sz]ed|criterion|multi|dubbed|subbed|amzn|nf|dsnp|hulu|imax|open[ ._]matte"
+    rf"|(?:director'?s|final|special|criterion){_CUT}|(?:part|pt|cd|disc|disk)[ ._]?[0-9a-d])"
+)
+_EDITION_AT_END = re.compile(
+    rf"(?<=[^\W_])[ ._([-]+(?:(?:extended|unrated|uncensored|remastered)(?:{_CUT})?"
+    rf"|(?<=[a-z][ ._])(?-i:OM)"
+    rf"|(?:uncut|theatrical|director'?s|special|criterion|collector'?s|ultimate|anniversary|limited){_CUT})[ ._)\]-]*$",
+    re.IGNORECASE,
+)
+"""An edition before the year: only words that end no title, as *The Darjeeling Limited* and *The Final Cut* do."""
+_LANGUAGE = (
+    r"(?:(?:true|sub)?french|german|english|italian|ita|spanish|castellano|latino|portuguese|dutch|flemish|nordic|swedish"
+    r"|norwegian|danish|finnish|polish|russian|czech|hungarian|turkish|greek|hindi|telugu|tamil|japanese|korean|chinese"
+    r"|mandarin|cantonese|vf|vff|vo|vost(?:fr)?)"
+)
+_LANGUAGE_AT_END = re.compile(rf"(?<=[^\W_])[ ._-]+{_LANGUAGE}[ ._-]*$", re.IGNORECASE)
+_RELEASE_WORD = re.compile(
+    rf"""[ ._()\[\]-]*(?:(?:[\w']+[ ._]){{1,3}}(?:cut|edition|version) | {_LOOSE_TAG} | {_LANGUAGE}
+      | dl | dual | ac3d | (?:fast|hard|soft)?subs? | sub-?forced | us | uk | movie | docu | dc | stv | festival
+      | complete | full | pal | ntsc | ws | fs | [hs]d | h?-?sbs | d[0-9] | read[ .]?nfo | \([^()]*\)
     )(?![^\W_])""",
     re.IGNORECASE | re.VERBOSE,
 )
-_LOOSE_TAG = (
-    r"(?:proper|repack|rerip|internal|remastered|restored|extended|unrated|uncut|uncensored|theatrical|limited|dvd|vhs|laserdisc"
-    r"|colou?ri[sz]ed|criterion|multi|dubbed|subbed|amzn|nf|dsnp|hulu|imax|open[ ._]matte"
-    r"|director'?s[ ._](?:cut|edition)|final[ ._]cut|special[ ._]edition|(?:part|pt|cd|disc|disk)[ ._]?[0-9a-d])"
-)
+"""A language, an edition, a country: what stands between the year and the first release tag, and says nothing by itself."""
+_OTHER_NAME = re.compile(r"[ ._]\((?![^\W\d_]{2,3}\))[^()]*\)[ ._]*$")
+"""`Name (Other Name)`, but for a country: `Name (US)`."""
 _LOOSE_TAG_AT_END = re.compile(rf"(?:^|[ ._([-]){_LOOSE_TAG}[ ._([)\]-]*$", re.IGNORECASE)
 _LOOSE_TAG_AT_START = re.compile(rf"{_LOOSE_TAG}(?![^\W_])", re.IGNORECASE)
 
@@ -60,9 +92,16 @@ def titled(text: str) -> NameAndYear:
 
 
 def bare_year_titled(text: str) -> NameAndYear | None:
-    """`Name.1984` before a release tag; None without such a tag, as the number may then as well belong to the name."""
-    named = before_tags(text)
-    return None if named is text else _ending_in_year(named)
+    """`Name.1984.German.1080p`; None where words that belong to no release part the year from the first tag, or there is
+    none, as the number may then as well belong to the name.
+    """
+    if not has_tag(text):
+        return None
+    for found in _BARE_YEAR.finditer(text):
+        if int(found[1]) <= LAST_BARE_YEAR and leads_to_tag(text[found.end() :]):
+            name = cleaned(_OTHER_NAME.sub("", without_edition(without_asides(text[: found.start()]))))
+            return NameAndYear(name, int(found[1])) if name and is_plausible_year(int(found[1])) else None
+    return None
 
 
 def dotted_year_titled(text: str) -> NameAndYear | None:
@@ -127,9 +166,42 @@ def before_tags(text: str) -> str:
 
 
 def starts_with_tag(text: str) -> bool:
-    """Whether a resolution, source, codec, edition or part comes first."""
-    text = text.lstrip(" ._-([")
-    return bool(_TAG.match(text) or _LOOSE_TAG_AT_START.match(text))
+    """Whether a resolution, source, codec, edition or part comes first; a language only if one of the others follows."""
+    return bool(leads_to_tag(text) or _LOOSE_TAG_AT_START.match(text.lstrip(" ._-([")))
+
+
+def has_tag(text: str) -> bool:
+    return _TAG.search(text) is not None
+
+
+def leads_to_tag(text: str) -> int:
+    """Where the first release tag ends if nothing but languages, editions and the like stands before it; else 0."""
+    at = 0
+    while True:
+        if tag := _TAG_NEXT.match(text, at):
+            return tag.end()
+        word = _RELEASE_WORD.match(text, at)
+        if word is None:
+            return 0
+        at = word.end()
+
+
+def late_year_titled(text: str) -> NameAndYear | None:
+    """`Name.German.1080p.1984`: the one year of the text, if it stands behind a release tag."""
+    name = before_tags(text)
+    year = only_year(text)
+    if year is None or only_year(name):
+        return None
+    while language := _LANGUAGE_AT_END.search(name):
+        name = name[: language.start()]
+    name = cleaned(name)
+    return NameAndYear(name, year) if name else None
+
+
+def without_edition(text: str) -> str:
+    while found := _EDITION_AT_END.search(text):
+        text = text[: found.start()]
+    return text
 
 
 def same_name(one: str, other: str) -> bool:

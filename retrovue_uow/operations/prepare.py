@@ -110,7 +110,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     source = preflight.validate_source_exists(db, collection.source_id)
     importer = plugins.make_importer(source.type, source.config, catalog.importers)
     preflight.validate_source_connectivity(source, importer)
-    enrichers = plugins.ready(collection.enrichers, catalog.enrichers)
+    enrichers = plugins.ready(collection.enrichers, catalog.enrichers, collection.path_mappings)
     preflight.validate_enrichers_available(enrichers)
     # A filter is held against what the catalogue knows of a file that is not enriched again.
     is_matching = not request.filters.is_full and not request.as_if_empty

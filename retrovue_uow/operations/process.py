@@ -57,7 +57,7 @@ def process_asset(
             owner = preflight.validate_collection_exists(db, collection)
             key, mapping = validate_asset_draft(asset_draft, owner)
             preflight.validate_collection_accessible(owner, mapping)
-            enrichers = plugins.ready(owner.enrichers, catalog.enrichers)
+            enrichers = plugins.ready(owner.enrichers, catalog.enrichers, owner.path_mappings)
             preflight.validate_enrichers_available(enrichers)
             known = assets.known_asset(db, owner.id, key)
         with op.preparation():

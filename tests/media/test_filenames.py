@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -16,7 +17,7 @@ from proof.figures import Proof
 
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.filenames import FilenameEnricher, ParsedName, has_episode_marker, parse
-from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft
+from retrovue_uow.model import INTERSTITIAL_KINDS, AssetDraft, PathMapping
 
 
 @pytest.mark.parametrize("path", EPISODES)
@@ -61,6 +62,7 @@ def test_what_follows_no_convention_is_not_guessed(path: str) -> None:
         ("/Show/Specials/02.mkv", "special"),
         ("Movie (1984).mkv", "movie_year"),
         ("Movie.1984.1080p.mkv", "movie_bare_year"),
+        ("Movie.1080p.1984.mkv", "movie_late_year"),
         ("/Movie (1984)/Movie.mkv", "movie_folder"),
         ("/Bumpers/a.mkv", "interstitial_folder"),
         ("Movie-trailer.mkv", "trailer_suffix"),
@@ -175,9 +177,99 @@ def test_a_wrong_configuration_is_refused_by_name(config: dict[str, object]) -> 
 
 
 def test_without_guessit_the_version_is_its_own(enricher: FilenameEnricher) -> None:
-    assert enricher.version == "2"
+    assert enricher.version == "3"
     assert enricher.identifies
     enricher.check()
+
+
+def test_folders_of_interstitials_count_below_the_mapped_root_only(enricher: FilenameEnricher) -> None:
+    enricher.begin([PathMapping(1, "/mnt/trailers", "/x"), PathMapping(2, "C:/Ads", "/y")])
+
+    assert enricher.enrich(draft_of("/mnt/trailers/Movie (1984).mkv")).kind == "movie"
+    assert enricher.enrich(draft_of("/mnt/trailers/disk/Show/Show S01E02.mkv")).kind == "episode"
+    assert enricher.enrich(draft_of("C:\\Ads\\Movie (1984).mkv")).kind == "movie"
+    assert enricher.enrich(draft_of("/mnt/trailers/Bumpers/Movie (1984).mkv")).kind == "bumper"
+    assert enricher.enrich(draft_of("C:\\Ads\\Ads\\Movie (1984).mkv")).kind == "commercial"
+
+
+ROWS: dict[str, tuple[str, list[str], Callable[[int], tuple[str | None, int, int, str | None]]]] = {
+    "numbers first in a season folder": (
+        "Show/Season 2",
+        [f"{number:02} Name of {number}" for number in range(10, 22)],
+        lambda at: ("Show", 2, at + 10, f"Name of {at + 10}"),
+    ),
+    "numbers that repeat the season": (
+        "Show/Season 2",
+        [f"Show 2{number:02}" for number in range(1, 9)],
+        lambda at: ("Show", 2, at + 1, None),
+    ),
+    "numbers behind a dash, without a season": (
+        "Other/Folder",
+        [f"[Group] Show - {number:02} [720p]" for number in range(1, 5)],
+        lambda at: ("Show", 1, at + 1, None),
+    ),
+    "the name of most": (
+        "Folder",
+        ["Shwo - 01 - Name 0", *(f"Show - {number:02} - Name {number - 1}" for number in range(2, 6))],
+        lambda at: ("Show", 1, at + 1, f"Name {at}"),
+    ),
+    "an extra aside": (
+        "Show (1984)",
+        [*(f"Show Episode {number}" for number in range(1, 4)), "Show-sample"],
+        lambda at: ("Show", 1, at + 1, None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("folder", "names", "expected"), ROWS.values(), ids=ROWS)
+def test_a_folder_numbered_in_one_row_is_believed_as_a_whole(
+    tmp_path: Path,
+    enricher: FilenameEnricher,
+    folder: str,
+    names: list[str],
+    expected: Callable[[int], tuple[str | None, int, int, str | None]],
+) -> None:
+    drafts = made(tmp_path / folder, names)
+
+    for at, draft in enumerate(drafts):
+        enriched = enricher.enrich(draft)
+        if "sample" in draft.file_path:
+            assert enriched == draft
+            continue
+        title, season, episode, episode_title = expected(at)
+        assert (enriched.title, enriched.season_number, enriched.episode_numbers) == (title, season, (episode,))
+        assert enriched.episode_title == episode_title
+        assert enriched.metadata["filename"] == {"rule": "siblings"}
+        assert [warning for warning in enriched.warnings if os.path.basename(draft.file_path) in warning]
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("Show/Season 2", ["16 Name"]),
+        ("Show/Season 2", ["12 Angry Men", "24 Hours", "48 Hours"]),
+        ("Show/Season 2", ["16 Name", "16 Other", "17 Name"]),
+        ("Show/Season 2", ["1 Name", "2 Name", "3 Name", "About it", "More about it"]),
+        ("Show/Season 2", ["301 Name", "302 Name", "303 Name"]),
+        ("Top Movies", ["01 Night", "02 Day", "03 Dusk"]),
+        ("Rocky", ["Rocky 1", "Rocky 2", "Rocky 3"]),
+        ("Long Show", ["Show - 713", "Show - 714", "Show - 715"]),
+        ("Show", ["Show 1987-03-04", "Show 1987-03-05", "Show 1987-03-06"]),
+    ],
+)
+def test_a_folder_that_is_no_one_row_is_not_read_file_by_file(
+    tmp_path: Path, enricher: FilenameEnricher, folder: str, names: list[str]
+) -> None:
+    for draft in made(tmp_path / folder, names):
+        assert enricher.enrich(draft) == draft
+
+
+def made(folder: Path, names: list[str]) -> list[AssetDraft]:
+    """Drafts of empty files of those names in the folder."""
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / f"{name}.mkv").touch()
+    return [AssetDraft(path, path) for path in (str(folder / f"{name}.mkv") for name in names)]
 
 
 needs_guessit = pytest.mark.skipif(importlib.util.find_spec("guessit") is None, reason="guessit is not installed")
@@ -190,15 +282,16 @@ def guesser() -> FilenameEnricher:
 
 @needs_guessit
 def test_guessit_is_part_of_the_version(guesser: FilenameEnricher) -> None:
-    assert guesser.version.startswith("2+guessit-")
+    assert guesser.version.startswith("3+guessit-")
 
 
 @needs_guessit
 def test_guessit_reads_what_the_conventions_do_not(guesser: FilenameEnricher) -> None:
-    enriched = guesser.enrich(draft_of("/x/The.Thing.1982.German.DL.mkv"))
+    enriched = guesser.enrich(draft_of("/x/The Thing (1982)/The.Thing.1982.German.DL.mkv"))
 
     assert (enriched.kind, enriched.title, enriched.year) == ("movie", "The Thing", 1982)
     assert enriched.metadata["filename"] == {"rule": "guessit"}
+    assert [warning for warning in enriched.warnings if "'The.Thing.1982.German.DL.mkv' is was guessed" in warning]
 
 
 @needs_guessit
@@ -238,6 +331,9 @@ def test_the_name_of_a_disk_is_not_taken_for_a_title(guesser: FilenameEnricher, 
         "/x/2001 A Space Odyssey.mkv",
         "/tv/Season 1/02 - Name.mkv",
         "/tv/Show (1987)/Show (1987) - 02 - Name.mkv",
+        "/x/The.Thing.1982.German.DL.mkv",
+        "/m/Other/The.Thing.1982.German.DL.mkv",
+        "/m/The Thing (2011)/The.Thing.1982.German.DL.mkv",
     ],
 )
 def test_an_incomplete_or_doubtful_guess_counts_for_nothing(guesser: FilenameEnricher, path: str) -> None:
@@ -254,6 +350,9 @@ def test_an_incomplete_or_doubtful_guess_counts_for_nothing(guesser: FilenameEnr
         "/x/Show S01E01-24 Hours.mkv",
         "/x/Movie (1984)-sample.mkv",
         "/x/Movie (1984)/Extras/Making of (1984) 1080p.mkv",
+        "/tv/Show/Season 4/Show [401] Name.mkv",
+        "/tv/Show/Season 4/Show 401 Name.mkv",
+        "/tv/Show/Show.2012.16.02.720p.mkv",
     ],
 )
 def test_what_the_conventions_refuse_is_not_guessed_either(guesser: FilenameEnricher, path: str) -> None:
@@ -267,8 +366,8 @@ def test_without_guessit_installed_the_conventions_stand_alone(monkeypatch: pyte
 
     enricher = FilenameEnricher({})
 
-    assert enricher.version == "2"
-    assert enricher.enrich(draft_of("/x/The.Thing.1982.German.DL.mkv")).kind is None
+    assert enricher.version == "3"
+    assert enricher.enrich(draft_of("/x/The Thing (1982)/The.Thing.1982.German.DL.mkv")).kind is None
 
 
 @pytest.fixture

@@ -214,6 +214,20 @@ def test_a_basis_that_is_none_is_refused(cached_by: object) -> None:
         ready([AttachedEnricher("mine")], {"mine": Baseless})
 
 
+def test_an_enricher_is_told_the_path_mappings_before_its_first_file() -> None:
+    told: list[Sequence[PathMapping]] = []
+
+    class Curious(Plain):
+        def begin(self, mappings: Sequence[PathMapping]) -> None:
+            told.append(mappings)
+            raise KeyError("a bug")
+
+    with pytest.raises(ResourceError, match="'mine' failed before its first file"):
+        ready([AttachedEnricher("mine")], {"mine": Curious}, [PathMapping(1, "/a", "/b")])
+
+    assert told == [[PathMapping(1, "/a", "/b")]]
+
+
 def test_the_built_in_enrichers_say_what_their_results_depend_on() -> None:
     attached = [AttachedEnricher(name, priority=number) for number, name in enumerate(("filename", "nfo", "ffprobe"))]
 
@@ -266,7 +280,7 @@ def test_what_this_distribution_offers_others_is_what_is_built_in(group: str) ->
 
 
 FILLED: dict[str, tuple[str, set[str]]] = {
-    "filename": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata"}),
+    "filename": ("3", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata", "warnings"}),
     "nfo": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata", "warnings"}),
     "ffprobe": (
         "2",

@@ -1167,6 +1167,21 @@ class TestGate:
         assert snapshot(catalog) == before
 
 
+def test_the_mapped_folder_makes_nothing_an_interstitial(tmp_path: Path) -> None:
+    folder = tmp_path / "trailers" / "Commercials"
+    for name in ("Tron (1982).mkv", "Dark/Dark S01E01.mkv", "Bumpers/Back soon.mkv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+    with Catalog(":memory:") as catalog:
+        catalog.add_source("disk")
+        catalog.add_collection("disk", "Disk", path_mappings={str(folder): str(folder)})
+        catalog.attach_enricher("Disk", "filename")
+        catalog.ingest_collection("Disk")
+
+        assert {asset.kind for asset in catalog.assets()} == {"movie", "episode", "bumper"}
+
+
 def test_selectors_find_by_id_external_id_and_name(catalog: Catalog, collection: Collection, media: Path) -> None:
     added = catalog.add_collection("station", "Straße", external_id="Ext-7", path_mappings={"/media": str(media)})
 
