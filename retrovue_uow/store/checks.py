@@ -169,10 +169,15 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
     keys, shape = changeset.keys, changeset.shape
+    about = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND instr(sql, quote(?)))"
+    searches = not db.has_enforced_references
     for table in shape.keys:
         changed = keys.changed[table]
+        if not (searches or changed["UPDATE"] or db.execute(about, (table,)) == [(1,)]):
+            continue  # no rule can have such a subject, and nobody will ask what the rows refer to
+        _add_inserted(db, table, quoted(shape.keys[table]), changed["INSERT"])
         near = keys.parents[table].difference(*changed.values())
-        for change, of_change in (("INSERT", changed["INSERT"]), ("UPDATE", changed["UPDATE"]), ("", near)):
+        for change, of_change in (("UPDATE", changed["UPDATE"]), ("", near)):
             _add(db, "SELECT ?2, value, ?3 FROM {keys}", of_change, table, change)
     for reference in shape.references:
         _add_related(db, changeset, reference)
@@ -185,6 +190,18 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
         ((rows,),) = db.execute(up_to, (2 * count + 1,))
         is_mostly_touched[table] = rows <= 2 * count
     return is_mostly_touched
+
+
+def _add_inserted(db: Database, table: str, key: str, inserted: list[Key]) -> None:
+    """Add inserted rows by the range of their keys: where it has as many rows as were inserted, there is no other one in it."""
+    if {*map(type, inserted)} in ({int}, {str}):
+        ends = min(inserted), max(inserted)
+        of_range = f"FROM main.{quoted(table)} WHERE {key} COLLATE BINARY BETWEEN ? AND ?"
+        ((count,),) = db.execute(f"SELECT count(*) FROM (SELECT 1 {of_range} LIMIT ?)", (*ends, len(inserted) + 1))  # noqa: S608  the schema's
+        if count == len(inserted):
+            _add(db, f"SELECT ?, {key}, 'INSERT' {of_range}", None, table, *ends)
+            return
+    _add(db, "SELECT ?2, value, ?3 FROM {keys}", inserted, table, "INSERT")
 
 
 def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:
@@ -212,12 +229,12 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference) -> No
         _add(db, children, changed[reference.parent]["DELETE"], reference.child)
 
 
-def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: str) -> None:
+def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: Key) -> None:
     """Add to `temp.touched` what `rows` selects, where `{keys}` stands for the keys: all at once, where JSON has such keys."""
     insert = f"INSERT OR IGNORE INTO temp.touched (subject, id, change) {rows}"
     if keys is None:
         db.execute(insert, params)
-    elif keys and all(isinstance(key, str | int) for key in keys):
+    elif keys and {*map(type, keys)} <= {str, int}:
         db.execute(insert.replace("{keys}", "json_each(?1)"), (json.dumps(list(keys)), *params))
     else:
         db.executemany(insert.replace("{keys}", "(SELECT ?1 AS value)"), [(key, *params) for key in keys])

@@ -222,6 +222,40 @@ class TestFilling:
 
         assert touched_rows == {("tape", "Them!", "INSERT"), ("tape", "Heat", "INSERT"), ("shelf", 3, "")}
 
+    @pytest.mark.parametrize("own_keys", [(4, 5, 6), (4, 25), (-3, 15, 99), ()], ids=str)
+    def test_rows_that_were_there_between_the_keys_of_inserted_ones_are_not_touched(
+        self, rooms: Database, own_keys: tuple[int, ...]
+    ) -> None:
+        touched_rows = filled(rooms, *(f"INSERT INTO room VALUES ({key}, 'new')" for key in own_keys))  # noqa: S608  numbers of ours
+
+        assert touched_rows == {("room", key, "INSERT") for key in own_keys}
+
+    def test_keys_that_compare_otherwise_than_in_python_are_told_apart(self, rooms: Database) -> None:
+        rooms.execute(
+            "CREATE TABLE label (name TEXT PRIMARY KEY COLLATE NOCASE NOT NULL); INSERT INTO label VALUES ('b'), ('Q')"
+        )
+
+        touched_rows = filled(rooms, "INSERT INTO label VALUES ('A'), ('c'), ('Z')")
+
+        assert touched_rows == {("label", key, "INSERT") for key in ("A", "c", "Z")}
+
+    def test_where_references_are_enforced_rows_that_no_rule_judges_are_left_out_and_what_they_refer_to_is_not(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        importer.drafts = [movie("Alien", 1979), movie("Brazil", 1985)]
+        catalog.ingest_collection(collection.name)
+        with catalog.session() as db:
+            db.set_rollback_only("a test looks at what would be")
+            alien, brazil = asset_id(db, "Alien"), asset_id(db, "Brazil")
+
+            added = filled(db, f"INSERT INTO marker (id, asset_id, kind, start_ms) VALUES (7, '{alien}', 'avail', 5)")  # noqa: S608  ours
+            changed_rows = filled(db, "UPDATE marker SET start_ms = 6")
+            gone = filled(db, f"DELETE FROM marker WHERE asset_id <> '{brazil}'")  # noqa: S608  ours
+
+        assert added == {("asset", alien, "")}
+        assert changed_rows == {("asset", alien, ""), ("marker", 7, "UPDATE")}
+        assert gone == {("asset", alien, "")}
+
     def test_an_updated_row_touches_what_it_refers_to_even_if_that_is_the_same(self, rooms: Database) -> None:
         touched_rows = filled(rooms, "UPDATE tape SET minutes = minutes + 1 WHERE name IN ('Tron', 'Dune')")
 
