@@ -125,14 +125,7 @@ class Writer:
     def _refresh(self, found: Found, asset_id: str) -> None:
         draft = found.draft
         before, markers = assets.asset(self.db, asset_id), set(assets.markers(self.db, asset_id))
-        assets.update_asset(
-            self.db,
-            asset_id,
-            draft,
-            found.facts,
-            path_mapping_id=found.mapping.id,
-            now=self.now,
-        )
+        assets.update_asset(self.db, asset_id, draft, found.facts, path_mapping_id=found.mapping.id, now=self.now)
         shows_another, gone = link_again(self.db, self.hierarchy, before, draft, now=self.now)
         if gone != NOTHING:
             titles.prune(self.db, *gone)
@@ -140,7 +133,7 @@ class Writer:
         if markers != set(draft.markers):
             assets.remove_markers(self.db, asset_id)
             assets.add_markers(self.hierarchy.rows, asset_id, draft.markers)
-            self.hierarchy.rows.write()
+            self.hierarchy.write()
         assets.remove_metadata(self.db, asset_id, keep=draft.metadata)
         assets.set_metadata(self.db, asset_id, draft.metadata)
         if shows_another or markers != set(draft.markers) or _approved(before) != _approved(draft):

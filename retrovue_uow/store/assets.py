@@ -82,12 +82,16 @@ asset.id IN (SELECT asset_id FROM movie_asset WHERE title_id = :title
 }
 """What each field of a selector asks, and `after`; left out of the statement where nothing is asked."""
 _ANY = AssetSelector()
-_ADDED = ", ".join(
-    (
-        *("id", "collection_id", "path_mapping_id", "canonical_key", "file_path", "kind", "state", "approved"),
-        *("sidecars", "enrichers", *FACTS, "created_at", "updated_at"),
-    )
+_ADD = (
+    titles.ASSET,
+    f"""
+INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved, sidecars, enrichers,
+                   {", ".join(FACTS)}, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, {", ".join("?" * len(FACTS))}, ?, ?)
+""",  # noqa: S608  likewise
 )
+_ADD_MARKER = titles.ASSET + 1, "INSERT INTO marker (asset_id, kind, start_ms, end_ms, name) VALUES (?, ?, ?, ?, ?)"
+_ADD_METADATA = titles.ASSET + 1, "INSERT INTO asset_metadata (asset_id, domain, document) VALUES (?, ?, ?)"
 _UPDATE = f"""
 UPDATE asset
    SET path_mapping_id = :path_mapping_id,
@@ -133,6 +137,9 @@ class KnownAssets(Mapping[str, KnownAsset]):
     def __getitem__(self, key: str) -> KnownAsset:
         row = self._rows[key]
         return KnownAsset(row[0], row[1], row[2], row[3], FileFacts(*row[4:]))
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -283,37 +290,18 @@ def add_asset(
     asset_id = new_id()
     state = "retired" if is_retired else "new" if draft.duration_ms is None else "ready"
     place = (asset_id, collection_id, path_mapping_id, canonical_key, draft.file_path)
-    rows.add("asset", _ADDED, *place, draft.kind, state, 0, facts.sidecars, facts.enrichers, *_facts(draft), now, now)
+    rows[_ADD].append((*place, draft.kind, state, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
     add_markers(rows, asset_id, draft.markers)
     for domain, document in draft.metadata.items():
-        rows.add("asset_metadata", "asset_id, domain, document", asset_id, domain, _document.encode(document))
+        rows[_ADD_METADATA].append((asset_id, domain, _document.encode(document)))
     return asset_id
 
 
-def update_asset(
-    db: Database,
-    asset_id: str,
-    draft: AssetDraft,
-    facts: FileFacts,
-    *,
-    path_mapping_id: int,
-    now: str,
-) -> None:
+def update_asset(db: Database, asset_id: str, draft: AssetDraft, facts: FileFacts, *, path_mapping_id: int, now: str) -> None:
     """Write what is known now of an asset; a retired one stays retired."""
-    db.execute(
-        _UPDATE,
-        {
-            **_written(draft, facts),
-            "id": asset_id,
-            "path_mapping_id": path_mapping_id,
-            "now": now,
-        },
-    )
-
-
-def _written(draft: AssetDraft, facts: FileFacts) -> dict[str, Value]:
-    of_draft = {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
-    return {**of_draft, "sidecars": facts.sidecars, "enrichers": facts.enrichers}
+    values: dict[str, Value] = {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
+    values |= {"id": asset_id, "path_mapping_id": path_mapping_id, "now": now}
+    db.execute(_UPDATE, {**values, "sidecars": facts.sidecars, "enrichers": facts.enrichers})
 
 
 def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
@@ -358,8 +346,7 @@ def set_kind(db: Database, asset_id: str, kind: AssetKind, *, now: str) -> None:
 def add_markers(rows: NewRows, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
     for each in found:
-        row = (asset_id, each.kind, each.start_ms, each.end_ms, each.name)
-        rows.add("marker", "asset_id, kind, start_ms, end_ms, name", *row)
+        rows[_ADD_MARKER].append((asset_id, each.kind, each.start_ms, each.end_ms, each.name))
 
 
 def remove_markers(db: Database, asset_id: str) -> None:

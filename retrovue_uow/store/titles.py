@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +11,16 @@ from retrovue_uow.model import Title, TitleKind, folded, printed_title
 from retrovue_uow.store.ids import as_stored, new_id
 from retrovue_uow.uow.database import Database, Row, Value
 
-_PARENTS_FIRST = ("title", "season", "episode", "asset", "episode_asset", "movie_asset", "marker", "asset_metadata")
+NewRows = defaultdict[tuple[int, str], list[tuple[Value, ...]]]
+"""Rows to be written, by the statement that writes them and its place in the order: parents first."""
+_TITLE = 1, "INSERT INTO title (id, kind, name, year, created_at) VALUES (?, ?, ?, ?, ?)"
+_SEASON = 2, "INSERT INTO season (id, title_id, number) VALUES (?, ?, ?)"
+_EPISODE = 3, "INSERT INTO episode (id, season_id, number, name) VALUES (?, ?, ?, ?)"
+_EPISODE_NAME = 4, "UPDATE episode SET name = ? WHERE id = ? AND name IS NULL"
+ASSET = 5
+"""The place of assets in the order; what hangs on them comes after it."""
+_SHOWS_EPISODE = ASSET + 1, "INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)"
+_SHOWS_MOVIE = ASSET + 1, "INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)"
 
 _COUNTED = """
 SELECT title.id, title.kind, title.name, title.year,
@@ -100,66 +109,26 @@ class _Episode(NamedTuple):
     is_named: bool
 
 
-class NewRows:
-    """Rows to be added, by table: they are written a table at a time, by one statement each, parents first.
-
-    Until they are written nobody else may add to these tables: integer keys that others refer to are counted here.
-    """
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._rows: dict[str, tuple[str, list[tuple[Value, ...]]]] = {}
-        self._last_keys: dict[str, int] = {}
-
-    def add(self, table: str, columns: str, *values: Value) -> None:
-        """Keep a row for `write`; all of a table have the same columns."""
-        if table not in self._rows:
-            self._rows[table] = columns, []
-        self._rows[table][1].append(values)
-
-    def next_key(self, table: str) -> int:
-        """An integer key that no row of the table has ever had."""
-        if table not in self._last_keys:
-            known = f"SELECT max(id) FROM {table} UNION ALL SELECT seq FROM sqlite_sequence WHERE name = ?"  # noqa: S608  ours
-            self._last_keys[table] = max(key or 0 for (key,) in self._db.execute(known, (table,)))
-        self._last_keys[table] += 1
-        return self._last_keys[table]
-
-    def write(self) -> None:
-        """Add the rows, and keep none of them. Raises what `Database.executemany` raises."""
-        rows = dict(self._rows)
-        self.clear()
-        for table in _PARENTS_FIRST:
-            if table in rows:
-                columns, of_table = rows[table]
-                places = ", ".join("?" * len(of_table[0]))
-                self._db.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", of_table)  # noqa: S608  ours
-
-    def clear(self) -> None:
-        """Keep no row any longer."""
-        self._rows.clear()
-        self._last_keys.clear()
-
-
 class Hierarchy:
     """Titles, seasons and episodes as a unit of work comes to know them: each is looked up once, or added.
 
     It believes what it has seen: let it live no longer than the savepoint in which it was made, and `forget` where something
-    above an asset is removed. What it adds is there once `write` was called.
+    above an asset is removed. Rows that it adds are kept until `write`, so that many are written at once; until then nobody
+    else may add any to these tables, for the keys that rows refer to are counted here.
 
     Attributes:
-        rows: What is to be written.
+        rows: What is to be written; others may add what hangs on it.
         added: Rows that had to be added, by table.
     """
 
     def __init__(self, db: Database) -> None:
-        self.rows = NewRows(db)
+        self.rows = NewRows(list)
         self.added: Counter[str] = Counter()
         self._db = db
+        self._last_keys: dict[str, int] = {}
         self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
         self._seasons: dict[tuple[str, int], int] = {}
         self._episodes: dict[int, dict[int, _Episode]] = {}
-        self._names: list[tuple[str, int]] = []
         self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
         self._assigned: set[Row] = set()
 
@@ -173,16 +142,25 @@ class Hierarchy:
         """Be as before a savepoint that was undone, when `added` was what had been added."""
         self.forget()
         self.rows.clear()
-        self._names.clear()
+        self._last_keys.clear()
         self._alike = None
         self.added = added
 
     def write(self) -> None:
-        """Write what was added, and the names of episodes that had none."""
-        self.rows.write()
-        names, self._names = self._names, []
-        if names:
-            self._db.executemany("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", names)
+        """Write the rows, a table at a time."""
+        for (_, statement), rows in sorted(self.rows.items()):
+            self._db.executemany(statement, rows)
+        self.rows.clear()
+        self._last_keys.clear()
+
+    def _next_key(self, table: str) -> int:
+        """The key of a row that is added to the table: a number that no other one has ever had."""
+        if table not in self._last_keys:
+            known = f"SELECT max(id) FROM {table} UNION ALL SELECT seq FROM sqlite_sequence WHERE name = ?"  # noqa: S608  ours
+            self._last_keys[table] = max(key or 0 for (key,) in self._db.execute(known, (table,)))
+        self._last_keys[table] += 1
+        self.added[table] += 1
+        return self._last_keys[table]
 
     def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
@@ -209,7 +187,7 @@ class Hierarchy:
 
     def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
         id_ = new_id()
-        self.rows.add("title", "id, kind, name, year, created_at", id_, kind, name, year, now)
+        self.rows[_TITLE].append((id_, kind, name, year, now))
         self.added["title"] += 1
         if self._alike is not None:
             self._alike[kind, folded(name), year] = id_
@@ -220,10 +198,9 @@ class Hierarchy:
         known = self._seasons.get((title_id, number))
         if known is None:
             rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
-            known = self._seasons[title_id, number] = int(rows[0][0]) if rows else self.rows.next_key("season")
+            known = self._seasons[title_id, number] = int(rows[0][0]) if rows else self._next_key("season")
             if not rows:
-                self.rows.add("season", "id, title_id, number", known, title_id, number)
-                self.added["season"] += 1
+                self.rows[_SEASON].append((known, title_id, number))
         return known
 
     def episode(self, season_id: int, number: int, name: str | None) -> int:
@@ -234,21 +211,20 @@ class Hierarchy:
             of_season = self._episodes[season_id] = {number_: _Episode(id_, bool(named)) for number_, id_, named in rows}
         known = of_season.get(number)
         if known is None:
-            known = of_season[number] = _Episode(self.rows.next_key("episode"), name is not None)
-            self.rows.add("episode", "id, season_id, number, name", known.id, season_id, number, name)
-            self.added["episode"] += 1
+            known = of_season[number] = _Episode(self._next_key("episode"), name is not None)
+            self.rows[_EPISODE].append((known.id, season_id, number, name))
         elif name is not None and not known.is_named:
-            self._names.append((name, known.id))
+            self.rows[_EPISODE_NAME].append((name, known.id))
             of_season[number] = _Episode(known.id, is_named=True)
         return known.id
 
     def show_episode(self, episode_id: int, asset_id: str) -> None:
         """Let an asset show an episode."""
-        self.rows.add("episode_asset", "episode_id, asset_id", episode_id, asset_id)
+        self.rows[_SHOWS_EPISODE].append((episode_id, asset_id))
 
     def show_movie(self, title_id: str, asset_id: str) -> None:
         """Let an asset show a movie."""
-        self.rows.add("movie_asset", "title_id, asset_id", title_id, asset_id)
+        self.rows[_SHOWS_MOVIE].append((title_id, asset_id))
 
 
 def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:

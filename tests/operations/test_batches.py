@@ -167,8 +167,8 @@ def struck(catalog: Catalog, number: int, error: BaseException) -> list[str]:
     before, seen = snapshot(catalog), list[str]()
 
     def trace(cursor: object, sql: str, bindings: object) -> bool:
-        seen.extend([sql.split()[2]] if sql.startswith("INSERT INTO") else [])
-        if sql.startswith("INSERT INTO asset ") and seen.count("asset") == number:
+        seen.extend(sql.split()[2:3] if sql.split()[:2] == ["INSERT", "INTO"] else [])
+        if sql.split()[2:3] == ["asset"] and seen.count("asset") == number:
             raise error
         return True
 
