@@ -58,6 +58,7 @@ class Seen(NamedTuple):
         wanted_titles: The folded names that the filters' title means.
     """
 
+    request: Request
     source: Source
     collection: Collection
     importer: Importer
@@ -112,23 +113,24 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
+def discover(op: Operation, seen: Seen) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
     """The files that are there, those that the source has and the disk has not, and the mappings of unchanged ones by key.
 
     What an importer left out of size and mtime is asked of the disk. With `refresh="all"` no file is unchanged.
     """
-    known = None if request.as_if_empty or request.refresh == "all" else seen.known or None
+    request = seen.request
+    known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     unchanged: dict[str, PathMapping] = {}
     runs = plugins.file_runs(seen.importer, seen.collection, request.filters)
     with redacting_errors(seen.source.config):
         if runs is not None:
-            drafts, known = _walked(runs, seen, request, known, unchanged), None
+            drafts, known = _walked(runs, seen, known, unchanged), KnownAssets()
         else:
             drafts = plugins.discover(seen.importer, seen.collection, request.filters, progress=request.progress)
-    met, absent = _examined(_met(op, drafts, seen, request), seen.collection)
+    met, absent = _examined(_met(op, drafts, seen), seen.collection)
     there: list[Found] = []
     for each in met:
-        if known is not None and each.key not in unchanged and known.has(each.key, each.facts):
+        if each.key not in unchanged and known.has(each.key, each.facts):
             unchanged[each.key] = each.mapping
         else:
             there.append(each)
@@ -136,7 +138,7 @@ def discover(op: Operation, seen: Seen, request: Request) -> tuple[list[Found], 
 
 
 def _walked(
-    runs: Iterable[media.walk.Run], seen: Seen, request: Request, known: KnownAssets | None, unchanged: dict[str, PathMapping]
+    runs: Iterable[media.walk.Run], seen: Seen, known: KnownAssets, unchanged: dict[str, PathMapping]
 ) -> list[AssetDraft]:
     """All files of some runs: no draft is made of an unchanged one, for that would cost more than to look at it."""
     drafts: list[AssetDraft] = []
@@ -146,25 +148,26 @@ def _walked(
             key, sidecars = run.key(entry.name), run.sidecars(entry.name)
             fingerprint = of_show if sidecars is run.shows else fingerprint_of(sidecars)
             facts = FileFacts(entry.path, status.st_size, status.st_mtime_ns, fingerprint, seen.fingerprint)
-            if known is not None and key not in unchanged and known.has(key, facts):
+            if key not in unchanged and known.has(key, facts):
                 unchanged[key] = run.mapping
             else:
                 drafts.append(run.draft(entry, status))
-            if request.progress is not None:
-                request.progress(len(drafts) + len(unchanged), None, entry.path)
+            if seen.request.progress is not None:
+                seen.request.progress(len(drafts) + len(unchanged), None, entry.path)
     return drafts
 
 
-def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, request: Request) -> list[Found]:
+def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen) -> list[Found]:
     """What the filters do not exclude."""
+    filters = seen.request.filters
     met: list[Found] = []
     for draft in drafts:
         op.working_on = draft.source_path
         # What it says itself is only held against filters; otherwise it is judged once the enrichers have seen it.
-        validate = validate_draft_place if request.filters.is_full else validate_asset_draft
+        validate = validate_draft_place if filters.is_full else validate_asset_draft
         key, mapping = validate(draft, seen.collection)
-        if not _is_excluded(key, mapping, request.filters):
-            known = None if request.as_if_empty else seen.known.get(key)
+        if not _is_excluded(key, mapping, filters):
+            known = None if seen.request.as_if_empty else seen.known.get(key)
             met.append(Found(key, draft, mapping, facts_of(draft, seen.fingerprint), known))
     op.working_on = None
     return met
@@ -182,8 +185,7 @@ def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found]
             absent.append(each)
         else:
             validate_draft_place(draft, collection)
-            facts = each.facts._replace(size=draft.size, mtime_ns=draft.mtime_ns)
-            there.append(each._replace(draft=draft, facts=facts))
+            there.append(each._replace(draft=draft, facts=facts_of(draft, each.facts.enrichers)))
     return there, absent
 
 
@@ -242,19 +244,18 @@ def refuse_absent_mappings(absent: Iterable[Found], mappings_seen: Set[int], see
             ) from verdict.error
 
 
-def refuse_silent_mappings(mappings_seen: Set[int], seen: Seen, filters: IngestFilters) -> None:
+def refuse_silent_mappings(mappings_seen: Set[int], seen: Seen) -> None:
     """A folder may have been unmounted since pre-flight looked at it, or hold a stray file in place of everything else."""
-    unseen = [mapping for mapping in seen.collection.path_mappings if mapping.id not in mappings_seen]
-    if not filters.is_full or not unseen:
-        return
-    by_source = seen.collection.mappings_by_source
-    lost = {paths.mapping_for(key, by_source) for key in keys_to_look_for(seen.collection, filters, seen.known)}
+    filters, by_source = seen.request.filters, seen.collection.mappings_by_source
+    unseen = [mapping for mapping in seen.collection.path_mappings if mapping.id not in mappings_seen and filters.is_full]
+    lost = (
+        {paths.mapping_for(key, by_source) for key in keys_to_look_for(seen.collection, filters, seen.known)} if unseen else ()
+    )
     for mapping in unseen:
         if mapping in lost:
             raise ResourceError(
                 f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "
-                "is its disk mounted? "
-                "If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
+                "is its disk mounted? If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
             )
 
 

@@ -11,7 +11,6 @@ import attrs
 from retrovue_uow.errors import ContractError, IngestError, ValidationError, some
 from retrovue_uow.model import (
     AssetDraft,
-    Collection,
     IngestFailure,
     IngestFilters,
     IngestResult,
@@ -131,12 +130,7 @@ def ingest_collection(
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
     request = Request(filters, refresh, False, allow_empty, strict_names, progress)
     with _frame(catalog, NAME, collection_id, request, dry_run=dry_run, prepares=True) as op:
-        prepared = _prepared(catalog, op, collection_id, request)
-        with op.execution() as db:
-            preflight.validate_collection_unchanged(db, prepared.collection)
-            result = _execute(op, db, prepared)
-        _validate(op)
-        return op.finish(result)
+        return _finished(op, _prepared(catalog, op, collection_id, request))
 
 
 def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run: bool) -> IngestResult:
@@ -146,12 +140,21 @@ def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run:
             with op.preflight() as db:
                 preflight.validate_collection_unchanged(db, prepared.collection)
                 preflight.validate_no_conflicting_operations(op, prepared.collection)
-            with op.execution() as db:
-                result = _execute(op, db, prepared)
-            _validate(op)
-            return op.finish(result)
+            return _finished(op, prepared)
     finally:
         prepared.close()
+
+
+def _finished(op: Operation, prepared: PreparedIngest) -> IngestResult:
+    """Execution and post-validation."""
+    with op.execution() as db:
+        preflight.validate_collection_unchanged(db, prepared.collection)
+        result = _execute(op, db, prepared)
+    with op.postvalidation() as db:
+        integrity.validate_no_orphaned_records(db)
+        integrity.validate_all_relationships(db)
+        integrity.validate_business_rules(db)
+    return op.finish(result)
 
 
 def _frame(
@@ -173,9 +176,9 @@ def _frame(
 def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: Request) -> PreparedIngest:
     """Pre-flight and preparation."""
     with op.preflight() as db:
-        validated = validate(catalog, op, db, collection_id, request)
+        seen = validate(catalog, op, db, collection_id, request)
     with op.preparation():
-        return prepare(op, validated, request)
+        return prepare(op, seen)
 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
@@ -192,8 +195,10 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     origins, ambiguous = find_moves(unseen, found, known) if request.filters.is_full else ({}, [])
     decided = decisions.decisions(db, collection.id)
     found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
-    if request.strict_names:
-        _refuse_unclassified(found)
+    unknown = [each.key for each in found if each.is_enriched and each.draft.kind == "other"]
+    if unknown and request.strict_names:
+        shown = some(unknown, 20, between="\n  ")
+        raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
     writer = Writer(op, db, collection.id, decided.retired)
     paths: defaultdict[str, list[str]] = defaultdict(list)
     for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh is not None):
@@ -244,26 +249,12 @@ def _stale(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[Fo
     return stale
 
 
-def _refuse_unclassified(found: Sequence[Found]) -> None:
-    unknown = [each.key for each in found if each.is_enriched and each.draft.kind == "other"]
-    if unknown:
-        shown = some(unknown, 20, between="\n  ")
-        raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
-
-
 def _unseen(prepared: PreparedIngest, known: Mapping[str, KnownAsset]) -> list[KnownAsset]:
     """The assets that the ingest should have seen, and did not, those included that were missing already."""
     if not prepared.request.filters.is_full:
         return [known[key] for key in prepared.unreachable if key in known]
     not_found = [key for key in known if key not in prepared.found]
     return [known[key] for key in keys_to_look_for(prepared.collection, prepared.request.filters, not_found)]
-
-
-def _validate(op: Operation) -> None:
-    with op.postvalidation() as db:
-        integrity.validate_no_orphaned_records(db)
-        integrity.validate_all_relationships(db)
-        integrity.validate_business_rules(db)
 
 
 def ingest_source(
@@ -305,22 +296,6 @@ def ingest_source(
         with op.preparation():
             options = {"dry_run": dry_run, "allow_empty": allow_empty, "strict_names": strict_names}
         op.finish(None)
-    outcomes = list(_each(catalog, enabled, filters, refresh, options, progress))
-    return SourceIngestResult(
-        source,
-        results=tuple(each for each in outcomes if isinstance(each, IngestResult)),
-        failures=tuple(each for each in outcomes if isinstance(each, IngestFailure)),
-    )
-
-
-def _each(
-    catalog: OpenCatalog,
-    collections: Sequence[Collection],
-    filters: IngestFilters,
-    refresh: Refresh | None,
-    options: Mapping[str, bool],
-    progress: Progress | None,
-) -> Iterator[IngestResult | IngestFailure]:
     cancelling: list[BaseException] = []
 
     def report(done: int, total: int | None, path: str) -> None:
@@ -331,10 +306,13 @@ def _each(
             cancelling.append(error)
             raise
 
-    for collection in collections:
+    results: list[IngestResult] = []
+    failures: list[IngestFailure] = []
+    for each in enabled:
         try:
-            yield ingest_collection(catalog, collection.id, filters, refresh=refresh, progress=report, **options)
+            results.append(ingest_collection(catalog, each.id, filters, refresh=refresh, progress=report, **options))
         except IngestError as error:
             if cancelling:
                 raise
-            yield IngestFailure(collection, str(error), type(error.cause).__name__)
+            failures.append(IngestFailure(each, str(error), type(error.cause).__name__))
+    return SourceIngestResult(source, results=tuple(results), failures=tuple(failures))

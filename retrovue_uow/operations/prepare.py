@@ -17,7 +17,6 @@ from retrovue_uow.model import (
     Asset,
     AssetDraft,
     Collection,
-    IngestFilters,
     PathMapping,
     Progress,
     folded,
@@ -116,6 +115,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     is_matching = not request.filters.is_full and not request.as_if_empty
     to_match = assets.assets(db, collection_id=collection.id) if is_matching else []
     return Seen(
+        request=request,
         source=source,
         collection=collection,
         importer=importer,
@@ -130,26 +130,24 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     )
 
 
-def prepare(op: Operation, seen: Seen, request: Request) -> PreparedIngest:
+def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
-    there, absent, unchanged = discover(op, seen, request)
+    request, filters = seen.request, seen.request.filters
+    there, absent, unchanged = discover(op, seen)
     if not request.allow_empty:
         mappings_seen = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
         refuse_absent_mappings(absent, mappings_seen, seen)
-        refuse_silent_mappings(mappings_seen, seen, request.filters)
+        refuse_silent_mappings(mappings_seen, seen)
     found, duplicates, twins = split(there, unchanged, seen.known)
     reached = {*unchanged, *found}
-    unreachable = {each.key for each in absent if _is_meant(each, seen, request.filters)} - reached
-    chosen = _chosen(found, seen, request)
-    if not request.filters.is_full:
-        unchanged = {key: each for key, each in unchanged.items() if _matches(request.filters, seen, seen.assets[key])}
+    unreachable = {each.key for each in absent if _is_meant(seen, each)} - reached
+    chosen = _chosen(found, seen)
+    if not filters.is_full:
+        unchanged = {key: each for key, each in unchanged.items() if _matches(seen, seen.assets[key])}
         if not (chosen or unchanged or unreachable):
-            wanted = (
-                f"{name} {value!r}"
-                for name, value in attrs.asdict(request.filters).items()
-                if name != "exclude" and value is not None
-            )
-            raise ValidationError(f"no file matches {', '.join(wanted)}: is it spelt as the file names have it?")
+            given = {name: value for name, value in attrs.asdict(filters).items() if name != "exclude" and value is not None}
+            wanted = ", ".join(f"{name} {value!r}" for name, value in given.items())
+            raise ValidationError(f"no file matches {wanted}: is it spelt as the file names have it?")
     return PreparedIngest(
         seen.collection,
         request,
@@ -164,26 +162,26 @@ def prepare(op: Operation, seen: Seen, request: Request) -> PreparedIngest:
     )
 
 
-def _chosen(found: Mapping[str, Found], seen: Seen, request: Request) -> list[Found]:
+def _chosen(found: Mapping[str, Found], seen: Seen) -> list[Found]:
     """What the filters let through, with those enriched that are new or to be refreshed; each is what a draft must be."""
+    request = seen.request
     due = [each for each in found.values() if each.is_due(request.refresh)]
     links = roots.Links()
     for each in due:
         validate_inside_mapping(each.draft, each.mapping, links)
-    keep = None if request.filters.is_full else partial(_is_wanted, seen, request.filters)
     drafts = enriched(
         [each.draft for each in due],
         seen.enrichers,
         seen.catalog_path,
         recalls=request.refresh != "all",
-        keep=keep,
+        keep=None if request.filters.is_full else partial(_is_wanted, seen),
         progress=request.progress,
     )
     by_key = {each.key: draft for each, draft in zip(due, drafts, strict=True)}
     chosen: list[Found] = []
     for key, each in found.items():
         if key not in by_key:
-            if request.filters.is_full or _matches(request.filters, seen, seen.assets[key]):
+            if request.filters.is_full or _matches(seen, seen.assets[key]):
                 chosen.append(each)
         elif (draft := by_key[key]) is not None:
             chosen.append(each._replace(draft=draft, is_enriched=True))
@@ -231,20 +229,19 @@ def _refuse_unsound(chosen: Iterable[Found], seen: Seen) -> None:
         raise ValidationError(f"{len(problems)} files cannot become assets; mend or exclude them:\n  {listed}") from problems[0]
 
 
-def _is_wanted(seen: Seen, filters: IngestFilters, draft: AssetDraft) -> bool:
-    return _matches(filters, seen, seen.decisions.settle(paths.canonical_key(draft.source_path), draft))
+def _is_wanted(seen: Seen, draft: AssetDraft) -> bool:
+    return _matches(seen, seen.decisions.settle(paths.canonical_key(draft.source_path), draft))
 
 
-def _is_meant(absent: Found, seen: Seen, filters: IngestFilters) -> bool:
+def _is_meant(seen: Seen, absent: Found) -> bool:
     """Whether a file that is not there is what the filters are about, as far as anybody knows."""
-    if filters.is_full:
-        return True
     asset = seen.assets.get(absent.key)
-    return _is_wanted(seen, filters, absent.draft) if asset is None else _matches(filters, seen, asset)
+    return seen.request.filters.is_full or (_is_wanted(seen, absent.draft) if asset is None else _matches(seen, asset))
 
 
-def _matches(filters: IngestFilters, seen: Seen, found: AssetDraft | Asset) -> bool:
+def _matches(seen: Seen, found: AssetDraft | Asset) -> bool:
     """A title is meant by its name, of whichever year, or by its name and year as they are printed."""
+    filters = seen.request.filters
     return (
         found.title is not None
         and not seen.wanted_titles.isdisjoint({folded(found.title), folded(printed_title(found.title, found.year))})

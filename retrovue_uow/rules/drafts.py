@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media import paths, roots
@@ -13,13 +13,8 @@ from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection
 _RULE = "validate_asset_draft"
 _LONGEST_NAME = 1000  # characters, as in the schema
 _LARGEST = 2**63 - 1  # SQLite's INTEGER
-_COUNTS: tuple[tuple[str, int], ...] = (
-    ("year", 1),
-    ("season_number", 0),
-    ("duration_ms", 1),
-    ("width", 1),
-    ("height", 1),
-)
+_COUNTS = {"year": 1, "season_number": 0, "duration_ms": 1, "width": 1, "height": 1}
+"""The least that each number may be."""
 _TEXTS = ("title", "episode_title", "container", "video_codec", "audio_codec")
 
 
@@ -44,13 +39,12 @@ def validate_inside_mapping(draft: AssetDraft, mapping: PathMapping, links: root
 
 def validate_draft_content(draft: AssetDraft) -> None:
     """What a draft says that its file is and shows can be."""
-    _refuse(draft, _kind_problem(draft), *_field_problems(draft), _marker_problem(draft), _metadata_problem(draft))
+    _refuse(draft, _content_problems(draft))
 
 
-def _refuse(draft: AssetDraft, *problems: str | None) -> None:
-    for problem in problems:
-        if problem is not None:
-            raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
+def _refuse(draft: AssetDraft, problems: Iterable[str | None]) -> None:
+    for problem in filter(None, problems):
+        raise ValidationError(f"draft {draft.source_path!r}: {problem}", rule=_RULE)
 
 
 def validate_draft_place(draft: AssetDraft, collection: Collection) -> tuple[str, PathMapping]:
@@ -74,40 +68,46 @@ def validate_draft_place(draft: AssetDraft, collection: Collection) -> tuple[str
             f"draft {draft.source_path!r}: file_path {draft.file_path!r} lies outside the mapped folder {mapping.local_path!r}",
             rule=_RULE,
         )
-    size_problem, mtime_problem = _number_problem("size", draft.size, 0), _mtime_problem(draft.mtime_ns)
-    _refuse(draft, _shape_problem(draft), size_problem, mtime_problem)
+    _refuse(draft, _shape_problems(draft))
     return key, mapping
 
 
-def _kind_problem(draft: AssetDraft) -> str | None:
-    if draft.kind is not None and draft.kind not in ASSET_KINDS:
-        return f"kind {draft.kind!r} is not one of {', '.join(ASSET_KINDS)}"
-    if draft.kind == "episode" and (not draft.title or draft.season_number is None or not draft.episode_numbers):
-        return "an episode needs title, season_number and episode_numbers"
-    if draft.kind == "movie" and not draft.title:
-        return "a movie needs a title"
-    return None
-
-
-def _shape_problem(draft: AssetDraft) -> str | None:
+def _shape_problems(draft: AssetDraft) -> Iterator[str | None]:
     sidecars = () if draft.sidecars is None else draft.sidecars
     if not isinstance(sidecars, tuple) or not all(isinstance(sidecar, Sidecar) for sidecar in sidecars):
-        return f"sidecars must be a tuple of Sidecar, not {sidecars!r}"
+        yield f"sidecars must be a tuple of Sidecar, not {sidecars!r}"
     if not isinstance(draft.markers, tuple) or not all(isinstance(marker, Marker) for marker in draft.markers):
-        return "markers must be a tuple of Marker"
+        yield "markers must be a tuple of Marker"
     if not isinstance(draft.warnings, tuple) or not all(isinstance(warning, str) for warning in draft.warnings):
-        return f"warnings must be a tuple of texts, not {draft.warnings!r}"
+        yield f"warnings must be a tuple of texts, not {draft.warnings!r}"
     if not isinstance(draft.metadata, Mapping):
-        return f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
-    return None
+        yield f"metadata must map domains to JSON objects, not be {draft.metadata!r}"
+    yield _number_problem("size", draft.size, 0)
+    yield _mtime_problem(draft.mtime_ns)
 
 
-def _field_problems(draft: AssetDraft) -> list[str | None]:
-    return [
-        *(_number_problem(name, getattr(draft, name), least) for name, least in _COUNTS),
-        *(_text_problem(name, getattr(draft, name)) for name in _TEXTS),
-        _episodes_problem(draft.episode_numbers),
-    ]
+def _content_problems(draft: AssetDraft) -> Iterator[str | None]:
+    if draft.kind is not None and draft.kind not in ASSET_KINDS:
+        yield f"kind {draft.kind!r} is not one of {', '.join(ASSET_KINDS)}"
+    if draft.kind == "episode" and (not draft.title or draft.season_number is None or not draft.episode_numbers):
+        yield "an episode needs title, season_number and episode_numbers"
+    if draft.kind == "movie" and not draft.title:
+        yield "a movie needs a title"
+    for name, least in _COUNTS.items():
+        yield _number_problem(name, getattr(draft, name), least)
+    for name in _TEXTS:
+        yield _text_problem(name, getattr(draft, name))
+    yield _episodes_problem(draft.episode_numbers)
+    yield from _attachment_problems(draft)
+
+
+def _attachment_problems(draft: AssetDraft) -> Iterator[str | None]:
+    if len({(marker.kind, marker.start_ms) for marker in draft.markers}) != len(draft.markers):
+        yield "two markers of one kind start at the same time"
+    yield from map(_marker_problem, draft.markers)
+    for domain, document in draft.metadata.items():
+        if _text_problem("domain", domain) or not isinstance(document, Mapping) or not is_json(document):
+            yield f"metadata of domain {domain!r} is not a JSON object"
 
 
 def _is_integer(value: object) -> bool:
@@ -147,13 +147,7 @@ def _episodes_problem(numbers: object) -> str | None:
     return None
 
 
-def _marker_problem(draft: AssetDraft) -> str | None:
-    if len({(marker.kind, marker.start_ms) for marker in draft.markers}) != len(draft.markers):
-        return "two markers of one kind start at the same time"
-    return next(filter(None, (_one_marker_problem(marker) for marker in draft.markers)), None)
-
-
-def _one_marker_problem(marker: Marker) -> str | None:
+def _marker_problem(marker: Marker) -> str | None:
     if marker.kind not in MARKER_KINDS:
         return f"marker kind {marker.kind!r} is not one of {', '.join(MARKER_KINDS)}"
     return (
@@ -161,13 +155,6 @@ def _one_marker_problem(marker: Marker) -> str | None:
         or _number_problem("marker end_ms", marker.end_ms, marker.start_ms + 1)
         or _text_problem("marker name", marker.name)
     )
-
-
-def _metadata_problem(draft: AssetDraft) -> str | None:
-    for domain, document in draft.metadata.items():
-        if _text_problem("domain", domain) or not isinstance(document, Mapping) or not is_json(document):
-            return f"metadata of domain {domain!r} is not a JSON object"
-    return None
 
 
 def _as_object(value: object) -> dict[object, object]:

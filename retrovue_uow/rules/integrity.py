@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from retrovue_uow.errors import ValidationError, Violation, some
 from retrovue_uow.model import Collection
 from retrovue_uow.rules.verdict import rule
@@ -27,8 +29,7 @@ def validate_no_orphaned_records(db: Database) -> None:
 @rule
 def validate_all_relationships(db: Database) -> None:
     """Every reference points at a row; assets, links and mappings fit together."""
-    found = [*checks.broken_references(db), *checks.violations(db, (*_LINKS, *_HIERARCHY))]
-    _refuse(found)
+    _refuse([*checks.broken_references(db), *checks.violations(db, (*_LINKS, *_HIERARCHY))])
 
 
 @rule
@@ -59,13 +60,7 @@ def validate_no_duplicates(db: Database) -> None:
 def validate_collection_preserved(db: Database, before: Collection) -> None:
     """The collection is still there, as it was, with its enrichers."""
     now = _collection(db, before)
-    if now is None or (now.name, now.external_id, now.enabled, now.enrichers, now.source_id) != (
-        before.name,
-        before.external_id,
-        before.enabled,
-        before.enrichers,
-        before.source_id,
-    ):
+    if now is None or attrs.evolve(now, path_mappings=before.path_mappings) != before:
         raise ValidationError(f"collection {before.name!r} was not preserved: {now!r}")
 
 
@@ -80,8 +75,7 @@ def validate_path_mappings_preserved(db: Database, before: Collection) -> None:
 @rule
 def validate_database_consistency(db: Database) -> None:
     """Every reference points at a row and no rule is broken, in the whole catalogue."""
-    found = [*checks.broken_references(db), *checks.violations(db)]
-    _refuse(found)
+    _refuse([*checks.broken_references(db), *checks.violations(db)])
 
 
 def _collection(db: Database, before: Collection) -> Collection | None:
