@@ -305,7 +305,7 @@ def _draft(asset: Asset, identity: Identity) -> AssetDraft:
 
 def _be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asset]:
     """Let assets be and show what was decided, and remove what nothing shows any more: those that were something else."""
-    hierarchy, now = Hierarchy(db), utc_now()
+    hierarchy = Hierarchy(db)
     changed: list[Asset] = []
     episodes: set[int] = set()
     movies: set[str] = set()
@@ -313,8 +313,8 @@ def _be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asset]:
         draft = _draft(asset, identity)
         if write.identity(asset) == write.identity(draft) and draft.episode_title in (None, asset.episode_title):
             continue
-        asset_rows.set_kind(db, asset.id, identity.kind, now=now)
-        _, left = write.link_again(db, hierarchy, asset, draft, now=now)
+        asset_rows.set_kind(db, asset.id, identity.kind, now=hierarchy.now)
+        _, left = write.link_again(db, hierarchy, asset, draft)
         episodes |= left[0]
         movies |= left[1]
         changed.append(asset)

@@ -209,7 +209,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             paths["unclassified"].append(each.key)
     moved = {origin.key for origin in origins.values()}
     paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
-    assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.now)
+    assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
     paths.update({"ambiguous": ambiguous, **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
     return IngestResult(
         collection=collection,

@@ -13,14 +13,11 @@ from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import KnownAsset
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
 _approved = attrgetter("kind", *(fact for fact in assets.FACTS if fact != "mtime_ns"))
 """What an operator approved, besides markers and what is shown."""
-NOTHING: tuple[set[int], set[str]] = (set(), set())
-"""No episodes and no movies."""
 
 
 @attrs.frozen
@@ -35,7 +32,6 @@ class Writer:
     db: Database
     collection_id: str
     retired: Set[str]
-    now: str = attrs.field(factory=utc_now)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
     def create(self, batch: Sequence[Found]) -> list[str]:
@@ -70,9 +66,9 @@ class Writer:
             path_mapping_id=found.mapping.id,
             canonical_key=found.key,
             is_retired=found.key in self.retired,
-            now=self.now,
+            now=self.hierarchy.now,
         )
-        _link(self.hierarchy, found.draft, asset_id, now=self.now)
+        self.hierarchy.show(asset_id, found.draft)
         return asset_id
 
     def update(self, found: Found, known: KnownAsset) -> Outcome:
@@ -92,7 +88,7 @@ class Writer:
                 if known.facts.is_another_file(found.facts):
                     assets.withdraw_approval(self.db, known.id)  # what was approved is not what has come back
             if None in known.facts:
-                assets.fill_in_facts(self.db, known.id, found.draft, now=self.now)
+                assets.fill_in_facts(self.db, known.id, found.draft, now=self.hierarchy.now)
             if seen is None:
                 return left
             if known._replace(missing_since=None) != seen._replace(missing_since=None):
@@ -116,7 +112,7 @@ class Writer:
                 path_mapping_id=found.mapping.id,
                 sidecars=found.facts.sidecars,
                 is_changed=identity(assets.asset(self.db, origin.id)) != identity(found.draft),
-                now=self.now,
+                now=self.hierarchy.now,
             )
             if refresh:
                 self._refresh(found, origin.id)
@@ -125,9 +121,9 @@ class Writer:
     def _refresh(self, found: Found, asset_id: str) -> None:
         draft = found.draft
         before, markers = assets.asset(self.db, asset_id), set(assets.markers(self.db, asset_id))
-        assets.update_asset(self.db, asset_id, draft, found.facts, path_mapping_id=found.mapping.id, now=self.now)
-        shows_another, gone = link_again(self.db, self.hierarchy, before, draft, now=self.now)
-        if gone != NOTHING:
+        assets.update_asset(self.db, asset_id, draft, found.facts, path_mapping_id=found.mapping.id, now=self.hierarchy.now)
+        shows_another, gone = link_again(self.db, self.hierarchy, before, draft)
+        if gone != titles.NOTHING:
             titles.prune(self.db, *gone)
             self.hierarchy.forget()
         if markers != set(draft.markers):
@@ -140,18 +136,16 @@ class Writer:
             assets.withdraw_approval(self.db, asset_id)
 
 
-def link_again(
-    db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft, *, now: str
-) -> tuple[bool, tuple[set[int], set[str]]]:
+def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft) -> tuple[bool, tuple[set[int], set[str]]]:
     """Let an asset show what the draft says; links that are right stay.
 
     Returns whether it shows something else now, or something of another name, and the episodes and movies that it left, which
     are to be pruned.
     """
     if identity(asset) == identity(draft):
-        return _name_episodes(db, asset, draft), NOTHING
+        return _name_episodes(db, asset, draft), titles.NOTHING
     gone = titles.unlink(db, asset.id)
-    linked = _link(hierarchy, draft, asset.id, now=now)
+    linked = hierarchy.show(asset.id, draft)
     hierarchy.write()
     is_named = _name_episodes(db, asset, draft)
     return is_named or linked != gone, gone
@@ -170,20 +164,3 @@ def _name_episodes(db: Database, asset: Asset, draft: AssetDraft) -> bool:
         return False
     is_another = titles.name_episodes(db, asset.id, draft.episode_title)
     return asset.episode_title != draft.episode_title and (is_another or asset.episode_title is None)
-
-
-def _link(hierarchy: Hierarchy, draft: AssetDraft, asset_id: str, *, now: str) -> tuple[set[int], set[str]]:
-    """Let an asset show what the draft says as soon as the hierarchy is written. Returns these episodes and movies."""
-    if draft.kind not in ("movie", "episode"):
-        return NOTHING
-    if draft.title is None:
-        raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
-    title_id = hierarchy.title("movie" if draft.kind == "movie" else "show", draft.title, draft.year, now=now)
-    if draft.kind == "movie":
-        hierarchy.show_movie(title_id, asset_id)
-        return set(), {title_id}
-    season_id = hierarchy.season(title_id, draft.season_number or 0)
-    episodes = [hierarchy.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
-    for episode_id in episodes:
-        hierarchy.show_episode(episode_id, asset_id)
-    return set(episodes), set()

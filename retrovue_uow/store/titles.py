@@ -7,10 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retrovue_uow.model import Title, TitleKind, folded, printed_title
-from retrovue_uow.store.ids import as_stored, new_id
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.model import AssetDraft, Title, TitleKind, folded, printed_title
+from retrovue_uow.store.ids import as_stored, new_id, utc_now
 from retrovue_uow.uow.database import Database, Row, Value
 
+NOTHING: tuple[set[int], set[str]] = (set(), set())
+"""No episodes and no movies."""
 NewRows = defaultdict[tuple[int, str], list[tuple[Value, ...]]]
 """Rows to be written, by the statement that writes them and its place in the order: parents first."""
 _TITLE = 1, "INSERT INTO title (id, kind, name, year, created_at) VALUES (?, ?, ?, ?, ?)"
@@ -117,11 +120,13 @@ class Hierarchy:
     else may add any to these tables, for the keys that rows refer to are counted here.
 
     Attributes:
+        now: When it was made, which is when what it adds was created.
         rows: What is to be written; others may add what hangs on it.
         added: Rows that had to be added, by table.
     """
 
     def __init__(self, db: Database) -> None:
+        self.now = utc_now()
         self.rows = NewRows(list)
         self.added: Counter[str] = Counter()
         self._db = db
@@ -162,12 +167,12 @@ class Hierarchy:
         self.added[table] += 1
         return self._last_keys[table]
 
-    def title(self, kind: TitleKind, name: str, year: int | None, *, now: str) -> str:
+    def title(self, kind: TitleKind, name: str, year: int | None) -> str:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
         known = self._titles.get((kind, name, year))
         if known is None:
             found = title_id(self._db, kind, name, year) or self._found_alike(kind, name, year)
-            known = self._titles[kind, name, year] = found or self._add_title(kind, name, year, now)
+            known = self._titles[kind, name, year] = found or self._add_title(kind, name, year)
         return known
 
     def _found_alike(self, kind: TitleKind, name: str, year: int | None) -> str | None:
@@ -185,9 +190,9 @@ class Hierarchy:
             return found
         return found if found in self._titles.values() else None  # one that is to be written, or that is gone
 
-    def _add_title(self, kind: TitleKind, name: str, year: int | None, now: str) -> str:
+    def _add_title(self, kind: TitleKind, name: str, year: int | None) -> str:
         id_ = new_id()
-        self.rows[_TITLE].append((id_, kind, name, year, now))
+        self.rows[_TITLE].append((id_, kind, name, year, self.now))
         self.added["title"] += 1
         if self._alike is not None:
             self._alike[kind, folded(name), year] = id_
@@ -218,13 +223,20 @@ class Hierarchy:
             of_season[number] = _Episode(known.id, is_named=True)
         return known.id
 
-    def show_episode(self, episode_id: int, asset_id: str) -> None:
-        """Let an asset show an episode."""
-        self.rows[_SHOWS_EPISODE].append((episode_id, asset_id))
-
-    def show_movie(self, title_id: str, asset_id: str) -> None:
-        """Let an asset show a movie."""
-        self.rows[_SHOWS_MOVIE].append((title_id, asset_id))
+    def show(self, asset_id: str, draft: AssetDraft) -> tuple[set[int], set[str]]:
+        """Let an asset show what a draft says: the episodes and movies."""
+        if draft.kind not in ("movie", "episode"):
+            return NOTHING
+        if draft.title is None:
+            raise ValidationError(f"draft {draft.source_path!r} is of kind {draft.kind} and has no title")
+        title_id = self.title("movie" if draft.kind == "movie" else "show", draft.title, draft.year)
+        if draft.kind == "movie":
+            self.rows[_SHOWS_MOVIE].append((title_id, asset_id))
+            return set(), {title_id}
+        season_id = self.season(title_id, draft.season_number or 0)
+        episodes = [self.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
+        self.rows[_SHOWS_EPISODE].extend((episode_id, asset_id) for episode_id in episodes)
+        return set(episodes), set()
 
 
 def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:

@@ -13,8 +13,6 @@ from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.testing import FakeImporter, snapshot
 
-NOW = "2026-01-31T09:05:07.123456Z"
-
 
 class TakenBackError(Exception):
     """Ends a unit of which nothing is to stay."""
@@ -110,7 +108,7 @@ class TestAdding:
             hierarchy = Hierarchy(db)
 
             def look_up() -> list[object]:
-                title = hierarchy.title("show", "Dark", 2017, now=NOW)
+                title = hierarchy.title("show", "Dark", 2017)
                 season = hierarchy.season(title, 1)
                 episodes = [hierarchy.episode(season, number, None) for number in (1, 2)]
                 hierarchy.write()
