@@ -13,15 +13,7 @@ from retrovue_uow.errors import ContractError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
 from retrovue_uow.media.probe_results import ProbeResults
-from retrovue_uow.model import (
-    Asset,
-    AssetDraft,
-    Collection,
-    PathMapping,
-    Progress,
-    folded,
-    printed_title,
-)
+from retrovue_uow.model import Asset, AssetDraft, Collection, PathMapping, Progress, folded, printed_title
 from retrovue_uow.operations.discover import (
     Found,
     Request,

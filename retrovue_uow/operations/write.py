@@ -63,8 +63,8 @@ class Writer:
             found.draft,
             found.facts,
             collection_id=self.collection_id,
-            path_mapping_id=found.mapping.id,
-            canonical_key=found.key,
+            mapping_id=found.mapping.id,
+            key=found.key,
             is_retired=found.key in self.retired,
             now=self.hierarchy.now,
         )

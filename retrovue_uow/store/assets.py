@@ -281,15 +281,15 @@ def add_asset(
     facts: FileFacts,
     *,
     collection_id: str,
-    path_mapping_id: int,
-    canonical_key: str,
+    mapping_id: int,
+    key: str,
     is_retired: bool,
     now: str,
 ) -> str:
     """Add an asset with its markers and metadata; it is ready if its duration is known, unless it is out of use."""
     asset_id = new_id()
     state = "retired" if is_retired else "new" if draft.duration_ms is None else "ready"
-    place = (asset_id, collection_id, path_mapping_id, canonical_key, draft.file_path)
+    place = (asset_id, collection_id, mapping_id, key, draft.file_path)
     rows[_ADD].append((*place, draft.kind, state, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
     add_markers(rows, asset_id, draft.markers)
     for domain, document in draft.metadata.items():

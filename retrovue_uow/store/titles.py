@@ -171,8 +171,14 @@ class Hierarchy:
         """Identifier of the title with this identity, or of the oldest that differs from it in case or Unicode form alone."""
         known = self._titles.get((kind, name, year))
         if known is None:
-            found = title_id(self._db, kind, name, year) or self._found_alike(kind, name, year)
-            known = self._titles[kind, name, year] = found or self._add_title(kind, name, year)
+            known = title_id(self._db, kind, name, year) or self._found_alike(kind, name, year)
+            if known is None:
+                known = new_id()
+                self.rows[_TITLE].append((known, kind, name, year, self.now))
+                self.added["title"] += 1
+                if self._alike is not None:
+                    self._alike[kind, folded(name), year] = known
+            self._titles[kind, name, year] = known
         return known
 
     def _found_alike(self, kind: TitleKind, name: str, year: int | None) -> str | None:
@@ -189,14 +195,6 @@ class Hierarchy:
         if found is None or self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,)):
             return found
         return found if found in self._titles.values() else None  # one that is to be written, or that is gone
-
-    def _add_title(self, kind: TitleKind, name: str, year: int | None) -> str:
-        id_ = new_id()
-        self.rows[_TITLE].append((id_, kind, name, year, self.now))
-        self.added["title"] += 1
-        if self._alike is not None:
-            self._alike[kind, folded(name), year] = id_
-        return id_
 
     def season(self, title_id: str, number: int) -> int:
         """Identifier of a season."""
