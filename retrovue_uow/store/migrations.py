@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -48,13 +48,10 @@ def migrations() -> tuple[str, ...]:
 def _made(count: int) -> Iterator[apsw.Connection]:
     """A database in memory as the first migrations make it."""
     try:
-        fresh = apsw.Connection(MEMORY)
-        try:
+        with closing(apsw.Connection(MEMORY)) as fresh:
             for text in migrations()[:count]:
                 fresh.execute(text).fetchall()
             yield fresh
-        finally:
-            fresh.close()
     except apsw.Error as error:
         raise translated(error, MEMORY) from error
 
@@ -63,7 +60,7 @@ def _made(count: int) -> Iterator[apsw.Connection]:
 def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
     """Type and name → SQL of all that the first migrations make."""
     with _made(count) as fresh:
-        return _stored(fresh)
+        return stored(fresh.execute)
 
 
 @cache
@@ -76,14 +73,15 @@ def columns_at(version: int) -> dict[str, list[str]]:
     return found
 
 
-def _stored(connection: apsw.Connection) -> dict[tuple[str, str], str]:
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows.fetchall()}
+def stored(execute: Callable[[str], Iterable[Any]]) -> dict[tuple[str, str], str]:
+    """Type and name → SQL of all that a file's schema has."""
+    rows = execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
 
 
 def altered(connection: apsw.Connection) -> list[str]:
     """The parts of this library's own schema that are missing or were altered. Raises APSW's own errors."""
-    there = _stored(connection)
+    there = stored(connection.execute)
     return [f"{kind} {name!r}" for (kind, name), sql in own_schema().items() if there.get((kind, name)) != sql]
 
 
@@ -146,12 +144,9 @@ def _number(header: bytes, offset: int) -> int:
 def _judge_content(path: str, opened: Callable[[str], apsw.Connection]) -> None:
     """Look into a file whose header is not ours, or not as we left it."""
     try:
-        connection = opened(path)
-        connection.set_busy_timeout(_BUSY_MS)
-        try:
+        with closing(opened(path)) as connection:
+            connection.set_busy_timeout(_BUSY_MS)
             (state,) = connection.execute(_STATE).fetchall()
-        finally:
-            connection.close()
     except apsw.Error as error:
         raise cannot_open(error, path) from error
     _known_version(path, state)
@@ -266,8 +261,7 @@ def _version(database: Database) -> int:
 
 def _stored_views(database: Database) -> dict[str, str]:
     rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
-    stored = {str(name): str(sql) for name, sql in rows}
-    return {name: sql for name, sql in stored.items() if name in views()}
+    return {str(name): str(sql) for name, sql in rows if name in views()}
 
 
 def _back_up(database: Database, version: int) -> None:

@@ -66,9 +66,7 @@ def _wrong_json(db: Database) -> Iterator[Violation]:
 
 def wrong_schema(db: Database) -> Iterator[Violation]:
     """Tables, indexes, triggers and rules that are not as the migrations made them, and what others put on our tables."""
-    rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-    there = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
-    ours = migrations.own_schema()
+    there, ours = migrations.stored(db.execute), migrations.own_schema()
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")

@@ -6,7 +6,7 @@ import errno
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -297,14 +297,10 @@ class Database:
 
     def _copy(self, target: str, progress: Callable[[int, int], None] | None) -> None:
         try:
-            copy = apsw.Connection(target)
-            try:
-                with copy.backup("main", self.connection, "main") as backup:
-                    while not backup.done:
-                        backup.step(4096)
-                        if progress is not None:
-                            progress(backup.page_count - backup.remaining, backup.page_count)
-            finally:
-                copy.close()
+            with closing(apsw.Connection(target)) as copy, copy.backup("main", self.connection, "main") as backup:
+                while not backup.done:
+                    backup.step(4096)
+                    if progress is not None:
+                        progress(backup.page_count - backup.remaining, backup.page_count)
         except apsw.Error as error:
             raise translated(error, target) from error
