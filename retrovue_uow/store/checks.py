@@ -243,7 +243,7 @@ def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: Key) ->
 def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
     """The keys of the rows of `table` that changed, or that a changed row is below, through however many references."""
     shape, changed = changeset.shape, changeset.keys
-    keys = {subject: changed.parents[subject].union(*changed.changed[subject].values()) for subject in shape.keys}
+    keys = {subject: changed.parents[subject].union(changed.changed[subject]["UPDATE"]) for subject in shape.keys}
     for child in shape.keys:  # children come before their parents
         # those that were added or deleted show all that they refer to
         asked = keys[child].difference(changed.changed[child]["INSERT"], changed.changed[child]["DELETE"])
@@ -252,4 +252,4 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
                 column, own_key = quoted(reference.column), quoted(shape.keys[child])
                 parent = f"SELECT {column} FROM {quoted(child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  likewise
                 keys[reference.parent].update(row[0] for key in asked for row in db.execute(parent, (key,)))
-    return keys[table]
+    return keys[table].union(*changed.changed[table].values())
