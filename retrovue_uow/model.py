@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase, translate
 from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import attrs
 
@@ -34,18 +34,10 @@ Outcome = Literal["created", "unchanged", "changed", "refreshed", "moved"]
 
 ChangeKind = Literal["insert", "update", "delete"]
 
-INTERSTITIAL_KINDS: tuple[AssetKind, ...] = (
-    "commercial",
-    "bumper",
-    "promo",
-    "psa",
-    "station_id",
-    "trailer",
-    "filler",
-)
-ASSET_KINDS: tuple[AssetKind, ...] = ("episode", "movie", *INTERSTITIAL_KINDS, "other")
-ASSET_STATES: tuple[AssetState, ...] = ("new", "ready", "retired")
-MARKER_KINDS: tuple[MarkerKind, ...] = ("chapter", "avail", "intro", "outro")
+ASSET_KINDS: tuple[AssetKind, ...] = get_args(AssetKind)
+INTERSTITIAL_KINDS = tuple(kind for kind in ASSET_KINDS if kind not in {"episode", "movie", "other"})
+ASSET_STATES: tuple[AssetState, ...] = get_args(AssetState)
+MARKER_KINDS: tuple[MarkerKind, ...] = get_args(MarkerKind)
 
 
 @attrs.frozen
@@ -328,8 +320,6 @@ class AssetSelector:
         collection: Identifier, external id or name of a collection.
         path: A glob pattern for the path of the file; from the root on, or of its last parts (`Season 01/*`). Case makes a
             difference, Unicode form none.
-        kind: Kind of the assets.
-        state: State of the assets.
         missing: True: only those that are missing; False: only those that are not.
         approved: True: only those that are approved; False: only those that are not.
         unclassified: True: only those of kind `other`.

@@ -65,14 +65,14 @@ _BEARER = re.compile(r"""\bbearer\s+(?P<secret>[^\s"',;]+)""", re.IGNORECASE)
 _CONFIGURED_TABLES = frozenset({"source", "collection_enricher"})
 
 
-def is_secret_name(name: object) -> bool:
-    """Whether what is called so is a secret: the name contains a word that says so, and no listed one that explains it."""
-    return isinstance(name, str) and _is_secret_name(name)
-
-
 @lru_cache(maxsize=1024)
-def _is_secret_name(name: str) -> bool:
-    """Looked for in the name's words, as case and signs part them, and in its letters run together, as if they did not."""
+def is_secret_name(name: object) -> bool:
+    """Whether what is called so is a secret: the name contains a word that says so, and no listed one that explains it.
+
+    Looked for in the name's words, as case and signs part them, and in its letters run together, as if they did not.
+    """
+    if not isinstance(name, str):
+        return False
     plain = unicodedata.normalize("NFKC", name)
     words = [word.casefold() for word in _WORD.findall(plain)]
     texts = _NO_SECRET_WORD.sub("", "_".join(words)), _NO_SECRET.sub("_", plain.casefold())
@@ -157,14 +157,11 @@ def redacted_row(table: str, values: Mapping[str, object]) -> Mapping[str, objec
     config = values.get("config")
     if table not in _CONFIGURED_TABLES or config is None:
         return values
-    return {**values, "config": _redacted_json(config)}
-
-
-def _redacted_json(text: object) -> str:
     try:
-        return json.dumps(redacted(json.loads(str(text))), ensure_ascii=False)
+        safe = json.dumps(redacted(json.loads(str(config))), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return MASK
+        safe = MASK
+    return {**values, "config": safe}
 
 
 def secrets_of(config: object) -> frozenset[str]:
@@ -177,11 +174,8 @@ def _secrets(value: object, depth: int, *, is_secret: bool = False) -> Iterator[
         found = [value] if is_secret else [value[start:stop] for start, stop in _found(value)]
         for secret in found:
             yield from (secret, unquote(secret), *secret.split()[-1:])  # `Basic …`: the last word alone may be shown
-    elif isinstance(value, Mapping) and depth:
-        for name, each in value.items():
-            yield from _secrets(each, depth - 1, is_secret=is_secret or _is_secret(name, each))
-    elif isinstance(value, list | tuple) and depth:
-        for name, each in _after_names(value):
+    elif isinstance(value, Mapping | list | tuple) and depth:
+        for name, each in value.items() if isinstance(value, Mapping) else _after_names(value):
             yield from _secrets(each, depth - 1, is_secret=is_secret or _is_secret(name, each))
     elif is_secret and not isinstance(value, bool) and value is not None:
         yield str(value)
@@ -217,19 +211,13 @@ def resolved(config: Mapping[str, object], owner: str) -> Mapping[str, object]:
 
 
 def _resolved(value: object, owner: str) -> object:
-    if isinstance(value, str):
-        return _looked_up(value, owner)
     if isinstance(value, Mapping):
-        return {name: _resolved(each, owner) for name, each in value.items()}
+        return resolved(value, owner)
     if isinstance(value, list | tuple):
         return [_resolved(each, owner) for each in value]
-    return value
-
-
-def _looked_up(text: str, owner: str) -> str:
-    reference = REFERENCE.fullmatch(text)
+    reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if reference is None:
-        return text
+        return value
     try:
         return os.environ[reference[1]]
     except KeyError as error:
@@ -258,10 +246,8 @@ def redacting_errors(config: Mapping[str, object]) -> Iterator[None]:
 
 
 def _referred(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for each in value:
+    if isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
             yield from _referred(each)
     elif isinstance(value, str) and (reference := REFERENCE.fullmatch(value)):
         true_value = os.environ.get(reference[1], "")

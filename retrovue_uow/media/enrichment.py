@@ -164,18 +164,19 @@ class _Pool:
                 index = self._todo.popleft()
             except IndexError:
                 return
-            self._process(worker, index)
-
-    def _process(self, worker: _Worker, index: int) -> None:
-        try:
-            result = self._enriched(worker, index)
-        except RetroVueError as error:
-            self._settle(worker, index, failure=error)
-        except BaseException as error:  # noqa: BLE001  from `keep`, which is the caller's: it is raised there
-            self._crash = error
-            self._over.set()
-        else:
-            self._settle(worker, index, result=result)
+            result, failure = None, None
+            try:
+                result = self._enriched(worker, index)
+            except RetroVueError as error:
+                failure = error
+            except BaseException as error:  # noqa: BLE001  from `keep`, which is the caller's: it is raised there
+                self._crash = error
+                self._over.set()
+                continue
+            with self._settling:
+                if not (worker.abandoned or self._is_left):
+                    self._results[index] = result
+                    self._note(index, failure)
 
     def _enriched(self, worker: _Worker, index: int) -> AssetDraft | None:
         draft = self._drafts[index]
@@ -211,15 +212,6 @@ class _Pool:
             raise _late(ready, draft.file_path)
         return enriched
 
-    def _settle(
-        self, worker: _Worker, index: int, *, result: AssetDraft | None = None, failure: RetroVueError | None = None
-    ) -> None:
-        with self._settling:
-            if worker.abandoned or self._is_left:
-                return
-            self._results[index] = result
-            self._note(index, failure)
-
     def _note(self, index: int, failure: RetroVueError | None) -> None:
         if failure:
             self._failures[index] = failure
@@ -231,19 +223,18 @@ class _Pool:
         now = time.monotonic()
         for worker in tuple(self._workers):
             call = worker.call
-            if call and now - call.started > call.ready.timeout_s:
-                self._abandon(worker, call)
-
-    def _abandon(self, worker: _Worker, call: _Call) -> None:
-        with self._settling:
-            if worker.call is not call:
-                return
-            worker.abandoned = True
-            self._note(call.position, _late(call.ready, self._drafts[call.position].file_path))
-        logger.warning("late_enricher_abandoned", type=call.ready.type, path=self._drafts[call.position].file_path)
-        self._workers.discard(worker)
-        if self._todo:
-            self._hire()
+            if call is None or now - call.started <= call.ready.timeout_s:
+                continue
+            path = self._drafts[call.position].file_path
+            with self._settling:
+                if worker.call is not call:
+                    continue
+                worker.abandoned = True
+                self._note(call.position, _late(call.ready, path))
+            logger.warning("late_enricher_abandoned", type=call.ready.type, path=path)
+            self._workers.discard(worker)
+            if self._todo:
+                self._hire()
 
 
 def _each_warning_once(results: list[AssetDraft | None]) -> list[AssetDraft | None]:
@@ -261,50 +252,36 @@ def _each_warning_once(results: list[AssetDraft | None]) -> list[AssetDraft | No
 
 def _enriched_draft(ready: ReadyEnricher, draft: AssetDraft) -> AssetDraft:
     try:
-        enriched: object = ready.enricher.enrich(draft)
+        enriched: AssetDraft = ready.enricher.enrich(draft)
     except RetroVueError as error:
         if draft.file_path in str(error) or repr(draft.file_path) in str(error):
             raise
         raise with_message(error, f"{draft.file_path!r}: {error}") from error
     except BaseException as error:  # an enricher is somebody else's code, and SystemExit must not cost a worker
         raise ResourceError(f"enricher {ready.type!r} failed on {draft.file_path!r}: {error!r}") from error
-    if not isinstance(enriched, AssetDraft):
-        raise ValidationError(
-            f"enricher {ready.type!r} returned a {type(enriched).__name__} for {draft.file_path!r},"
-            " not an AssetDraft: mend the enricher"
-        )
-    if (enriched.file_path, enriched.source_path) != (draft.file_path, draft.source_path):
-        raise ValidationError(
-            f"enricher {ready.type!r} returned the paths {enriched.file_path!r}, {enriched.source_path!r}"
-            f" for {draft.file_path!r}: it must leave both as they are"
-        )
-    if (enriched.size, enriched.mtime_ns, enriched.sidecars) != (draft.size, draft.mtime_ns, draft.sidecars):
-        raise ValidationError(
-            f"enricher {ready.type!r} changed size, mtime or sidecars of {draft.file_path!r}:"
-            " it must leave what the importer saw as it is"
-        )
-    _refuse_odd_shape(ready, enriched)
+    if problem := _problem(enriched, draft):
+        raise ValidationError(f"enricher {ready.type!r} {problem}")
     return enriched
 
 
-def _refuse_odd_shape(ready: ReadyEnricher, enriched: AssetDraft) -> None:
+def _problem(enriched: object, draft: AssetDraft) -> str | None:
+    """What is wrong with the shape of an enricher's answer; whether its facts make sense is judged later."""
+    path = repr(draft.file_path)
+    if not isinstance(enriched, AssetDraft):
+        return f"returned a {type(enriched).__name__} for {path}, not an AssetDraft: mend the enricher"
+    if (enriched.file_path, enriched.source_path) != (draft.file_path, draft.source_path):
+        shown_paths = f"{enriched.file_path!r}, {enriched.source_path!r}"
+        return f"returned the paths {shown_paths} for {path}: it must leave both as they are"
+    if (enriched.size, enriched.mtime_ns, enriched.sidecars) != (draft.size, draft.mtime_ns, draft.sidecars):
+        return f"changed size, mtime or sidecars of {path}: it must leave what the importer saw as it is"
     markers: object = enriched.markers
-    metadata: object = enriched.metadata
     if not isinstance(markers, tuple) or not all(isinstance(marker, Marker) for marker in markers):
-        raise ValidationError(
-            f"enricher {ready.type!r} returned {markers!r} as markers of {enriched.file_path!r},"
-            " not a tuple of Marker: mend the enricher"
-        )
+        return f"returned {markers!r} as markers of {path}, not a tuple of Marker: mend the enricher"
+    metadata: object = enriched.metadata
     if not isinstance(metadata, Mapping):
-        raise ValidationError(
-            f"enricher {ready.type!r} returned a {type(metadata).__name__} as metadata of {enriched.file_path!r},"
-            " not a mapping of domains to JSON objects: mend the enricher"
-        )
-    if not isinstance(enriched.warnings, tuple) or not all(isinstance(warning, str) for warning in enriched.warnings):
-        raise ValidationError(
-            f"enricher {ready.type!r} returned {enriched.warnings!r} as warnings of {enriched.file_path!r},"
-            " not a tuple of texts: mend the enricher"
-        )
+        kind = type(metadata).__name__
+        return f"returned a {kind} as metadata of {path}, not a mapping of domains to JSON objects: mend the enricher"
+    return None
 
 
 def _late(ready: ReadyEnricher, path: str) -> ResourceError:

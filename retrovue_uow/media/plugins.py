@@ -90,15 +90,12 @@ class Factories(Mapping[str, Callable[[Json], Any]]):
 
 
 def importer_factories(extra: Mapping[str, ImporterFactory]) -> Mapping[str, ImporterFactory]:
-    """Every importer type that can be had. `extra` wins over the built-in ones, those over other distributions'."""
+    """Every importer type there is. `extra` wins over the built-in ones, those over other distributions'."""
     return Factories(IMPORTER_GROUP, extra)
 
 
 def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | None = None) -> Mapping[str, EnricherFactory]:
-    """Every enricher type that can be had. `extra` wins over the built-in ones, those over other distributions'.
-
-    `ffprobe` is the program that the built-in enricher of that name runs, in place of its own choice.
-    """
+    """Likewise. `ffprobe` is the program that the built-in enricher of that name runs, in place of its own choice."""
     target = _BUILT_IN[ENRICHER_GROUP]["ffprobe"]
     chosen = {} if ffprobe is None else {"ffprobe": partial(_built_in, target, executable=ffprobe)}
     return Factories(ENRICHER_GROUP, {**chosen, **extra})
@@ -135,13 +132,14 @@ def ready(
         ValidationError: nobody has some of the types, all of which are named, or a configuration is wrong.
         ResourceError: as `make_importer`.
     """
-    gone = [each.type for each in running_order(attached) if each.type not in factories]
+    in_order = running_order(attached)
+    gone = [each.type for each in in_order if each.type not in factories]
     if gone:
         raise ValidationError(
             f"there is no enricher type {', '.join(map(repr, gone))}: "
             "install what provides it, or detach it (`enricher detach`)"
         )
-    made = [(each, make_enricher(each.type, each.config, factories)) for each in running_order(attached)]
+    made = [(each, make_enricher(each.type, each.config, factories)) for each in in_order]
     for each, enricher in made:
         begin = getattr(enricher, "begin", None)
         if callable(begin):
@@ -156,18 +154,15 @@ def running_order(attached: Sequence[AttachedEnricher]) -> list[AttachedEnricher
 
 
 def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enricher]) -> str:
-    """16 hexadecimal digits that change with the types, configurations, versions and order of the enrichers.
+    """16 hexadecimal digits that change with the types, configurations, versions and order of the enrichers that `ready` made.
 
     A reference in a configuration counts as it stands, not as what it refers to.
-
-    `enrichers` are those that `ready(attached, …)` made, in its order.
     """
     facts = [
         [each.type, each.config, str(getattr(enricher, "version", ""))]
         for each, enricher in zip(running_order(attached), enrichers, strict=True)
     ]
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_as_text(facts).encode()).hexdigest()[:16]
 
 
 def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
@@ -183,7 +178,6 @@ def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: 
 
 
 def reported_collections(importer: Importer, source: Source) -> list[FoundCollection]:
-    """The collections that the importer of a source reports."""
     with _foreign_code(f"the importer of source {source.name!r} could not list its collections", source.config):
         reported = list(importer.collections())
         for found in reported:
@@ -332,22 +326,19 @@ def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
     cached_by = getattr(enricher, "cached_by", None)
     if cached_by not in CACHED_BY:
         raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
+    version: object = getattr(enricher, "version", None)
+    kind = type(enricher)  # the same type may be somebody else's enricher by now
+    facts = [attached.type, f"{kind.__module__}.{kind.__qualname__}", attached.config, version]
     return ReadyEnricher(
         type=attached.type,
         enricher=enricher,
         timeout_s=float(timeout_s),
         identifies=bool(getattr(enricher, "identifies", True)),
         needs_file_only=cached_by == "file",
-        identity=_identity(attached, enricher),
+        identity=_as_text(facts) if version and isinstance(version, str) else "",
         config=attached.config,
     )
 
 
-def _identity(attached: AttachedEnricher, enricher: Enricher) -> str:
-    """All that equal results need besides equal files; empty where the enricher does not promise them."""
-    version: object = getattr(enricher, "version", None)
-    if not version or not isinstance(version, str):
-        return ""
-    kind = type(enricher)  # the same type may be somebody else's enricher by now
-    facts = [attached.type, f"{kind.__module__}.{kind.__qualname__}", attached.config, version]
+def _as_text(facts: Sequence[object]) -> str:
     return json.dumps(facts, sort_keys=True, separators=(",", ":"), default=dict)

@@ -63,7 +63,12 @@ class FfprobeEnricher:
     cached_by = "file"
 
     def __init__(self, config: Json, executable: str | None = None) -> None:
-        _refuse_executable(config)
+        if "executable" in config:
+            raise ValidationError(
+                f"the ffprobe enricher's configuration names a program, {config['executable']!r}, and a catalogue may choose "
+                "none: detach the enricher, attach it without, and name the program in the environment variable "
+                f"{PROGRAM_VARIABLE} or as Catalog(ffprobe=…)"
+            )
         refuse_unknown_keys(config, ("timeout_s",), "the ffprobe enricher")
         timeout_s = config.get("timeout_s", 60)
         if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
@@ -132,7 +137,8 @@ class FfprobeEnricher:
         if process.returncode != 0:
             if b"not on whitelist" in complaints:
                 raise ResourceError(f"{subject} is no media file but a playlist, a picture or the like: exclude it")
-            complaint = _last_line(complaints) or f"exit code {process.returncode}"
+            lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
+            complaint = lines[-1][-_COMPLAINT:] if lines else f"exit code {process.returncode}"
             raise ResourceError(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it")
         return output.decode(errors="replace")
 
@@ -181,15 +187,6 @@ def read_probe(text: str, path: str) -> AssetDraft:
     )
 
 
-def _refuse_executable(config: Json) -> None:
-    if "executable" in config:
-        raise ValidationError(
-            f"the ffprobe enricher's configuration names a program, {config['executable']!r}, and a catalogue may choose none: "
-            f"detach the enricher, attach it without, and name the program in the environment variable {PROGRAM_VARIABLE} "
-            "or as Catalog(ffprobe=…)"
-        )
-
-
 def _require_content(path: str) -> None:
     try:
         size = os.stat(path).st_size
@@ -231,11 +228,6 @@ def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple
                     yield key.data, content
                 else:
                     selector.unregister(key.fileobj)
-
-
-def _last_line(complaints: bytes) -> str:
-    lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
-    return lines[-1][-_COMPLAINT:] if lines else ""
 
 
 def _report(text: str, path: str) -> Json:

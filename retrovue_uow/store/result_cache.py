@@ -10,9 +10,10 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -84,9 +85,12 @@ class ResultCache:
         """Those of the texts that are known, by key."""
         if self._catalog_path == MEMORY or not os.path.exists(self._path):
             return {}
-        found = self._use(lambda connection: _entries(connection, self._path, keys)) or {}
-        texts = {key: _unpacked(packed) for key, packed in found.items()}
-        return {key: text for key, text in texts.items() if text is not None}
+        texts: dict[str, str] = {}
+        for key, packed in self._use(lambda connection: _entries(connection, self._path, keys)) or ():
+            # What is no blob, or not such a one, is forgotten.
+            with suppress(zlib.error, TypeError, UnicodeDecodeError):
+                texts[key] = zlib.decompress(packed).decode()
+        return texts
 
     def put(self, key: str, text: str) -> None:
         """Keep `text`; it is on disk some seconds later, or when the block ends."""
@@ -156,11 +160,9 @@ class ResultCache:
             logger.warning(event, path=self._path, error=type(reason).__name__, message=str(reason))
 
 
-def _entries(connection: apsw.Connection, path: str, keys: Iterable[str]) -> dict[str, object]:
+def _entries(connection: apsw.Connection, path: str, keys: Iterable[str]) -> list[tuple[Any, ...]]:
     connection.execute("BEGIN")
-    if not _is_shaped(connection, path):
-        return {}
-    return {str(key): packed for key, packed in connection.executemany(_GET, ((key,) for key in keys))}
+    return connection.executemany(_GET, ((key,) for key in keys)).fetchall() if _is_shaped(connection, path) else []
 
 
 def _is_shaped(connection: apsw.Connection, path: str) -> bool:
@@ -169,10 +171,3 @@ def _is_shaped(connection: apsw.Connection, path: str) -> bool:
     if tables and application_id != _APPLICATION_ID:
         raise ResourceError(f"{path!r} is a database of another program: move it away, so that results can be kept there")
     return bool(tables) and version == _FORMAT
-
-
-def _unpacked(packed: object) -> str | None:
-    try:
-        return zlib.decompress(packed).decode()  # type: ignore[arg-type]  # what is no blob raises
-    except (zlib.error, TypeError, UnicodeDecodeError):
-        return None
