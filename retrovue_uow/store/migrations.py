@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache, partial
-from importlib.resources import files
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +113,9 @@ def views() -> dict[str, str]:
 def _texts(folder: str) -> dict[str, str]:
     """Stem → text of the SQL files in a folder of `retrovue_uow.schema`, sorted by name."""
     with loading(f"the SQL of {folder}"):
-        entries = (files("retrovue_uow.schema") / folder).iterdir()
-        return {
-            entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
-            for entry in sorted(entries, key=lambda entry: entry.name)
-            if entry.name.endswith(".sql")
-        }
+        # Not by `importlib.resources`, which takes longer to import than all these files to read.
+        files = sorted(Path(import_module("retrovue_uow.schema").__path__[0], folder).glob("*.sql"))
+        return {file.stem: file.read_text(encoding="utf-8") for file in files}
 
 
 def refuse_foreign_file(path: str) -> None:

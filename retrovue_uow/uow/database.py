@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -281,7 +280,7 @@ class Database:
         self.execute("SELECT 1")  # says so where the database is closed
         if self.transaction.units:
             raise ContractError("a backup cannot be made inside a unit of work: leave it first")
-        unfinished = f"{os.path.dirname(target) or '.'}/retrovue-{uuid.uuid4().hex}.part"
+        unfinished = f"{os.path.dirname(target) or '.'}/retrovue-{os.urandom(16).hex()}.part"
         try:
             if len(os.path.basename(target).encode()) > _LONGEST_NAME:
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))

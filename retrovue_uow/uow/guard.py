@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import uuid
 import weakref
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
@@ -24,7 +23,7 @@ from retrovue_uow.uow.owner import Owner
 Hook = Callable[[], None]
 Altered = Callable[[apsw.Connection], Sequence[str]]
 OURS = "retrovue_unit"
-SIGNATURE = f"-- {OURS} {uuid.uuid4().hex}"
+SIGNATURE = f"-- {OURS} {os.urandom(16).hex()}"
 """Ends every statement of ours: SQLite does not authorise a cached statement again, so nobody else may have the same text."""
 _GUARDED_PRAGMAS = frozenset(
     {
