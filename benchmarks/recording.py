@@ -1,6 +1,6 @@
-"""What recording, narrowed checks and the journal cost, and what they save: with and without, on small and large catalogues.
+"""What recording, narrowed checks and the journal cost, and what they save: with and without.
 
-python -m benchmarks recording [--assets N] [--large N] [--rounds N] [--json FILE]
+python -m benchmarks recording [--assets N] [--rounds N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -70,23 +70,17 @@ class Costs:
         bare_ingest: The same without recording, checks and journal.
         files: Of as many empty files, by the filesystem importer and the enricher of file names.
         bare_files: The same without recording, checks and journal.
-        small: By work (`process_asset` of one more, an ingest of 100 more), on a catalogue of `few` assets.
-        large: The same on one of `many`.
         wipe: Of `assets` assets.
         undo: Of that wipe.
     """
 
     assets: int
-    few: int
-    many: int
     ingest: float
     bare_ingest: float
     files: float
     bare_files: float
     wipe: float
     undo: float
-    small: Mapping[str, float]
-    large: Mapping[str, float]
 
     @property
     def overhead(self) -> float:
@@ -99,26 +93,21 @@ class Costs:
         return self.files / self.bare_files - 1
 
 
-def costs(*, assets: int, few: int, many: int, rounds: int) -> Costs:
+def costs(*, assets: int, rounds: int) -> Costs:
     """All figures, those that are compared by turns."""
     ingests, bare = by_turns(lambda: ingest_seconds(assets), rounds)
     with tempfile.TemporaryDirectory() as folder:
         make_files(folder, assets)
         files, bare_files = by_turns(lambda: files_seconds(folder), rounds)
     wipes, undos = zip(*(wiped_and_undone(assets) for _ in range(rounds)), strict=True)
-    small, large = growth(few, many, rounds=rounds)
     return Costs(
         assets=assets,
-        few=few,
-        many=many,
         ingest=ingests,
         bare_ingest=bare,
         files=files,
         bare_files=bare_files,
         wipe=statistics.median(wipes),
         undo=statistics.median(undos),
-        small=small,
-        large=large,
     )
 
 
@@ -131,23 +120,6 @@ def wiped_and_undone(assets: int) -> tuple[float, float]:
         return wipe, undo
 
 
-def growth(few: int, many: int, *, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
-    """The same work on a small and on a large catalogue, by turns."""
-    names = [f"More {number}" for number in range(rounds)]
-    with station("Shows", *names) as small, station("Shows", *names) as large:
-        small.ingest("Shows", range(few))
-        large.ingest("Shows", range(many))
-        for known, each in ((few, small), (many, large)):
-            each.process("Shows", known + rounds)  # the first write after a large one pays for SQLite's checkpoint, too
-        seconds: dict[str, tuple[list[float], list[float]]] = {"process one more": ([], []), "ingest 100 more": ([], [])}
-        for round_, name in enumerate(names):
-            for side, each in enumerate((small, large)):
-                known = (few, many)[side]
-                seconds["process one more"][side].append(each.process("Shows", known + round_).clock)
-                seconds["ingest 100 more"][side].append(each.ingest(name, range(100)).clock)
-    return tuple({name: statistics.median(sides[side]) for name, sides in seconds.items()} for side in (0, 1))  # type: ignore[return-value]  # two sides make a pair
-
-
 def as_text(found: Costs) -> str:
     """The figures for people."""
     bare = f"without recording, checks and journal {found.bare_ingest:.2f} s"
@@ -156,12 +128,6 @@ def as_text(found: Costs) -> str:
         f"the same with files on a disk: {found.files:.2f} s; {found.bare_files:.2f} s: {found.files_overhead:+.0%}",
         f"wipe of them: {found.wipe:.2f} s; undo of the wipe: {found.undo:.2f} s",
     ]
-    for name, small in found.small.items():
-        large = found.large[name]
-        lines.append(
-            f"{name}: {small * 1000:.1f} ms among {found.few} assets, {large * 1000:.1f} ms among {found.many}: "
-            f"{large / small:.2f} times"
-        )
     return "\n".join(lines)
 
 
@@ -169,12 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print what recording costs and saves."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks recording", description=main.__doc__)
     parser.add_argument("--assets", type=int, default=20_000)
-    parser.add_argument("--few", type=int, default=2_000)
-    parser.add_argument("--many", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args(arguments)
-    found = costs(assets=given.assets, few=given.few, many=given.many, rounds=given.rounds)
+    found = costs(assets=given.assets, rounds=given.rounds)
     sys.stdout.write(as_text(found) + "\n")
     if given.json:
         Path(given.json).write_text(json.dumps(attrs.asdict(found), indent=2) + "\n", encoding="utf-8")
