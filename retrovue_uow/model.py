@@ -320,6 +320,8 @@ class AssetSelector:
         collection: Identifier, external id or name of a collection.
         path: A glob pattern for the path of the file; from the root on, or of its last parts (`Season 01/*`). Case makes a
             difference, Unicode form none.
+        kind: Kind of the assets.
+        state: State of the assets.
         missing: True: only those that are missing; False: only those that are not.
         approved: True: only those that are approved; False: only those that are not.
         unclassified: True: only those of kind `other`.
