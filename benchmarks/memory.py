@@ -36,13 +36,13 @@ def ingest_drafts(count: int) -> None:
 WORK: Mapping[str, Callable[[int], None]] = {"drafts": keep_drafts, "ingest": ingest_drafts}
 READING = (
     *("select by a title", "select by a whole path", "select by a glob", "`explain`", "`assign` of a large collection"),
-    *("`rename_title`", "`check()`"),
+    *("`check()`", "`rename_title`"),  # the last one may leave another name
 )
 
 
 def reading(name: str, catalog: Catalog, folder: str) -> Callable[[int], object]:
     """The work of that name on a catalogue whose files are below a folder; it is given the number of the round."""
-    (asset, *_) = catalog.select(AssetSelector(title="Show 0"), limit=1)
+    (asset,) = catalog.assets(limit=1)
     names = ("Show 0", "Show Zero")
     works: Mapping[str, Callable[[int], object]] = {
         "select by a title": lambda _: catalog.select(AssetSelector(title="Show 0")),
