@@ -31,6 +31,8 @@ _MOSTLY_TOUCHED = _TOUCHED.replace("main.{}", "(SELECT * FROM main.{} WHERE subj
 """The same where it is faster to judge every row, and see then whether one that breaks a rule was touched."""
 _COMPARED = ("title_spelling",)
 """Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
+MANY = 100
+"""Touched rows of a table, from which on it is worth a statement to find out whether they can be handled all at once."""
 REFERENCES = "foreign_key"
 """The rule, no view, that every reference points at a row."""
 
@@ -40,7 +42,7 @@ class CheckScope:
     """Which rows the rules look at, and which rules have looked.
 
     Attributes:
-        subjects: The tables that have rows in `temp.touched`, and whether at least half of their rows are there.
+        subjects: The tables that have rows in `temp.touched`, and whether they are many, and half of all rows or more.
         judged: Names of the rule views that were asked about all of those rows.
     """
 
@@ -164,7 +166,7 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
     """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others.
 
     Returns:
-        Their tables, and whether they are at least half of the table's rows.
+        Their tables, and whether they are many, and at least half of the table's rows.
     """
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
@@ -173,28 +175,28 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
     searches = not db.has_enforced_references
     for table in shape.keys:
         changed = keys.changed[table]
-        if not (searches or changed["UPDATE"] or db.execute(about, (table,)) == [(1,)]):
+        has_many = len(changed["INSERT"]) > MANY
+        if has_many and not (searches or changed["UPDATE"] or db.execute(about, (table,)) == [(1,)]):
             continue  # no rule can have such a subject, and nobody will ask what the rows refer to
         _add_inserted(db, table, quoted(shape.keys[table]), changed["INSERT"])
         near = keys.parents[table].difference(*changed.values())
         for change, of_change in (("UPDATE", changed["UPDATE"]), ("", near)):
             _add(db, "SELECT ?2, value, ?3 FROM {keys}", of_change, table, change)
     for reference in shape.references:
-        _add_related(db, changeset, reference)
+        _add_related(db, changeset, reference, searches=searches)
     for table in _COMPARED:
         if keys.changed[table]["UPDATE"] or keys.changed[table]["DELETE"]:
             _add(db, f"SELECT ?, id, '' FROM {table}", None, table)  # noqa: S608  the names are those above
     is_mostly_touched: dict[str, bool] = {}
     for table, count in db.execute("SELECT subject, count(*) FROM temp.touched GROUP BY subject"):
         up_to = f"SELECT count(*) FROM (SELECT 1 FROM main.{quoted(table)} LIMIT ?)"  # noqa: S608  the names are the schema's
-        ((rows,),) = db.execute(up_to, (2 * count + 1,))
-        is_mostly_touched[table] = rows <= 2 * count
+        is_mostly_touched[table] = count > MANY and db.execute(up_to, (2 * count + 1,))[0][0] <= 2 * count
     return is_mostly_touched
 
 
 def _add_inserted(db: Database, table: str, key: str, inserted: list[Key]) -> None:
     """Add inserted rows by the range of their keys: where it has as many rows as were inserted, there is no other one in it."""
-    if {*map(type, inserted)} in ({int}, {str}):
+    if len(inserted) > MANY and {*map(type, inserted)} in ({int}, {str}):
         ends = min(inserted), max(inserted)
         of_range = f"FROM main.{quoted(table)} WHERE {key} COLLATE BINARY BETWEEN ? AND ?"
         ((count,),) = db.execute(f"SELECT count(*) FROM (SELECT 1 {of_range} LIMIT ?)", (*ends, len(inserted) + 1))  # noqa: S608  the schema's
@@ -204,8 +206,12 @@ def _add_inserted(db: Database, table: str, key: str, inserted: list[Key]) -> No
     _add(db, "SELECT ?2, value, ?3 FROM {keys}", inserted, table, "INSERT")
 
 
-def _add_related(db: Database, changeset: Changeset, reference: Reference) -> None:
-    """Add the rows on either side of a reference that the keys of changed rows do not show."""
+def _add_related(db: Database, changeset: Changeset, reference: Reference, *, searches: bool) -> None:
+    """Add the rows on either side of a reference that the keys of changed rows do not show.
+
+    Args:
+        searches: Whether references may be broken; else nothing refers to what is gone.
+    """
     shape, changed = changeset.shape, changeset.keys.changed
     child, own_key, column = map(quoted, (reference.child, shape.keys[reference.child], reference.column))
     if not reference.is_to_key:
@@ -224,7 +230,7 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference) -> No
                AND child.{column} IS NOT NULL
             """  # noqa: S608  the names are the schema's
         _add(db, parents, None, reference.parent, reference.child)
-    if not db.has_enforced_references:  # else nothing refers to what is gone
+    if searches:
         children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS gone JOIN {child} AS child ON child.{column} = gone.value"  # noqa: S608
         _add(db, children, changed[reference.parent]["DELETE"], reference.child)
 

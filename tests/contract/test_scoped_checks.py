@@ -224,7 +224,9 @@ def test_what_the_touched_rows_break_is_what_the_catalogue_breaks(
 ) -> None:
     deferred = data.draw(st.booleans(), label="references may break")
     writes = data.draw(st.lists(pools.writes(), min_size=1, max_size=10), label="writes")
-    with undone(sound) as db, recorded(db) as recording:
+    many = data.draw(st.sampled_from((0, checks.MANY)), label="rows are handled all at once from so many on")
+    with undone(sound) as db, recorded(db) as recording, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "MANY", many)
         if deferred:
             db.execute("PRAGMA defer_foreign_keys = 1")
         for write in writes:
