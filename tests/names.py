@@ -69,6 +69,8 @@ EPISODES: dict[str, Episode] = {
     "Show 3x7 Name.mkv": ("Show", None, 3, (7,), "Name"),
     "Show 1974x03 Name.mkv": ("Show", None, 1974, (3,), "Name"),
     "/tv/Show/Season 1974/S1974xE03 Name.mkv": ("Show", None, 1974, (3,), "Name"),
+    "Show S03E07 - Trailer.mkv": ("Show", None, 3, (7,), "Trailer"),
+    "Show.S03E07.Behind.the.Scenes.mkv": ("Show", None, 3, (7,), "Behind the Scenes"),
     # what stands between show and marker, or before both
     "Show - 31 - S02E03.mkv": ("Show", None, 2, (3,), None),
     "Show 131-133 S05E01-03.mkv": ("Show", None, 5, (1, 2, 3), None),
@@ -230,6 +232,8 @@ MOVIES: dict[str, tuple[str, int]] = {
     "Movie EXTENDED (1984).mkv": ("Movie", 1984),
     "Movie.(Special.Edition).1984.1080p.mkv": ("Movie", 1984),
     "Movie (Der Film) 1984 [DVDRip].avi": ("Movie", 1984),
+    "Movie DVDRip (1984).avi": ("Movie", 1984),
+    "/media/Shorts/Cartoon (1984).mkv": ("Cartoon", 1984),
     # a folder of the same year decides the name
     "/m/Movie (1984)/03.Movie.Criterion.Edition.(1984).CD1.avi": ("Movie", 1984),
     "/m/Movie.1984.1080p.BluRay-GRP/grp-movie.1984.1080p.mkv": ("Movie", 1984),
@@ -387,6 +391,8 @@ UNREADABLE = [
     "/m/Movie (1984)/Movie (1984)-deletedscene.mkv",
     "/m/Movie (1984)/Shorts/Movie (1984).mkv",
     "/m/Movie.1984.720p/sample.mkv",
+    "Show.S03E07.720p.sample.mkv",
+    "Movie (1984) - Deleted Scenes.mkv",
     "grp-movie.1984.1080p.mkv",
     "Show - Series 1 (1984).mkv",
     "Show - 10 (1984) 720p.mkv",

@@ -57,13 +57,16 @@ _PREFIX = re.compile(
     _I,
 )
 """What stands before the name: a site, the six digits of a day, the Chinese or Japanese title before the English one."""
-_TRAILER = re.compile(r"(?:.*(?:[^\s-][-_.]|[ ._][-–][ ._]|\)[ ._]?))?(?:(?:official|teaser)[ ._-])?trailer[ ._-]?[0-9]*", _I)  # noqa: RUF001
+_SPACED = r"(?:.*[-_.]|.*[ ._][-–][ ._]|.*\)[ ._]?)"  # noqa: RUF001  people type the en dash
+_TRAILER = re.compile(r"(?:.*[^\s-]-)?trailer[0-9]*", _I)
+_SPACED_TRAILER = re.compile(rf"{_SPACED}(?:(?:official|teaser)[ ._-])?trailer[ ._-]?[0-9]*", _I)
 _EXTRA = re.compile(
-    r".*-(?:behindthescenes|clip|deleted(?:scene)?|featurette|interview|scene|short|other|sample)[0-9]*"
-    r"|(?:.*[-_.]|.*[ ._][-–][ ._])(?:behind[ ._]?the[ ._]?scenes|clip|deleted[ ._]?scene|featurette|sample)s?[0-9]*"  # noqa: RUF001
-    r"|sample",
-    _I,
+    r".*-(?:behindthescenes|clip|deleted(?:scene)?|featurette|interview|scene|short|other)[0-9]*|(?:.*[-_.])?sample", _I
 )
+_SPACED_EXTRA = re.compile(
+    rf"{_SPACED}(?:behind[ ._]?the[ ._]?scenes|clip|deleted[ ._]?scene|featurette|interview|sample)s?[ ._-]?[0-9]*", _I
+)
+"""Behind an episode's number, words so spaced are its title (`S01E02 - Trailer`)."""
 _BRACKETED_NUMBER = re.compile(r"\[[0-9]{1,4}\]")
 _SEASON = re.compile(rf"(?<![^\W_])(?:S|{SEASON_WORD} )[0-9]{{1,2}}(?![^\W_])", _I)
 _TAIL_OF_SHOW = re.compile(rf"(?<=[^\W_])[ ._-]+(?:{DATE.pattern}|-[ ._]*[0-9]+(?:-[0-9]+)?|[0-9]{{2,4}}-[0-9]{{2,4}})[ ._-]*$")
@@ -110,11 +113,11 @@ def parse(path: str, depth: int | None = None) -> ParsedName | None:
     """
     folder, stem = _split(path)
     place = place_below(folder, depth)
-    if _TRAILER.fullmatch(stem):
-        return ParsedName("trailer", "trailer_suffix", year=only_year(stem))
-    if _EXTRA.fullmatch(stem):
-        return None
     marker = marker_in(stem)
+    if _TRAILER.fullmatch(stem) or (marker is None and _SPACED_TRAILER.fullmatch(stem)):
+        return ParsedName("trailer", "trailer_suffix", year=only_year(stem))
+    if _is_extra(stem, marker):
+        return None
     if place.interstitial is None:
         if marker or place.in_season:
             return _episode(stem, marker, place)
@@ -122,6 +125,10 @@ def parse(path: str, depth: int | None = None) -> ParsedName | None:
         return movie and ParsedName("movie", movie[0], movie[1].name, movie[1].year)
     episode = _episode(stem, marker, place) if place.holds_episodes else None
     return episode or ParsedName(place.interstitial, "interstitial_folder", year=only_year(stem))
+
+
+def _is_extra(stem: str, marker: Marker | None) -> bool:
+    return bool(_EXTRA.fullmatch(stem) or (marker is None and _SPACED_EXTRA.fullmatch(stem)))
 
 
 def has_episode_marker(file_name: str) -> bool:
@@ -205,7 +212,7 @@ def _refuses(stem: str, place: Place) -> bool:
     """Whether the conventions know that a name which they do not read is no episode or movie, or contradicts itself."""
     repeats_season = place.season_number and re.search(rf"(?<![0-9]){place.season_number}[0-9]{{2}}(?![0-9])", stem)
     doubtful = marker_in(stem) or DATE.search(stem) or _BRACKETED_NUMBER.search(stem) or repeats_season
-    return bool(doubtful or place.in_extras or _EXTRA.fullmatch(stem))
+    return bool(doubtful or place.in_extras or _is_extra(stem, None))
 
 
 def _confirmed(guess: ParsedName | None, place: Place) -> ParsedName | None:
@@ -276,7 +283,8 @@ class FilenameEnricher:
     def _deduced(self, draft: AssetDraft) -> ParsedName | None:
         folder, stem = _split(draft.source_path)
         place = place_below(folder)
-        numbering = self._numbering(draft.file_path, place)
+        is_aside = place.in_extras or (place.season_number is not None and not place.in_season)
+        numbering = None if is_aside else self._numbering(draft.file_path, place)
         if numbering is not None and stem in numbering.episodes:
             show = _show(numbering.show, place) if numbering.show else NameAndYear(place.name, place.year)
             number, after = numbering.episodes[stem]
@@ -295,8 +303,8 @@ class FilenameEnricher:
                 names = [each for each in os.listdir(folder) if each.casefold().endswith(of[1])]
             except OSError:  # the file is not there either, or not on this machine: it has no siblings that tell
                 names = []
-            stems = [stem for stem in (_split(each)[1] for each in names) if not _EXTRA.fullmatch(stem)]
-            self._numberings[of] = common_numbering(stems, place.season_number, has_show=bool(place.name))
+            stems = [stem for stem in (_split(each)[1] for each in names) if not _is_extra(stem, None)]
+            self._numberings[of] = common_numbering(stems, place.season_number, place.name)
         return self._numberings[of]
 
 

@@ -27,11 +27,10 @@ _INTERSTITIAL_FOLDERS: dict[str, AssetKind] = {
     for plural in ("", "s")
 }
 _EXTRAS_FOLDERS = frozenset(
-    [
-        *("behind the scenes", "bonus", "clips", "deleted scenes", "extra", "extras", "featurettes", "interviews", "other"),
-        *("sample", "samples", "scenes", "shorts"),
-    ]
+    ["behind the scenes", "deleted scenes", "extras", "featurettes", "interviews", "sample", "samples", "scenes"]
 )
+_EXTRAS_OF_A_MOVIE = frozenset(["bonus", "clips", "extra", "other", "shorts"])
+"""These may as well be a shelf of a library: they hold extras in a folder with its year."""
 _LIBRARY_FOLDERS = frozenset(
     [
         *("data", "downloads", "films", "library", "media", "mnt", "movies", "series", "shows", "srv", "television"),
@@ -76,7 +75,9 @@ def place_below(folder_path: str, depth: int | None = None) -> Place:
     folders = folder_path.split("/")
     words = [_words(folder) for folder in folders]
     outside = 0 if depth is None else len(folders) - depth
-    in_extras = words[-1] in _EXTRAS_FOLDERS
+    in_extras = words[-1] in _EXTRAS_FOLDERS or (
+        words[-1] in _EXTRAS_OF_A_MOVIE and len(folders) > 1 and _show_folder(folders[-2]).year is not None
+    )
     if in_extras:
         del folders[-1], words[-1]
     interstitial_at = max((at for at, word in enumerate(words) if at >= outside and word in _INTERSTITIAL_FOLDERS), default=-1)

@@ -18,7 +18,7 @@ from retrovue_uow.media.titles import (
     same_name,
     starts_with_tag,
     titled,
-    without_edition,
+    without_release,
 )
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -41,7 +41,7 @@ def _with_bracketed_year(stem: str, place: Place) -> NameAndYear | None:
     movie = titled(stem)
     if movie.year is None:
         return None
-    movie = NameAndYear(_as_folder(movie, place) or without_edition(movie.name), movie.year, movie.rest)
+    movie = NameAndYear(_as_folder(movie, place) or without_release(movie.name) or movie.name, movie.year, movie.rest)
     in_own_folder = same_name(movie.name, place.name) and movie.year == place.year
     if is_like_an_episode(movie.name) and not in_own_folder:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.media.titles import before_tags, without_asides
+from retrovue_uow.media.titles import before_tags, same_name, titled, without_asides
 
 DATE = re.compile(
     r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}([-._ ])[0-9]{1,2}\1[0-9]{1,2}"
@@ -55,8 +55,9 @@ _WORD = re.compile(r"(?:episode|ep|e|folge)[ ._#-]*([0-9]{1,4})(?:-(?:ep|e)?([0-
 _SPECIAL = re.compile(r"(?:special|sp)[ ._#-]*([0-9]{1,4})(?:-(?:sp)?([0-9]{1,4}))?(?![^\W_])(.*)", _I)
 _NUMBER_FIRST = re.compile(r"(?P<show>)(?P<number>[0-9]{1,3})(?:[ ._-]+(?P<after>.*))?", _I)
 _NUMBER_LAST = re.compile(
-    r"(?P<show>.*?[^\W_].*?)(?:[ ._-]*[ ._]|-)(?:(?=[0-9]{2})|#|(?:episode|ep|e|folge)[ ._]?)(?P<number>[0-9]{1,3})"
-    r"(?:[ ._]+-[ ._]+(?P<after>.*))?",
+    r"(?P<show>[\W_]*[^\W_](?:.*?[^ ._-])?)"
+    r"(?:(?P<plain>[ ._]+)(?=[0-9]{2})|[ ._]*-[ ._-]*(?=[0-9]{2})|[ ._-]+(?:#|(?:episode|ep|e|folge)[ ._]?))"
+    r"(?P<number>[0-9]{1,3})(?:[ ._]+-[ ._]+(?P<after>.*))?",
     _I,
 )
 _LIKE_AN_EPISODE = re.compile(
@@ -129,23 +130,23 @@ def leading_episodes(name: str, season_number: int) -> tuple[tuple[int, ...], st
     return (episodes, found[3]) if episodes and not repeats_season else None
 
 
-def common_numbering(names: Sequence[str], season_number: int | None, *, has_show: bool) -> Numbering | None:
+def common_numbering(names: Sequence[str], season_number: int | None, folder: str) -> Numbering | None:
     """The one row of numbers in which the files of a folder stand; None if they do not.
 
-    In a season folder the numbers may come first (`16 Name`), and anywhere last, behind a name (`Show - 03`, `Show 03`), which
-    is that of most. Numbers of one digit stand behind a word, as *Rocky 2* and *Rocky 3* are no episodes.
+    In a season folder the numbers may come first (`16 Name`). Anywhere they may come last, behind a name that is that of most:
+    `Show - 03`, `Show Episode 3`, and `Show 03` where `folder`, the show's, has that name, as *Tape 03* and *Rocky 2* are none.
     """
-    leads = has_show and season_number is not None
-    for pattern in (_NUMBER_FIRST, _NUMBER_LAST) if leads else (_NUMBER_LAST,):
+    for pattern in (_NUMBER_FIRST, _NUMBER_LAST) if folder and season_number is not None else (_NUMBER_LAST,):
         read = {name: pattern.fullmatch(before_tags(without_asides(name)).strip(" ._-")) for name in names}
-        found = {name: match for name, match in read.items() if match and not DATE.search(name)}
+        found = {name: match for name, match in read.items() if match and not DATE.search(name) and not marker_in(name)}
         numbers = [int(match["number"]) for match in found.values()]
-        # In season 3 the numbers 301, 302, … are 1, 2, ….
         hundreds = 100 * (season_number or 0)
-        repeats = hundreds > 0 and {number - number % 100 for number in numbers} == {hundreds}
-        numbers = [number - hundreds * repeats for number in numbers]
-        if 10 * len(found) >= 9 * len(names) and _is_row(numbers, from_first=season_number is None):
-            show, _ = Counter(match["show"] for match in found.values()).most_common(1)[0]
+        if hundreds and {number // 100 for number in numbers} == {season_number}:
+            numbers = [number - hundreds for number in numbers]  # in season 3 the numbers 301, 302, … are 1, 2, …
+        if 10 * len(found) < 9 * len(names) or not _is_row(numbers, from_first=season_number is None):
+            continue
+        show, _ = Counter(match["show"] for match in found.values()).most_common(1)[0]
+        if pattern is _NUMBER_FIRST or same_name(titled(show).name, folder) or not any(m["plain"] for m in found.values()):
             after = [match["after"] or "" for match in found.values()]
             return Numbering(show, dict(zip(found, zip(numbers, after, strict=True), strict=True)))
     return None

@@ -59,7 +59,7 @@ _LANGUAGE = (
 )
 _LANGUAGE_AT_END = re.compile(rf"(?<=[^\W_])[ ._-]+{_LANGUAGE}[ ._-]*$", re.IGNORECASE)
 _RELEASE_WORD = re.compile(
-    rf"""[ ._()\[\]-]*(?:(?:[\w']+[ ._]){{1,3}}(?:cut|edition|version) | {_LOOSE_TAG} | {_LANGUAGE}
+    rf"""[ ._()\[\]-]*(?:(?:[^\W_]+(?:'[^\W_]+)?[ ._]){{1,3}}(?:cut|edition|version) | {_LOOSE_TAG} | {_LANGUAGE}
       | dl | dual | ac3d | (?:fast|hard|soft)?subs? | sub-?forced | us | uk | movie | docu | dc | stv | festival
       | complete | full | pal | ntsc | ws | fs | [hs]d | h?-?sbs | d[0-9] | read[ .]?nfo | \([^()]*\)
     )(?![^\W_])""",
@@ -99,7 +99,7 @@ def bare_year_titled(text: str) -> NameAndYear | None:
         return None
     for found in _BARE_YEAR.finditer(text):
         if int(found[1]) <= LAST_BARE_YEAR and leads_to_tag(text[found.end() :]):
-            name = cleaned(_OTHER_NAME.sub("", without_edition(without_asides(text[: found.start()]))))
+            name = cleaned(_OTHER_NAME.sub("", without_release(without_asides(text[: found.start()]))))
             return NameAndYear(name, int(found[1])) if name and is_plausible_year(int(found[1])) else None
     return None
 
@@ -198,10 +198,13 @@ def late_year_titled(text: str) -> NameAndYear | None:
     return NameAndYear(name, year) if name else None
 
 
-def without_edition(text: str) -> str:
-    while found := _EDITION_AT_END.search(text):
-        text = text[: found.start()]
-    return text
+def without_release(title: str) -> str:
+    """The title without release tags and editions behind it."""
+    named = before_tags(title)
+    title = title if named is title else named.rstrip(" ._-([")
+    while found := _EDITION_AT_END.search(title):
+        title = title[: found.start()]
+    return title
 
 
 def same_name(one: str, other: str) -> bool:

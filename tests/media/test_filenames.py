@@ -213,6 +213,11 @@ ROWS: dict[str, tuple[str, list[str], Callable[[int], tuple[str | None, int, int
         ["Shwo - 01 - Name 0", *(f"Show - {number:02} - Name {number - 1}" for number in range(2, 6))],
         lambda at: ("Show", 1, at + 1, f"Name {at}"),
     ),
+    "numbers behind the name of the folder": (
+        "Show",
+        [f"show_{number:02}" for number in range(1, 5)],
+        lambda at: ("Show", 1, at + 1, None),
+    ),
     "an extra aside": (
         "Show (1984)",
         [*(f"Show Episode {number}" for number in range(1, 4)), "Show-sample"],
@@ -251,6 +256,10 @@ def test_a_folder_numbered_in_one_row_is_believed_as_a_whole(
         ("Show/Season 2", ["16 Name", "16 Other", "17 Name"]),
         ("Show/Season 2", ["1 Name", "2 Name", "3 Name", "About it", "More about it"]),
         ("Show/Season 2", ["301 Name", "302 Name", "303 Name"]),
+        ("Show/Season 2", ["Show S01E05-E03", "Show S01E06-E04", "Show S01E07-E05"]),
+        ("Show/Season 2/Extras", ["16 Name", "17 Name", "18 Name"]),
+        ("Show/Season 2/Disc 1", ["16 Name", "17 Name", "18 Name"]),
+        ("Tapes", ["Tape 01", "Tape 02", "Tape 03"]),
         ("Top Movies", ["01 Night", "02 Day", "03 Dusk"]),
         ("Rocky", ["Rocky 1", "Rocky 2", "Rocky 3"]),
         ("Long Show", ["Show - 713", "Show - 714", "Show - 715"]),
