@@ -28,6 +28,8 @@ from retrovue_uow.cli_options import (
     Exclude,
     RefreshOption,
     SeasonFilter,
+    Settle,
+    Strict,
     StrictNames,
     TitleFilter,
     Verbose,
@@ -163,6 +165,8 @@ def ingest_folder(
     episode: EpisodeFilter = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    strict: Strict = False,
+    settle: Settle = 0,
     no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not let ffprobe measure the files of a new folder.")] = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
@@ -171,7 +175,13 @@ def ingest_folder(
     from retrovue_uow import cli_ingest, cli_report
 
     asked = request(
-        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+        filters(title, season, episode, exclude),
+        refresh,
+        dry_run=dry_run,
+        allow_empty=allow_empty,
+        strict_names=strict_names,
+        strict=strict,
+        settle_s=settle,
     )
     ingested = cli_ingest.ingest_folder(catalog, folder, asked, probe=not no_probe)
     cli_report.show_ingested(ingested, json=as_json, verbose=verbose)

@@ -19,7 +19,9 @@ from retrovue_uow.cli_options import (
     Force,
     RefreshOption,
     SeasonFilter,
+    Settle,
     SourceArgument,
+    Strict,
     StrictNames,
     TitleFilter,
     Verbose,
@@ -86,6 +88,8 @@ def source_ingest(
     episode: EpisodeFilter = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    strict: Strict = False,
+    settle: Settle = 0,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +98,13 @@ def source_ingest(
     from retrovue_uow.cli_errors import exit_code_of_outcome
 
     asked = request(
-        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+        filters(title, season, episode, exclude),
+        refresh,
+        dry_run=dry_run,
+        allow_empty=allow_empty,
+        strict_names=strict_names,
+        strict=strict,
+        settle_s=settle,
     )
     with changing(catalog) as opened:
         outcome = cli_ingest.ingest_source(opened, source, asked)
@@ -205,6 +215,8 @@ def collection_ingest(
     episode: EpisodeFilter = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    strict: Strict = False,
+    settle: Settle = 0,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
@@ -212,7 +224,13 @@ def collection_ingest(
     from retrovue_uow import cli_ingest, cli_report
 
     asked = request(
-        filters(title, season, episode, exclude), refresh, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+        filters(title, season, episode, exclude),
+        refresh,
+        dry_run=dry_run,
+        allow_empty=allow_empty,
+        strict_names=strict_names,
+        strict=strict,
+        settle_s=settle,
     )
     with changing(catalog) as opened:
         cli_report.show_ingested(cli_ingest.ingest(opened, collection, asked), json=as_json, verbose=verbose)
@@ -226,6 +244,8 @@ def collection_rebuild(
     exclude: Exclude = None,
     allow_empty: AllowEmpty = False,
     strict_names: StrictNames = False,
+    strict: Strict = False,
+    settle: Settle = 0,
     catalog: CatalogFile = DEFAULT_CATALOG,
     verbose: Verbose = False,
     as_json: AsJson = False,
@@ -235,7 +255,13 @@ def collection_rebuild(
     from retrovue_uow.cli_changes import cancelled
 
     asked = request(
-        filters(None, None, None, exclude), None, dry_run=dry_run, allow_empty=allow_empty, strict_names=strict_names
+        filters(None, None, None, exclude),
+        None,
+        dry_run=dry_run,
+        allow_empty=allow_empty,
+        strict_names=strict_names,
+        strict=strict,
+        settle_s=settle,
     )
     with changing(catalog) as opened:
         rebuilt = cli_ingest.rebuild(opened, collection, asked, force=force)

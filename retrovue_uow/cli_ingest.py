@@ -21,6 +21,7 @@ from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.walk import why_no_asset
 from retrovue_uow.model import (
     Asset,
+    Broken,
     Collection,
     ForgetResult,
     IngestFilters,
@@ -49,6 +50,8 @@ class IngestRequest:
     refresh: Refresh | None
     allow_empty: bool
     strict_names: bool
+    broken: Broken
+    settle_s: float
     dry_run: bool
 
 
@@ -173,6 +176,8 @@ def ingest(catalog: Catalog, collection: str, request: IngestRequest) -> Ingeste
             refresh=request.refresh,
             allow_empty=request.allow_empty,
             strict_names=request.strict_names,
+            broken=request.broken,
+            settle_s=request.settle_s,
             progress=progress,
         )
     return Ingested(result, _arrived(catalog, result))
@@ -199,6 +204,8 @@ def _prepared(
         as_if_empty=as_if_empty,
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
+        broken=request.broken,
+        settle_s=request.settle_s,
         progress=progress,
     )
 
@@ -223,6 +230,8 @@ def ingest_source(catalog: Catalog, source: str, request: IngestRequest) -> Sour
             refresh=request.refresh,
             allow_empty=request.allow_empty,
             strict_names=request.strict_names,
+            broken=request.broken,
+            settle_s=request.settle_s,
             progress=progress,
         )
 

@@ -73,6 +73,12 @@ AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Believe that an
 StrictNames = Annotated[
     bool, typer.Option("--strict-names", help="Refuse files whose names tell nothing, rather than ingest them as other.")
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse broken files, links and names that are not UTF-8, rather than report them.")
+]
+Settle = Annotated[
+    float, typer.Option("--settle", metavar="SECONDS", help="Leave files for next time that changed within so many seconds.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would.")]
 Force = Annotated[bool, typer.Option("--force", help="Do not ask.")]
 ExpectAssets = Annotated[
@@ -120,7 +126,14 @@ def filters(title: str | None, season: int | None, episode: int | None, exclude:
 
 
 def request(
-    filters: IngestFilters, refresh: RefreshChoice | None, *, dry_run: bool, allow_empty: bool, strict_names: bool
+    filters: IngestFilters,
+    refresh: RefreshChoice | None,
+    *,
+    dry_run: bool,
+    allow_empty: bool,
+    strict_names: bool,
+    strict: bool,
+    settle_s: float,
 ) -> IngestRequest:
     """What the user asked of an ingest."""
     from retrovue_uow.cli_ingest import IngestRequest
@@ -130,6 +143,8 @@ def request(
         refresh=refresh.value if refresh else None,
         allow_empty=allow_empty,
         strict_names=strict_names,
+        broken="refuse" if strict else "record",
+        settle_s=settle_s,
         dry_run=dry_run,
     )
 

@@ -134,8 +134,8 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line for people beside the output."""
-    sys.stderr.write(f"note: {plain(text)}\n")
+    """Print lines for people beside the output."""
+    sys.stderr.write(f"note: {plain(text, keep=chr(10))}\n")
 
 
 def complain(text: str) -> None:

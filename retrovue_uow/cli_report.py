@@ -12,7 +12,8 @@ from rich.text import Text
 from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, plain, print_json, show, stdout
+from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, note, plain, print_json, show, stdout
+from retrovue_uow.errors import some
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
     INTERSTITIAL_KINDS,
@@ -39,6 +40,8 @@ _COUNTS = (
     "twins",
     "unreachable",
     "unclassified",
+    "broken",
+    "warnings",
 )
 _NAMED = {
     "unclassified": "what these are could not be told from their names (kind other):",
@@ -48,6 +51,13 @@ _NAMED = {
     "ambiguous": "perhaps moved, but several look the same, so that none was; what went is missing, what came is new:",
     "duplicates": "reported twice, and taken once:",
     "twins": "left out, since only the Unicode form of their names differs from another's (rename or exclude them):",
+}
+_SKIPPED = {
+    "link": "since they are links that lead nowhere, or out of the mapped folder (mend or exclude them)",
+    "not_utf8": "since their names are not UTF-8 (rename or exclude them)",
+    "too_young": "since they changed just now, and may still be written (--settle)",
+    "unreadable": "since they cannot be read (mend or exclude them)",
+    "vanished": "since they went while they were read",
 }
 _SHOWN = 50
 
@@ -123,6 +133,23 @@ def _named(result: IngestResult) -> Iterator[RenderableType]:
         if result.paths[name]:
             yield Group(Text(heading), *listed(result.paths[name]))
     yield from _unreachable(result)
+    for reason, skipped in result.skipped.items():
+        yield Group(Text(f"skipped, {_SKIPPED[reason]}:"), *listed(skipped))
+    warned = [
+        f"{key}: {each.message}" for key, found in result.findings.items() for each in found if each.severity == "warning"
+    ]
+    if warned:
+        yield Group(Text("to be known of:"), *listed(warned))
+
+
+def complain_of_broken(*results: IngestResult) -> None:
+    """Name broken files on standard error, each with what is wrong."""
+    broken = [
+        each.message for result in results for found in result.findings.values() for each in found if each.severity == "broken"
+    ]
+    if broken:
+        heading = f"{len(broken)} broken file{'s' * (len(broken) > 1)}, kept as new and never scheduled:"
+        note(some([heading, *broken], 21, between="\n  "))
 
 
 def _unreachable(result: IngestResult) -> Iterator[RenderableType]:
@@ -157,6 +184,7 @@ def source_report(outcome: SourceIngestResult) -> Group:
 def show_source(outcome: SourceIngestResult, *, json: bool, verbose: bool) -> None:
     """Print what became of each collection of a source."""
     show(outcome, source_report, json=json, verbose=verbose)
+    complain_of_broken(*outcome.results)
     if not json:
         for result in outcome.results:
             show_changes(result, verbose=verbose, title=f"collection {result.collection.name!r}")
@@ -173,6 +201,7 @@ def failed(failure: IngestFailure) -> str:
 def show_ingested(ingested: Ingested, *, json: bool, verbose: bool) -> None:
     """Print what an ingest did."""
     show_result(ingested.result, lambda _: ingest_report(ingested), json=json, verbose=verbose)
+    complain_of_broken(ingested.result)
 
 
 def show_rebuilt(rebuilt: Rebuilt, *, json: bool, verbose: bool) -> None:

@@ -28,6 +28,7 @@ _OPTIONS: dict[str, Any] = {  # Typer reads them as annotations
     ],
     "approved": Annotated[bool | None, typer.Option("--approved/--unapproved", help="Only those that are approved, or not.")],
     "unclassified": Annotated[bool | None, typer.Option("--unclassified", help="Only those that nothing could classify.")],
+    "broken": Annotated[bool | None, typer.Option("--broken/--sound", help="Only those whose file is broken, or is not.")],
     "title": Annotated[str | None, typer.Option("--title", help="Only those of this show or movie.")],
     "season": Annotated[int | None, typer.Option("--season", help="Only those of this season of --title.")],
     "episode": Annotated[int | None, typer.Option("--episode", help="Only those of this episode of --season.")],
@@ -51,6 +52,7 @@ class Selection:
     missing: bool | None = None
     approved: bool | None = None
     unclassified: bool | None = None
+    broken: bool | None = None
     title: str | None = None
     season: int | None = None
     episode: int | None = None
@@ -68,6 +70,7 @@ class Selection:
             missing=self.missing,
             approved=self.approved,
             unclassified=self.unclassified or None,
+            broken=self.broken,
             title=self.title,
             season=self.season,
             episode=self.episode,

@@ -53,6 +53,14 @@ class ConflictError(ValidationError):
         self.holder = holder
 
 
+class BrokenFileError(ValidationError):
+    """A media file, or a file beside it, is wrong: `path` says which. Enrichers raise it of the file that they are shown."""
+
+    def __init__(self, message: str, *, path: str | None = None, rule: str | None = None) -> None:
+        super().__init__(message, rule=rule)
+        self.path = path
+
+
 class ConstraintError(RetroVueError):
     """SQLite refused a row."""
 

@@ -28,6 +28,8 @@ AssetState = Literal["new", "ready", "retired"]
 MarkerKind = Literal["chapter", "avail", "intro", "outro"]
 TitleKind = Literal["show", "movie"]
 Refresh = Literal["changed", "all"]
+Broken = Literal["refuse", "record"]
+Severity = Literal["broken", "warning"]
 LISTS = "lists"
 """In the metadata of a result's field: it lists what another field counts."""
 Outcome = Literal["created", "unchanged", "changed", "refreshed", "moved"]
@@ -66,6 +68,20 @@ class Sidecar:
 
 
 @attrs.frozen
+class Finding:
+    """What an ingest found out about a file: that it is broken, so that its asset is never ready, or a warning.
+
+    Attributes:
+        enricher: Type of the one that found it; `importer` for what the importer said.
+        message: One line, of at most 1,000 characters.
+    """
+
+    enricher: str
+    severity: Severity
+    message: str
+
+
+@attrs.frozen
 class AssetDraft:
     """What an importer found: a file that may become an asset.
 
@@ -84,7 +100,7 @@ class AssetDraft:
         width: Pixels.
         height: Pixels.
         metadata: One JSON object per domain (`editorial`, `probed`, `sidecar`, …).
-        warnings: What is wrong about the file or its sidecars and keeps nobody from using it: a sentence each.
+        warnings: What an operator should know of the file or its sidecars, a sentence each; an enricher adds to them.
     """
 
     file_path: str
@@ -328,6 +344,7 @@ class AssetSelector:
         title: A show or movie as it is printed: `Doctor Who (1963)`, its name where that is one title's, or its id.
         season: Needs `title`.
         episode: Needs `season`.
+        broken: True: only those whose file was found to be broken; False: only the others.
     """
 
     collection: str | None = None
@@ -340,6 +357,7 @@ class AssetSelector:
     title: str | None = None
     season: int | None = None
     episode: int | None = None
+    broken: bool | None = None
 
 
 @attrs.frozen
@@ -468,6 +486,10 @@ class IngestResult(Result):
             stayed and look the same.
         twins: Files left out because their names differ from another's in Unicode form alone.
         unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
+        broken: New or refreshed assets whose file is broken; `findings` says how.
+        warnings: New or refreshed assets of which there is something to know, likewise.
+        findings: What was found out about files that were read, by canonical key.
+        skipped: Paths of what became no asset, by reason: `link`, `not_utf8`, `too_young`, `unreadable`, `vanished`.
         paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
     """
@@ -486,6 +508,10 @@ class IngestResult(Result):
     ambiguous: int = 0
     twins: int = 0
     unreachable: int = 0
+    broken: int = 0
+    warnings: int = 0
+    findings: Mapping[str, tuple[Finding, ...]] = attrs.field(factory=dict)
+    skipped: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
 
@@ -497,6 +523,7 @@ class AssetProcessingResult(Result):
     asset: Asset
     outcome: Outcome
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -551,12 +578,14 @@ class Explanation:
         is_schedulable: Whether it may go on the air.
         reasons: What keeps it off the air; empty where nothing does.
         history: What happened to it, the oldest first.
+        findings: What was found out about its file when it was read last.
     """
 
     asset: Asset
     is_schedulable: bool
     reasons: tuple[str, ...]
     history: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

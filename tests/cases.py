@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
-from harness import episode, mounted, movie
+from harness import draft, episode, mounted, movie
 
 from retrovue_uow import (
     AssetDraft,
@@ -39,6 +40,16 @@ class Case:
 def prepared_ingest(catalog: Catalog) -> object:
     with catalog.prepare_ingest("Shows", refresh="all") as prepared:
         return catalog.ingest_collection(prepared)
+
+
+def ingested_with_a_broken_file(catalog: Catalog) -> object:
+    broken = draft("torn.mkv", kind="movie", title="x" * 1001, warnings=("its end is torn off",))
+    importer: Any = catalog.importers["fake"]
+    importer.drafts.append(broken)
+    try:
+        return catalog.ingest_collection("Shows", broken="record")
+    finally:
+        importer.drafts.remove(broken)
 
 
 def wiped_and_ingested_anew(catalog: Catalog) -> object:
@@ -102,6 +113,7 @@ CASES = {
     "prepare_ingest": Case(prepared_ingest, IngestError),
     "ingest_collection": Case(lambda catalog: catalog.ingest_collection("Shows"), IngestError),
     "ingest_collection, refreshing": Case(lambda catalog: catalog.ingest_collection("Shows", refresh="all"), IngestError),
+    "ingest_collection, recording": Case(ingested_with_a_broken_file, IngestError),
     "ingest_collection, dry": Case(lambda catalog: catalog.ingest_collection("Shows", dry_run=True), IngestError),
     "process_asset": Case(
         lambda catalog: catalog.process_asset(on_disk(catalog, episode("Dark", 1, 1)), "Shows"), AssetProcessingError

@@ -139,6 +139,7 @@ def test_an_asset_is_listed_in_one_readable_row(station: Catalog, select: Select
         "audio": "aac",
         "picture": "1440x1080",
         "size": 1000,
+        "broken": "no",
         "file": file,
         "id": station.assets("Shows", title="Space: 1999")[0].id,
     }
@@ -254,9 +255,9 @@ def test_collections_are_listed_with_how_their_assets_stand(station: Catalog, se
     ids = {collection.name: collection.id for collection in station.collections()}
 
     assert select("SELECT * FROM collection_status ORDER BY collection") == [
-        ("Archive", "archive", "yes", 2, 2, 2, 0, 0, "1:02:04", 3_724_999, ids["Archive"]),
-        ("Empty", "shows", "no", 0, 0, 0, 0, 0, "0:00:00", 0, ids["Empty"]),
-        ("Shows", "shows", "yes", 5, 3, 3, 1, 1, "4:38:13", 16_693_999, ids["Shows"]),
+        ("Archive", "archive", "yes", 2, 2, 2, 0, 0, 0, "1:02:04", 3_724_999, ids["Archive"]),
+        ("Empty", "shows", "no", 0, 0, 0, 0, 0, 0, "0:00:00", 0, ids["Empty"]),
+        ("Shows", "shows", "yes", 5, 3, 3, 1, 1, 0, "4:38:13", 16_693_999, ids["Shows"]),
     ]
 
 

@@ -13,8 +13,9 @@ class Importer(Protocol):
 
     An importer may also have this method:
 
-    - `file_runs(mappings, filters)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is asked
-      in place of `discover`: no draft is made of a file that is as the catalogue knows it.
+    - `file_runs(mappings, filters, skip=…)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is
+      asked in place of `discover`: no draft is made of a file that is as the catalogue knows it. `skip(reason, path, error)`
+      is called for what can be no asset, and notes the path; without it such a thing raises the error.
     """
 
     def check(self) -> None:

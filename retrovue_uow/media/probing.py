@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import IO
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import BrokenFileError, ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media.paths import reason
 from retrovue_uow.media.plugins import refuse_unknown_keys
 from retrovue_uow.media.probe_results import laid_over
@@ -85,7 +85,7 @@ class FfprobeEnricher:
             raise ResourceError(f"{self._executable} is not on PATH: install ffmpeg or detach the ffprobe enricher")
         for self._tied in (_TIED, ()):
             try:
-                self._output(["-version"], subject="its version", timeout_s=CHECK_TIMEOUT_S)
+                self._output(["-version"], path=None, timeout_s=CHECK_TIMEOUT_S)
             except ResourceError:
                 if not self._tied:
                     raise
@@ -102,7 +102,8 @@ class FfprobeEnricher:
         """The draft with what was measured.
 
         Raises:
-            ResourceError: the file is gone or empty, ffprobe cannot read it or is late, or it has no duration.
+            BrokenFileError: the file is gone or empty, ffprobe cannot read it or is late, or it has no duration.
+            ResourceError: ffprobe cannot be started.
         """
         _require_content(draft.file_path)
         # With `file:` no name is taken for an option or a protocol. No format but media is read, and no protocol but files:
@@ -110,11 +111,12 @@ class FfprobeEnricher:
         allowed = ["-format_whitelist", ",".join(MEDIA_FORMATS), "-protocol_whitelist", "file"]
         wanted = ["-print_format", "json", "-show_format", "-show_streams", "-show_chapters"]
         arguments = ["-v", "error", *allowed, *wanted, "-i", f"file:{draft.file_path}"]
-        text = self._output(arguments, subject=repr(draft.file_path), timeout_s=self.timeout_s)
+        text = self._output(arguments, path=draft.file_path, timeout_s=self.timeout_s)
         return laid_over(draft, read_probe(text, draft.file_path))
 
-    def _output(self, arguments: Sequence[str], *, subject: str, timeout_s: float) -> str:
-        """The output of ffprobe; it and its children are killed if it is late, or stopped."""
+    def _output(self, arguments: Sequence[str], *, path: str | None, timeout_s: float) -> str:
+        """What ffprobe says of a file, or of itself; it and its children are killed if it is late, or stopped."""
+        subject = "its version" if path is None else repr(path)
         try:
             process = subprocess.Popen(  # noqa: S603  a list of arguments, no shell
                 [*self._tied, self._executable, *arguments],
@@ -130,17 +132,27 @@ class FfprobeEnricher:
                 self._running.add(process)
                 if self._is_stopped:  # asked only now: either `stop` finds the process, or this finds that it was called
                     _kill(process)
-                output, complaints = _communicated(process, self._executable, subject, timeout_s)
+                output, complaints = _communicated(process, timeout_s)
+            except TimeoutError as error:
+                text = f"{self._executable} gave no answer on {subject} within {timeout_s:g} s: exclude it or raise timeout_s"
+                raise _refusal(text, path) from error
             finally:
                 _kill(process)
                 self._running.discard(process)
+        if len(output) + len(complaints) > MAX_OUTPUT:
+            raise _refusal(f"{self._executable} prints more than {MAX_OUTPUT} bytes on {subject}: exclude it", path)
         if process.returncode != 0:
             if b"not on whitelist" in complaints:
-                raise ResourceError(f"{subject} is no media file but a playlist, a picture or the like: exclude it")
+                raise _refusal(f"{subject} is no media file but a playlist, a picture or the like: exclude it", path)
             lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
             complaint = lines[-1][-_COMPLAINT:] if lines else f"exit code {process.returncode}"
-            raise ResourceError(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it")
+            raise _refusal(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it", path)
         return output.decode(errors="replace")
+
+
+def _refusal(text: str, path: str | None) -> RetroVueError:
+    """The file's fault, if there is one."""
+    return ResourceError(text) if path is None else BrokenFileError(text, path=path)
 
 
 def program() -> str:
@@ -161,7 +173,8 @@ def read_probe(text: str, path: str) -> AssetDraft:
     The markers are its chapters, in order of their starts, each within the duration; further facts are in the metadata.
 
     Raises:
-        ResourceError: it is not such JSON, or has no usable duration.
+        BrokenFileError: it has no usable duration.
+        ResourceError: it is not such JSON.
     """
     report = _report(text, path)
     container = _object(report.get("format"))
@@ -172,7 +185,7 @@ def read_probe(text: str, path: str) -> AssetDraft:
     longest_ms = max(filter(None, [_milliseconds(each.get("duration")) for each in streams]), default=None)
     duration_ms = _milliseconds(container.get("duration")) or longest_ms
     if duration_ms is None:
-        raise ResourceError(f"ffprobe reports no usable duration for {path!r}: remux the file or exclude it")
+        raise BrokenFileError(f"ffprobe reports no usable duration for {path!r}: remux the file or exclude it", path=path)
     return AssetDraft(
         path,
         path,
@@ -191,25 +204,27 @@ def _require_content(path: str) -> None:
     try:
         size = os.stat(path).st_size
     except OSError as error:
-        raise ResourceError(f"file {path!r} cannot be probed ({reason(error)}): is its disk mounted?") from error
+        raise BrokenFileError(f"file {path!r} cannot be probed ({reason(error)}): is its disk mounted?", path=path) from error
     if size == 0:
-        raise ResourceError(f"file {path!r} is empty: replace it or exclude it")
+        raise BrokenFileError(f"file {path!r} is empty: replace it or exclude it", path=path)
 
 
-def _communicated(process: subprocess.Popen[bytes], name: str, subject: str, timeout_s: float) -> tuple[bytes, bytes]:
-    """Its output and its complaints once it has ended; `Popen.communicate` would take as much as it prints."""
+def _communicated(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+    """Its output and its complaints, little more than `MAX_OUTPUT` of them: `Popen.communicate` would take all that it prints.
+
+    Raises:
+        TimeoutError: It has not ended in time.
+    """
     deadline = time.monotonic() + timeout_s
     output, complaints = bytearray(), bytearray()
     try:
         for pipe, content in _pieces(process, deadline):
             (output if pipe is process.stdout else complaints).extend(content)
             if len(output) + len(complaints) > MAX_OUTPUT:
-                raise ResourceError(f"{name} prints more than {MAX_OUTPUT} bytes on {subject}: exclude it")
+                return bytes(output), bytes(complaints)
         process.wait(max(deadline - time.monotonic(), 0))
-    except (TimeoutError, subprocess.TimeoutExpired) as error:
-        raise ResourceError(
-            f"{name} gave no answer on {subject} within {timeout_s:g} s: exclude it or raise timeout_s"
-        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError from error
     return bytes(output), bytes(complaints)
 
 

@@ -6,14 +6,14 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import TypeAlias
 
 import attrs
 
-from retrovue_uow.errors import ResourceError, ValidationError, some
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, some
 from retrovue_uow.log import logger
 from retrovue_uow.media.nfo import MOVIE_SIDECAR, SEASON_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
 from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
@@ -31,8 +31,15 @@ _PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pag
 _AT_ONCE = 16
 """Files that share a time limit: a thread for each would cost more than to look at it."""
 
+Skip: TypeAlias = Callable[[str, str, RetroVueError], None]
+"""Told the reason, the path and the error of what can be no asset."""
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what makes a folder the same, whatever its path."""
+
+
+def _refuse(reason: str, path: str, error: RetroVueError) -> None:
+    """What `discover` does with a thing that can be no asset: it raises the error."""
+    raise error
 
 
 class FilesystemImporter:
@@ -91,8 +98,11 @@ class FilesystemImporter:
             for entry, found in run.examined():
                 yield run.draft(entry, found)
 
-    def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
-        """The files of which `discover` makes drafts, in its order, not examined yet. Raises what it raises."""
+    def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip = _refuse) -> Iterator[Run]:
+        """The files of which `discover` makes drafts, in its order, not examined yet.
+
+        What can be no asset is handed to `skip` with the reason, its path and the error that `discover` raises.
+        """
         roots: dict[Identity, PathMapping] = {}
         for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
             roots.setdefault(_folder_identity(mapping.local_path), mapping)
@@ -100,8 +110,8 @@ class FilesystemImporter:
         odd_names: list[str] = []
         mapped = frozenset(canonical_key(each.source_path) for each in mappings) if len(mappings) > 1 else frozenset()
         for mapping in roots.values():
-            yield from _Walk(mapping, self._endings, filters, walked, odd_names, mapped).runs()
-        _refuse_odd_names(odd_names)
+            yield from _Walk(mapping, self._endings, filters, walked, odd_names, mapped, skip).runs()
+        _skip_odd_names(odd_names, skip)
 
 
 def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) -> list[AssetDraft | None]:
@@ -164,6 +174,7 @@ class Run:
     """
 
     mapping: PathMapping
+    _skip: Skip
     _folder: str
     _source_path: str  # of the folder, as the source has it, with a slash at the end
     _key: str  # of the folder, with a slash at the end
@@ -173,9 +184,13 @@ class Run:
     _entries: tuple[os.DirEntry[str], ...] = ()
 
     def examined(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-        """The regular files among them, each with its `stat`; without those that have vanished."""
+        """The regular files among them, each with its `stat`; without those that have vanished, or that are skipped."""
         for entry in self._entries:
-            found = _entry_stat(entry, self.mapping.local_path)
+            try:
+                found = _entry_stat(entry, self.mapping.local_path)
+            except RetroVueError as error:
+                self._skip("link" if entry.is_symlink() else "unreadable", entry.path, error)
+                continue
             if found is None:
                 # A file that is gone from a folder was removed; if the folder is another one, the disk under it was.
                 if _folder_identity(self._folder) != self._identity:
@@ -229,6 +244,7 @@ class _Walk:
     _walked: set[Identity]
     _odd_names: list[str]
     _mapped: frozenset[str]
+    _skip: Skip
     _links: deque[_Subfolder] = attrs.field(factory=deque, init=False)
 
     def runs(self) -> Iterator[Run]:
@@ -243,9 +259,13 @@ class _Walk:
                 pending += self._entered(*found)
 
     def _entered(self, parent: Run, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
-        if entry.is_symlink():
-            _refuse_escape(entry.path, self._mapping.local_path)
-        identity = _folder_identity(entry.path)
+        try:
+            if entry.is_symlink():
+                _refuse_escape(entry.path, self._mapping.local_path)
+            identity = _folder_identity(entry.path)
+        except RetroVueError as error:
+            self._skip("link" if entry.is_symlink() else "unreadable", entry.path, error)
+            return []
         if identity in self._walked:
             return []
         self._walked.add(identity)
@@ -258,7 +278,7 @@ class _Walk:
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
         source_root = _with_slash(canonical_key(self._mapping.source_path))
         source_path = _with_slash(source_root + _below(root, path))
-        folder = Run(self._mapping, path, source_path, _with_slash(key), identity, nfos, shows)
+        folder = Run(self._mapping, self._skip, path, source_path, _with_slash(key), identity, nfos, shows)
         listed: list[Run | _Subfolder] = []
         for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
             if not are_folders:
@@ -281,7 +301,7 @@ class _Walk:
             return True
         self._odd_names.append(entry.path)  # to be refused together, and not by the thousand
         if len(self._odd_names) >= MAX_NAMED:
-            _refuse_odd_names(self._odd_names)
+            _skip_odd_names(self._odd_names, self._skip)
         return False
 
 
@@ -364,10 +384,21 @@ def _refuse_escape(path: str, root: str) -> None:
         raise ValidationError(f"link {path!r} leaves {root!r} for {target!r}: exclude it or map its target")
 
 
+def _skip_odd_names(paths: list[str], skip: Skip) -> None:
+    """Hand them on, and forget them."""
+    while paths:
+        skip("not_utf8", paths[0], _odd_names(paths))
+        del paths[0]
+
+
 def _refuse_odd_names(paths: Sequence[str]) -> None:
     if paths:
-        named = some([f"- {path!r}" for path in paths], MAX_NAMED, between="\n")
-        raise ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
+        raise _odd_names(paths)
+
+
+def _odd_names(paths: Sequence[str]) -> ValidationError:
+    named = some([f"- {path!r}" for path in paths], MAX_NAMED, between="\n")
+    return ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
 
 
 def _nfos(entries: Sequence[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:

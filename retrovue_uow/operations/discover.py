@@ -20,8 +20,10 @@ from retrovue_uow.media.interfaces import Importer
 from retrovue_uow.model import (
     Asset,
     AssetDraft,
+    Broken,
     Collection,
     FileFacts,
+    Finding,
     IngestFilters,
     PathMapping,
     Progress,
@@ -45,6 +47,8 @@ class Request:
     as_if_empty: bool
     allow_empty: bool
     strict_names: bool
+    broken: Broken
+    settle_s: float
     progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
 
 
@@ -56,6 +60,7 @@ class Seen(NamedTuple):
         known_at: The data version of the database from which `known` was read.
         assets: By canonical key, those that filters are held against.
         wanted_titles: The folded names that the filters' title means.
+        broken: Canonical keys of the assets whose file was broken when it was read.
     """
 
     request: Request
@@ -70,6 +75,7 @@ class Seen(NamedTuple):
     assets: Mapping[str, Asset]
     decisions: Decisions
     wanted_titles: Set[str]
+    broken: Set[str]
 
 
 class Found(NamedTuple):
@@ -79,6 +85,7 @@ class Found(NamedTuple):
         facts: Those of its draft and of the enrichers, to be compared with what the catalogue knows.
         known: What the catalogue knew of it when it was found.
         is_enriched: Whether the enrichers saw the draft; only then may it create or change an asset.
+        findings: What they found out about the file.
     """
 
     key: str
@@ -87,10 +94,18 @@ class Found(NamedTuple):
     facts: FileFacts
     known: KnownAsset | None
     is_enriched: bool = False
+    findings: tuple[Finding, ...] = ()
 
-    def is_due(self, refresh: Refresh | None) -> bool:
-        """Whether the enrichers are to see it: it is new, or `refresh` asks for it."""
+    @property
+    def is_broken(self) -> bool:
+        """Whether its file is, so that its asset is never ready."""
+        return any(each.severity == "broken" for each in self.findings)
+
+    def is_due(self, refresh: Refresh | None, *, was_broken: bool = False) -> bool:
+        """Whether the enrichers are to see it: it is new, `refresh` asks for it, or it was broken and is another file now."""
         if self.known is None or refresh == "all":
+            return True
+        if was_broken and self.known.facts.is_another_file(self.facts):
             return True
         return refresh == "changed" and self.known.facts.has_changed(self.facts)
 
@@ -113,15 +128,19 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def discover(op: Operation, seen: Seen) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
+def discover(
+    op: Operation, seen: Seen, skipped: defaultdict[str, list[str]]
+) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
     """The files that are there, those that the source has and the disk has not, and the mappings of unchanged ones by key.
 
-    What an importer left out of size and mtime is asked of the disk. With `refresh="all"` no file is unchanged.
+    What can be no asset is refused, or added to `skipped` by its reason. What an importer left out of size and mtime is asked
+    of the disk. With `refresh="all"` no file is unchanged.
     """
     request = seen.request
     known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     unchanged: dict[str, PathMapping] = {}
-    runs = plugins.file_runs(seen.importer, seen.collection, request.filters)
+    skip = None if request.broken == "refuse" else lambda reason, path, _: skipped[reason].append(path)
+    runs = plugins.file_runs(seen.importer, seen.collection, request.filters, skip)
     with redacting_errors(seen.source.config):
         if runs is not None:
             drafts, known = _walked(runs, seen, known, unchanged), KnownAssets()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrovue_uow.model import Asset, Explanation, JournalUnit, RowChange
 from retrovue_uow.rules import curation
-from retrovue_uow.store import assets, decisions, journal
+from retrovue_uow.store import assets, decisions, findings, journal
 from retrovue_uow.uow.database import Database
 
 _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
@@ -12,7 +12,8 @@ _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
 
 def explanation(db: Database, asset: Asset) -> Explanation:
     """All that can be said of an asset."""
-    reasons = curation.not_schedulable(asset)
+    found = tuple(findings.findings(db, asset.id))
+    reasons = curation.not_schedulable(asset, is_broken=any(each.severity == "broken" for each in found))
     created_at = assets.created_at(db, asset.id)
     # a large unit is not unpacked for one row, whose time of creation names it as well
     adding = journal.recorded_units(db, "asset", "insert", at=created_at)
@@ -21,7 +22,7 @@ def explanation(db: Database, asset: Asset) -> Explanation:
     created = f"by {_named(adding[0])}" if adding else f"at {created_at}, by a unit that is no longer recorded row by row"
     updates = journal.changes_of(db, "asset", asset.id, "update")
     later = [f"changed by {_named(unit)}: {_columns(row)}" for unit, row in updates]
-    return Explanation(asset, not reasons, reasons, (f"created {created}", *later, *_assignment(db, asset)))
+    return Explanation(asset, not reasons, reasons, (f"created {created}", *later, *_assignment(db, asset)), found)
 
 
 def _named(unit: JournalUnit) -> str:

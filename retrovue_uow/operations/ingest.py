@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
+from typing import Any
 
 import attrs
 
 from retrovue_uow.errors import ContractError, IngestError, ValidationError, some
 from retrovue_uow.model import (
     AssetDraft,
+    Broken,
     IngestFailure,
     IngestFilters,
     IngestResult,
@@ -35,7 +37,19 @@ NAME = "collection_ingest"
 BATCH = 1000
 """Assets that are created in one savepoint, a table at a time."""
 _NO_ASSETS = ("duplicates", "twins", "unreachable")
-_LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "unclassified", "ambiguous", *_NO_ASSETS)
+_OF_ASSETS = (
+    "created",
+    "changed",
+    "refreshed",
+    "missing",
+    "returned",
+    "moved",
+    "unclassified",
+    "ambiguous",
+    "broken",
+    "warnings",
+)
+_LISTED = (*_OF_ASSETS, *_NO_ASSETS)
 
 
 def prepare_ingest(
@@ -47,6 +61,8 @@ def prepare_ingest(
     as_if_empty: bool = False,
     allow_empty: bool = False,
     strict_names: bool = False,
+    broken: Broken = "refuse",
+    settle_s: float = 0,
     progress: Progress | None = None,
 ) -> PreparedIngest:
     """Do all of an ingest that asks the outside world, in front of the unit that will write it.
@@ -67,7 +83,7 @@ def prepare_ingest(
         IngestError: As `ingest_collection`.
         ContractError: A unit of work is open.
     """
-    request = Request(filters, refresh, as_if_empty, allow_empty, strict_names, progress)
+    request = Request(filters, refresh, as_if_empty, allow_empty, strict_names, broken, settle_s, progress)
     with _frame(catalog, "collection_prepare_ingest", collection_id, request, prepares=True) as op:
         prepared = _prepared(catalog, op, collection_id, request)
         op.finish(None)
@@ -83,6 +99,8 @@ def ingest_collection(
     refresh: Refresh | None = None,
     allow_empty: bool = False,
     strict_names: bool = False,
+    broken: Broken = "refuse",
+    settle_s: float = 0,
     progress: Progress | None = None,
 ) -> IngestResult:
     """Bring what a collection's source has into the catalogue.
@@ -118,6 +136,10 @@ def ingest_collection(
             enrichers changed, `"all"` every one.
         allow_empty: Believe that an empty folder was emptied on purpose, and that files which are all gone went on purpose.
         strict_names: Refuse files that nothing can classify, naming all of them, rather than ingest them as kind `other`.
+        broken: What to do with broken files: `"refuse"` names up to 20 and writes nothing; `"record"` writes each as an asset
+            that is `new` and never ready, with a finding that says what is wrong, and lists what can be no asset as `skipped`.
+        settle_s: Seconds for which a file must not have changed; younger ones are left for the next ingest, listed under
+            `skipped` as `too_young`, and never marked missing. An mtime in the future is old enough.
         progress: Called with files done, files in all (None while they are being found) and the path.
 
     Raises:
@@ -125,10 +147,11 @@ def ingest_collection(
         ContractError: A unit of work is open, and the ingest is not prepared.
     """
     if isinstance(collection_id, PreparedIngest):
-        if (filters, refresh, allow_empty, strict_names, progress) != (IngestFilters(), None, False, False, None):
+        options = (filters, refresh, allow_empty, strict_names, broken, settle_s, progress)
+        if options != (IngestFilters(), None, False, False, "refuse", 0, None):
             raise ContractError("a prepared ingest has its filters and options already: give them to `prepare_ingest`")
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
-    request = Request(filters, refresh, False, allow_empty, strict_names, progress)
+    request = Request(filters, refresh, False, allow_empty, strict_names, broken, settle_s, progress)
     with _frame(catalog, NAME, collection_id, request, dry_run=dry_run, prepares=True) as op:
         return _finished(op, _prepared(catalog, op, collection_id, request))
 
@@ -170,6 +193,8 @@ def _frame(
         refresh=request.refresh,
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
+        broken=request.broken,
+        settle_s=request.settle_s,
     )
 
 
@@ -207,6 +232,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             paths["returned"].append(each.key)
         if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
             paths["unclassified"].append(each.key)
+        for name in {"broken" if said.severity == "broken" else "warnings" for said in each.findings}:
+            paths[name].append(each.key)
     moved = {origin.key for origin in origins.values()}
     paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
@@ -217,6 +244,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         unchanged=len(prepared.unchanged) - len(stale) + len(paths["unchanged"]),
         paths={name: tuple(paths[name]) for name in _LISTED},
         created_entities=dict(writer.hierarchy.added),
+        findings={each.key: each.findings for each in prepared.assets if each.findings},
+        skipped=prepared.skipped,
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
 
@@ -266,6 +295,8 @@ def ingest_source(
     refresh: Refresh | None = None,
     allow_empty: bool = False,
     strict_names: bool = False,
+    broken: Broken = "refuse",
+    settle_s: float = 0,
     progress: Progress | None = None,
 ) -> SourceIngestResult:
     """Ingest every enabled collection of a source, one unit of work each; a failure stops none of the others.
@@ -294,7 +325,13 @@ def ingest_source(
             if not enabled:
                 raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
         with op.preparation():
-            options = {"dry_run": dry_run, "allow_empty": allow_empty, "strict_names": strict_names}
+            options: dict[str, Any] = {
+                "dry_run": dry_run,
+                "allow_empty": allow_empty,
+                "strict_names": strict_names,
+                "broken": broken,
+                "settle_s": settle_s,
+            }
         op.finish(None)
     cancelling: list[BaseException] = []
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 
 import attrs
 
-from retrovue_uow.errors import ContractError, ValidationError
+from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
-from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
+from retrovue_uow.media.enrichment import Read, ReadyEnricher, enrich_all, finding
 from retrovue_uow.media.probe_results import ProbeResults
-from retrovue_uow.model import Asset, AssetDraft, Collection, PathMapping, Progress, folded, printed_title
+from retrovue_uow.model import Asset, AssetDraft, Broken, Collection, PathMapping, Progress, folded, printed_title
 from retrovue_uow.operations.discover import (
     Found,
     Request,
@@ -26,7 +28,7 @@ from retrovue_uow.operations.discover import (
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_draft_content, validate_inside_mapping
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, decisions, findings
 from retrovue_uow.store.assets import KnownAssets
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.frame import Operation
@@ -46,6 +48,7 @@ class PreparedIngest:
         found: The canonical key of every file that is there, whether or not the filters let it through.
         twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
         unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
+        skipped: Paths of what becomes no asset, by reason.
         known: What the catalogue knew before the files were looked at.
         known_at: The data version of the database from which `known` was read.
     """
@@ -58,6 +61,7 @@ class PreparedIngest:
     duplicates: Sequence[str]
     twins: Sequence[str]
     unreachable: Sequence[str]
+    skipped: Mapping[str, tuple[str, ...]]
     known: KnownAssets = attrs.field(repr=False)
     known_at: tuple[object, ...] = attrs.field(repr=False)
     claims: list[Claim] = attrs.field(factory=list)
@@ -92,6 +96,8 @@ def _release(claims: list[Claim]) -> None:
 def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: str, request: Request) -> Seen:
     """Pre-flight of an ingest."""
     preflight.validate_refresh(request.refresh)
+    preflight.validate_broken(request.broken)
+    preflight.validate_settle_s(request.settle_s)
     preflight.validate_ingest_filters(request.filters)
     named = preflight.validate_collection_exists(db, collection_id)
     preflight.validate_no_conflicting_operations(op, named)
@@ -118,6 +124,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         known_at=db.data_version(),
         assets={asset.canonical_key: asset for asset in to_match},
         decisions=decisions.decisions(db, collection.id),
+        broken=findings.broken_keys(db, collection.id),
         wanted_titles=set() if request.filters.title is None else decisions.meant_by(db, request.filters.title),
     )
 
@@ -125,7 +132,8 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
 def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     request, filters = seen.request, seen.request.filters
-    there, absent, unchanged = discover(op, seen)
+    skipped: defaultdict[str, list[str]] = defaultdict(list)
+    there, absent, unchanged = discover(op, seen, skipped)
     if not request.allow_empty:
         mappings_seen = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
         refuse_absent_mappings(absent, mappings_seen, seen)
@@ -133,7 +141,14 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     found, duplicates, twins = split(there, unchanged, seen.known)
     reached = {*unchanged, *found}
     unreachable = {each.key for each in absent if _is_meant(seen, each)} - reached
-    chosen = _chosen(found, seen)
+    for each in _unsettled(found.values(), request.settle_s):
+        del found[each.key]
+        skipped["too_young"].append(each.draft.file_path)
+    chosen, vanished = _chosen(found, seen)
+    for each in vanished:
+        _refuse_lost_root(each)
+        reached.remove(each.key)
+        skipped["vanished"].append(each.draft.file_path)
     if not filters.is_full:
         unchanged = {key: each for key, each in unchanged.items() if _matches(seen, seen.assets[key])}
         if not (chosen or unchanged or unreachable):
@@ -149,36 +164,57 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         duplicates=duplicates,
         twins=twins,
         unreachable=sorted(unreachable),
+        skipped={reason: tuple(paths) for reason, paths in sorted(skipped.items())},
         known=seen.known,
         known_at=seen.known_at,
     )
 
 
-def _chosen(found: Mapping[str, Found], seen: Seen) -> list[Found]:
-    """What the filters let through, with those enriched that are new or to be refreshed; each is what a draft must be."""
+def _unsettled(found: Iterable[Found], settle_s: float) -> list[Found]:
+    """Files that somebody may still be writing. A clock that was set back makes none of them."""
+    now = time.time_ns()
+    return [each for each in found if now - settle_s * 1e9 < (each.draft.mtime_ns or 0) <= now]
+
+
+def _refuse_lost_root(vanished: Found) -> None:
+    status = roots.root_status(vanished.mapping.local_path)
+    if status.state is not roots.RootState.HAS_ENTRIES:
+        raise ResourceError(
+            f"file {vanished.draft.file_path!r} went while it was read, and all of {vanished.mapping.local_path!r} with it: "
+            "was its disk unmounted?"
+        ) from status.error
+
+
+def _chosen(found: Mapping[str, Found], seen: Seen) -> tuple[list[Found], list[Found]]:
+    """What the filters let through, with those enriched that are new or to be refreshed, and what went before it was read."""
     request = seen.request
-    due = [each for each in found.values() if each.is_due(request.refresh)]
+    due = [each for each in found.values() if each.is_due(request.refresh, was_broken=each.key in seen.broken)]
     links = roots.Links()
     for each in due:
         validate_inside_mapping(each.draft, each.mapping, links)
-    drafts = enriched(
+    read = enriched(
         [each.draft for each in due],
         seen.enrichers,
         seen.catalog_path,
         recalls=request.refresh != "all",
         keep=None if request.filters.is_full else partial(_is_wanted, seen),
+        broken=request.broken,
         progress=request.progress,
     )
-    by_key = {each.key: draft for each, draft in zip(due, drafts, strict=True)}
+    by_key = {each.key: result for each, result in zip(due, read, strict=True)}
     chosen: list[Found] = []
+    vanished: list[Found] = []
     for key, each in found.items():
         if key not in by_key:
             if request.filters.is_full or _matches(seen, seen.assets[key]):
                 chosen.append(each)
-        elif (draft := by_key[key]) is not None:
-            chosen.append(each._replace(draft=draft, is_enriched=True))
+        elif (result := by_key[key]) is not None:
+            enriched_now = each._replace(draft=result.draft, is_enriched=True, findings=result.findings)
+            (vanished if result.has_vanished else chosen).append(enriched_now)
+    if request.broken == "record":
+        return [_believable(each, seen) for each in chosen], vanished
     _refuse_unsound(chosen, seen)
-    return chosen
+    return chosen, vanished
 
 
 def enriched(
@@ -188,30 +224,52 @@ def enriched(
     *,
     recalls: bool,
     keep: Callable[[AssetDraft], bool] | None = None,
+    broken: Broken = "refuse",
     progress: Progress | None = None,
-) -> list[AssetDraft | None]:
-    """The drafts after all enrichers; None for those that `keep` drops. The catalogue never guesses: what nothing can classify
-    is of kind `other`.
+) -> list[Read | None]:
+    """The drafts after all enrichers, with findings; None for those that `keep` drops.
+
+    The catalogue never guesses: what nothing can classify is of kind `other`.
 
     Args:
         recalls: Whether what was found in a file before is believed; False: every file is read again.
     """
     with ResultCache(catalog_path) as cache:
         results = ProbeResults(cache, validate_draft_content, recalls=recalls)
-        found = enrich_all(drafts, enrichers, keep=keep, results=results, progress=progress)
-    return [attrs.evolve(draft, kind="other") if draft is not None and draft.kind is None else draft for draft in found]
+        read = enrich_all(drafts, enrichers, keep=keep, results=results, broken=broken, progress=progress)
+    return [
+        each._replace(draft=attrs.evolve(each.draft, kind="other")) if each is not None and each.draft.kind is None else each
+        for each in read
+    ]
+
+
+def _problem(each: Found, seen: Seen) -> ValidationError | None:
+    """What keeps a draft from being what a draft must be."""
+    # What the operator assigned outranks what the draft says; it is settled for good under the write lock.
+    is_assigned = each.key in seen.decisions.assignments
+    try:
+        validate_draft_content(seen.decisions.settle(each.key, each.draft) if is_assigned else each.draft)
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _believable(each: Found, seen: Seen) -> Found:
+    """The file itself, without what was said of it, where that cannot be."""
+    problem = _problem(each, seen)
+    if problem is None:
+        return each
+    seen_by_importer = each.draft.size, each.draft.mtime_ns, each.draft.sidecars
+    bare = AssetDraft(each.draft.file_path, each.draft.source_path, *seen_by_importer, kind="other")
+    return each._replace(draft=bare, findings=(*each.findings, finding("draft", "broken", str(problem))))
 
 
 def _refuse_unsound(chosen: Iterable[Found], seen: Seen) -> None:
     """One error that names the first drafts that are not what a draft must be."""
     problems: list[ValidationError] = []
     for each in chosen:
-        try:
-            # What the operator assigned outranks what the draft says; it is settled for good under the write lock.
-            is_assigned = each.key in seen.decisions.assignments
-            validate_draft_content(seen.decisions.settle(each.key, each.draft) if is_assigned else each.draft)
-        except ValidationError as error:
-            problems.append(error)
+        if (problem := _problem(each, seen)) is not None:
+            problems.append(problem)
         if len(problems) == _NAMED:
             break
     if len(problems) == 1:

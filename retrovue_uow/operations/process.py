@@ -7,19 +7,19 @@ import os
 from retrovue_uow import media
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
-from retrovue_uow.model import AssetDraft, AssetProcessingResult, Outcome, PathMapping, Refresh
+from retrovue_uow.model import AssetDraft, AssetProcessingResult, Broken, Outcome, PathMapping, Refresh
 from retrovue_uow.operations.discover import Found, facts_of
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import enriched
 from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_inside_mapping
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, decisions, findings
 from retrovue_uow.store.assets import KnownAsset
 
 
 def process_asset(
-    catalog: OpenCatalog, asset_draft: AssetDraft, collection: str, *, refresh: Refresh | None = None
+    catalog: OpenCatalog, asset_draft: AssetDraft, collection: str, *, refresh: Refresh | None = None, broken: Broken = "refuse"
 ) -> AssetProcessingResult:
     """Enrich one draft and write it into a collection, even while others work on that collection.
 
@@ -41,6 +41,8 @@ def process_asset(
         collection: Identifier, external id or name.
         refresh: What to do with an existing asset: None leaves it, `"changed"` enriches it again if the file, its sidecars
             or the enrichers changed, `"all"` does in any case.
+        broken: What to do where an enricher calls the file broken: `"refuse"` fails, `"record"` keeps the asset as new, with a
+            finding.
 
     Raises:
         AssetProcessingError: As in every operation, and where an enricher failed.
@@ -54,12 +56,14 @@ def process_asset(
     ) as op:
         with op.preflight() as db:
             preflight.validate_refresh(refresh)
+            preflight.validate_broken(broken)
             owner = preflight.validate_collection_exists(db, collection)
             key, mapping = validate_asset_draft(asset_draft, owner)
             preflight.validate_collection_accessible(owner, mapping)
             enrichers = plugins.ready(owner.enrichers, catalog.enrichers, owner.path_mappings)
             preflight.validate_enrichers_available(enrichers)
             known = assets.known_asset(db, owner.id, key)
+            was_broken = known is not None and findings.is_broken(db, known.id)
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, roots.Links())
@@ -68,9 +72,11 @@ def process_asset(
             draft = media.walk.with_sidecars(draft, mapping.local_path)
             fingerprint = plugins.fingerprint(owner.enrichers, [each.enricher for each in enrichers])
             found = Found(key, draft, mapping, facts_of(draft, fingerprint), known)
-            if found.is_due(refresh):
-                (better,) = enriched([draft], enrichers, catalog.database.path, recalls=refresh != "all")
-                found = found._replace(draft=better or draft, is_enriched=True)
+            if found.is_due(refresh, was_broken=was_broken):
+                recalls = refresh != "all"
+                (read,) = enriched([draft], enrichers, catalog.database.path, recalls=recalls, broken=broken)
+                if read is not None:
+                    found = found._replace(draft=read.draft, is_enriched=True, findings=read.findings)
             validate_asset_draft(found.draft, owner)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, owner)
@@ -84,7 +90,8 @@ def process_asset(
             integrity.validate_hierarchy_integrity(db)
             integrity.validate_no_duplicates(db)
         asset = assets.asset(catalog.database, asset_id)
-        return op.finish(AssetProcessingResult(asset=asset, outcome=outcome, created_entities=dict(writer.hierarchy.added)))
+        added = dict(writer.hierarchy.added)
+        return op.finish(AssetProcessingResult(asset=asset, outcome=outcome, created_entities=added, findings=found.findings))
 
 
 def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:

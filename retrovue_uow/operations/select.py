@@ -74,9 +74,9 @@ def matching(db: Database, selector: AssetSelector, *, limit: int | None = None,
 def _validate(selector: AssetSelector) -> None:
     if not isinstance(selector, AssetSelector):
         raise ValidationError(f"assets are selected by an AssetSelector, not by {selector!r}")
-    flags = (selector.missing, selector.approved, selector.unclassified)
+    flags = (selector.missing, selector.approved, selector.unclassified, selector.broken)
     if not all(flag is None or isinstance(flag, bool) for flag in flags):
-        raise ValidationError(f"missing, approved and unclassified are True, False or None, not {flags!r}")
+        raise ValidationError(f"missing, approved, unclassified and broken are True, False or None, not {flags!r}")
     if selector.kind not in (None, *ASSET_KINDS) or selector.state not in (None, *ASSET_STATES):
         raise ValidationError(
             f"kind is one of {ASSET_KINDS}, state one of {ASSET_STATES}; not {selector.kind!r}, {selector.state!r}"

@@ -10,7 +10,7 @@ import attrs
 from retrovue_uow.errors import ConstraintError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, Outcome
 from retrovue_uow.operations.discover import Found
-from retrovue_uow.store import assets, decisions, titles
+from retrovue_uow.store import assets, decisions, findings, titles
 from retrovue_uow.store.assets import KnownAsset
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.titles import Hierarchy
@@ -66,6 +66,7 @@ class Writer:
             mapping_id=found.mapping.id,
             key=found.key,
             is_retired=found.key in self.retired,
+            findings=found.findings,
             now=self.hierarchy.now,
         )
         self.hierarchy.show(asset_id, found.draft)
@@ -121,7 +122,11 @@ class Writer:
     def _refresh(self, found: Found, asset_id: str) -> None:
         draft = found.draft
         before, markers = assets.asset(self.db, asset_id), set(assets.markers(self.db, asset_id))
-        assets.update_asset(self.db, asset_id, draft, found.facts, path_mapping_id=found.mapping.id, now=self.hierarchy.now)
+        place = found.mapping.id
+        assets.update_asset(
+            self.db, asset_id, draft, found.facts, path_mapping_id=place, is_broken=found.is_broken, now=self.hierarchy.now
+        )
+        findings.set_findings(self.db, asset_id, found.findings)
         shows_another, gone = link_again(self.db, self.hierarchy, before, draft)
         if gone != titles.NOTHING:
             titles.prune(self.db, *gone)

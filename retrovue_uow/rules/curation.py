@@ -15,18 +15,20 @@ from retrovue_uow.uow.database import Database
 Protection = Callable[[Asset], bool]
 
 
-def not_ready(asset: Asset) -> str | None:
+def not_ready(asset: Asset, *, is_broken: bool = False) -> str | None:
     """Why an asset is not ready, in a sentence; None: it is."""
     if asset.state == "retired":
         return "it is retired: reinstate it first"
+    if asset.state == "new" and (is_broken or asset.duration_ms is not None):
+        return "its file is broken (`asset explain` says how): replace it, and ingest"
     if asset.state == "new":
         return "its length is not known: attach an enricher that measures it (ffprobe), and ingest with refresh"
     return None
 
 
-def not_schedulable(asset: Asset) -> tuple[str, ...]:
+def not_schedulable(asset: Asset, *, is_broken: bool = False) -> tuple[str, ...]:
     """Every reason for which an asset is kept off the air, in sentences; none: it may be scheduled."""
-    reasons = [not_ready(asset)]
+    reasons = [not_ready(asset, is_broken=is_broken)]
     if asset.missing_since is not None:
         reasons.append(f"its file is missing since {asset.missing_since}: bring the file back and ingest, or forget it")
     if not asset.approved:

@@ -121,6 +121,20 @@ def validate_refresh(refresh: object) -> None:
 
 
 @rule
+def validate_broken(broken: object) -> None:
+    """`broken` is one of the two things that it can be."""
+    if broken not in ("refuse", "record"):
+        raise ValidationError(f"broken must be 'refuse' or 'record', not {broken!r}")
+
+
+@rule
+def validate_settle_s(settle_s: object) -> None:
+    """`settle_s` is a number of seconds from 0."""
+    if isinstance(settle_s, bool) or not isinstance(settle_s, int | float) or settle_s < 0:
+        raise ValidationError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
+
+
+@rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, and nothing is negative or blank."""
     if not isinstance(filters, IngestFilters):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Json, Marker
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Finding, Json, Marker
 from retrovue_uow.store import titles
+from retrovue_uow.store.findings import IS_BROKEN, add_findings
 from retrovue_uow.store.ids import as_stored, from_json, new_id, utc_now
 from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.titles import NewRows
@@ -64,6 +65,7 @@ _CONDITIONS = {
     "missing": "(asset.missing_since IS NOT NULL) = :missing",
     "approved": "asset.approved = :approved",
     "unclassified": "asset.kind = 'other'",
+    "broken": f"{IS_BROKEN} = :broken",
     "title": """
 asset.id IN (SELECT asset_id FROM movie_asset WHERE title_id = :title
               UNION ALL
@@ -97,8 +99,8 @@ UPDATE asset
    SET path_mapping_id = :path_mapping_id,
        file_path = :file_path,
        kind = :kind,
-       state = CASE WHEN state = 'retired' THEN state WHEN :duration_ms IS NULL THEN 'new' ELSE 'ready' END,
-       approved = iif(:duration_ms IS NULL, 0, approved),
+       state = CASE WHEN state = 'retired' THEN state WHEN :duration_ms IS NULL OR :is_broken THEN 'new' ELSE 'ready' END,
+       approved = iif(:duration_ms IS NULL OR :is_broken, 0, approved),
        sidecars = :sidecars,
        enrichers = :enrichers,
        {", ".join(f"{fact} = :{fact}" for fact in FACTS)},
@@ -284,23 +286,28 @@ def add_asset(
     mapping_id: int,
     key: str,
     is_retired: bool,
+    findings: Sequence[Finding],
     now: str,
 ) -> str:
-    """Add an asset with its markers and metadata; it is ready if its duration is known, unless it is out of use."""
+    """Add an asset with all that hangs on it; it is ready if its duration is known and its file sound, unless it is retired."""
     asset_id = new_id()
-    state = "retired" if is_retired else "new" if draft.duration_ms is None else "ready"
+    is_new = draft.duration_ms is None or any(each.severity == "broken" for each in findings)
+    state = "retired" if is_retired else "new" if is_new else "ready"
     place = (asset_id, collection_id, mapping_id, key, draft.file_path)
     rows[_ADD].append((*place, draft.kind, state, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
     add_markers(rows, asset_id, draft.markers)
+    add_findings(rows, asset_id, findings)
     for domain, document in draft.metadata.items():
         rows[_ADD_METADATA].append((asset_id, domain, _document.encode(document)))
     return asset_id
 
 
-def update_asset(db: Database, asset_id: str, draft: AssetDraft, facts: FileFacts, *, path_mapping_id: int, now: str) -> None:
+def update_asset(
+    db: Database, asset_id: str, draft: AssetDraft, facts: FileFacts, *, path_mapping_id: int, is_broken: bool, now: str
+) -> None:
     """Write what is known now of an asset; a retired one stays retired."""
     values: dict[str, Value] = {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
-    values |= {"id": asset_id, "path_mapping_id": path_mapping_id, "now": now}
+    values |= {"id": asset_id, "path_mapping_id": path_mapping_id, "is_broken": is_broken, "now": now}
     db.execute(_UPDATE, {**values, "sidecars": facts.sidecars, "enrichers": facts.enrichers})
 
 
@@ -329,7 +336,7 @@ def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
         "approve": "approved = 1",
         "withdraw_approval": "approved = 0",
         "retire": "state = 'retired', approved = 0",
-        "reinstate": "state = iif(duration_ms IS NULL, 'new', 'ready')",
+        "reinstate": f"state = iif(duration_ms IS NULL OR {IS_BROKEN}, 'new', 'ready')",
         "unassign": "enrichers = ''",
     }[decision]
     db.execute(

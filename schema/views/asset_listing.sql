@@ -31,6 +31,12 @@ SELECT collection.name AS collection,
        asset.audio_codec AS audio,
        asset.width || 'x' || asset.height AS picture,
        asset.size AS size,
+       iif(EXISTS (SELECT 1
+                     FROM finding
+                    WHERE finding.asset_id = asset.id
+                      AND finding.severity = 'broken'),
+           'yes',
+           'no') AS broken,
        asset.file_path AS file,
        asset.id AS id
   FROM asset

@@ -7,6 +7,10 @@ SELECT collection.name AS collection,
        count(*) FILTER (WHERE asset.approved) AS approved,
        count(*) FILTER (WHERE asset.missing_since IS NOT NULL) AS missing,
        count(*) FILTER (WHERE asset.kind = 'other') AS unclassified,
+       count(*) FILTER (WHERE EXISTS (SELECT 1
+                                        FROM finding
+                                       WHERE finding.asset_id = asset.id
+                                         AND finding.severity = 'broken')) AS broken,
        printf('%d:%02d:%02d',
               sum(asset.duration_ms) / 3600000,
               sum(asset.duration_ms) / 60000 % 60,

@@ -205,10 +205,23 @@ def test_filters_that_make_no_sense_are_refused_before_a_catalogue_is_made(run: 
     assert listing(here) == set()
 
 
-def test_a_broken_file_is_named_and_nothing_comes_in(run: Run, shows: Path) -> None:
-    result = run("ingest", shows)
+def test_a_broken_file_is_named_on_standard_error_and_the_others_come_in(run: Run, shows: Path) -> None:
+    with (shows / "Tron (1982).mkv").open("ab") as file:
+        file.write(b"no film")
 
-    assert result.exit_code == 3
+    result = run("ingest", shows, "--json")
+
+    assert result.exit_code == 0
+    assert "Tron (1982).mkv' (" in result.stderr
+    assert {each["severity"] for found in json.loads(result.stdout)["findings"].values() for each in found} == {"broken"}
+    assert {each["state"] for each in json.loads(run("asset", "list", "--broken", "--json").stdout)} == {"new"}
+    assert "file is broken" in run("asset", "explain", shows / "Tron (1982).mkv").stdout
+
+
+def test_a_broken_file_is_refused_where_the_user_is_strict(run: Run, shows: Path) -> None:
+    result = run("ingest", shows, "--strict")
+
+    assert result.exit_code == 1
     assert "Tron (1982).mkv" in result.stderr
     assert "Traceback" not in result.output
     assert json.loads(run("asset", "list", "--json").stdout) == []

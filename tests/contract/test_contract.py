@@ -27,6 +27,7 @@ from retrovue_uow import (
     AssetDraft,
     AssetProcessingError,
     AssetSelector,
+    BrokenFileError,
     BusinessRuleError,
     Catalog,
     Collection,
@@ -213,6 +214,7 @@ def test_error_classes_are_the_design_s_tree() -> None:
     parents = {
         ValidationError: RetroVueError,
         ConflictError: ValidationError,
+        BrokenFileError: ValidationError,
         ConstraintError: RetroVueError,
         BusinessRuleError: RetroVueError,
         ResourceError: RetroVueError,
@@ -248,12 +250,12 @@ SIGNATURES = {
     "remove_collection": "(collection)",
     "remove_source": "(source)",
     "prepare_ingest": "(collection_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "refresh=None, as_if_empty=False, allow_empty=False, strict_names=False, progress=None)",
+    "refresh=None, as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
     "ingest_collection": "(collection_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, progress=None)",
+    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
     "ingest_source": "(source_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, progress=None)",
-    "process_asset": "(asset_draft, collection, *, refresh=None)",
+    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "process_asset": "(asset_draft, collection, *, refresh=None, broken='refuse')",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
     "undo": "(unit_id, *, dry_run=False)",
@@ -323,13 +325,15 @@ INGEST_COUNTS = {
     "ambiguous",
     "twins",
     "unreachable",
+    "broken",
+    "warnings",
 }
 
 
 def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.ingest_collection("Shows"))))
 
-    assert set(told) == {*EVERY_RESULT, *INGEST_COUNTS, "collection", "paths", "created_entities"}
+    assert set(told) == {*EVERY_RESULT, *INGEST_COUNTS, "collection", "paths", "created_entities", "findings", "skipped"}
     assert all(type(told[name]) is int for name in INGEST_COUNTS)
     assert set(told["paths"]) == INGEST_COUNTS - {"discovered", "unchanged"}
 
@@ -337,7 +341,7 @@ def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
 def test_processing_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.process_asset(a_file(station), "Shows"))))
 
-    assert set(told) == {*EVERY_RESULT, "asset", "outcome", "created_entities"}
+    assert set(told) == {*EVERY_RESULT, "asset", "outcome", "created_entities", "findings"}
     assert set(told["asset"]) == {field.name for field in attrs.fields(model.Asset)}
     assert told["outcome"] == "created"
 
@@ -608,6 +612,9 @@ BREAKING: dict[str, list[tuple[str, str]]] = {
         )
     ],
     "asset_without_episode": [(f"DELETE FROM episode_asset WHERE asset_id = {EPISODE}", EPISODE)],
+    "asset_ready_though_broken": [
+        (f"INSERT INTO finding (asset_id, enricher, severity, message) VALUES ({FILM}, 'fake', 'broken', 'torn')", FILM),
+    ],
     "asset_without_movie": [("DELETE FROM movie_asset", FILM)],
     "collection_mapping_overlap": [
         (
@@ -704,7 +711,8 @@ HIERARCHY = {"title_of_other_kind", "episode_of_other_season"}
 JUDGES: dict[str, set[str]] = {
     "validate_no_orphaned_records": ORPHANS,
     "validate_all_relationships": LINKS | HIERARCHY,
-    "validate_business_rules": {"asset_marker_outside_duration", "collection_mapping_overlap"} | DECISIONS,
+    "validate_business_rules": {"asset_marker_outside_duration", "asset_ready_though_broken", "collection_mapping_overlap"}
+    | DECISIONS,
     "validate_hierarchy_integrity": ORPHANS | HIERARCHY,
     "validate_no_duplicates": {"collection_mapping_overlap"},
     "validate_database_consistency": set(VIEWS),

@@ -38,6 +38,7 @@ VALUES: Mapping[str, Sequence[Value]] = {
     "title.kind": ("show", "movie"),
     "path_mapping.source_path": ("/media/inner", "/elsewhere"),
     "path_mapping.local_path": ("/nowhere", "/nowhere/inner"),
+    "finding.severity": ("broken", "warning"),
     "marker.start_ms": (0, 10, 70_000),
     "marker.end_ms": (None, 11, 80_000),
 }
@@ -129,7 +130,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     importer = FakeImporter()
     media = str(tmp_path_factory.mktemp("media"))
     Path(media, "mounted.txt").touch()
-    facts = {"duration_ms": 60_000, "metadata": {"editorial": {}}, "markers": (Marker("avail", 5), Marker("intro", 0, 4))}
+    facts = {
+        "duration_ms": 60_000,
+        "metadata": {"editorial": {}},
+        "markers": (Marker("avail", 5), Marker("intro", 0, 4)),
+        "warnings": ("odd",),
+    }
     with Catalog(":memory:", importers={"fake": importer}) as opened:
         opened.add_source("station", "fake")
         opened.add_source("spare", "fake")
@@ -263,10 +269,12 @@ def test_an_episode_that_comes_to_share_an_asset_with_another_season_is_named(so
 
 @pytest.fixture
 def stocked(catalog: Catalog, collection: Collection) -> Catalog:
-    """A catalogue on disk with three episodes and a movie, which has a marker."""
+    """A catalogue on disk with three episodes and a movie, which has a marker and a finding."""
     catalog.ingest_collection(collection.name)
     with catalog.session() as db:
         db.execute("INSERT INTO marker (asset_id, kind, start_ms) VALUES (?, 'avail', 5)", (film(catalog),))
+        warning = "INSERT INTO finding (asset_id, enricher, severity, message) VALUES (?, 'fake', 'warning', 'odd')"
+        db.execute(warning, (film(catalog),))
     return catalog
 
 
@@ -308,11 +316,12 @@ def test_a_changeset_counts_rows_by_table_and_kind_with_cascades(stocked: Catalo
 
         assert changeset.counts == {
             "asset": {"insert": 1, "update": 1, "delete": 1},
+            "finding": {"delete": 1},
             "marker": {"delete": 1},
             "movie_asset": {"delete": 1},
         }
         assert dict(rows.changes_in(changeset).counts) == changeset.counts
-        assert len(rows.changes_in(changeset).rows) == len(list(changeset.rows())) == 5
+        assert len(rows.changes_in(changeset).rows) == len(list(changeset.rows())) == 6
 
 
 def test_a_changed_row_has_its_key_and_only_what_changed(stocked: Catalog) -> None:

@@ -128,7 +128,7 @@ ENDED: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.mark.parametrize("make", ENDED.values(), ids=ENDED)
-def test_a_name_that_is_no_utf8_is_named_and_nothing_is_ingested(
+def test_a_name_that_is_no_utf8_is_refused_by_the_strict_and_skipped_by_others(
     tmp_path: Path, run: Run, make: Callable[[Path], bytes]
 ) -> None:
     folder = tmp_path / "odd"
@@ -138,13 +138,21 @@ def test_a_name_that_is_no_utf8_is_named_and_nothing_is_ingested(
     os.makedirs(os.path.dirname(path), exist_ok=True)
     Path(os.fsdecode(path)).write_bytes(b"media")
 
-    result = run("ingest", folder, "--no-probe")
+    result = run("ingest", folder, "--no-probe", "--strict")
 
     assert result.exit_code == 1
     assert "UTF-8" in result.stderr
     assert names_a_terminal_may_see(result.output)
     with Catalog("catalog.db", read_only=True) as catalog:
         assert catalog.assets() == []
+
+    result = run("ingest", folder, "--no-probe")
+
+    assert result.exit_code == 0
+    assert "UTF-8" in result.stdout
+    assert names_a_terminal_may_see(result.output)
+    with Catalog("catalog.db", read_only=True) as catalog:
+        assert [asset.canonical_key for asset in catalog.assets()] == [str(folder / "fine.mkv")]
 
 
 @settings(settings.get_profile("few"))

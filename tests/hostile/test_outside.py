@@ -13,7 +13,7 @@ import apsw
 import pytest
 from loguru import logger
 
-from retrovue_uow import Catalog, ConfigurationError, IngestError, ResourceError
+from retrovue_uow import BrokenFileError, Catalog, ConfigurationError, IngestError, ResourceError
 from retrovue_uow.media import probing
 from retrovue_uow.testing import snapshot
 
@@ -38,12 +38,12 @@ def station(tmp_path: Path) -> Iterator[Catalog]:
 
 @pytest.fixture
 def told() -> Iterator[list[str]]:
-    """What the drafts are warned of, as the log tells it."""
+    """What was found out about the files, as the log tells it."""
     told: list[str] = []
 
     def listen(message: object) -> None:
         record = message.record  # type: ignore[attr-defined]  # loguru's own kind of str
-        if record["message"] == "draft_has_a_warning":
+        if record["message"] == "file_has_a_finding":
             told.append(record["extra"]["message"])
 
     sink = logger.add(listen)
@@ -236,7 +236,7 @@ def assert_fails_by_name(station: Catalog) -> None:
     with pytest.raises(IngestError) as caught:
         station.ingest_collection("C")
 
-    assert isinstance(caught.value.cause, ResourceError)
+    assert isinstance(caught.value.cause, BrokenFileError | ResourceError)
     assert FILE in str(caught.value)
     assert len(str(caught.value)) < 2000
     assert snapshot(station) == before

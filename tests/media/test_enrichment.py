@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from retrovue_uow.errors import BusinessRuleError, ConflictError, Holder, ResourceError, RetroVueError, ValidationError
-from retrovue_uow.media.enrichment import ReadyEnricher, enrich_all
+from retrovue_uow.media.enrichment import Read, ReadyEnricher, enrich_all
 from retrovue_uow.model import AssetDraft
 
 Enrich = Callable[[AssetDraft], AssetDraft]
@@ -81,12 +81,12 @@ def test_results_keep_the_order_of_drafts_and_enrichers() -> None:
 
     results = enrich_all(drafts(20), [ready(slow_first), ready(lambda d: attrs.evolve(d, title=f"{d.title}!"))])
 
-    assert [draft and draft.title for draft in results] == [f"t{n}!" for n in range(20)]
+    assert [each and each.draft.title for each in results] == [f"t{n}!" for n in range(20)]
 
 
 def test_without_enrichers_drafts_come_back_as_they_are() -> None:
-    assert enrich_all(drafts(3), []) == drafts(3)
-    assert enrich_all(drafts(3), [], keep=lambda draft: draft.size == 1) == [None, drafts(3)[1], None]
+    assert enrich_all(drafts(3), []) == list(map(Read, drafts(3)))
+    assert enrich_all(drafts(3), [], keep=lambda draft: draft.size == 1) == [None, Read(drafts(3)[1]), None]
     assert enrich_all([], [ready(titled)]) == []
 
 
@@ -120,7 +120,7 @@ def test_keep_is_asked_once_between_the_last_identifying_enricher_and_the_rest()
 def test_keep_is_asked_where_all_or_none_identify(identifies: bool) -> None:
     results = enrich_all(drafts(3), [ready(titled, identifies=identifies)], keep=lambda draft: draft.size == 2)
 
-    assert [draft and draft.title for draft in results] == [None, None, "t2"]
+    assert [each and each.draft.title for each in results] == [None, None, "t2"]
 
 
 def test_what_keep_raises_passes_through_untouched() -> None:
@@ -328,7 +328,7 @@ def test_the_time_limit_is_per_call_not_per_draft() -> None:
         time.sleep(0.15)
         return draft
 
-    assert enrich_all(drafts(1), [ready(slow, timeout_s=0.25), ready(slow, timeout_s=0.25)]) == drafts(1)
+    assert enrich_all(drafts(1), [ready(slow, timeout_s=0.25), ready(slow, timeout_s=0.25)]) == [Read(drafts(1)[0])]
 
 
 def test_a_process_exits_while_an_enricher_hangs() -> None:
@@ -397,11 +397,11 @@ def test_what_is_not_the_draft_is_refused(returned: AssetDraft, complaint: str) 
 def test_what_several_drafts_are_warned_of_is_said_of_the_first_one() -> None:
     def warned(draft: AssetDraft) -> AssetDraft:
         own = f"file {draft.size} is odd"
-        return attrs.evolve(draft, warnings=(*draft.warnings, "the show is odd", own))
+        return attrs.evolve(draft, warnings=(*draft.warnings, "the show is odd", own, own))
 
-    results = enrich_all(drafts(3), [ready(warned), ready(warned)])
+    results = enrich_all(drafts(3), [ready(warned)])
 
-    assert [draft and draft.warnings for draft in results] == [
+    assert [read and tuple(each.message for each in read.findings) for read in results] == [
         ("the show is odd", "file 0 is odd"),
         ("file 1 is odd",),
         ("file 2 is odd",),

@@ -90,7 +90,7 @@ def run(cache: Texts) -> Run:
         made = ready(enricher) if isinstance(enricher, Counting) else enricher
         (result,) = enrich_all([draft], [made], results=ProbeResults(cache, sound, recalls))
         assert result is not None
-        return result
+        return attrs.evolve(result.draft, warnings=tuple(each.message for each in result.findings))
 
     return enriched
 

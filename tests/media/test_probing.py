@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proof.figures import Proof
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import BrokenFileError, ResourceError, ValidationError
 from retrovue_uow.media.probing import FfprobeEnricher, read_probe
 from retrovue_uow.model import AssetDraft, Json, Marker
 
@@ -235,7 +235,7 @@ def test_what_leads_to_other_files_is_no_media_file_and_opens_none(tmp_path: Pat
         server.settimeout(0)
         (tmp_path / name).write_text(text.replace("{port}", str(server.getsockname()[1])))
 
-        with pytest.raises(ResourceError, match="no media file"):
+        with pytest.raises(BrokenFileError, match="no media file"):
             enriched(tmp_path / name, {"timeout_s": 5})
 
         with pytest.raises(BlockingIOError):
@@ -247,7 +247,7 @@ def test_a_sequence_of_pictures_is_no_media_file_and_opens_none(video: Path, tmp
     pattern.write_bytes(video.read_bytes())
     os.mkfifo(tmp_path / "001.jpg")
 
-    with pytest.raises(ResourceError, match="no media file"):
+    with pytest.raises(BrokenFileError, match="no media file"):
         enriched(pattern, {"timeout_s": 5})
 
 
@@ -257,7 +257,7 @@ def test_a_picture_is_no_media_file(tmp_path: Path, name: str) -> None:
         "-f", "lavfi", "-i", "testsrc=size=64x48:duration=1", "-frames:v", "1", "-f", "image2", "-c:v", "png", tmp_path / name
     )
 
-    with pytest.raises(ResourceError, match=f"{name}' is no media file"):
+    with pytest.raises(BrokenFileError, match=f"{name}' is no media file"):
         enriched(tmp_path / name)
 
 
@@ -312,7 +312,7 @@ def test_check_names_a_tool_that_does_not_run(program: Callable[[str], str]) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match=r"gone\.mkv") as caught:
+    with pytest.raises(BrokenFileError, match=r"gone\.mkv") as caught:
         enriched(tmp_path / "gone.mkv")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
@@ -320,12 +320,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_an_empty_file_is_named_without_starting_ffprobe(tmp_path: Path) -> None:
     (tmp_path / "empty.mkv").touch()
 
-    with pytest.raises(ResourceError, match=r"empty.mkv' is empty"):
+    with pytest.raises(BrokenFileError, match=r"empty.mkv' is empty"):
         enriched(tmp_path / "empty.mkv", executable=str(tmp_path / "no-such-program"))
 
 
 def test_what_ffprobe_cannot_read_is_named_with_its_complaint(media: str) -> None:
-    with pytest.raises(ResourceError, match=r"media\.mkv' \(.*Invalid data"):
+    with pytest.raises(BrokenFileError, match=r"media\.mkv' \(.*Invalid data"):
         enriched(media)
 
 
@@ -339,7 +339,7 @@ def test_a_late_ffprobe_is_killed_with_its_children(media: str, tmp_path: Path, 
     slow = program(f"sleep 60 & echo $! > {pid}; wait")
     started = time.monotonic()
 
-    with pytest.raises(ResourceError, match=r"media\.mkv' within 0.5 s"):
+    with pytest.raises(BrokenFileError, match=r"media\.mkv' within 0.5 s"):
         enriched(media, {"timeout_s": 0.5}, executable=slow)
 
     assert time.monotonic() - started < 10
@@ -356,7 +356,7 @@ def test_a_stopped_enricher_ends_what_runs_and_lets_nothing_else_live(
     def probe() -> None:
         try:
             enricher.enrich(AssetDraft(media, media))
-        except ResourceError as error:
+        except (BrokenFileError, ResourceError) as error:
             failures.append(error)
 
     running = threading.Thread(target=probe)
@@ -384,12 +384,12 @@ def test_output_that_is_no_report_is_named(output: str) -> None:
     [None, "N/A", "", "nan", "inf", "-1", "0", "0.0001", -3, True, [], {}, "1e30", 10**30, 10**400, 2**53],
 )
 def test_a_duration_that_no_clock_shows_is_unusable(duration: object) -> None:
-    with pytest.raises(ResourceError, match=r"no usable duration for '/m/x.mkv'"):
+    with pytest.raises(BrokenFileError, match=r"no usable duration for '/m/x.mkv'"):
         read_probe(json.dumps({"format": {"duration": duration}}), "/m/x.mkv")
 
 
 def test_a_report_with_bare_nan_has_no_usable_duration() -> None:
-    with pytest.raises(ResourceError, match="no usable duration"):
+    with pytest.raises(BrokenFileError, match="no usable duration"):
         read_probe('{"format": {"duration": NaN}}', "/m/x.mkv")
 
 
@@ -455,7 +455,7 @@ def test_any_report_gives_a_sane_probe_or_a_resource_error(figures: Proof, conte
     figures.add({"drawn by Hypothesis": 1})
     try:
         probe = read_probe(json.dumps(content), "/m/x.mkv")
-    except ResourceError:
+    except (BrokenFileError, ResourceError):
         return
 
     duration_ms = probe.duration_ms or 0

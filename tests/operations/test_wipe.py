@@ -23,7 +23,17 @@ from retrovue_uow import (
 )
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
-CATALOGUE_TABLES = ("asset", "asset_metadata", "episode", "episode_asset", "marker", "movie_asset", "season", "title")
+CATALOGUE_TABLES = (
+    "asset",
+    "asset_metadata",
+    "episode",
+    "episode_asset",
+    "finding",
+    "marker",
+    "movie_asset",
+    "season",
+    "title",
+)
 
 
 @pytest.fixture
@@ -63,6 +73,7 @@ def test_the_counts_are_the_rows_that_went(shared: Catalog) -> None:
         "asset_metadata": 2,
         "episode": 3,
         "episode_asset": 4,
+        "finding": 0,
         "marker": 4,
         "movie_asset": 2,
         "season": 2,
