@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from retrovue_uow.errors import ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Finding, Json, Marker
 from retrovue_uow.store import titles
 from retrovue_uow.store.findings import IS_BROKEN, add_findings
@@ -239,7 +239,10 @@ def _ids_at(db: Database, paths: Iterable[str]) -> list[str]:
 def _asset(row: Row) -> Asset:
     values = list(row)
     values[_APPROVED] = bool(row[_APPROVED])
-    values[_NUMBERS] = tuple(map(int, row[_NUMBERS].split(","))) if row[_NUMBERS] else ()
+    try:
+        values[_NUMBERS] = tuple(map(int, row[_NUMBERS].split(","))) if row[_NUMBERS] else ()
+    except ValueError as error:
+        raise ResourceError(f"episode.number holds {row[_NUMBERS]!r}: the catalogue is damaged, restore a backup") from error
     return Asset(*values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -114,8 +115,10 @@ def _texts(folder: str) -> dict[str, str]:
     """Stem → text of the SQL files in a folder of `retrovue_uow.schema`, sorted by name."""
     with loading(f"the SQL of {folder}"):
         # Not by `importlib.resources`, which takes longer to import than all these files to read.
-        files = sorted(Path(import_module("retrovue_uow.schema").__path__[0], folder).glob("*.sql"))
-        return {file.stem: file.read_text(encoding="utf-8") for file in files}
+        # Nor by `Path.glob`, to which a folder that cannot be read is an empty one.
+        within = Path(import_module("retrovue_uow.schema").__path__[0], folder)
+        names = sorted(name for name in os.listdir(within) if name.endswith(".sql"))
+        return {name.removesuffix(".sql"): (within / name).read_text(encoding="utf-8") for name in names}
 
 
 def refuse_foreign_file(path: str) -> None:

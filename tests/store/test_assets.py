@@ -10,7 +10,7 @@ import attrs
 import pytest
 from harness import draft
 
-from retrovue_uow import AssetSelector, Catalog, Collection, ValidationError
+from retrovue_uow import AssetSelector, Catalog, Collection, ResourceError, ValidationError
 from retrovue_uow.model import FileFacts
 from retrovue_uow.store import assets, collections
 from retrovue_uow.store.assets import KnownAsset, KnownAssets
@@ -174,3 +174,15 @@ def test_when_an_asset_was_created_is_kept(stocked: Catalog) -> None:
 def test_a_question_that_makes_no_sense_is_refused(stocked: Catalog, question: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         stocked.assets(**question)
+
+
+def test_a_number_of_an_episode_that_a_damaged_file_holds_is_named(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    importer.drafts = [draft("a.mkv", kind="episode", title="Dark", season_number=1, episode_numbers=(1,))]
+    catalog.ingest_collection("Shows")
+    row = list(catalog.database.execute(assets._FIND)[0])  # a STRICT table takes no such number: only damage puts it there
+    row[assets._NUMBERS] = "2026-11-29T09:51:36Z"
+
+    with pytest.raises(ResourceError, match=r"episode\.number holds '2026.*damaged"):
+        assets._asset(tuple(row))
