@@ -118,16 +118,16 @@ def ingest_collection(
         - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
           missing, also by an ingest with filters that it matches. Whether a file is there is asked only where the importer
           gave no size or no mtime; what it gave is believed.
-        - Existing ones are as they were, or enriched again where `refresh` asked for it. A size or an mtime that was not known
-          is filled in, and is no change.
+        - Existing ones are as they were, or enriched again where `refresh` asked for it, or where a file that was broken is
+          another one now. A size or an mtime that was not known is filled in, and is no change.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
           file with identity, approval and links. Where several look the same, even one that stayed, none of them is
           moved, and all are listed.
         - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
 
-    Atomicity: The whole collection, or nothing: one file that cannot be enriched or written fails the ingest. The files are
-    looked at before the write lock is taken.
+    Atomicity: The whole collection, or nothing: one file that cannot be written fails the ingest, and so does one that cannot
+    be enriched, unless it is broken and recorded. The files are looked at before the write lock is taken.
 
     Args:
         collection_id: Identifier, external id or name; or what `prepare_ingest` returned, inside a unit of work or not.

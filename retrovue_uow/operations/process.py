@@ -31,7 +31,8 @@ def process_asset(
 
     Post-conditions:
         - There is one asset for the draft's path. A new one is ready if its duration is known, and never approved.
-        - An existing one is as it was, unless `refresh` asked for it; its approval is withdrawn only if facts changed.
+        - An existing one is as it was, unless `refresh` asked for it or its file was broken and is another one now; its
+          approval is withdrawn only if facts changed, or if the file is broken.
           A size or an mtime that was not known is filled in, and is no change.
         - Every title, season and episode holds something up, and the asset has the links that its kind asks for.
 
