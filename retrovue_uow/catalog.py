@@ -152,6 +152,8 @@ class Catalog(OpenCatalog):
     add_collection = configure.add_collection
     map_path = configure.map_path
     unmap_path = configure.unmap_path
+    exclude = configure.exclude
+    unexclude = configure.unexclude
     enable_collection = configure.enable_collection
     disable_collection = configure.disable_collection
     attach_enricher = configure.attach_enricher

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 source_app = typer.Typer(no_args_is_help=True)
 collection_app = typer.Typer(no_args_is_help=True)
 enricher_app = typer.Typer(no_args_is_help=True)
+exclude_app = typer.Typer(no_args_is_help=True)
+collection_app.add_typer(exclude_app, name="exclude", help="What every ingest of a collection leaves out.")
+Pattern = Annotated[str, typer.Argument(metavar="GLOB", help="Files and folders to leave out, such as '*.sample.*' or Extras.")]
 
 
 @source_app.command("add")
@@ -201,6 +204,37 @@ def collection_unmap(
 
     with changing(catalog) as opened:
         show(opened.unmap_path(collection, source_path), collection_facts, json=as_json)
+
+
+@exclude_app.command("add")
+def exclude_add(
+    collection: CollectionArgument, pattern: Pattern, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False
+) -> None:
+    """Leave out what matches from every ingest from now on. Known assets stay as they are."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.exclude(collection, pattern), collection_facts, json=as_json)
+
+
+@exclude_app.command("list")
+def exclude_list(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
+    """List what every ingest of a collection leaves out."""
+    from retrovue_uow.cli_output import excludes_table, show
+
+    with reading(catalog) as opened:
+        show(opened.collection(collection).excludes, excludes_table, json=as_json)
+
+
+@exclude_app.command("remove")
+def exclude_remove(
+    collection: CollectionArgument, pattern: Pattern, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False
+) -> None:
+    """Let the ingests of a collection see again what a pattern left out."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.unexclude(collection, pattern), collection_facts, json=as_json)
 
 
 @collection_app.command("ingest")

@@ -220,10 +220,16 @@ def collections_table(collections: Sequence[Collection]) -> object:
             "yes" if each.enabled else "no",
             ", ".join(enricher.type for enricher in each.enrichers),
             long(", ".join(mapping.local_path for mapping in each.path_mappings)),
+            long(", ".join(each.excludes)),
         )
         for each in collections
     ]
-    return grid(("collection", "enabled", "enrichers", "folder"), rows)
+    return grid(("collection", "enabled", "enrichers", "folder", "excludes"), rows)
+
+
+def excludes_table(excludes: Sequence[str]) -> object:
+    """What every ingest of a collection leaves out."""
+    return grid(("exclude",), [(long(each),) for each in excludes]) if excludes else "nothing is excluded"
 
 
 @attrs.frozen
@@ -257,6 +263,7 @@ def _facts_of(collection: Collection) -> dict[str, object]:
         "enabled": "yes" if collection.enabled else "no",
         "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in collection.path_mappings),
         "enrichers": "\n".join(f"{each.priority} {each.type} {_compact(each.config)}" for each in collection.enrichers),
+        "excludes": "\n".join(map(plain, collection.excludes)),
     }
 
 

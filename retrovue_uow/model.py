@@ -187,7 +187,11 @@ class AttachedEnricher:
 
 @attrs.frozen
 class Collection:
-    """A part of a source that is ingested and wiped as a whole."""
+    """A part of a source that is ingested and wiped as a whole.
+
+    Attributes:
+        excludes: Glob patterns, as `IngestFilters.exclude` has them, that every ingest of it leaves out.
+    """
 
     id: str
     source_id: str
@@ -196,6 +200,7 @@ class Collection:
     enabled: bool = True
     path_mappings: tuple[PathMapping, ...] = ()
     enrichers: tuple[AttachedEnricher, ...] = ()
+    excludes: tuple[str, ...] = ()
 
     @cached_property
     def mappings_by_source(self) -> Mapping[str, PathMapping]:

@@ -104,6 +104,8 @@ CASES = {
     "add_collection": Case(lambda catalog: catalog.add_collection("station", "More", path_mappings={"/a": "/b", "/c": "/d"})),
     "map_path": Case(lambda catalog: catalog.map_path("Empty", "/more", "/srv/more")),
     "unmap_path": Case(lambda catalog: catalog.unmap_path("Empty", "/empty")),
+    "exclude": Case(lambda catalog: catalog.exclude("Shows", "*.iso")),
+    "unexclude": Case(lambda catalog: catalog.unexclude("Shows", "Samples")),
     "enable_collection": Case(lambda catalog: catalog.enable_collection("Empty")),
     "disable_collection": Case(lambda catalog: catalog.disable_collection("Shows")),
     "attach_enricher": Case(lambda catalog: catalog.attach_enricher("Empty", "fake")),
@@ -155,6 +157,7 @@ def stock(catalog: Catalog, importer: FakeImporter, media: Path) -> None:
     catalog.add_collection("station", "Empty", path_mappings={"/empty": str(media.parent)}, enabled=False)
     catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
     catalog.attach_enricher("Shows", "fake")
+    catalog.exclude("Shows", "Samples")
     (media / "Dark").mkdir()
     (media / "Dark" / "S01E01.mkv").touch()
     (media / "Tron (1982).mkv").touch()

@@ -1,8 +1,7 @@
-"""Sources, collections, path mappings and enrichers: what the operator sets up before anything is ingested."""
+"""Sources, collections, path mappings, excludes and enrichers: what the operator sets up before anything is ingested."""
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +12,6 @@ from retrovue_uow.media import paths, plugins
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, folded
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.rules.drafts import is_json
-from retrovue_uow.secrets import MAX_DEPTH
 from retrovue_uow.store import collections
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import new_id, utc_now
@@ -46,7 +43,7 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
         with op.preflight() as db:
             _require_name("source", name)
             _require_free("source", name, [source.name for source in collections.sources(db)])
-            _require_json("source", name, config)
+            preflight.validate_configuration("source", name, config)
             plugins.make_importer(type, config, catalog.importers)
         with op.execution() as db:
             source = Source(id=new_id(), name=name, type=type, config=dict(config))
@@ -89,7 +86,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
 
 def _normalised(found: FoundCollection) -> FoundCollection:
     _require_name("collection", found.name)
-    mappings = dict(_mapping(source_path, local) for source_path, local in found.path_mappings.items())
+    mappings = dict(preflight.validate_mapping(source_path, local) for source_path, local in found.path_mappings.items())
     return attrs.evolve(found, path_mappings=mappings)
 
 
@@ -180,7 +177,7 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
     ) as op:
         with op.preflight() as db:
             found = _claimed(op, db, collection)
-            source, local = _mapping(source_path, local_path)
+            source, local = preflight.validate_mapping(source_path, local_path)
             there = found.mappings_by_source.get(source)
             if there is not None:
                 raise ValidationError(f"{source!r} is mapped to {there.local_path!r} already: remove that mapping first")
@@ -216,6 +213,54 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
                 raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
         with op.execution() as db:
             collections.remove_path_mapping(db, mapping.id)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+
+
+def exclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection:
+    """Leave out of every ingest of a collection what a pattern matches, and return the collection. Its assets stay as they are.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - `pattern` is one that `IngestFilters.exclude` takes, and not excluded already.
+
+    Post-conditions:
+        - The collection has the pattern; an ingest adds it to those that it is given.
+
+    Atomicity: One row is added, or none.
+
+    Raises: `ConfigurationError`.
+    """
+    with catalog.operation("collection_exclude", ConfigurationError, collection=collection, pattern=pattern) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
+            preflight.validate_exclude(found, pattern)
+        with op.execution() as db:
+            collections.add_exclude(db, found.id, pattern)
+        _validate(op)
+        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+
+
+def unexclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection:
+    """Let a collection's ingests see again what a pattern left out, and return the collection.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it.
+        - It has the pattern.
+
+    Post-conditions:
+        - The pattern is gone, and nothing else.
+
+    Atomicity: One row goes, or none.
+
+    Raises: `ConfigurationError`.
+    """
+    with catalog.operation("collection_unexclude", ConfigurationError, collection=collection, pattern=pattern) as op:
+        with op.preflight() as db:
+            found = _claimed(op, db, collection)
+            kept = preflight.validate_excluded(found, pattern)
+        with op.execution() as db:
+            collections.remove_exclude(db, found.id, kept)
         _validate(op)
         return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
 
@@ -282,7 +327,7 @@ def attach_enricher(
             found = _claimed(op, db, collection)
             if any(enricher.type == type for enricher in found.enrichers):
                 raise ValidationError(f"enricher {type!r} is attached to collection {found.name!r} already: detach it first")
-            _require_json("enricher", type, config)
+            preflight.validate_configuration("enricher", type, config)
             plugins.make_enricher(type, config, catalog.enrichers)
         with op.execution() as db:
             collections.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
@@ -324,7 +369,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
         - The collection exists, nobody else is working on it, and it has no assets.
 
     Post-conditions:
-        - The collection, its path mappings, its attached enrichers and what the operator had said of its files are gone.
+        - The collection, its path mappings, enrichers and excludes, and what the operator had said of its files are gone.
 
     Atomicity: All of it goes, or nothing.
 
@@ -394,31 +439,6 @@ def _require_name(noun: str, name: object) -> None:
         raise ValidationError(f"a {noun} needs a readable name, not {name!r}")
 
 
-def _require_json(noun: str, name: str, config: object) -> None:
-    if not isinstance(config, Mapping) or not _is_plain(config, MAX_DEPTH) or not is_json(config):
-        raise ValidationError(
-            f"the configuration of {noun} {name!r} must be a JSON object, its names text, and nested {MAX_DEPTH} deep at most"
-        )
-
-
-def _is_plain(value: object, depth: int) -> bool:
-    """Whether it holds nothing that JSON would take for something else, such as the name 1 for "1"."""
-    if isinstance(value, Mapping):
-        return depth > 0 and all(isinstance(name, str) and _is_plain(each, depth - 1) for name, each in value.items())
-    if isinstance(value, list | tuple):
-        return depth > 0 and all(_is_plain(each, depth - 1) for each in value)
-    return value is None or isinstance(value, str | int | float)
-
-
 def _require_free(noun: str, name: str, taken: list[str]) -> None:
     if folded(name) in map(folded, taken):
         raise ValidationError(f"there is a {noun} {name!r} already: choose another")
-
-
-def _mapping(source_path: str, local_path: str) -> tuple[str, str]:
-    """Both paths in the spelling that the catalogue keeps."""
-    if not isinstance(local_path, str) or not os.path.isabs(local_path) or ".." in local_path.split("/"):
-        raise ValidationError(f"local path {local_path!r} must be absolute and without '..'")
-    if not paths.is_utf8(local_path) or "\0" in local_path:
-        raise ValidationError(f"local path {local_path!r} is not readable text")
-    return paths.canonical_key(source_path), os.path.normpath(local_path)

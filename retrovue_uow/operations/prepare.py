@@ -105,6 +105,8 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_collection_enabled(collection)
     preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty)
     source = preflight.validate_source_exists(db, collection.source_id)
+    exclude = tuple(dict.fromkeys((*collection.excludes, *request.filters.exclude)))
+    request = attrs.evolve(request, filters=attrs.evolve(request.filters, exclude=exclude))
     importer = plugins.make_importer(source.type, source.config, catalog.importers)
     preflight.validate_source_connectivity(source, importer)
     enrichers = plugins.ready(collection.enrichers, catalog.enrichers, collection.path_mappings)

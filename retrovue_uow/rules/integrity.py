@@ -58,7 +58,7 @@ def validate_no_duplicates(db: Database) -> None:
 
 @rule
 def validate_collection_preserved(db: Database, before: Collection) -> None:
-    """The collection is still there, as it was, with its enrichers."""
+    """The collection is still there, as it was, with its enrichers and excludes."""
     now = _collection(db, before)
     if now is None or attrs.evolve(now, path_mappings=before.path_mappings) != before:
         raise ValidationError(f"collection {before.name!r} was not preserved: {now!r}")

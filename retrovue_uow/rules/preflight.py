@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -21,7 +22,9 @@ from retrovue_uow.model import (
     folded,
     printed_title,
 )
+from retrovue_uow.rules.drafts import is_json
 from retrovue_uow.rules.verdict import rule
+from retrovue_uow.secrets import MAX_DEPTH
 from retrovue_uow.store import collections, titles
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import as_stored
@@ -107,6 +110,24 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
 
 
 @rule
+def validate_configuration(noun: str, name: str, config: object) -> None:
+    """The configuration of a source or an enricher can be kept as it is."""
+    if not isinstance(config, Mapping) or not _is_plain(config, MAX_DEPTH) or not is_json(config):
+        raise ValidationError(
+            f"the configuration of {noun} {name!r} must be a JSON object, its names text, and nested {MAX_DEPTH} deep at most"
+        )
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Whether it holds nothing that JSON would take for something else, such as the name 1 for "1"."""
+    if isinstance(value, Mapping):
+        return depth > 0 and all(isinstance(name, str) and _is_plain(each, depth - 1) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_is_plain(each, depth - 1) for each in value)
+    return value is None or isinstance(value, str | int | float)
+
+
+@rule
 def validate_collection_enabled(collection: Collection) -> None:
     """The operator wants this collection to be ingested."""
     if not collection.enabled:
@@ -142,6 +163,27 @@ def validate_ingest_filters(filters: IngestFilters) -> None:
     validate_season_and_episode(filters.title, filters.season, filters.episode)
     if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
         raise ValidationError(f"these filters make no sense: exclude must be a tuple of glob patterns, not {filters.exclude!r}")
+    filters.excludes("")  # an empty pattern is refused
+
+
+@rule
+def validate_exclude(collection: Collection, pattern: str) -> None:
+    """The pattern is one that an ingest takes, can be kept, and is not excluded already; case and Unicode form aside."""
+    validate_ingest_filters(IngestFilters(exclude=(pattern,)))
+    if "\0" in pattern or not paths.is_utf8(pattern):
+        raise ValidationError(f"exclude pattern {pattern!r} is not UTF-8: write ? or * for what is not")
+    if folded(pattern) in map(folded, collection.excludes):
+        raise ValidationError(f"collection {collection.name!r} excludes {pattern!r} already")
+
+
+@rule
+def validate_excluded(collection: Collection, pattern: str) -> str:
+    """The collection has the pattern, which is returned as it is kept."""
+    for kept in collection.excludes if isinstance(pattern, str) else ():
+        if folded(kept) == folded(pattern):
+            return kept
+    has = ", ".join(map(repr, collection.excludes)) or "none"
+    raise ValidationError(f"collection {collection.name!r} has no exclude {pattern!r}: it has {has}")
 
 
 @rule
@@ -160,6 +202,16 @@ def validate_season_and_episode(title: object, season: object, episode: object) 
         problem = "an episode needs a season"
     if problem is not None:
         raise ValidationError(f"title, season and episode make no sense: {problem}")
+
+
+@rule
+def validate_mapping(source_path: str, local_path: str) -> tuple[str, str]:
+    """Both paths are whole and readable; they are returned in the spelling that the catalogue keeps."""
+    if not isinstance(local_path, str) or not os.path.isabs(local_path) or ".." in local_path.split("/"):
+        raise ValidationError(f"local path {local_path!r} must be absolute and without '..'")
+    if not paths.is_utf8(local_path) or "\0" in local_path:
+        raise ValidationError(f"local path {local_path!r} is not readable text")
+    return paths.canonical_key(source_path), os.path.normpath(local_path)
 
 
 @rule
@@ -219,7 +271,7 @@ def validate_enrichers_available(enrichers: Sequence[ReadyEnricher]) -> None:
 
 @rule
 def validate_collection_unchanged(db: Database, seen: Collection) -> None:
-    """The collection, its mappings and its enrichers are still what pre-flight saw."""
+    """The collection, its mappings, enrichers and excludes are still what pre-flight saw."""
     now = next((each for each in collections.collections(db) if each.id == seen.id), None)
     if now != seen:
         raise ValidationError(f"collection {seen.name!r} was changed while its files were looked at: run it again")

@@ -31,7 +31,7 @@ def remove_source(db: Database, source_id: str) -> None:
 
 
 def collections(db: Database) -> list[Collection]:
-    """Every collection with its mappings and enrichers, by source and name."""
+    """Every collection with its mappings, enrichers and excludes, by source and name."""
     mappings: dict[str, list[PathMapping]] = defaultdict(list)
     for id_, *facts in db.execute("SELECT collection_id, id, source_path, local_path FROM path_mapping ORDER BY source_path"):
         mappings[id_].append(PathMapping(*facts))
@@ -40,6 +40,9 @@ def collections(db: Database) -> list[Collection]:
     for id_, type_, config, priority in db.execute(attached):
         own = from_json(config, dict, column="collection_enricher.config")
         enrichers[id_].append(AttachedEnricher(type_, own, priority))
+    excludes: dict[str, list[str]] = defaultdict(list)
+    for id_, pattern in db.execute("SELECT collection_id, pattern FROM collection_exclude ORDER BY pattern"):
+        excludes[id_].append(pattern)
     rows = db.execute(
         """
         SELECT collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled
@@ -49,7 +52,10 @@ def collections(db: Database) -> list[Collection]:
         """
     )
     return [
-        Collection(id_, source_id, name, external_id, bool(enabled), tuple(mappings[id_]), tuple(enrichers[id_]))
+        Collection(
+            *(id_, source_id, name, external_id, bool(enabled)),
+            *(tuple(mappings[id_]), tuple(enrichers[id_]), tuple(excludes[id_])),
+        )
         for id_, source_id, name, external_id, enabled in rows
     ]
 
@@ -83,7 +89,7 @@ def alike_names(db: Database) -> list[Violation]:
 
 
 def add_collection(db: Database, collection: Collection, *, created_at: str) -> None:
-    """Add a collection, without its mappings and enrichers."""
+    """Add a collection, without its mappings, enrichers and excludes."""
     db.execute(
         "INSERT INTO collection (id, source_id, name, external_id, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?)",
         (collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled, created_at),
@@ -96,7 +102,7 @@ def set_enabled(db: Database, collection_id: str, *, enabled: bool) -> None:
 
 
 def remove_collection(db: Database, collection_id: str) -> None:
-    """Remove a collection that has no assets, with its mappings and enrichers."""
+    """Remove a collection that has no assets, with its mappings, enrichers and excludes."""
     db.execute("DELETE FROM collection WHERE id = ?", (collection_id,))
 
 
@@ -136,3 +142,13 @@ def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher
 def detach_enricher(db: Database, collection_id: str, type_: str) -> None:
     """Detach the enricher of a type."""
     db.execute("DELETE FROM collection_enricher WHERE collection_id = ? AND type = ?", (collection_id, type_))
+
+
+def add_exclude(db: Database, collection_id: str, pattern: str) -> None:
+    """Add a pattern that every ingest of the collection leaves out."""
+    db.execute("INSERT INTO collection_exclude (collection_id, pattern) VALUES (?, ?)", (collection_id, pattern))
+
+
+def remove_exclude(db: Database, collection_id: str, pattern: str) -> None:
+    """Remove such a pattern."""
+    db.execute("DELETE FROM collection_exclude WHERE collection_id = ? AND pattern = ?", (collection_id, pattern))

@@ -20,6 +20,7 @@ READING = [
     ("source", "list"),
     ("collection", "list"),
     ("collection", "show", "shows"),
+    ("collection", "exclude", "list", "empty"),
     ("enricher", "list"),
     ("enricher", "list", "shows"),
     ("asset", "list"),
@@ -37,6 +38,8 @@ CHANGING = [
     ("collection", "add", "filesystem", "more", "--folder", "/media/more"),
     ("collection", "map", "shows", "/there", "/here"),
     ("collection", "unmap", "empty", "/empty"),
+    ("collection", "exclude", "add", "shows", "*.iso"),
+    ("collection", "exclude", "remove", "empty", "SAMPLES"),
     ("collection", "ingest", "shows"),
     ("collection", "disable", "shows"),
     ("collection", "enable", "shows"),
@@ -53,6 +56,7 @@ def furnished(ingested: Path) -> Path:
     """Besides `shows`: a disabled collection, a spare source, and one with a root."""
     with Catalog("catalog.db") as catalog:
         catalog.add_collection("filesystem", "empty", path_mappings={"/empty": "/empty"}, enabled=False)
+        catalog.exclude("empty", "Samples")
         catalog.add_source("spare")
         catalog.add_source("rooted", config={"root": str(ingested)})
     return ingested
@@ -90,6 +94,20 @@ def test_a_missing_catalogue_is_an_error_and_is_not_created(run: Run, here: Path
     assert result.exit_code == 3
     assert "there is no catalogue 'nope.db'" in result.stderr
     assert list(here.iterdir()) == []
+
+
+def test_what_is_excluded_for_good_is_shown_with_its_collection(run: Run, furnished: Path) -> None:
+    assert run("collection", "exclude", "add", "shows", "Movies").exit_code == 0
+
+    shown, listed = run("collection", "show", "shows").stdout, run("collection", "list").stdout
+
+    assert "excludes Movies" in " ".join(shown.split())
+    assert [line.split()[-1] for line in listed.splitlines() if line.split()[:1] in (["shows"], ["empty"])] == [
+        "Samples",
+        "Movies",
+    ]
+    assert json.loads(run("collection", "exclude", "list", "shows", "--json").stdout) == ["Movies"]
+    assert json.loads(run("collection", "ingest", "shows", "--json").stdout)["missing"] == 0
 
 
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)

@@ -32,6 +32,7 @@ def configured(catalog: Catalog, collection: Collection) -> Catalog:
     """`Shows` with assets, `Empty` without any, and the source `bare` without collections."""
     catalog.add_source("bare", "fake")
     catalog.add_collection("station", "Empty", external_id="42", path_mappings={"/empty": "/srv/empty"}, enabled=False)
+    catalog.exclude("Empty", "Samples")
     catalog.ingest_collection("Shows")
     return catalog
 
@@ -46,12 +47,14 @@ CHANGES: dict[str, tuple[Act, set[str]]] = {
     "map_path": (lambda c: c.map_path("Shows", "/more", "/srv/more"), {"path_mapping"}),
     "map_path below another": (lambda c: c.map_path("Empty", "/empty/sub", "/srv/empty/sub"), {"path_mapping"}),
     "unmap_path": (lambda c: c.unmap_path("Empty", "/empty/"), {"path_mapping"}),
+    "exclude": (lambda c: c.exclude("Shows", "*.iso"), {"collection_exclude"}),
+    "unexclude": (lambda c: c.unexclude("Empty", "samples"), {"collection_exclude"}),
     "enable_collection": (lambda c: c.enable_collection("Empty"), {"collection"}),
     "enable_collection again": (lambda c: c.enable_collection("Shows"), set()),
     "disable_collection": (lambda c: c.disable_collection("Shows"), {"collection"}),
     "attach_enricher": (lambda c: c.attach_enricher("42", "fake"), {"collection_enricher"}),
     "detach_enricher": (lambda c: c.detach_enricher("Shows", "fake"), {"collection_enricher"}),
-    "remove_collection": (lambda c: c.remove_collection("Empty"), {"collection", "path_mapping"}),
+    "remove_collection": (lambda c: c.remove_collection("Empty"), {"collection", "path_mapping", "collection_exclude"}),
     "remove_source": (lambda c: c.remove_source("bare"), {"source"}),
 }
 
@@ -100,6 +103,15 @@ REFUSED: dict[str, tuple[Act, type[Exception]]] = {
     "mapping of nothing": (lambda c: c.map_path("Nothing", "/a", "/b"), ValidationError),
     "unmapping what is not mapped": (lambda c: c.unmap_path("Shows", "/nowhere"), ValidationError),
     "unmapping what assets came through": (lambda c: c.unmap_path("Shows", "/media"), BusinessRuleError),
+    "exclude of nothing": (lambda c: c.exclude("Shows", ""), ValidationError),
+    "exclude of the root": (lambda c: c.exclude("Shows", "./"), ValidationError),
+    "exclude that is no text": (lambda c: c.exclude("Shows", ("*.iso",)), ValidationError),  # type: ignore[arg-type]
+    "exclude with NUL": (lambda c: c.exclude("Shows", "a\0b"), ValidationError),
+    "exclude with surrogate": (lambda c: c.exclude("Shows", LONE_SURROGATE), ValidationError),
+    "exclude that is there": (lambda c: c.exclude("Empty", "SAMPLES"), ValidationError),
+    "exclude of an unknown collection": (lambda c: c.exclude("Nothing", "*.iso"), ValidationError),
+    "including again what is not excluded": (lambda c: c.unexclude("Shows", "Samples"), ValidationError),
+    "including again what is no text": (lambda c: c.unexclude("Empty", None), ValidationError),  # type: ignore[arg-type]
     "enabling by wildcard": (lambda c: c.enable_collection("Em%"), ValidationError),
     "disabling nothing": (lambda c: c.disable_collection(""), ValidationError),
     "enricher of unknown type": (lambda c: c.attach_enricher("Shows", "crystal ball"), ValidationError),
@@ -125,8 +137,11 @@ def test_what_cannot_be_is_refused_and_changes_nothing(configured: Catalog, name
     assert snapshot(configured) == before
 
 
-CLAIMING: dict[str, Act] = {name: CHANGES[name][0] for name in ("map_path", "disable_collection", "detach_enricher")} | {
+CLAIMING: dict[str, Act] = {
+    name: CHANGES[name][0] for name in ("map_path", "exclude", "disable_collection", "detach_enricher")
+} | {
     "unmap_path": lambda c: c.unmap_path("Shows", "/media"),
+    "unexclude": lambda c: c.unexclude("Shows", "Samples"),
     "enable_collection": lambda c: c.enable_collection("Shows"),
     "attach_enricher": lambda c: c.attach_enricher("Shows", "nfo"),
     "remove_collection": lambda c: c.remove_collection("Shows"),

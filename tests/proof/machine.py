@@ -163,7 +163,10 @@ def either(choice: Choice) -> st.SearchStrategy[Choice]:
 
 DECISION = st.sampled_from(["approve", "withdraw_approval", "retire", "reinstate", "unassign"])
 CONFIGURING = st.sampled_from(
-    ["attach", "attach", "detach", "enable", "enable", "disable", "add", "remove", "remove", "map", "unmap", "unmap_first"]
+    [
+        *("attach", "attach", "detach", "enable", "enable", "disable", "add", "remove", "remove"),
+        *("map", "unmap", "unmap_first", "exclude", "unexclude"),
+    ]
 )
 EXPECTED = st.sampled_from([None, None, None, None, 1, 2])
 
@@ -454,6 +457,8 @@ class Machine(RuleBasedStateMachine):
                 lambda model: model.map_path(name, second),
             ),
             "unmap": (lambda catalog: catalog.unmap_path(name, second), lambda model: model.unmap_path(name, second)),
+            "exclude": (lambda catalog: catalog.exclude(name, "e.mkv"), lambda model: model.exclude(name, "e.mkv")),
+            "unexclude": (lambda catalog: catalog.unexclude(name, "e.mkv"), lambda model: model.unexclude(name, "e.mkv")),
             "unmap_first": (lambda catalog: catalog.unmap_path(name, first), lambda model: model.unmap_path(name, first)),
         }
         return Step(what, *steps[what])
@@ -852,6 +857,7 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         "source": Counter((source.name,) for source in catalog.sources()),
         "collection": Counter((each.name, each.enabled) for each in collections),
         "path_mapping": Counter((each.name, mapping.source_path) for each in collections for mapping in each.path_mappings),
+        "exclude": Counter((each.name, pattern) for each in collections for pattern in each.excludes),
         "enricher": Counter((each.name,) for each in collections for _ in each.enrichers),
         "assignment": Counter(
             (names[collection], key, Identity(kind, title, year, season, tuple(json.loads(episodes))))

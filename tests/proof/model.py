@@ -312,7 +312,7 @@ class Model:
         number = self._collection_number(name)
         if self.assets_of(name):
             raise RefusedError(name)
-        for table in ("path_mapping", "enricher", "assignment", "retirement"):
+        for table in ("path_mapping", "exclude", "enricher", "assignment", "retirement"):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == name])
         self.remove("collection", [number])
 
@@ -334,6 +334,21 @@ class Model:
         if number is None or any(root_of(key) == path for key in self.assets_of(name)):
             raise RefusedError(path)
         self.remove("path_mapping", [number])
+
+    def exclude(self, name: str, file: str) -> None:
+        """The name of a file is excluded once."""
+        self._collection_number(name)
+        if self.find("exclude", (name, file)) is not None:
+            raise RefusedError(file)
+        self.add("exclude", (name, file))
+
+    def unexclude(self, name: str, file: str) -> None:
+        """It must be excluded."""
+        self._collection_number(name)
+        number = self.find("exclude", (name, file))
+        if number is None:
+            raise RefusedError(file)
+        self.remove("exclude", [number])
 
     def roots(self, name: str) -> set[str]:
         """The mapped paths of a collection."""
@@ -370,10 +385,11 @@ class Model:
         if not self.roots(name) or any(root_of(file.key) not in self.roots(name) for file in files):
             raise RefusedError("a file is below no mapping")
         found: dict[str, File] = {}
-        reported = [file for file in files if not options.excludes(file.key)]
+        excluding = [options, *(Options(exclude=file) for each, file in self.table("exclude").values() if each == name)]
+        reported = [file for file in files if not any(each.excludes(file.key) for each in excluding)]
         duplicates = [file.key for file in reported if found.setdefault(file.key, file) is not file]
         known, decided = self.assets_of(name), Decided.of(self, name)
-        expected = {key: number for key, number in known.items() if not options.excludes(key)}
+        expected = {key: number for key, number in known.items() if not any(each.excludes(key) for each in excluding)}
         if options.is_full and not options.allow_empty and {root_of(key) for key in expected} - {root_of(key) for key in found}:
             raise RefusedError("nothing was found below a mapping")
         wanted = [file for file in found.values() if options.is_full or self._is_wanted(name, file, options, decided)]
@@ -765,7 +781,10 @@ class Model:
             "title": titles,
             **{
                 table: Counter(self.table(table).values())
-                for table in ("source", "collection", "path_mapping", "enricher", "assignment", "retirement", "title_spelling")
+                for table in (
+                    *("source", "collection", "path_mapping", "exclude", "enricher"),
+                    *("assignment", "retirement", "title_spelling"),
+                )
             },
             **{
                 table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
