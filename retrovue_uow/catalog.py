@@ -238,12 +238,16 @@ class Catalog(OpenCatalog):
         return self.select(AssetSelector(collection=collection, state="ready", approved=True, missing=False))
 
     def explain(self, asset: str) -> Explanation:
-        """Why an asset is what it is: what happened to it, and what keeps it off the air.
+        """Why an asset is what it is: what happened to it, and what keeps it off the air. Or why a file is no asset.
+
+        Args:
+            asset: Its identifier, or the path of its file; or any other path: then `asset` of what is returned is None, and its
+                `reasons` say all that keeps an ingest from making one of it.
 
         Raises:
-            ValidationError: There is no such asset.
+            ValidationError: There is no such asset, and it is no path; or the file is in several collections.
         """
-        return explain.explanation(self.database, self.asset(asset))
+        return explain.explanation(self.database, asset)
 
     def asset(self, uuid: str) -> Asset:
         """The asset with this identifier. Raises `ValidationError` if there is none."""

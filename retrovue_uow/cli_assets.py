@@ -56,13 +56,12 @@ def asset_show(asset: AssetArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_
 
 @asset_app.command("explain")
 def asset_explain(asset: AssetArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
-    """Say what happened to an asset, and what keeps it off the air."""
+    """Say what keeps an asset off the air, or a file from being one."""
     from retrovue_uow.cli_curation import explanation_report
-    from retrovue_uow.cli_ingest import asset_named
     from retrovue_uow.cli_output import show
 
     with reading(catalog) as opened:
-        show(opened.explain(asset_named(opened, asset).id), explanation_report, json=as_json)
+        show(opened.explain(asset), explanation_report, json=as_json)
 
 
 def _curate(

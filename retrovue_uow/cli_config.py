@@ -140,8 +140,8 @@ def collection_add(
     as_json: AsJson = False,
 ) -> None:
     """Add a collection to a source. Attach enrichers to it before you ingest it."""
-    from retrovue_uow.cli_ingest import absolute
     from retrovue_uow.cli_output import collection_facts, show
+    from retrovue_uow.media.roots import absolute
 
     mappings = {absolute(each): absolute(each) for each in folder or ()}
     with changing(catalog) as opened:
@@ -185,8 +185,8 @@ def collection_map(
     as_json: AsJson = False,
 ) -> None:
     """Say where a folder of the source is found on this machine."""
-    from retrovue_uow.cli_ingest import absolute
     from retrovue_uow.cli_output import collection_facts, show
+    from retrovue_uow.media.roots import absolute
 
     with changing(catalog) as opened:
         show(opened.map_path(collection, source_path, absolute(local_path)), collection_facts, json=as_json)

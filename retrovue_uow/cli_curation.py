@@ -53,8 +53,10 @@ def title_report(result: TitleResult) -> Text:
 
 
 def explanation_report(explanation: Explanation) -> RenderableType:
-    """Why an asset is what it is, sentence by sentence."""
+    """Why an asset is what it is, or a file none, sentence by sentence."""
     asset = explanation.asset
+    if asset is None:
+        return facts({"an asset": "no", "because": plain("\n".join(explanation.reasons), keep="\n")})
     reasons = explanation.reasons or ("it is ready, approved and there",)
     return facts(
         {

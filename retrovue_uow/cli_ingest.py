@@ -18,7 +18,7 @@ from retrovue_uow.cli_consent import with_consent
 from retrovue_uow.cli_output import AssetPage, note, progress_bar
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths, probing, roots
-from retrovue_uow.media.walk import why_no_asset
+from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import (
     Asset,
     Broken,
@@ -34,9 +34,9 @@ from retrovue_uow.model import (
     WipeResult,
     folded,
 )
+from retrovue_uow.operations import explain
 from retrovue_uow.operations.prepare import PreparedIngest
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import assets
 
 SOURCE_NAME = "filesystem"
 R = TypeVar("R", bound=Result)
@@ -71,11 +71,6 @@ def ingest_folder(catalog_path: str, folder: str, request: IngestRequest, *, pro
         with _scratch_copy(catalog_path) as scratch:
             return _ingest_root(scratch, root, request, probe=probe)
     return _ingest_root(catalog_path, root, request, probe=probe)
-
-
-def absolute(folder: str) -> str:
-    """`folder` from the root on. Where `..` follows a link, only the disk knows where that leads."""
-    return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
 
 
 def _readable_folder(folder: str) -> str:
@@ -244,13 +239,10 @@ def asset_page(catalog: Catalog, selector: str) -> AssetPage:
 
 def asset_named(catalog: Catalog, selector: str) -> Asset:
     """The asset with that identifier, key or file."""
-    found = assets.assets_named(catalog.database, [selector, absolute(selector)])
-    if len(found) > 1:
-        ids = ", ".join(each.id for each in found)
-        raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")
-    if not found and os.path.isfile(absolute(selector)):
-        raise ValidationError(f"file {selector!r} is no asset: {why_no_asset(absolute(selector))}")
-    return found[0] if found else catalog.asset(selector)
+    named = explain.asset_named(catalog.database, selector)
+    if named is None:
+        raise ValidationError(f"{selector!r} is no asset: {'; '.join(catalog.explain(selector).reasons)}")
+    return named
 
 
 def wipe(catalog: Catalog, collection: str, *, expect_assets: int | None, force: bool) -> WipeResult | None:

@@ -79,7 +79,9 @@ Strict = Annotated[
 Settle = Annotated[
     float, typer.Option("--settle", metavar="SECONDS", help="Leave files for next time that changed within so many seconds.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would; of an ingest, also what was left out.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Do not ask.")]
 ExpectAssets = Annotated[
     int | None, typer.Option("--expect-assets", metavar="N", help="Do not ask, and refuse unless exactly N are selected.")

@@ -26,6 +26,7 @@ from retrovue_uow.model import (
     Changes,
     CheckReport,
     Collection,
+    IngestResult,
     JournalUnit,
     Json,
     Marker,
@@ -149,9 +150,11 @@ def print_json(value: object, *, verbose: bool = False) -> None:
 
 
 def _brief(value: object) -> object:
-    """Results with the counts of their changes, and without the rows, of which there may be hundreds of thousands."""
+    """Results with counts, and without the rows and paths behind them, of which there may be hundreds of thousands."""
     if isinstance(value, Changes):
         return Changes(value.counts)
+    if isinstance(value, IngestResult):
+        value = attrs.evolve(value, left_out_paths={})
     if isinstance(value, Result) and value.changes is not None:
         return attrs.evolve(value, changes=Changes(value.changes.counts))
     if isinstance(value, SourceIngestResult):

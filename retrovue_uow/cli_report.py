@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -59,13 +60,20 @@ _SKIPPED = {
     "unreadable": "since they cannot be read (mend or exclude them)",
     "vanished": "since they went while they were read",
 }
+_LEFT_OUT = {
+    "excluded": "excluded",
+    "hidden": "hidden or the system's own",
+    "partial": "unfinished downloads",
+    "unknown_extension": "of an unknown extension (a source can be given `extensions`)",
+}
 _SHOWN = 50
 
 
-def ingest_report(ingested: Ingested) -> Group:
-    """Everything about one ingest."""
+def ingest_report(ingested: Ingested, *, verbose: bool = False) -> Group:
+    """Everything about one ingest; where `verbose`, with the path of each file that was passed over."""
     result, arrived = ingested.result, ingested.arrived
-    parts = [_headline(result), _counts(result), *_shows(arrived), *_movies(arrived), *_interstitials(arrived), *_named(result)]
+    came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
+    parts = [_headline(result), _counts(result), *came_in, *_named(result), *_left_out(result, verbose=verbose)]
     return Group(*_spaced(parts))
 
 
@@ -133,13 +141,21 @@ def _named(result: IngestResult) -> Iterator[RenderableType]:
         if result.paths[name]:
             yield Group(Text(heading), *listed(result.paths[name]))
     yield from _unreachable(result)
-    for reason, skipped in result.skipped.items():
-        yield Group(Text(f"skipped, {_SKIPPED[reason]}:"), *listed(skipped))
     warned = [
         f"{key}: {each.message}" for key, found in result.findings.items() for each in found if each.severity == "warning"
     ]
     if warned:
         yield Group(Text("to be known of:"), *listed(warned))
+
+
+def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[RenderableType]:
+    for reason, skipped in result.skipped.items():
+        yield Group(Text(plain(f"skipped, {_SKIPPED.get(reason, reason)}:")), *listed(skipped))
+    if result.left_out and not verbose:
+        counted = ", ".join(f"{count} {_LEFT_OUT.get(reason, reason)}" for reason, count in result.left_out.items())
+        yield Text(plain(f"left out: {counted}; --verbose names them"))
+    for reason, files in result.left_out_paths.items() if verbose else ():
+        yield Group(Text(plain(f"left out, {_LEFT_OUT.get(reason, reason)}:")), grid(("",), [(long(path),) for path in files]))
 
 
 def complain_of_broken(*results: IngestResult) -> None:
@@ -163,8 +179,8 @@ def _unreachable(result: IngestResult) -> Iterator[RenderableType]:
             yield Group(Text(plain(heading)), *listed(keys))
 
 
-def source_report(outcome: SourceIngestResult) -> Group:
-    """What became of each collection of a source."""
+def source_report(outcome: SourceIngestResult, *, verbose: bool = False) -> Group:
+    """What became of each collection of a source; where `verbose`, with the path of each file that was passed over."""
     rows = [
         (long(each.collection.name), each.discovered, each.created, each.unchanged, each.changed + each.refreshed, each.missing)
         for each in outcome.results
@@ -177,13 +193,13 @@ def source_report(outcome: SourceIngestResult) -> Group:
     if not rows:
         parts.append(Text("no collection could be ingested"))
     for each in outcome.results:
-        parts += _unreachable(each)
+        parts += [*_unreachable(each), *_left_out(each, verbose=verbose)]
     return Group(*_spaced(parts))
 
 
 def show_source(outcome: SourceIngestResult, *, json: bool, verbose: bool) -> None:
     """Print what became of each collection of a source."""
-    show(outcome, source_report, json=json, verbose=verbose)
+    show(outcome, partial(source_report, verbose=verbose), json=json, verbose=verbose)
     complain_of_broken(*outcome.results)
     if not json:
         for result in outcome.results:
@@ -200,7 +216,7 @@ def failed(failure: IngestFailure) -> str:
 
 def show_ingested(ingested: Ingested, *, json: bool, verbose: bool) -> None:
     """Print what an ingest did."""
-    show_result(ingested.result, lambda _: ingest_report(ingested), json=json, verbose=verbose)
+    show_result(ingested.result, lambda _: ingest_report(ingested, verbose=verbose), json=json, verbose=verbose)
     complain_of_broken(ingested.result)
 
 

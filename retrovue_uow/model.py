@@ -495,7 +495,11 @@ class IngestResult(Result):
         warnings: New or refreshed assets of which there is something to know, likewise.
         findings: What was found out about files that were read, by canonical key.
         skipped: Paths of what became no asset, by reason: `link`, `not_utf8`, `too_young`, `unreadable`, `vanished`.
+        left_out: How many files and folders were passed over, by reason: `excluded`, `hidden` (or the system's own), `partial`
+            (an unfinished download), `unknown_extension`. What usually stands beside media files, such as pictures, subtitles
+            and NFO files, is not counted, nor what lies in a folder that was passed over.
         paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.
+        left_out_paths: The paths behind `left_out`.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
     """
 
@@ -517,7 +521,9 @@ class IngestResult(Result):
     warnings: int = 0
     findings: Mapping[str, tuple[Finding, ...]] = attrs.field(factory=dict)
     skipped: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    left_out: Mapping[str, int] = attrs.field(factory=dict)
     paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
+    left_out_paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True}, repr=False)
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
 
 
@@ -577,16 +583,17 @@ class TitleResult(Result):
 
 @attrs.frozen
 class Explanation:
-    """Why an asset is what it is, in sentences.
+    """Why an asset is what it is, or why a file is none, in sentences.
 
     Attributes:
+        asset: None where a file was asked about that is no asset.
         is_schedulable: Whether it may go on the air.
-        reasons: What keeps it off the air; empty where nothing does.
+        reasons: What keeps it off the air, empty where nothing does; or what keeps the file from being an asset.
         history: What happened to it, the oldest first.
         findings: What was found out about its file when it was read last.
     """
 
-    asset: Asset
+    asset: Asset | None
     is_schedulable: bool
     reasons: tuple[str, ...]
     history: tuple[str, ...]

@@ -15,7 +15,8 @@ class Importer(Protocol):
 
     - `file_runs(mappings, filters, skip=…)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is
       asked in place of `discover`: no draft is made of a file that is as the catalogue knows it. `skip(reason, path, error)`
-      is called for what can be no asset, and notes the path; without it such a thing raises the error.
+      is called for what can be no asset, and raises the error or notes the path; with None as the error, for what is passed
+      over, and notes that.
     """
 
     def check(self) -> None:

@@ -216,15 +216,13 @@ def file_runs(
     importer: Importer,
     collection: Collection,
     filters: IngestFilters,
-    skip: Callable[[str, str, RetroVueError], None] | None = None,
+    skip: Callable[[str, str, RetroVueError | None], None],
 ) -> Iterator[Any] | None:
     """The `walk.Run`s that the importer finds, or None where it offers drafts alone. Raises as `discover` does."""
     find = getattr(importer, "file_runs", None)
     if not callable(find):
         return None
-    return _yielded(
-        lambda: find(collection.path_mappings, filters, *([] if skip is None else [skip])), collection, "runs of files"
-    )
+    return _yielded(lambda: find(collection.path_mappings, filters, skip), collection, "runs of files")
 
 
 def _yielded(find: Callable[[], Iterable[T]], collection: Collection, noun: str) -> Iterator[T]:

@@ -1,16 +1,28 @@
-"""Mapped folders on the disk: what state they are in, and where links below them lead."""
+"""Mapped folders on the disk: what state they are in, where links below them lead, and what in them is never media."""
 
 from __future__ import annotations
 
 import enum
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 """Folders that file systems and network storage keep among the user's folders; never media."""
+_LEFT_OUT: Mapping[str, Literal["partial"] | None] = {
+    # What programs call a file while they are still writing it.
+    **dict.fromkeys((".!bt", ".!qb", ".!sync", ".!ut", ".aria2", ".bc!", ".crdownload", ".download", ".filepart"), "partial"),
+    **dict.fromkeys((".opdownload", ".part", ".partial", ".temp", ".tmp", ".unfinished", ".xltd", ".ytdl"), "partial"),
+    # What stands beside media files: sidecars, pictures, subtitles, sounds, the rest of a disc, what systems leave.
+    **dict.fromkeys((".nfo", ".xml", ".json", ".txt", ".md", ".url", ".html", ".sfv", ".md5", ".sha1", ".sha256", ".par2")),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tbn", ".tif", ".tiff", ".avif", ".bif", ".edl")),
+    **dict.fromkeys((".srt", ".ass", ".ssa", ".sub", ".idx", ".sup", ".smi", ".vtt", ".ttml", ".usf", ".lrc", ".mks", ".pgs")),
+    **dict.fromkeys((".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a", ".mka", ".aac", ".ac3", ".eac3", ".dts", ".thd")),
+    **dict.fromkeys((".ifo", ".bup", ".bdmv", ".mpls", ".clpi", ".db", ".ini")),
+}
 
 
 class RootState(enum.Enum):
@@ -62,9 +74,19 @@ def root_status(path: str, *, timeout_s: float = 10) -> RootStatus:
         return RootStatus(RootState.NO_ANSWER, path, error)
 
 
+def absolute(path: str) -> str:
+    """`path` from the root on. Where `..` follows a link, only the disk knows where that leads."""
+    return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
+
+
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of that name is never looked at: hidden, or the system's own."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def why_left_out(ending: str) -> Literal["partial", "unknown_extension"] | None:
+    """Why a file that has the ending, in lower case, is no media file; None: it stands beside one, and nobody misses it."""
+    return _LEFT_OUT.get(ending, "unknown_extension")
 
 
 class Links:

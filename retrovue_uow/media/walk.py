@@ -18,7 +18,7 @@ from retrovue_uow.log import logger
 from retrovue_uow.media.nfo import MOVIE_SIDECAR, SEASON_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
 from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
 from retrovue_uow.media.plugins import call_within, refuse_unknown_keys
-from retrovue_uow.media.roots import Links, is_ignored, root_status
+from retrovue_uow.media.roots import Links, is_ignored, root_status, why_left_out
 from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFilters, Json, PathMapping, Sidecar
 
 VIDEO_ENDINGS = (
@@ -31,15 +31,16 @@ _PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pag
 _AT_ONCE = 16
 """Files that share a time limit: a thread for each would cost more than to look at it."""
 
-Skip: TypeAlias = Callable[[str, str, RetroVueError], None]
-"""Told the reason, the path and the error of what can be no asset."""
+Skip: TypeAlias = Callable[[str, str, RetroVueError | None], None]
+"""Told the reason and path of what is left out; and of what can be no asset, which the operator should see to, the error."""
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what makes a folder the same, whatever its path."""
 
 
-def _refuse(reason: str, path: str, error: RetroVueError) -> None:
+def _refuse(reason: str, path: str, error: RetroVueError | None) -> None:
     """What `discover` does with a thing that can be no asset: it raises the error."""
-    raise error
+    if error is not None:
+        raise error
 
 
 class FilesystemImporter:
@@ -55,7 +56,7 @@ class FilesystemImporter:
         if root is not None and not (isinstance(root, str) and os.path.isabs(root)):
             raise ValidationError(f"the filesystem importer's root {root!r} is not an absolute path: give one")
         self._root = None if root is None else os.path.normpath(root)
-        self._endings = _configured_endings(config.get("extensions"))
+        self._endings = media_endings(config.get("extensions"))
 
     def __init_subclass__(cls) -> None:
         """A derived importer that finds other files is asked for drafts of them, not for the runs of this one."""
@@ -101,7 +102,8 @@ class FilesystemImporter:
     def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip = _refuse) -> Iterator[Run]:
         """The files of which `discover` makes drafts, in its order, not examined yet.
 
-        What can be no asset is handed to `skip` with the reason, its path and the error that `discover` raises.
+        What can be no asset is handed to `skip` with the reason, its path and the error that `discover` raises; what is passed
+        over, with the reason (`excluded`, `hidden`, `partial`, `unknown_extension`), its path and None.
         """
         roots: dict[Identity, PathMapping] = {}
         for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
@@ -151,7 +153,8 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
     return attrs.evolve(draft, sidecars=tuple(found))
 
 
-def _configured_endings(extensions: object) -> frozenset[str]:
+def media_endings(extensions: object) -> frozenset[str]:
+    """The endings of media files, in lower case, of a source configured with these `extensions`; None: `VIDEO_ENDINGS`."""
     if extensions is None:
         return frozenset(VIDEO_ENDINGS)
     if not isinstance(extensions, list | tuple) or not extensions:
@@ -273,7 +276,7 @@ class _Walk:
 
     def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
         """The runs and subfolders of a folder, last name first; links are put aside."""
-        entries = _listing(path)
+        entries = _listing(path, self._skip)
         nfos, root = _nfos(entries), self._mapping.local_path
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
         source_root = _with_slash(canonical_key(self._mapping.source_path))
@@ -293,9 +296,12 @@ class _Walk:
         if self._mapped and is_utf8(name) and folder.key(name) in self._mapped:
             return False
         if self._filters.exclude and self._filters.excludes(_below(self._mapping.local_path, entry.path)):
+            self._skip("excluded", entry.path, None)
             return False
-        is_media = name[name.rfind(".") :].casefold() in self._endings
-        if not is_media and not _is_folder(entry):
+        ending = name[name.rfind(".") :].casefold()
+        if ending not in self._endings and not _is_folder(entry):
+            if why := why_left_out(ending):
+                self._skip(why, entry.path, None)
             return False
         if is_utf8(name):
             return True
@@ -303,17 +309,6 @@ class _Walk:
         if len(self._odd_names) >= MAX_NAMED:
             _skip_odd_names(self._odd_names, self._skip)
         return False
-
-
-def why_no_asset(path: str) -> str:
-    """Why an ingest passes over a file that is there, in words: as far as its path shows."""
-    hidden = next((part for part in path.split("/") if part and is_ignored(part)), None)
-    if hidden is not None:
-        return f"{hidden!r} is hidden, or the system's own, and never looked at"
-    ending = os.path.splitext(path)[1]
-    if ending.casefold() not in VIDEO_ENDINGS:
-        return f"its ending {ending!r} is no media file's: a download may be unfinished, and a source can be given `extensions`"
-    return "no ingest has met it: ingest its folder, unless it is excluded"
 
 
 def _with_slash(path: str) -> str:
@@ -325,11 +320,16 @@ def _below(root: str, path: str) -> str:
     return path.removeprefix(root).lstrip("/")
 
 
-def _listing(folder: str) -> list[os.DirEntry[str]]:
+def _listing(folder: str, skip: Skip = _refuse) -> list[os.DirEntry[str]]:
     """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order."""
     try:
+        seen: list[os.DirEntry[str]] = []
         with os.scandir(folder) as entries:
-            seen = [entry for entry in entries if not is_ignored(entry.name)]
+            for entry in entries:
+                if is_ignored(entry.name):
+                    skip("hidden", entry.path, None)
+                else:
+                    seen.append(entry)
         # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
         return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
     except OSError as error:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import attrs
 
 from retrovue_uow import media
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.errors import ResourceError, RetroVueError
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
@@ -129,24 +129,29 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
 
 
 def discover(
-    op: Operation, seen: Seen, skipped: defaultdict[str, list[str]]
+    op: Operation, seen: Seen, skipped: defaultdict[str, list[str]], left_out: defaultdict[str, list[str]]
 ) -> tuple[list[Found], list[Found], dict[str, PathMapping]]:
     """The files that are there, those that the source has and the disk has not, and the mappings of unchanged ones by key.
 
-    What can be no asset is refused, or added to `skipped` by its reason. What an importer left out of size and mtime is asked
-    of the disk. With `refresh="all"` no file is unchanged.
+    What can be no asset is refused, or added to `skipped` by its reason; what is passed over is added to `left_out`. What an
+    importer left out of size and mtime is asked of the disk. With `refresh="all"` no file is unchanged.
     """
     request = seen.request
     known = KnownAssets() if request.as_if_empty or request.refresh == "all" else seen.known
     unchanged: dict[str, PathMapping] = {}
-    skip = None if request.broken == "refuse" else lambda reason, path, _: skipped[reason].append(path)
+
+    def skip(reason: str, path: str, error: RetroVueError | None) -> None:
+        if error is not None and request.broken == "refuse":
+            raise error
+        (left_out if error is None else skipped)[reason].append(path)
+
     runs = plugins.file_runs(seen.importer, seen.collection, request.filters, skip)
     with redacting_errors(seen.source.config):
         if runs is not None:
             drafts, known = _walked(runs, seen, known, unchanged), KnownAssets()
         else:
             drafts = plugins.discover(seen.importer, seen.collection, request.filters, progress=request.progress)
-    met, absent = _examined(_met(op, drafts, seen), seen.collection)
+    met, absent = _examined(_met(op, drafts, seen, left_out), seen.collection)
     there: list[Found] = []
     for each in met:
         if each.key not in unchanged and known.has(each.key, each.facts):
@@ -176,8 +181,8 @@ def _walked(
     return drafts
 
 
-def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen) -> list[Found]:
-    """What the filters do not exclude."""
+def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, left_out: defaultdict[str, list[str]]) -> list[Found]:
+    """What the filters do not exclude; what they do is added to `left_out`."""
     filters = seen.request.filters
     met: list[Found] = []
     for draft in drafts:
@@ -185,7 +190,9 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen) -> list[Found]
         # What it says itself is only held against filters; otherwise it is judged once the enrichers have seen it.
         validate = validate_draft_place if filters.is_full else validate_asset_draft
         key, mapping = validate(draft, seen.collection)
-        if not _is_excluded(key, mapping, filters):
+        if _is_excluded(key, mapping, filters):
+            left_out["excluded"].append(draft.file_path)
+        else:
             known = None if seen.request.as_if_empty else seen.known.get(key)
             met.append(Found(key, draft, mapping, facts_of(draft, seen.fingerprint), known))
     op.working_on = None

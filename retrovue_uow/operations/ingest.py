@@ -246,6 +246,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         created_entities=dict(writer.hierarchy.added),
         findings={each.key: each.findings for each in prepared.assets if each.findings},
         skipped=prepared.skipped,
+        left_out={reason: len(paths) for reason, paths in prepared.left_out.items()},
+        left_out_paths=prepared.left_out,
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
 

@@ -48,7 +48,8 @@ class PreparedIngest:
         found: The canonical key of every file that is there, whether or not the filters let it through.
         twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
         unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
-        skipped: Paths of what becomes no asset, by reason.
+        skipped: Paths of what can be no asset, by reason.
+        left_out: Paths of what was passed over, by reason.
         known: What the catalogue knew before the files were looked at.
         known_at: The data version of the database from which `known` was read.
     """
@@ -62,6 +63,7 @@ class PreparedIngest:
     twins: Sequence[str]
     unreachable: Sequence[str]
     skipped: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, tuple[str, ...]] = attrs.field(repr=False)
     known: KnownAssets = attrs.field(repr=False)
     known_at: tuple[object, ...] = attrs.field(repr=False)
     claims: list[Claim] = attrs.field(factory=list)
@@ -135,7 +137,8 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     """Find the files, and enrich those of them that will be written."""
     request, filters = seen.request, seen.request.filters
     skipped: defaultdict[str, list[str]] = defaultdict(list)
-    there, absent, unchanged = discover(op, seen, skipped)
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
+    there, absent, unchanged = discover(op, seen, skipped, left_out)
     if not request.allow_empty:
         mappings_seen = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
         refuse_absent_mappings(absent, mappings_seen, seen)
@@ -167,6 +170,7 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         twins=twins,
         unreachable=sorted(unreachable),
         skipped={reason: tuple(paths) for reason, paths in sorted(skipped.items())},
+        left_out={reason: tuple(paths) for reason, paths in sorted(left_out.items())},
         known=seen.known,
         known_at=seen.known_at,
     )

@@ -300,19 +300,18 @@ def test_into_a_pipe_no_line_is_filled_up(command: Command, ingested: Path) -> N
     ("name", "told"),
     [
         (".hidden/Dark - S01E09.mkv", "'.hidden' is hidden"),
-        ("Dark - S01E09.mkv.part", "its ending '.part' is no media file's"),
-        ("notes.txt", "its ending '.txt' is no media file's"),
-        ("Dark - S09E09.mkv", "no ingest has met it"),
+        ("Dark - S01E09.mkv.part", "its ending '.part' is that of an unfinished download"),
+        ("notes.iso", "its ending '.iso' is no media file's"),
+        ("Dark - S09E09.mkv", "no ingest of collection 'shows' has met it"),
     ],
 )
-def test_what_is_asked_of_a_file_that_is_no_asset_says_why(
-    command: Command, ingested: Path, here: Path, name: str, told: str
-) -> None:
-    file = here / "elsewhere" / name
+def test_what_is_asked_of_a_file_that_is_no_asset_says_why(command: Command, ingested: Path, name: str, told: str) -> None:
+    file = ingested / "new" / name
     file.parent.mkdir(parents=True)
     file.touch()
 
-    done = command("asset", "explain", str(file))
+    explained, shown = command("asset", "explain", str(file)), command("asset", "show", str(file))
 
-    assert done.returncode == 1
-    assert told in done.stderr
+    assert (explained.returncode, shown.returncode) == (0, 1)
+    assert told in " ".join(explained.stdout.split())
+    assert told in shown.stderr

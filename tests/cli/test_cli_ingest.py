@@ -290,3 +290,43 @@ def test_what_is_not_there_is_shown_with_the_mapping_to_check(
     assert printed.count(f"named by the source, but not there: check the mapping '/media' to {str(media)!r} and its disk") == 2
     assert printed.count("/media/Ghost.mkv") == 2
     assert any(line.split() == ["unreachable", "1"] for line in printed)
+
+
+def test_what_was_left_out_is_counted_and_named_where_asked(run: Run, shows: Path) -> None:
+    make_files(shows, [".DS_Store", "a.mkv.part", "\x1b[31m.iso", "Movies/poster.jpg"])
+
+    brief, verbose = run("ingest", shows, "--no-probe"), run("ingest", shows, "--verbose")
+    brief_json = json.loads(run("ingest", shows, "--json").stdout)
+    verbose_json = json.loads(run("ingest", shows, "--json", "--verbose").stdout)
+
+    assert "left out: 1 hidden or the system's own, 1 unfinished downloads, 1 of an unknown extension" in brief.stdout
+    assert "a.mkv.part" not in brief.stdout
+    assert f"{shows}/a.mkv.part" in verbose.stdout
+    assert "poster.jpg" not in verbose.stdout
+    assert "\x1b" not in verbose.stdout
+    assert brief_json["left_out"] == verbose_json["left_out"] == {"hidden": 1, "partial": 1, "unknown_extension": 1}
+    assert brief_json["left_out_paths"] == {}
+    assert verbose_json["left_out_paths"]["partial"] == [f"{shows}/a.mkv.part"]
+
+
+def test_every_file_that_was_left_out_is_named_where_asked_also_of_a_whole_source(run: Run, ingested: Path) -> None:
+    make_files(ingested, [f"{number}.iso" for number in range(60)])
+
+    brief, verbose = run("source", "ingest", "filesystem"), run("source", "ingest", "filesystem", "--verbose")
+
+    assert "left out: 60 of an unknown extension" in brief.stdout
+    assert verbose.stdout.count(".iso") == 60
+
+
+def test_a_file_that_is_no_asset_is_explained_and_not_shown(run: Run, ingested: Path) -> None:
+    make_files(ingested, ["new.mkv"])
+
+    explained = run("asset", "explain", ingested / "new.mkv")
+    shown = run("asset", "show", ingested / "new.mkv")
+
+    assert explained.exit_code == 0
+    assert "run `retrovue-uow collection ingest shows`" in explained.stdout
+    assert json.loads(run("asset", "explain", ingested / "new.mkv", "--json").stdout)["asset"] is None
+    assert shown.exit_code == 1
+    assert "is no asset: no ingest of collection 'shows' has met it yet" in shown.stderr
+    assert run("asset", "explain", "nothing").exit_code == 1

@@ -20,7 +20,7 @@ from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import Enricher, EnricherFactory
 from retrovue_uow.media.plugins import enricher_factories, fingerprint, importer_factories, make_enricher, make_importer, ready
 from retrovue_uow.media.probing import FfprobeEnricher
-from retrovue_uow.media.walk import FilesystemImporter
+from retrovue_uow.media.walk import FilesystemImporter, Skip
 from retrovue_uow.model import AssetDraft, AttachedEnricher, Collection, FoundCollection, IngestFilters, Json, PathMapping
 
 
@@ -358,17 +358,17 @@ def test_an_importer_whose_runs_of_files_fail_is_named() -> None:
     error = KeyError("{braces}")
 
     class Running(Yielding):
-        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[object]:
+        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip) -> Iterator[object]:
             return self.discover(collection, mappings, filters)
 
     collection = Collection(id="c", source_id="s", name="Retro TV")
-    runs = plugins.file_runs(Running(A, error), collection, IngestFilters())
+    runs = plugins.file_runs(Running(A, error), collection, IngestFilters(), print)
 
     assert runs is not None
     with pytest.raises(ResourceError, match=r"'Retro TV' failed after 1 runs of files: KeyError") as caught:
         list(runs)
     assert caught.value.__cause__ is error
-    assert plugins.file_runs(Yielding(A), collection, IngestFilters()) is None
+    assert plugins.file_runs(Yielding(A), collection, IngestFilters(), print) is None
 
 
 def test_what_progress_raises_passes_untouched() -> None:

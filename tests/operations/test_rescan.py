@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from retrovue_uow import AssetDraft, Catalog, IngestError, IngestFilters, IngestResult
-from retrovue_uow.media.walk import FilesystemImporter, Run
+from retrovue_uow.media.walk import FilesystemImporter, Run, Skip
 from retrovue_uow.model import Collection, FoundCollection, Json, PathMapping, Refresh
 from retrovue_uow.store.claims import Claim, Claims
 
@@ -181,8 +181,8 @@ def test_an_importer_of_ones_own_may_offer_files_in_place_of_drafts(tmp_path: Pa
         def discover(self, collection: Collection, mappings: object, filters: IngestFilters) -> Iterator[AssetDraft]:
             raise AssertionError("asked for drafts")
 
-        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[Run]:
-            return self._disk.file_runs(mappings, filters)
+        def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip) -> Iterator[Run]:
+            return self._disk.file_runs(mappings, filters, skip)
 
     with Catalog(tmp_path / "own.db", importers={"own": OnDisk}) as catalog:
         catalog.add_source("disk", "own")
