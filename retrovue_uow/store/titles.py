@@ -24,6 +24,8 @@ ASSET = 5
 """The place of assets in the order; what hangs on them comes after it."""
 _SHOWS_EPISODE = ASSET + 1, "INSERT INTO episode_asset (episode_id, asset_id) VALUES (?, ?)"
 _SHOWS_MOVIE = ASSET + 1, "INSERT INTO movie_asset (title_id, asset_id) VALUES (?, ?)"
+_ASCII_NAME = "iif(length(name) = length(CAST(name AS BLOB)), lower(name), NULL)"
+"""As in the index `title_ascii_name`. SQLite folds ASCII alone: titles for which it is NULL are read, and compared here."""
 
 _COUNTED = """
 SELECT title.id, title.kind, title.name, title.year,
@@ -74,16 +76,15 @@ def titles_alike(db: Database, called: Iterable[str]) -> list[Title]:
     """The titles that are called so in whatever case and Unicode form: by identifier, by name, or as printed. Uncounted."""
     wanted = set(map(folded, called))
     names = wanted | {name.rpartition(" (")[0] for name in wanted}
-    # SQLite folds ASCII only: names that hold more than that are all read.
     rows = db.execute(
-        """
+        f"""
         SELECT id, kind, name, year
           FROM title
          WHERE id IN (SELECT value FROM json_each(?1))
-            OR lower(name) IN (SELECT value FROM json_each(?1))
-            OR length(name) <> octet_length(name)
+            OR {_ASCII_NAME} IN (SELECT value FROM json_each(?1))
+            OR {_ASCII_NAME} IS NULL
          ORDER BY name, year
-        """,
+        """,  # noqa: S608  the text is the one above
         (json.dumps(list(names)),),
     )
     found = [Title(*row) for row in rows]
@@ -182,19 +183,31 @@ class Hierarchy:
         return known
 
     def _found_alike(self, kind: TitleKind, name: str, year: int | None) -> str | None:
-        """SQLite folds ASCII only, so the titles are read once, when the first one is missed by its exact name."""
+        """The oldest one; those that hold more than ASCII are read once, when the first title is missed by its exact name."""
         if self._alike is None:
-            rows = self._db.execute("SELECT kind, name, year, id FROM title ORDER BY created_at DESC, id DESC")
-            self._alike = {(kind_, folded(name_), year_): id_ for kind_, name_, year_, id_ in rows}
+            beyond = f"SELECT kind, name, year, id FROM title WHERE {_ASCII_NAME} IS NULL ORDER BY created_at DESC, id DESC"  # noqa: S608  as above
+            self._alike = {(kind_, folded(name_), year_): id_ for kind_, name_, year_, id_ in self._db.execute(beyond)}
             self._assigned = set(
                 self._db.execute("SELECT DISTINCT iif(kind = 'episode', 'show', kind), title, year FROM assignment")
             )
         if (kind, name, year) in self._assigned:
             return None  # what the operator says is taken to the letter
-        found = self._alike.get((kind, folded(name), year))
-        if found is None or self._db.execute("SELECT 1 FROM title WHERE id = ?", (found,)):
-            return found
-        return found if found in self._titles.values() else None  # one that is to be written, or that is gone
+        seen = self._alike.get((kind, folded(name), year))
+        rows = self._db.execute(
+            f"""
+            SELECT id
+              FROM title
+             WHERE +kind = ?                                        -- of which there are two: no index is to be used for it
+               AND year IS ?
+               AND (id = ? OR {_ASCII_NAME} = ?)
+             ORDER BY created_at, id
+             LIMIT 1
+            """,  # noqa: S608  likewise
+            (kind, year, seen, folded(name)),
+        )
+        if rows:
+            return str(rows[0][0])
+        return seen if seen in self._titles.values() else None  # one that is to be written, or that is gone
 
     def season(self, title_id: str, number: int) -> int:
         """Identifier of a season."""

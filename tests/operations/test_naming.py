@@ -198,7 +198,10 @@ def test_an_importer_that_is_gone_is_named_with_what_to_do(tmp_path: Path, catal
 class TestTitlesThatDifferInCaseAlone:
     @pytest.mark.parametrize(
         ("first", "then"),
-        [("Doctor Who", "Doctor who"), ("Später", "SPÄTER"), ("Später", "Spa\u0308ter"), ("Straße", "STRASSE")],
+        [
+            *(("Doctor Who", "Doctor who"), ("Später", "SPÄTER"), ("Später", "Spa\u0308ter"), ("Straße", "STRASSE")),
+            *(("\N{KELVIN SIGN}ojak", "Kojak"), ("Kojak", "\N{KELVIN SIGN}OJAK"), ("Kojak", "\N{KELVIN SIGN}ojak")),
+        ],
     )
     @pytest.mark.parametrize("at_once", [True, False])
     def test_they_are_one_and_the_first_spelling_stays(
@@ -213,6 +216,23 @@ class TestTitlesThatDifferInCaseAlone:
         shows = {(title.name, title.year, title.episodes) for title in catalog.titles("show")}
         assert shows == {(first, 1963, 2), (then, None, 1)}
         assert catalog.check().violations == ()
+
+    @pytest.mark.parametrize("oldest", ["Kojak", "KOJAK", "\N{KELVIN SIGN}ojak"])
+    def test_of_several_the_oldest_is_meant(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, oldest: str
+    ) -> None:
+        importer.drafts = [movie("Fargo"), movie("M"), movie("Tron")]
+        catalog.ingest_collection(collection.name)
+        names = sorted(["Kojak", "KOJAK", "\N{KELVIN SIGN}ojak"], key=lambda name: (name != oldest, name))
+        with catalog.session() as db:  # as earlier versions let them in
+            for order, (title, name) in enumerate(zip(catalog.titles("movie"), names, strict=True)):
+                db.execute("UPDATE title SET name = ?, created_at = ? WHERE id = ?", (name, f"202{order}", title.id))
+
+        importer.drafts = [movie("kojak")]
+        catalog.ingest_collection(collection.name)
+
+        (found,) = catalog.select(AssetSelector(path="*/kojak*"))
+        assert found.title == oldest
 
     def test_what_was_merged_or_renamed_is_meant_in_any_case(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter

@@ -16,16 +16,14 @@ from retrovue_uow import AssetSelector, Catalog, IngestFilters, Marker
 from retrovue_uow.store import assets
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 
-FOLDING = "SQLite folds ASCII only: a name in other letters or another Unicode form is looked for among all of them"
 DECISIONS = "decisions are fewer than assets, and each is held against what comes in or has come back"
 UNDOABLE = "there are no more than can be undone, and an index of those"
 SCANS = {
     "SELECT asset.id, asset.collection_id,": "a selector that names neither title nor whole path looks at all assets",
     "SELECT id FROM asset WHERE file_path IN": "the last resort, for a file that lies elsewhere than its mapping says",
     "SELECT title.id, title.kind, title.name, title.year, (SELECT count(*)": "the list of titles",
-    "SELECT id, kind, name, year FROM title WHERE id IN": FOLDING,
-    "SELECT kind, name, year, id FROM title ORDER BY created_at": FOLDING,
     "SELECT kind, spelled, spelled_year, name, year FROM title_spelling": DECISIONS,
+    "SELECT id, kind, name, year FROM title WHERE id IN": DECISIONS,
     "SELECT DISTINCT iif(kind = 'episode', 'show', kind), title, year FROM assignment": DECISIONS,
     "SELECT title.kind, title.id, title.name, title.year, title_spelling.name": DECISIONS,
     "SELECT asset.id FROM retirement_contradicted": DECISIONS,
@@ -74,6 +72,7 @@ OF_ALL = {"approve", "approve, dry", "withdraw_approval", "unassign", "session o
 QUICK = {
     "select by title",
     "select by title and year",
+    "select by title in other letters",
     "select by season",
     "select by path",
     "select a page",
