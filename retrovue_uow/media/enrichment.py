@@ -100,7 +100,7 @@ def enrich_all(
     """
     if results:
         results.read([ready.identity for ready in enrichers if ready.needs_file_only], drafts)
-    if not enrichers:
+    if not enrichers and not any(draft.warnings for draft in drafts):
         return [Read(draft) if keep is None or keep(draft) else None for draft in drafts]
     return _Pool(drafts, enrichers, keep, results, max_failures, broken, progress).run(workers)
 

@@ -53,7 +53,13 @@ def process_asset(
         asset_draft = plugins.masked_draft(asset_draft)
     path = getattr(asset_draft, "source_path", None)
     with catalog.operation(
-        "asset_process", AssetProcessingError, prepares=True, source_path=path, collection=collection, refresh=refresh
+        "asset_process",
+        AssetProcessingError,
+        prepares=True,
+        source_path=path,
+        collection=collection,
+        refresh=refresh,
+        broken=broken,
     ) as op:
         with op.preflight() as db:
             preflight.validate_refresh(refresh)

@@ -162,6 +162,7 @@ class TestTheOthersGoOn:
         result = catalog.process_asset(lone, "Shows", broken="record")
 
         assert (result.asset.state, [each.severity for each in result.findings]) == ("new", ["broken"])
+        assert catalog.history(limit=1)[0].operations[0].arguments["broken"] == "record"
 
 
 class TestBlindEnrichers:
@@ -269,6 +270,16 @@ class TestWarnings:
         assert (result.warnings, result.broken) == (1, 0)
         (asset,) = catalog.assets()
         assert (asset.state, len(catalog.explain(asset.id).findings)) == ("ready", 3)
+
+    def test_what_the_importer_warns_of_needs_no_enricher(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter
+    ) -> None:
+        catalog.detach_enricher("Shows", "fake")
+        importer.drafts = [attrs.evolve(GOOD, warnings=("the server's clock is wrong",))]
+
+        result = catalog.ingest_collection("Shows")
+
+        assert result.findings == {GOOD.source_path: (Finding("importer", "warning", "the server's clock is wrong"),)}
 
     def test_warnings_of_another_shape_are_the_enrichers_fault(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher

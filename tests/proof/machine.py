@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from proof import model as plain_model
 from proof.model import (
+    BROKEN,
     LISTED,
     OF_ASSETS,
     SOURCE,
+    WARNED_OF,
     Asset,
     File,
     Identity,
@@ -45,6 +47,7 @@ from retrovue_uow import (
     Marker,
     OperationError,
     Title,
+    ValidationError,
     WipeError,
     WipeOptions,
 )
@@ -101,6 +104,8 @@ def _given(selector: AssetSelector) -> str:
 EVERYTHING = Choice(AssetSelector(), lambda each: True)
 READY = Choice(AssetSelector(state="ready"), lambda each: each.asset.state == "ready")
 RETIRED = Choice(AssetSelector(state="retired"), lambda each: each.asset.state == "retired")
+BROKEN_ONES = Choice(AssetSelector(broken=True), lambda each: each.is_broken)
+SOUND_ONES = Choice(AssetSelector(broken=False), lambda each: not each.is_broken)
 
 
 def of_name(name: str) -> Choice:
@@ -127,6 +132,7 @@ NAME = st.sampled_from(["Shows", "Shows", "Shows", "Shows", "More", "More", "Fou
 FAULT = st.one_of(st.none(), st.none(), st.none(), st.none(), st.integers(1, 60))
 DRY = st.sampled_from([False, False, False, True])
 REFRESH = st.sampled_from([None, "changed", "all"])
+BROKEN_FILES = st.sampled_from(["record", "record", "refuse"])
 FILE = st.builds(
     lambda root, name, size, mtime: File(f"{root}/{name}", size, mtime, IDENTITIES[name]),
     st.sampled_from([ROOTS[0], ROOTS[0], ROOTS[0], ROOTS[1]]),
@@ -142,13 +148,14 @@ OPTIONS = st.builds(
     exclude=st.sampled_from([None, None, None, "a.mkv", "e.mkv"]),
     allow_empty=st.booleans(),
     strict_names=st.sampled_from([False, False, True]),
+    broken=BROKEN_FILES,
 )
 HAPPENINGS = st.lists(
     st.tuples(st.sampled_from(["come", "go", "go_all", "move", "move", "chain", "change", "double"]), st.integers(0, 7), FILE),
     max_size=3,
 )
 CHOICE = st.one_of(
-    st.sampled_from([EVERYTHING, READY, RETIRED]),
+    st.sampled_from([EVERYTHING, READY, RETIRED, BROKEN_ONES, SOUND_ONES]),
     st.builds(of_name, st.sampled_from(sorted(IDENTITIES))),
     st.builds(of_kind, st.sampled_from(["episode", "movie", "bumper", "other"])),
     st.builds(of_title, st.sampled_from(["Dark", "lost"])),
@@ -234,10 +241,14 @@ STEPS = st.lists(
 
 
 def measured(found: AssetDraft) -> AssetDraft:
-    """What the only enricher tells."""
+    """What the only enricher tells; what it finds out about a file ends in its size."""
+    if found.size == BROKEN:
+        raise ValidationError(f"its end is torn off, of {BROKEN}")
     duration_ms = (found.size or 0) * 1000
+    warnings = (f"{found.source_path} is of {WARNED_OF}",) if found.size == WARNED_OF else ()
     metadata = {**found.metadata, "probed": {"size": duration_ms}}
-    return attrs.evolve(found, duration_ms=duration_ms, markers=(Marker("intro", duration_ms - 1),), metadata=metadata)
+    markers = (Marker("intro", duration_ms - 1),)
+    return attrs.evolve(found, duration_ms=duration_ms, markers=markers, metadata=metadata, warnings=warnings)
 
 
 @attrs.frozen
@@ -511,6 +522,7 @@ class Machine(RuleBasedStateMachine):
             year=year,
             season_number=season,
             episode_numbers=episodes,
+            duration_ms=BROKEN * 1000 if file.size == BROKEN else None,
             metadata={"editorial": {"size": file.size}},
         )
 
@@ -559,7 +571,7 @@ class Machine(RuleBasedStateMachine):
         files = self.reported(who, name, self.happen(name, happenings), is_stray=False)
 
         def act(catalog: Catalog) -> object:
-            with catalog.prepare_ingest(name, as_if_empty=how == "rebuild", allow_empty=True) as prepared:
+            with catalog.prepare_ingest(name, as_if_empty=how == "rebuild", allow_empty=True, broken="record") as prepared:
                 if how == "close":
                     with pytest.raises(WipeError, match="is in use"):
                         self.catalogs[1 - who].wipe_collection(name)
@@ -578,10 +590,11 @@ class Machine(RuleBasedStateMachine):
 
         self.do(who, Step(how, act, change), dry_run=how == "close", fault_at=None if how == "close" else fault_at)
 
-    @rule(who=WHO, happenings=HAPPENINGS, refresh=REFRESH)
-    def ingest_the_source(self, who: int, happenings: list[tuple[str, int, File]], refresh: str | None) -> None:
+    @rule(who=WHO, happenings=HAPPENINGS, refresh=REFRESH, broken=BROKEN_FILES)
+    def ingest_the_source(self, who: int, happenings: list[tuple[str, int, File]], refresh: str | None, broken: str) -> None:
         """The enabled collections one by one, all with the same files."""
-        files, options = self.reported(who, "Shows", self.happen("Shows", happenings), is_stray=False), Options(refresh)
+        files = self.reported(who, "Shows", self.happen("Shows", happenings), is_stray=False)
+        options = Options(refresh, broken=broken)
         model, models, done = self.model.copied(), list[Model](), list[str]()
         with suppress(RefusedError), self.watched():
             for name in model.enabled():
@@ -591,7 +604,7 @@ class Machine(RuleBasedStateMachine):
                     model = ingested
                     models.append(model)
                     done.append(name)
-        arguments_ = {"refresh": refresh, "allow_empty": True}
+        arguments_ = {"refresh": refresh, "allow_empty": True, "broken": broken}
         result, outcome = self.attempt(who, lambda catalog: catalog.ingest_source(SOURCE, **arguments_))  # type: ignore[arg-type]  # mixed values
         assert (outcome == "refused") == (not self.model.enabled())
         if outcome == "done":
@@ -599,14 +612,14 @@ class Machine(RuleBasedStateMachine):
             assert len(result.failures) == len(self.model.enabled()) - len(done)  # type: ignore[attr-defined]  # likewise
             self.note(models)
 
-    @rule(who=WHO, name=NAME, file=FILE, refresh=REFRESH, fault_at=FAULT)
-    def process(self, who: int, name: str, file: File, refresh: Any, fault_at: int | None) -> None:
+    @rule(who=WHO, name=NAME, file=FILE, refresh=REFRESH, broken=BROKEN_FILES, fault_at=FAULT)
+    def process(self, who: int, name: str, file: File, refresh: Any, broken: Any, fault_at: int | None) -> None:
         self.do(
             who,
             Step(
                 "process",
-                lambda catalog: catalog.process_asset(self.draft(file), name, refresh=refresh),
-                lambda model: model.process(name, file, refresh),
+                lambda catalog: catalog.process_asset(self.draft(file), name, refresh=refresh, broken=broken),
+                lambda model: model.process(name, file, refresh, broken),
             ),
             fault_at=fault_at,
         )
@@ -631,7 +644,7 @@ class Machine(RuleBasedStateMachine):
         self.do(who, decision("retire", of_name(files[number % len(files)].key.rpartition("/")[2])) if files else wipe(name))
         self.do(who, wipe(name))
         for file in files[:2]:
-            self.process(who, name, file, None, None)
+            self.process(who, name, file, None, "record", None)
 
     @rule(who=WHO, name=NAME, number=st.integers(0, 7), file=FILE, refresh=REFRESH)
     def chain(self, who: int, name: str, number: int, file: File, refresh: str | None) -> None:
@@ -806,6 +819,7 @@ def arguments(options: Options) -> dict[str, Any]:
         "refresh": options.refresh,
         "allow_empty": options.allow_empty,
         "strict_names": options.strict_names,
+        "broken": options.broken,
     }
 
 
@@ -875,6 +889,12 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         "asset_metadata": Counter(
             db.execute(
                 "SELECT canonical_key, document ->> 'size' FROM asset_metadata JOIN asset ON asset.id = asset_metadata.asset_id"
+            )
+        ),
+        "finding": Counter(
+            (key, severity, int(message.rpartition(" ")[2]))
+            for key, severity, message in db.execute(
+                "SELECT canonical_key, severity, message FROM finding JOIN asset ON asset.id = finding.asset_id"
             )
         ),
         "schedulable": Counter(each.canonical_key for each in catalog.schedulable_assets()),

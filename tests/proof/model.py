@@ -20,8 +20,11 @@ TITLE_KINDS = {"episode": "show", "movie": "movie"}
 SOURCE = "station"
 """The source of every collection."""
 HELD_UP = ("title", "season", "episode")
-OF_ASSETS = ("asset", "episode_asset", "movie_asset", "marker", "asset_metadata", *HELD_UP)
+DESCRIBING = ("marker", "asset_metadata", "finding")
+OF_ASSETS = ("asset", "episode_asset", "movie_asset", *DESCRIBING, *HELD_UP)
 """The tables that a wipe counts."""
+WARNED_OF, BROKEN = 5, 6
+"""The sizes of files that an enricher warns of, and calls broken. Of these the source tells the duration itself."""
 UNREAD = "?"
 """In place of an asset's enrichers: it counts as changed until it is read again."""
 Told = dict[str, Any]
@@ -74,10 +77,14 @@ class Shown(NamedTuple):
 
     asset: Asset
     identity: Identity
+    is_broken: bool
 
 
 Wanted = Callable[[Shown], bool]
-LISTED = ("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates", "unclassified", "ambiguous")
+LISTED = (
+    *("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates"),
+    *("unclassified", "ambiguous", "broken", "warnings"),
+)
 """What an ingest lists, but for twins and what is unreachable: the files here have plain names, sizes and mtimes."""
 READ = ("created", "refreshed", "moved")
 """What became of files that enrichers saw."""
@@ -97,6 +104,7 @@ class Options:
     exclude: str | None = None
     allow_empty: bool = True
     strict_names: bool = False
+    broken: str = "record"
 
     @property
     def is_full(self) -> bool:
@@ -107,6 +115,11 @@ class Options:
         """Where the names are to tell what a file is."""
         if self.strict_names:
             raise RefusedError(f"{key} is unclassified")
+
+    def refuse_broken(self, found: Iterable[str | None]) -> None:
+        """Where a file that is broken is to keep all others out."""
+        if self.broken == "refuse" and "broken" in found:
+            raise RefusedError("a file is broken")
 
     def excludes(self, key: str) -> bool:
         """Whether a file is left out."""
@@ -222,7 +235,12 @@ class Model:
 
     def shown(self) -> dict[int, Shown]:
         """Every asset with what it shows."""
-        return {number: Shown(asset, self.identity(number)) for number, asset in self.table("asset").items()}
+        assets = self.table("asset").items()
+        return {number: Shown(asset, self.identity(number), self.is_broken(number)) for number, asset in assets}
+
+    def is_broken(self, asset: int) -> bool:
+        """Whether its file was broken when it was read."""
+        return any(row[:2] == (asset, "broken") for row in self.table("finding").values())
 
     def link(self, asset: int, identity: Identity) -> None:
         """Let an asset show what it is said to be; titles, seasons and episodes are added as needed."""
@@ -390,6 +408,8 @@ class Model:
         duplicates = [file.key for file in reported if found.setdefault(file.key, file) is not file]
         known, decided = self.assets_of(name), Decided.of(self, name)
         expected = {key: number for key, number in known.items() if not any(each.excludes(key) for each in excluding)}
+        due = [each for each in found.values() if self._is_read(known.get(each.key), each, options.refresh)]
+        options.refuse_broken(self._severity(name, each) for each in due)
         if options.is_full and not options.allow_empty and {root_of(key) for key in expected} - {root_of(key) for key in found}:
             raise RefusedError("nothing was found below a mapping")
         wanted = [file for file in found.values() if options.is_full or self._is_wanted(name, file, options, decided)]
@@ -424,6 +444,9 @@ class Model:
                 is_retired = file.key in decided.retired
                 outcome = self._write(name, known.get(file.key), file, identity, options.refresh, is_retired=is_retired)
             tally[outcome].append(file.key)
+            severity = self._severity(name, file) if outcome in READ else None
+            if severity is not None:
+                tally["broken" if severity == "broken" else "warnings"].append(file.key)
             if outcome in READ and identity.kind == "other":
                 options.refuse_unclassified(file.key)
                 tally["unclassified"] += [file.key] if outcome != "moved" else []
@@ -446,7 +469,7 @@ class Model:
             title = self.identity(number).title
         return title is not None and title.casefold() in self._meant_by(str(options.title))
 
-    def process(self, name: str, file: File, refresh: str | None) -> Told:
+    def process(self, name: str, file: File, refresh: str | None, broken: str) -> Told:
         """One file."""
         self.created.clear()
         self.require_enabled(name)
@@ -454,12 +477,21 @@ class Model:
             raise RefusedError("below no mapping")
         decided = Decided.of(self, name)
         known = self.assets_of(name).get(file.key)
+        if self._is_read(known, file, refresh):
+            Options(broken=broken).refuse_broken([self._severity(name, file)])
         identity = decided.settle(file.key, file.identity)
         outcome = self._write(name, known, file, identity, refresh, is_retired=file.key in decided.retired)
         return {"outcome": outcome, "created_entities": {table: self.created[table] for table in HELD_UP}}
 
     def _measured(self, name: str, file: File) -> int | None:
-        return file.size * 1000 if self.enrichers(name) else None
+        return file.size * 1000 if self.enrichers(name) or file.size == BROKEN else None
+
+    def _severity(self, name: str, file: File) -> str | None:
+        """What the enricher, if there is one, finds out about a file."""
+        return {WARNED_OF: "warning", BROKEN: "broken"}.get(file.size) if self.enrichers(name) else None
+
+    def _state(self, name: str, file: File) -> str:
+        return "ready" if self._measured(name, file) and self._severity(name, file) != "broken" else "new"
 
     def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], options: Options) -> Moves:
         """Missing asset and new file, where nothing else looks the same."""
@@ -480,15 +512,20 @@ class Model:
             if (asset.size, asset.mtime) != facts[:2]:
                 displaced.add(file.key)
                 alike[asset.size, asset.mtime, asset.duration].append(("replaced", file.key))
-                if options.refresh is not None:
+                if self._is_read(known[file.key], file, options.refresh):
                     alike[facts].append(("replacing", file.key))
         for key in known.keys() - displaced:
             asset = self.rows["asset", known[key]]
             alike[asset.size, asset.mtime, asset.duration].append(("stayed", key))
         return Moves.of([each for facts, each in alike.items() if facts[2] is not None], known)
 
-    def _is_read(self, number: int, file: File, refresh: str | None) -> bool:
-        return refresh == "all" or (refresh == "changed" and self._is_changed(number, file))
+    def _is_read(self, number: int | None, file: File, refresh: str | None) -> bool:
+        if number is None or refresh == "all":
+            return True
+        asset = self.rows["asset", number]
+        if self.is_broken(number) and (asset.size, asset.mtime) != (file.size, file.mtime):
+            return True
+        return refresh == "changed" and self._is_changed(number, file)
 
     def _is_changed(self, number: int, file: File) -> bool:
         asset = self.rows["asset", number]
@@ -498,12 +535,11 @@ class Model:
         self, name: str, number: int | None, file: File, identity: Identity, refresh: str | None, *, is_retired: bool
     ) -> str:
         if number is None:
-            duration = self._measured(name, file)
-            state = "retired" if is_retired else "ready" if duration else "new"
-            seen = (file.size, file.mtime, duration, self.enrichers(name))
+            state = "retired" if is_retired else self._state(name, file)
+            seen = (file.size, file.mtime, self._measured(name, file), self.enrichers(name))
             number = self.add("asset", Asset(name, file.key, identity.kind, state, False, False, *seen))
             self.link(number, identity)
-            self._describe(number)
+            self._describe(number, self._severity(name, file))
             return "created"
         asset = self.rows["asset", number]
         is_another = asset.missing and (asset.size, asset.mtime) != (file.size, file.mtime)
@@ -513,20 +549,22 @@ class Model:
             return "refreshed"
         return "changed" if self._is_changed(number, file) else "unchanged"
 
-    def _describe(self, number: int) -> None:
-        """The marker and the documents of an asset, which tell its duration and size."""
+    def _describe(self, number: int, severity: str | None) -> None:
+        """The marker and the documents of an asset, which tell its duration and size, and what was found out about its file."""
         asset = self.rows["asset", number]
-        for table in ("marker", "asset_metadata"):
+        for table in DESCRIBING:
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == number])
         self.add("asset_metadata", (number, asset.size))
-        if asset.duration is not None:
+        if severity is not None:
+            self.add("finding", (number, severity, asset.size))
+        if asset.enrichers and severity != "broken":
             self.add("marker", (number, asset.duration))
             self.add("asset_metadata", (number, asset.duration))
 
     def _refresh(self, number: int, file: File, identity: Identity) -> None:
         before, was = self.rows["asset", number], self.identity(number)
         duration = self._measured(before.collection, file)
-        state = "retired" if before.state == "retired" else "ready" if duration else "new"
+        state = "retired" if before.state == "retired" else self._state(before.collection, file)
         facts = (before.state, before.size, before.duration, was)
         self.link_again(number, identity)
         self.change(
@@ -538,7 +576,7 @@ class Model:
             enrichers=self.enrichers(before.collection),
             approved=before.approved and facts == (state, file.size, duration, identity),
         )
-        self._describe(number)
+        self._describe(number, self._severity(before.collection, file))
 
     def _move(self, number: int, file: File, identity: Identity, refresh: str | None) -> str:
         asset = self.rows["asset", number]
@@ -561,7 +599,7 @@ class Model:
         self.unlink(doomed)
         self.sweep()
         self.remove("asset", doomed)
-        for table in ("marker", "asset_metadata"):
+        for table in DESCRIBING:
             self.remove(table, [key for key, row in self.table(table).items() if row[0] in doomed])
         return {"deleted": dict(before - self._sizes())}
 
@@ -634,8 +672,8 @@ class Model:
         found = self.chosen(wanted, expected)
         if any(each.asset.state != "retired" for each in found.values()):
             raise RefusedError("not retired")
-        for number, (asset, _) in found.items():
-            self.change(number, state="ready" if asset.duration else "new")
+        for number, (asset, _, is_broken) in found.items():
+            self.change(number, state="ready" if asset.duration and not is_broken else "new")
             self._forget_decision("retirement", asset.collection, asset.key)
         return self._decided(found, list(found))
 
@@ -646,7 +684,7 @@ class Model:
             raise RefusedError("only episodes have a season")
         meant = Identity("episode", season=said) if isinstance(said, int) else self._title_said(said)
         changed = []
-        for number, (asset, was) in found.items():
+        for number, (asset, was, _) in found.items():
             identity = was._replace(season=said) if isinstance(said, int) else meant
             self._forget_decision("assignment", asset.collection, asset.key)
             self.add("assignment", (asset.collection, asset.key, identity))
@@ -659,7 +697,7 @@ class Model:
         """Until the next refresh they are as they were."""
         found = self.chosen(wanted, expected)
         changed = []
-        for number, (asset, _) in found.items():
+        for number, (asset, _, _) in found.items():
             if self._forget_decision("assignment", asset.collection, asset.key):
                 self.change(number, enrichers=UNREAD)
                 changed.append(number)
@@ -790,6 +828,7 @@ class Model:
                 table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
                 for table in ("marker", "asset_metadata")
             },
+            "finding": Counter((self.rows["asset", row[0]].key, *row[1:]) for row in self.table("finding").values()),
             "schedulable": Counter(each.key for each in self.table("asset").values() if each.approved and not each.missing),
         }
 

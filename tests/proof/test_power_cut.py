@@ -90,7 +90,7 @@ def complaint(path: Path, wanted: list[Snapshot]) -> str | None:
                 return "holds neither what was promised nor what was being done"
             if found["collection"]:
                 offer(catalog, random.Random(0))
-                catalog.ingest_collection(NAMES[0])
+                catalog.ingest_collection(NAMES[0], broken="record")
                 catalog.wipe_collection(NAMES[0])
     except (RetroVueError, apsw.Error) as error:
         return f"{type(error).__name__}: {error}"

@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 from harness import draft, episode, movie
 
-from retrovue_uow import AssetSelector, Catalog, OperationError, ValidationError
+from retrovue_uow import AssetDraft, AssetSelector, Catalog, OperationError, ValidationError
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Shows", "More")
@@ -17,13 +18,24 @@ POOL = (
     *(episode(show, season, number) for show in ("Space: 1999", "Dark") for season in (1, 2) for number in (1, 2, 3)),
     *(movie(name, 1982, metadata={"editorial": {"plot": f"{name} " * 100}}) for name in ("Tron", "Blade Runner")),
     draft("bumper.mkv", kind="bumper"),
+    movie("Torn", 1982),
+    movie("Odd", 1982),
 )
 Operation = Callable[[Catalog, random.Random], object]
 
 
+def judged(found: AssetDraft) -> AssetDraft:
+    """What the enricher says: one file is broken, and of another it warns."""
+    if "Torn" in found.file_path:
+        raise ValidationError("its end is torn off")
+    warnings = ("its length is a guess",) if "Odd" in found.file_path else ()
+    return attrs.evolve(found, duration_ms=60_000, warnings=warnings)
+
+
 def opened(path: Path | str) -> Catalog:
     """A catalogue with an importer whose drafts can be set, and an enricher whose answers are cached."""
-    return Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": FakeEnricher(cached_by="file")})
+    enricher = FakeEnricher(cached_by="file", returns=judged)
+    return Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": enricher})
 
 
 def set_up(catalog: Catalog, media: Path, done: Callable[[], object] = lambda: None) -> None:
@@ -49,14 +61,18 @@ def offer(catalog: Catalog, chance: random.Random) -> None:
 def ingest(catalog: Catalog, chance: random.Random) -> object:
     """A full ingest of one collection."""
     offer(catalog, chance)
-    return catalog.ingest_collection(chance.choice(NAMES), refresh=chance.choice((None, "changed", "all")))
+    return catalog.ingest_collection(
+        chance.choice(NAMES),
+        refresh=chance.choice((None, "changed", "all")),
+        broken=chance.choice(("record", "record", "refuse")),
+    )
 
 
 def rebuild(catalog: Catalog, chance: random.Random) -> object:
     """A wipe and an ingest in one unit."""
     offer(catalog, chance)
     name = chance.choice(NAMES)
-    with catalog.prepare_ingest(name, as_if_empty=True) as prepared, catalog.session():
+    with catalog.prepare_ingest(name, as_if_empty=True, broken="record") as prepared, catalog.session():
         catalog.wipe_collection(name)
         return catalog.ingest_collection(prepared)
 
