@@ -73,7 +73,8 @@ def ingest_report(ingested: Ingested, *, verbose: bool = False) -> Group:
     """Everything about one ingest; where `verbose`, with the path of each file that was passed over."""
     result, arrived = ingested.result, ingested.arrived
     came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
-    parts = [_headline(result), _counts(result), *came_in, *_named(result), *_left_out(result, verbose=verbose)]
+    noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
+    parts = [_headline(result), _counts(result), *came_in, *noted]
     return Group(*_spaced(parts))
 
 
@@ -141,11 +142,21 @@ def _named(result: IngestResult) -> Iterator[RenderableType]:
         if result.paths[name]:
             yield Group(Text(heading), *listed(result.paths[name]))
     yield from _unreachable(result)
-    warned = [
-        f"{key}: {each.message}" for key, found in result.findings.items() for each in found if each.severity == "warning"
-    ]
-    if warned:
-        yield Group(Text("to be known of:"), *listed(warned))
+
+
+def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+    """Warnings, each once: what is said of several files stands above all of them."""
+    paths_of = {asset.canonical_key: asset.file_path for asset in arrived}
+    keys: dict[str, list[str]] = {}
+    for key, found in result.findings.items():
+        for each in found:
+            if each.severity == "warning":
+                text = each.message.replace(f"file {paths_of.get(key, key)!r}", "this file")
+                keys.setdefault(text, []).extend([key] if text != each.message else [])
+    if keys:
+        told = [part for text, of in [*keys.items()][:_SHOWN] for part in (Text(plain(f"- {text}")), *listed(of))]
+        more = [Text(f"and {len(keys) - _SHOWN} more: --json names all")] if len(keys) > _SHOWN else []
+        yield Group(Text("warnings, which keep nothing off the air:"), *told, *more)
 
 
 def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[RenderableType]:

@@ -260,13 +260,14 @@ class FilenameEnricher:
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
         """Raises `ResourceError` where guessit breaks down on the path."""
-        parsed = parse(draft.source_path, self._depth(draft.source_path))
-        if parsed is None and (parsed := self._deduced(draft)) is not None:
-            how = "guessed" if parsed.rule == "guessit" else "read from the numbers of its whole folder"
-            warning = f"what {os.path.basename(draft.file_path)!r} is was {how}: see that it is right, or assign it"
-            draft = attrs.evolve(draft, warnings=(*draft.warnings, warning))
+        stated = parse(draft.source_path, self._depth(draft.source_path))
+        parsed = stated or self._deduced(draft)
         if parsed is None or draft.kind not in (None, "other", parsed.kind):
             return draft
+        if stated is None:
+            teller = "guessit makes of its name" if parsed.rule == "guessit" else "the numbers of its whole folder say"
+            warning = f"file {draft.file_path!r} is taken for what {teller}: see that it is right, or assign it"
+            draft = attrs.evolve(draft, warnings=(*draft.warnings, warning))
         facts: dict[str, object] = {"rule": parsed.rule}
         if parsed.kind in INTERSTITIAL_KINDS and parsed.year is not None:
             facts["year"] = parsed.year

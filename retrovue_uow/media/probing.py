@@ -145,7 +145,7 @@ class FfprobeEnricher:
             if b"not on whitelist" in complaints:
                 raise _refusal(f"{subject} is no media file but a playlist, a picture or the like: exclude it", path)
             lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
-            complaint = lines[-1][-_COMPLAINT:] if lines else f"exit code {process.returncode}"
+            complaint = lines[-1].removeprefix(f"file:{path}: ")[-_COMPLAINT:] if lines else f"exit code {process.returncode}"
             raise _refusal(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it", path)
         return output.decode(errors="replace")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
+from math import inf
 from typing import Any
 
 import attrs
@@ -183,6 +184,7 @@ def _finished(op: Operation, prepared: PreparedIngest) -> IngestResult:
 def _frame(
     catalog: OpenCatalog, name: str, collection: str, request: Request, *, dry_run: bool = False, prepares: bool = False
 ) -> Operation:
+    settle_s = request.settle_s
     return catalog.operation(
         name,
         IngestError,
@@ -194,7 +196,7 @@ def _frame(
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
         broken=request.broken,
-        settle_s=request.settle_s,
+        settle_s=str(settle_s) if settle_s != settle_s or settle_s in (inf, -inf) else settle_s,  # JSON knows none of these
     )
 
 

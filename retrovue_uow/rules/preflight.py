@@ -33,6 +33,7 @@ from retrovue_uow.uow.database import Database
 Named = TypeVar("Named", Source, Collection, Title)
 _LAST_YEAR = 9999
 _LONGEST_AGE = timedelta(days=365_000)
+_LONGEST_SETTLE_S = 10**9
 
 
 @rule
@@ -150,9 +151,9 @@ def validate_broken(broken: object) -> None:
 
 @rule
 def validate_settle_s(settle_s: object) -> None:
-    """`settle_s` is a number of seconds from 0."""
-    if isinstance(settle_s, bool) or not isinstance(settle_s, int | float) or settle_s < 0:
-        raise ValidationError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
+    """`settle_s` is a number of seconds, from 0 to some thirty years."""
+    if isinstance(settle_s, bool) or not isinstance(settle_s, int | float) or not 0 <= settle_s <= _LONGEST_SETTLE_S:
+        raise ValidationError(f"settle_s must be a number of seconds from 0 to {_LONGEST_SETTLE_S}, not {settle_s!r}")
 
 
 @rule

@@ -276,6 +276,20 @@ def test_a_source_can_be_ingested_to_try(run: Run, ingested: Path) -> None:
     assert snapshot("catalog.db") == before
 
 
+def test_what_is_warned_of_several_files_is_said_once_above_them(run: Run, tmp_path: Path) -> None:
+    names = [f"Orbit Nine/Orbit Nine - {number:02}.mkv" for number in range(1, 5)]
+    folder = make_files(tmp_path / "rows", ["Tron (1982).mkv", *names])
+    (folder / "Tron (1982).nfo").write_text("<movie><title>Tron</title><year>1982</year></movie>\x07")
+
+    lines = run("ingest", folder, "--no-probe").stdout.splitlines()
+
+    begin = lines.index("warnings, which keep nothing off the air:")
+    of_files, of_nfo = sorted([begin + 1, begin + 6], key=lambda at: "NFO" in lines[at])
+    assert lines[of_nfo].startswith(f"- NFO file '{folder}/Tron (1982).nfo' holds NULs or other characters")
+    assert lines[of_files].startswith("- this file is taken for what the numbers of its whole folder say: ")
+    assert lines[of_files + 1 : of_files + 5] == [f"{folder}/{name}" for name in names]
+
+
 def test_what_is_not_there_is_shown_with_the_mapping_to_check(
     catalog: Catalog, collection: Collection, importer: FakeImporter, media: Path
 ) -> None:
@@ -330,3 +344,24 @@ def test_a_file_that_is_no_asset_is_explained_and_not_shown(run: Run, ingested: 
     assert shown.exit_code == 1
     assert "is no asset: no ingest of collection 'shows' has met it yet" in shown.stderr
     assert run("asset", "explain", "nothing").exit_code == 1
+
+
+def test_of_ten_thousand_broken_files_twenty_are_named_and_json_has_all(
+    run: Run, here: Path, shows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = here / "ffprobe"
+    probe.write_text("""#!/bin/sh\necho '{"format": {"duration": "60.0"}, "streams": [{"codec_type": "video"}]}'\n""")
+    probe.chmod(0o755)
+    monkeypatch.setenv("RETROVUE_FFPROBE", str(probe))
+    for number in range(10_000):
+        (shows / f"Empty Reel {number} (1938).mkv").touch()
+
+    result = run("ingest", shows, "--json")
+
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert (told["broken"], len(told["findings"]), len(told["paths"]["broken"])) == (10_000, 10_000, 10_000)
+    heading, *named = result.stderr.splitlines()
+    assert heading == "note: 10000 broken files, kept as new and never scheduled:"
+    assert len([line for line in named if "is empty: replace it or exclude it" in line]) == 20
+    assert named[20:] == ["  and 9980 more"]

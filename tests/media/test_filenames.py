@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,7 +244,15 @@ def test_a_folder_numbered_in_one_row_is_believed_as_a_whole(
         assert (enriched.title, enriched.season_number, enriched.episode_numbers) == (title, season, (episode,))
         assert enriched.episode_title == episode_title
         assert enriched.metadata["filename"] == {"rule": "siblings"}
-        assert [warning for warning in enriched.warnings if os.path.basename(draft.file_path) in warning]
+        assert [warning for warning in enriched.warnings if repr(draft.file_path) in warning]
+
+
+def test_who_knows_the_kind_already_is_not_warned_of_what_a_row_would_make_of_it(
+    tmp_path: Path, enricher: FilenameEnricher
+) -> None:
+    for draft in made(tmp_path / "Show", [f"Show - {number:02}" for number in range(1, 5)]):
+        known = attrs.evolve(draft, kind="movie", title="Show", year=1984)
+        assert enricher.enrich(known) == known
 
 
 @pytest.mark.parametrize(
@@ -300,7 +307,7 @@ def test_guessit_reads_what_the_conventions_do_not(guesser: FilenameEnricher) ->
 
     assert (enriched.kind, enriched.title, enriched.year) == ("movie", "The Thing", 1982)
     assert enriched.metadata["filename"] == {"rule": "guessit"}
-    assert [warning for warning in enriched.warnings if "'The.Thing.1982.German.DL.mkv' is was guessed" in warning]
+    assert [warning for warning in enriched.warnings if "The.Thing.1982.German.DL.mkv' is taken for what guessit" in warning]
 
 
 @needs_guessit

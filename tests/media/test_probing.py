@@ -325,7 +325,7 @@ def test_an_empty_file_is_named_without_starting_ffprobe(tmp_path: Path) -> None
 
 
 def test_what_ffprobe_cannot_read_is_named_with_its_complaint(media: str) -> None:
-    with pytest.raises(BrokenFileError, match=r"media\.mkv' \(.*Invalid data"):
+    with pytest.raises(BrokenFileError, match=r"media\.mkv' \(Invalid data"):
         enriched(media)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import apsw
 import attrs
 import pytest
 from harness import draft, movie
@@ -165,6 +170,58 @@ class TestTheOthersGoOn:
         assert catalog.history(limit=1)[0].operations[0].arguments["broken"] == "record"
 
 
+class TestMany:
+    @pytest.mark.parametrize("text", ["\x1b[2J\0\r\n" * 20_000, "x" * 100_000, "\udce4\u202e" * 50_000, " \n\t"])
+    def test_whatever_is_wrong_with_a_file_is_said_in_a_line_that_a_terminal_can_take(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, text: str
+    ) -> None:
+        importer.drafts = [GOOD, TORN]
+        enricher.returns = raising(TORN, error=lambda _: ValidationError(text))
+
+        ((found,),) = recorded(catalog).findings.values()
+
+        assert found.message.isprintable()
+        assert "Torn (1982).mkv" in found.message
+        assert len(found.message) <= 1000
+        (broken,) = catalog.select(AssetSelector(broken=True))
+        assert catalog.explain(broken.id).findings == (found,)
+
+    def test_twice_as_many_broken_files_are_twice_the_work(self, tmp_path: Path, media: Path) -> None:
+        once, twice = (work_on_broken_files(tmp_path / f"{count}.db", media, count) for count in (1000, 2000))
+
+        assert {what: twice[what] / once[what] for what in once if twice[what] > 2.2 * once[what]} == {}
+
+
+def work_on_broken_files(path: Path, media: Path, count: int) -> dict[str, int]:
+    """What it takes to record so many broken files: calls of Python functions, statements, and steps of SQLite's machine."""
+    work = {"calls": 0, "statements": 0, "steps": 0}
+
+    def called(_: object, event: str, __: object) -> None:
+        work["calls"] += event == "call"
+
+    def stated(event: dict[str, Any]) -> None:
+        work["statements"] += 1
+        work["steps"] += event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
+
+    torn = [movie(f"Torn {number}", 1982) for number in range(count)]
+    importer, enricher = FakeImporter(drafts=[GOOD, *torn]), FakeEnricher(returns=raising(*torn))
+    with Catalog(path, importers={"fake": importer}, enrichers={"fake": enricher}) as catalog:
+        catalog.add_source("station", "fake")
+        catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
+        catalog.attach_enricher("Shows", "fake")
+        catalog.database.connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, stated, id="work")
+        before = sys.getprofile()
+        threading.setprofile(called)
+        sys.setprofile(called)
+        try:
+            result = recorded(catalog)
+        finally:
+            sys.setprofile(before)
+            threading.setprofile(None)
+    assert result.broken == len(result.findings) == count
+    return work
+
+
 class TestBlindEnrichers:
     @pytest.mark.parametrize(("count", "is_blamed"), [(9, False), (10, True)])
     def test_one_that_calls_all_of_ten_files_broken_is_named_and_nothing_written(
@@ -271,6 +328,19 @@ class TestWarnings:
         (asset,) = catalog.assets()
         assert (asset.state, len(catalog.explain(asset.id).findings)) == ("ready", 3)
 
+    def test_files_of_one_name_are_each_warned_of(self, catalog: Catalog, tmp_path: Path) -> None:
+        names = [f"{show}/Season 1/{number} Part.mkv" for show in ("Alpha", "Beta") for number in range(1, 5)]
+        for name in names:
+            (tmp_path / "disk" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "disk" / name).write_bytes(b"media")
+        catalog.add_source("disk", "filesystem")
+        catalog.add_collection("disk", "Disk", path_mappings={"/disk": f"{tmp_path}/disk"})
+        catalog.attach_enricher("Disk", "filename")
+
+        result = catalog.ingest_collection("Disk")
+
+        assert set(result.findings) == {f"/disk/{name}" for name in names}
+
     def test_what_the_importer_warns_of_needs_no_enricher(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter
     ) -> None:
@@ -376,7 +446,7 @@ class TestSkipped:
         assert (again.missing, again.refreshed, again.created) == (0, 0, 0)
         assert catalog.ingest_collection("Disk", refresh="changed").refreshed == 1
 
-    @pytest.mark.parametrize("settle_s", [-1, True, "60"])
+    @pytest.mark.parametrize("settle_s", [-1, True, "60", math.nan, math.inf, -math.inf, 10**400])
     def test_what_is_no_number_of_seconds_is_refused(self, catalog: Catalog, folder: Path, settle_s: float) -> None:
         with pytest.raises(IngestError, match="settle_s must be a number of seconds from 0"):
             catalog.ingest_collection("Disk", settle_s=settle_s)
