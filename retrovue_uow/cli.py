@@ -32,6 +32,7 @@ from retrovue_uow.cli_options import (
     Strict,
     StrictNames,
     TitleFilter,
+    Under,
     Verbose,
     filters,
     reading,
@@ -160,6 +161,7 @@ def ingest_folder(
     dry_run: DryRun = False,
     refresh: RefreshOption = None,
     exclude: Exclude = None,
+    under: Under = None,
     title: TitleFilter = None,
     season: SeasonFilter = None,
     episode: EpisodeFilter = None,
@@ -175,7 +177,7 @@ def ingest_folder(
     from retrovue_uow import cli_ingest, cli_report
 
     asked = request(
-        filters(title, season, episode, exclude),
+        filters(title, season, episode, exclude, under),
         refresh,
         dry_run=dry_run,
         allow_empty=allow_empty,

@@ -24,6 +24,7 @@ from retrovue_uow.cli_options import (
     Strict,
     StrictNames,
     TitleFilter,
+    Under,
     Verbose,
     age,
     changing,
@@ -86,6 +87,7 @@ def source_ingest(
     dry_run: DryRun = False,
     refresh: RefreshOption = None,
     exclude: Exclude = None,
+    under: Under = None,
     title: TitleFilter = None,
     season: SeasonFilter = None,
     episode: EpisodeFilter = None,
@@ -101,7 +103,7 @@ def source_ingest(
     from retrovue_uow.cli_errors import exit_code_of_outcome
 
     asked = request(
-        filters(title, season, episode, exclude),
+        filters(title, season, episode, exclude, under),
         refresh,
         dry_run=dry_run,
         allow_empty=allow_empty,
@@ -244,6 +246,7 @@ def collection_ingest(
     dry_run: DryRun = False,
     refresh: RefreshOption = None,
     exclude: Exclude = None,
+    under: Under = None,
     title: TitleFilter = None,
     season: SeasonFilter = None,
     episode: EpisodeFilter = None,
@@ -258,7 +261,7 @@ def collection_ingest(
     from retrovue_uow import cli_ingest, cli_report
 
     asked = request(
-        filters(title, season, episode, exclude),
+        filters(title, season, episode, exclude, under),
         refresh,
         dry_run=dry_run,
         allow_empty=allow_empty,

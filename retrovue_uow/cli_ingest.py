@@ -37,6 +37,7 @@ from retrovue_uow.model import (
 from retrovue_uow.operations import explain
 from retrovue_uow.operations.prepare import PreparedIngest
 from retrovue_uow.rules import preflight
+from retrovue_uow.store import assets
 
 SOURCE_NAME = "filesystem"
 R = TypeVar("R", bound=Result)
@@ -212,7 +213,8 @@ def _rehearsal(result: R, request: IngestRequest) -> R:
 
 def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
     keys = {key for count in ("created", "refreshed", "returned") for key in result.paths[count]}
-    return [asset for asset in catalog.assets(result.collection.id) if asset.canonical_key in keys] if keys else []
+    named = assets.assets_named(catalog.database, keys) if keys else []
+    return [asset for asset in named if asset.collection_id == result.collection.id and asset.canonical_key in keys]
 
 
 def ingest_source(catalog: Catalog, source: str, request: IngestRequest) -> SourceIngestResult:

@@ -66,6 +66,10 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="GLOB", help="Leave out files and folders that match; may be given several times."),
 ]
+Under = Annotated[
+    str | None,
+    typer.Option("--under", metavar="PATH", help="Ingest only what lies below this folder, and look at nothing else."),
+]
 TitleFilter = Annotated[str | None, typer.Option("--title", help="Ingest only this show or movie.")]
 SeasonFilter = Annotated[int | None, typer.Option("--season", help="Ingest only this season of --title.")]
 EpisodeFilter = Annotated[int | None, typer.Option("--episode", help="Ingest only this episode of --season.")]
@@ -120,11 +124,14 @@ def changing(path: str) -> Catalog:
     return Catalog(existing(path))
 
 
-def filters(title: str | None, season: int | None, episode: int | None, exclude: Sequence[str] | None) -> IngestFilters:
+def filters(
+    title: str | None, season: int | None, episode: int | None, exclude: Sequence[str] | None, under: str | None = None
+) -> IngestFilters:
     """Which part of a collection the user asked for."""
+    from retrovue_uow.media.roots import absolute
     from retrovue_uow.model import IngestFilters
 
-    return IngestFilters(title, season, episode, tuple(exclude or ()))
+    return IngestFilters(title, season, episode, tuple(exclude or ()), under and absolute(under))
 
 
 def request(

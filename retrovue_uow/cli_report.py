@@ -87,7 +87,8 @@ def _spaced(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
 
 def _headline(result: IngestResult) -> Text:
     rehearsal = "dry run, nothing was kept: " if result.dry_run else ""
-    return Text(plain(f"{rehearsal}collection {result.collection.name}, {result.duration_s:.1f} s"))
+    where = "" if result.under is None else f", below {result.under}"
+    return Text(plain(f"{rehearsal}collection {result.collection.name}{where}, {result.duration_s:.1f} s"))
 
 
 def _counts(result: IngestResult) -> RenderableType:

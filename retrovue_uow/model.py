@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -280,6 +281,10 @@ class Title:
     assets: int = 0
 
 
+def _as_text(path: str | os.PathLike[str] | None) -> str | None:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
 @attrs.frozen
 class IngestFilters:
     """Which part of a collection to ingest; none: all of it.
@@ -289,16 +294,19 @@ class IngestFilters:
         season: Needs `title`.
         episode: Needs `season`.
         exclude: Glob patterns below the mapped roots; such files are neither ingested nor marked missing.
+        under: Absolute path of a local folder; nothing outside it is looked at, and nothing but what lies below it can be
+            missing or return.
     """
 
     title: str | None = None
     season: int | None = None
     episode: int | None = None
     exclude: tuple[str, ...] = ()
+    under: str | None = attrs.field(default=None, converter=_as_text)
 
     @property
     def is_full(self) -> bool:
-        """Whether the ingest looks at the whole collection, so that what it does not see is missing."""
+        """Whether the ingest looks at all of the collection or of a folder, so that what it does not see there is missing."""
         return self.title is None
 
     def excludes(self, relative_path: str) -> bool:
@@ -501,9 +509,11 @@ class IngestResult(Result):
         paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.
         left_out_paths: The paths behind `left_out`.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
+        under: The folder that was looked at, as its path mapping has it; None: all of the collection.
     """
 
     collection: Collection
+    under: str | None = None
     discovered: int = 0
     created: int = 0
     unchanged: int = 0

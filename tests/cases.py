@@ -19,6 +19,7 @@ from retrovue_uow import (
     ForgetError,
     FoundCollection,
     IngestError,
+    IngestFilters,
     Marker,
     OperationError,
     UndoError,
@@ -50,6 +51,17 @@ def ingested_with_a_broken_file(catalog: Catalog) -> object:
         return catalog.ingest_collection("Shows", broken="record")
     finally:
         importer.drafts.remove(broken)
+
+
+def moved_into_one_folder(catalog: Catalog) -> object:
+    folder = on_disk(catalog, draft("Dark/S01E01.mkv")).file_path.removesuffix("/S01E01.mkv")
+    importer: Any = catalog.importers["fake"]
+    met, path = importer.drafts, "/media/Dark/S01E01.mkv"
+    importer.drafts = [attrs.evolve(episode("Space: 1999", 1, 1), file_path=path, source_path=path)]
+    try:
+        return catalog.ingest_collection("Shows", IngestFilters(under=folder))
+    finally:
+        importer.drafts = met
 
 
 def wiped_and_ingested_anew(catalog: Catalog) -> object:
@@ -116,6 +128,7 @@ CASES = {
     "ingest_collection": Case(lambda catalog: catalog.ingest_collection("Shows"), IngestError),
     "ingest_collection, refreshing": Case(lambda catalog: catalog.ingest_collection("Shows", refresh="all"), IngestError),
     "ingest_collection, recording": Case(ingested_with_a_broken_file, IngestError),
+    "ingest_collection, one folder": Case(moved_into_one_folder, IngestError),
     "ingest_collection, dry": Case(lambda catalog: catalog.ingest_collection("Shows", dry_run=True), IngestError),
     "process_asset": Case(
         lambda catalog: catalog.process_asset(on_disk(catalog, episode("Dark", 1, 1)), "Shows"), AssetProcessingError

@@ -28,7 +28,8 @@ class Importer(Protocol):
     def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterable[AssetDraft]:
         """A draft per media file of `collection`, below `mappings`, without those that `filters` exclude.
 
-        `filters.title` and the two below it may be used to yield less; the ingest filters again in any case.
+        `filters.title` and the two below it, and `filters.under`, a local folder below a mapping, may be used to yield less;
+        the ingest filters again in any case.
         """
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -84,6 +85,20 @@ def mapping_for(key: str, mappings: Mapping[str, PathMapping]) -> PathMapping | 
             return found
         end = key.rfind("/", 0, end)
     return None
+
+
+def starts(mappings: Iterable[PathMapping], under: str | None) -> dict[PathMapping, str]:
+    """Where the files of each mapping begin: at its root, or at the part of it below the local folder `under`, if any is."""
+    return {
+        each: under if under is not None and is_below(under, each.local_path) else each.local_path
+        for each in mappings
+        if under is None or is_below(under, each.local_path) or is_below(each.local_path, under)
+    }
+
+
+def key_at(mapping: PathMapping, local_path: str) -> str:
+    """The canonical key of what lies at `local_path`, which is the mapping's root or below it."""
+    return canonical_key(os.path.join(mapping.source_path, local_path.removeprefix(mapping.local_path).lstrip("/")))
 
 
 def is_utf8(text: str) -> bool:

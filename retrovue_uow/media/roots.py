@@ -1,14 +1,19 @@
-"""Mapped folders on the disk: what state they are in, where links below them lead, and what in them is never media."""
+"""The disk: mapped folders and their state, links below them, what in them is never media, and what it says of drafts."""
 
 from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+import attrs
+
+from retrovue_uow.errors import ResourceError
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
+from retrovue_uow.model import AssetDraft, PathMapping
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 """Folders that file systems and network storage keep among the user's folders; never media."""
@@ -23,6 +28,10 @@ _LEFT_OUT: Mapping[str, Literal["partial"] | None] = {
     **dict.fromkeys((".mp3", ".flac", ".ogg", ".opus", ".wav", ".m4a", ".mka", ".aac", ".ac3", ".eac3", ".dts", ".thd")),
     **dict.fromkeys((".ifo", ".bup", ".bdmv", ".mpls", ".clpi", ".db", ".ini")),
 }
+STAT_TIMEOUT_S = 10.0
+_PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pages/man7/path_resolution.7.html)
+_AT_ONCE = 16
+"""Files that share a time limit: a thread for each would cost more than to look at it."""
 
 
 class RootState(enum.Enum):
@@ -79,6 +88,24 @@ def absolute(path: str) -> str:
     return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
 
 
+def located(folder: str, mappings: Iterable[PathMapping], *, timeout_s: float = 10) -> str | None:
+    """The path of `folder` below the innermost of the mapped roots, without links on the way; None if it is below none.
+
+    Raises:
+        ResourceError: a disk gives no answer within `timeout_s`.
+    """
+    local_paths = sorted({each.local_path for each in mappings})
+    try:
+        real, *real_paths = call_within(timeout_s, lambda: [os.path.realpath(each) for each in (folder, *local_paths)])
+    except TimeoutError as error:
+        raise ResourceError(f"one of {local_paths} gives no answer: is its server or disk asleep or gone?") from error
+    inside = [pair for pair in zip(real_paths, local_paths, strict=True) if is_below(real, pair[0])]
+    if not inside:
+        return None
+    real_root, root = max(inside, key=lambda pair: len(pair[0]))
+    return os.path.normpath(os.path.join(root, os.path.relpath(real, real_root)))
+
+
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of that name is never looked at: hidden, or the system's own."""
     return name.startswith(".") or name in SYSTEM_FOLDERS
@@ -109,6 +136,36 @@ class Links:
         return self._folders[folder]
 
 
+def trouble(what: str, error: OSError) -> ResourceError:
+    """What the operating system objects to, for people."""
+    return ResourceError(f"{what} ({reason(error)}): mend or exclude it")
+
+
+def quoted(path: str) -> str:
+    """A path for people: of one that is too long to be opened, both ends and its length."""
+    length = len(os.fsencode(path))
+    return repr(path) if length < _PATH_MAX else f"{path[:60]!r} … {path[-60:]!r}, a path of {length} bytes,"
+
+
+def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) -> list[AssetDraft | None]:
+    """The drafts, with size and mtime filled in from the disk where they are None; None for a file that is not there.
+
+    Raises:
+        ResourceError: a file cannot be examined, is not a regular one, or a few of them take longer than `timeout_s`.
+    """
+    found: list[AssetDraft | None] = []
+    for start in range(0, len(drafts), _AT_ONCE):
+        batch = drafts[start : start + _AT_ONCE]
+        answers: list[os.stat_result | OSError] = []
+        try:
+            call_within(timeout_s, _ask, [draft.file_path for draft in batch], answers)
+        except TimeoutError as error:
+            late = batch[min(len(answers), len(batch) - 1)].file_path
+            raise ResourceError(f"file {late!r} gives no answer: is its server or disk asleep or gone?") from error
+        found += map(_on_disk, batch, answers)
+    return found
+
+
 def _judged(path: str) -> RootStatus:
     try:
         with os.scandir(path) as entries:
@@ -120,3 +177,24 @@ def _judged(path: str) -> RootStatus:
     except OSError as error:
         return RootStatus(RootState.UNREADABLE, path, error)
     return RootStatus(RootState.HAS_ENTRIES if evidence else RootState.EMPTY, path)
+
+
+def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:
+    """Add the disk's answer for each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
+    for path in paths:
+        try:
+            answers.append(os.stat(path))
+        except OSError as error:
+            answers.append(error)
+
+
+def _on_disk(draft: AssetDraft, answer: os.stat_result | OSError) -> AssetDraft | None:
+    if isinstance(answer, FileNotFoundError | NotADirectoryError):
+        return None
+    if isinstance(answer, OSError):
+        raise trouble(f"file {quoted(draft.file_path)} cannot be examined", answer) from answer
+    if not stat.S_ISREG(answer.st_mode):
+        raise ResourceError(f"{draft.file_path!r} is not a regular file: name a media file")
+    size = answer.st_size if draft.size is None else draft.size
+    mtime_ns = answer.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
+    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns)

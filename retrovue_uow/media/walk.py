@@ -1,4 +1,4 @@
-"""The file-system importer, and the disk's answers about drafts that come from elsewhere."""
+"""The file-system importer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import attrgetter
 from typing import TypeAlias
 
 import attrs
@@ -16,9 +15,9 @@ import attrs
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, some
 from retrovue_uow.log import logger
 from retrovue_uow.media.nfo import MOVIE_SIDECAR, SEASON_SIDECAR, SHOW_SIDECAR, own_sidecar, own_sidecars
-from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, reason
-from retrovue_uow.media.plugins import call_within, refuse_unknown_keys
-from retrovue_uow.media.roots import Links, is_ignored, root_status, why_left_out
+from retrovue_uow.media.paths import canonical_key, is_below, is_utf8, key_below, starts
+from retrovue_uow.media.plugins import refuse_unknown_keys
+from retrovue_uow.media.roots import Links, is_ignored, quoted, root_status, trouble, why_left_out
 from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFilters, Json, PathMapping, Sidecar
 
 VIDEO_ENDINGS = (
@@ -26,10 +25,6 @@ VIDEO_ENDINGS = (
     *(".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv"),
 )
 MAX_NAMED = 20
-STAT_TIMEOUT_S = 10.0
-_PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pages/man7/path_resolution.7.html)
-_AT_ONCE = 16
-"""Files that share a time limit: a thread for each would cost more than to look at it."""
 
 Skip: TypeAlias = Callable[[str, str, RetroVueError | None], None]
 """Told the reason and path of what is left out; and of what can be no asset, which the operator should see to, the error."""
@@ -105,34 +100,17 @@ class FilesystemImporter:
         What can be no asset is handed to `skip` with the reason, its path and the error that `discover` raises; what is passed
         over, with the reason (`excluded`, `hidden`, `partial`, `unknown_extension`), its path and None.
         """
+        begins = starts(mappings, filters.under)
         roots: dict[Identity, PathMapping] = {}
-        for mapping in sorted(mappings, key=attrgetter("local_path", "source_path")):
-            roots.setdefault(_folder_identity(mapping.local_path), mapping)
-        walked = set(roots)
+        # Of several mappings that hold the one folder, the innermost comes first.
+        for mapping in sorted(begins, key=lambda each: (begins[each], -len(each.local_path), each.source_path)):
+            roots.setdefault(_folder_identity(begins[mapping]), mapping)
+        walked = {_folder_identity(each.local_path) for each in mappings if each in begins or os.path.isdir(each.local_path)}
         odd_names: list[str] = []
         mapped = frozenset(canonical_key(each.source_path) for each in mappings) if len(mappings) > 1 else frozenset()
         for mapping in roots.values():
-            yield from _Walk(mapping, self._endings, filters, walked, odd_names, mapped, skip).runs()
+            yield from _Walk(mapping, begins[mapping], self._endings, filters, walked, odd_names, mapped, skip).runs()
         _skip_odd_names(odd_names, skip)
-
-
-def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) -> list[AssetDraft | None]:
-    """The drafts, with size and mtime filled in from the disk where they are None; None for a file that is not there.
-
-    Raises:
-        ResourceError: a file cannot be examined, is not a regular one, or a few of them take longer than `timeout_s`.
-    """
-    found: list[AssetDraft | None] = []
-    for start in range(0, len(drafts), _AT_ONCE):
-        batch = drafts[start : start + _AT_ONCE]
-        answers: list[os.stat_result | OSError] = []
-        try:
-            call_within(timeout_s, _ask, [draft.file_path for draft in batch], answers)
-        except TimeoutError as error:
-            late = batch[min(len(answers), len(batch) - 1)].file_path
-            raise ResourceError(f"file {late!r} gives no answer: is its server or disk asleep or gone?") from error
-        found += map(_on_disk, batch, answers)
-    return found
 
 
 def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
@@ -236,12 +214,14 @@ class _Walk:
     """The walk below one mapped root.
 
     Attributes:
+        start: The root, or a folder below it, to which alone the walk goes down.
         walked: Shared with the walks of the other mappings, as is `odd_names`.
         mapped: The canonical keys of all mappings, if there are several: what the source has there is not looked for below
             another root.
     """
 
     _mapping: PathMapping
+    _start: str
     _endings: frozenset[str]
     _filters: IngestFilters
     _walked: set[Identity]
@@ -252,7 +232,13 @@ class _Walk:
 
     def runs(self) -> Iterator[Run]:
         root = self._mapping.local_path
-        pending = self._listed(root, canonical_key(self._mapping.source_path), _folder_identity(root), ())
+        way = [*filter(None, _below(root, self._start).split("/")), None]
+        pending = self._listed(root, canonical_key(self._mapping.source_path), _folder_identity(root), (), only=way[0])
+        for name in way[1:]:
+            inner = pending.pop() if pending else None
+            if not isinstance(inner, tuple):
+                raise ValidationError(f"an ingest leaves out {self._start!r}: it is hidden, excluded or another mapping's")
+            pending = self._entered(*inner, only=name)
         while pending or self._links:
             # Links wait until all else is walked: what is there by its own path keeps that path.
             found = pending.pop() if pending else self._links.popleft()
@@ -261,10 +247,12 @@ class _Walk:
             else:
                 pending += self._entered(*found)
 
-    def _entered(self, parent: Run, entry: os.DirEntry[str]) -> list[Run | _Subfolder]:
+    def _entered(self, parent: Run, entry: os.DirEntry[str], *, only: str | None = None) -> list[Run | _Subfolder]:
         try:
             if entry.is_symlink():
                 _refuse_escape(entry.path, self._mapping.local_path)
+                if self._is_met_elsewhere(entry.path):
+                    return []
             identity = _folder_identity(entry.path)
         except RetroVueError as error:
             self._skip("link" if entry.is_symlink() else "unreadable", entry.path, error)
@@ -272,18 +260,28 @@ class _Walk:
         if identity in self._walked:
             return []
         self._walked.add(identity)
-        return self._listed(entry.path, parent.key(entry.name), identity, parent.shows)
+        return self._listed(entry.path, parent.key(entry.name), identity, parent.shows, only=only)
 
-    def _listed(self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...]) -> list[Run | _Subfolder]:
-        """The runs and subfolders of a folder, last name first; links are put aside."""
-        entries = _listing(path, self._skip)
+    def _is_met_elsewhere(self, link: str) -> bool:
+        """Whether the walk of the whole root meets what the link leads to by its own path, which lies outside this walk."""
+        if not Links().lead_out(link, self._start):
+            return False
+        below = _below(os.path.realpath(self._mapping.local_path), os.path.realpath(link))
+        return not any(map(is_ignored, below.split("/"))) and not self._filters.excludes(below)
+
+    def _listed(
+        self, path: str, key: str, identity: Identity, shows: tuple[Sidecar, ...], *, only: str | None
+    ) -> list[Run | _Subfolder]:
+        """The runs and subfolders of a folder, or the `only` one, last name first; links are put aside."""
+        entries = _listing(path, self._skip, only=only)
         nfos, root = _nfos(entries), self._mapping.local_path
         shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
         source_root = _with_slash(canonical_key(self._mapping.source_path))
         source_path = _with_slash(source_root + _below(root, path))
         folder = Run(self._mapping, self._skip, path, source_path, _with_slash(key), identity, nfos, shows)
         listed: list[Run | _Subfolder] = []
-        for are_folders, wanted in groupby([entry for entry in entries if self._is_wanted(folder, entry)], _is_folder):
+        kept = [entry for entry in entries if only in (None, entry.name) and self._is_wanted(folder, entry)]
+        for are_folders, wanted in groupby(kept, _is_folder):
             if not are_folders:
                 listed.append(attrs.evolve(folder, entries=tuple(wanted)))
                 continue
@@ -320,20 +318,25 @@ def _below(root: str, path: str) -> str:
     return path.removeprefix(root).lstrip("/")
 
 
-def _listing(folder: str, skip: Skip = _refuse) -> list[os.DirEntry[str]]:
-    """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order."""
+def _listing(folder: str, skip: Skip = _refuse, *, only: str | None = None) -> list[os.DirEntry[str]]:
+    """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order.
+
+    With `only`, the one of that name and the NFO files: a collection may have a thousand folders beside the one that is wanted.
+    """
     try:
         seen: list[os.DirEntry[str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_ignored(entry.name):
+                is_meant = only is None or entry.name == only
+                if not is_ignored(entry.name):
+                    if is_meant or entry.name.casefold().endswith(".nfo"):
+                        seen.append(entry)
+                elif is_meant:
                     skip("hidden", entry.path, None)
-                else:
-                    seen.append(entry)
         # Some file systems do not say what an entry is until it is asked: that may fail, here and no later.
         return sorted(seen, key=lambda entry: f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name)
     except OSError as error:
-        raise _trouble(f"folder {_named(folder)} cannot be read", error) from error
+        raise trouble(f"folder {quoted(folder)} cannot be read", error) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -342,25 +345,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return False
-        raise _trouble(f"{_named(entry.path)} cannot be examined", error) from error
+        raise trouble(f"{quoted(entry.path)} cannot be examined", error) from error
 
 
 def _folder_identity(path: str) -> Identity:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise _trouble(f"folder {_named(path)} cannot be examined", error) from error
+        raise trouble(f"folder {quoted(path)} cannot be examined", error) from error
     return found.st_dev, found.st_ino
-
-
-def _trouble(what: str, error: OSError) -> ResourceError:
-    return ResourceError(f"{what} ({reason(error)}): mend or exclude it")
-
-
-def _named(path: str) -> str:
-    """A path for people: of one that is too long to be opened, both ends and its length."""
-    length = len(os.fsencode(path))
-    return repr(path) if length < _PATH_MAX else f"{path[:60]!r} … {path[-60:]!r}, a path of {length} bytes,"
 
 
 def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
@@ -370,9 +363,9 @@ def _entry_stat(entry: os.DirEntry[str], root: str) -> os.stat_result | None:
     except FileNotFoundError as error:
         if not entry.is_symlink():
             return None
-        raise ResourceError(f"link {_named(entry.path)} is broken: mend or exclude it") from error
+        raise ResourceError(f"link {quoted(entry.path)} is broken: mend or exclude it") from error
     except OSError as error:
-        raise _trouble(f"file {_named(entry.path)} cannot be examined", error) from error
+        raise trouble(f"file {quoted(entry.path)} cannot be examined", error) from error
     if entry.is_symlink():
         _refuse_escape(entry.path, root)
     return found
@@ -413,24 +406,3 @@ def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: 
     return tuple(
         Sidecar(path, found.st_size, found.st_mtime_ns) for path, found in stats if found and stat.S_ISREG(found.st_mode)
     )
-
-
-def _ask(paths: Sequence[str], answers: list[os.stat_result | OSError]) -> None:
-    """Add the disk's answer for each path. An error is an answer: `ETIMEDOUT` looks like a time limit of our own."""
-    for path in paths:
-        try:
-            answers.append(os.stat(path))
-        except OSError as error:
-            answers.append(error)
-
-
-def _on_disk(draft: AssetDraft, answer: os.stat_result | OSError) -> AssetDraft | None:
-    if isinstance(answer, FileNotFoundError | NotADirectoryError):
-        return None
-    if isinstance(answer, OSError):
-        raise _trouble(f"file {_named(draft.file_path)} cannot be examined", answer) from answer
-    if not stat.S_ISREG(answer.st_mode):
-        raise ResourceError(f"{draft.file_path!r} is not a regular file: name a media file")
-    size = answer.st_size if draft.size is None else draft.size
-    mtime_ns = answer.st_mtime_ns if draft.mtime_ns is None else draft.mtime_ns
-    return attrs.evolve(draft, size=size, mtime_ns=mtime_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection as Collected
@@ -33,9 +34,10 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_draft_place
 from retrovue_uow.secrets import redacting_errors
-from retrovue_uow.store.assets import KnownAsset, KnownAssets
 from retrovue_uow.store.decisions import Decisions
 from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.known import EVERYWHERE, KnownAsset, KnownAssets, Span
+from retrovue_uow.uow.database import Database
 
 
 @attrs.frozen
@@ -60,7 +62,6 @@ class Seen(NamedTuple):
         known_at: The data version of the database from which `known` was read.
         assets: By canonical key, those that filters are held against.
         wanted_titles: The folded names that the filters' title means.
-        broken: Canonical keys of the assets whose file was broken when it was read.
     """
 
     request: Request
@@ -69,13 +70,12 @@ class Seen(NamedTuple):
     importer: Importer
     enrichers: Sequence[ReadyEnricher]
     fingerprint: str
-    catalog_path: str
+    database: Database
     known: KnownAssets
     known_at: tuple[object, ...]
     assets: Mapping[str, Asset]
     decisions: Decisions
     wanted_titles: Set[str]
-    broken: Set[str]
 
 
 class Found(NamedTuple):
@@ -190,6 +190,8 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, left_out: defa
         # What it says itself is only held against filters; otherwise it is judged once the enrichers have seen it.
         validate = validate_draft_place if filters.is_full else validate_asset_draft
         key, mapping = validate(draft, seen.collection)
+        if not _is_inside(key, mapping, filters.under):
+            continue
         if _is_excluded(key, mapping, filters):
             left_out["excluded"].append(draft.file_path)
         else:
@@ -201,7 +203,7 @@ def _met(op: Operation, drafts: Iterable[AssetDraft], seen: Seen, left_out: defa
 
 def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found], list[Found]]:
     """The files that are there, with the size and mtime that the importer left out; and those that the disk has not."""
-    answers = iter(media.walk.on_disk([each.draft for each in met if None in each.facts]))
+    answers = iter(roots.on_disk([each.draft for each in met if None in each.facts]))
     there: list[Found] = []
     absent: list[Found] = []
     for each in met:
@@ -279,18 +281,36 @@ def refuse_silent_mappings(mappings_seen: Set[int], seen: Seen) -> None:
     )
     for mapping in unseen:
         if mapping in lost:
+            folder = paths.starts([mapping], filters.under)[mapping]
             raise ResourceError(
-                f"nothing was found below {mapping.local_path!r}, but the catalogue has assets from there: "
+                f"nothing was found below {folder!r}, but the catalogue has assets from there: "
                 "is its disk mounted? If all of them went on purpose, say so with allow_empty=True (--allow-empty)"
             )
 
 
+def spans(collection: Collection, under: str | None) -> Sequence[Span]:
+    """The keys among which are those of all that lies below the folder `under`; of everything if it is None."""
+    if under is None:
+        return EVERYWHERE
+    keys = [paths.key_at(*each) for each in paths.starts(collection.path_mappings, under).items()]
+    return [(os.path.join(key, first), os.path.join(key, last)) for key in keys for first, last in EVERYWHERE]
+
+
 def keys_to_look_for(collection: Collection, filters: IngestFilters, known: Iterable[str]) -> list[str]:
-    """Those of the known keys that a full ingest is expected to see: all that no glob pattern excludes."""
-    if not filters.exclude:
+    """Those of the known keys that a full ingest is expected to see: all in its folder that no glob pattern excludes."""
+    if not filters.exclude and filters.under is None:
         return list(known)
     mapped = ((key, paths.mapping_for(key, collection.mappings_by_source)) for key in known)
-    return [key for key, mapping in mapped if mapping is None or not _is_excluded(key, mapping, filters)]
+    return [
+        key
+        for key, mapping in mapped
+        if mapping is None or (_is_inside(key, mapping, filters.under) and not _is_excluded(key, mapping, filters))
+    ]
+
+
+def _is_inside(key: str, mapping: PathMapping, under: str | None) -> bool:
+    start = None if under is None else paths.starts([mapping], under).get(mapping)
+    return under is None or (start is not None and paths.is_below(key, paths.key_at(mapping, start)))
 
 
 def _is_excluded(key: str, mapping: PathMapping, filters: IngestFilters) -> bool:

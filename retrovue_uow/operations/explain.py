@@ -76,7 +76,7 @@ def _columns(row: RowChange) -> str:
 
 
 def _assignment(db: Database, asset: Asset) -> list[str]:
-    decided = decisions.decisions(db, asset.collection_id, asset.canonical_key)
+    decided = decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),))
     identity = decided.assignments.get(asset.canonical_key)
     if identity is None:
         return []

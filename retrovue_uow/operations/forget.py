@@ -10,6 +10,7 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.ids import utc_ago
+from retrovue_uow.store.known import missing_assets
 
 
 def forget_missing(
@@ -57,7 +58,7 @@ def forget_missing(
             found = preflight.validate_collection_exists(db, collection)
             preflight.validate_no_conflicting_operations(op, found)
             preflight.validate_forget_options(older_than, max_fraction)
-            missing = assets.missing_assets(db, found.id)
+            missing = missing_assets(db, found.id)
             until = utc_ago(older_than or timedelta(0))
             doomed = [each for each in missing if each.missing_since and each.missing_since <= until]
             preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)

@@ -23,15 +23,15 @@ from retrovue_uow.model import (
     SourceIngestResult,
     as_json,
 )
-from retrovue_uow.operations.discover import Found, Request, keys_to_look_for
+from retrovue_uow.operations.discover import Found, Request, keys_to_look_for, spans
 from retrovue_uow.operations.moves import find_moves
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import PreparedIngest, prepare, validate
 from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import assets, collections, decisions
-from retrovue_uow.store.assets import KnownAsset
+from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.known import KnownAsset, assets_alike, known_assets
 from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
@@ -109,7 +109,8 @@ def ingest_collection(
     Pre-conditions:
         - The collection exists, is enabled, and nobody else is working on it.
         - Its mapped folders are there and can be read; none is empty while the collection has assets, and below none of them is
-          all that the source has there gone from the disk.
+          all that the source has there gone from the disk. With `filters.under`, the same of that folder, which is one
+          of them or lies below one: whether others are there makes no difference.
         - Its source lets us in, and its enrichers are available.
         - The filters make sense, and match something.
 
@@ -125,6 +126,9 @@ def ingest_collection(
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
           file with identity, approval and links. Where several look the same, even one that stayed, none of them is
           moved, and all are listed.
+        - With a folder (`filters.under`), all this holds for what lies below it, as if it were the collection, and nothing else
+          is looked at or changed, but for an asset elsewhere whose own file is gone, while its mapped folder is there, and
+          which is a new file of the folder by size, mtime and duration: it moved there.
         - Nothing is deleted, but for titles, seasons and episodes that a refresh left holding nothing up.
 
     Atomicity: The whole collection, or nothing: one file that cannot be written fails the ingest, and so does one that cannot
@@ -132,7 +136,7 @@ def ingest_collection(
 
     Args:
         collection_id: Identifier, external id or name; or what `prepare_ingest` returned, inside a unit of work or not.
-        filters: Which part of the collection; none: all of it.
+        filters: Which part of the collection; none: all of it. What lies outside `filters.under` costs nothing.
         refresh: What to do with existing assets: None leaves them, `"changed"` enriches again those whose file, sidecars or
             enrichers changed, `"all"` every one.
         allow_empty: Believe that an empty folder was emptied on purpose, and that files which are all gone went on purpose.
@@ -210,7 +214,8 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
 
 def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
     collection, request = prepared.collection, prepared.request
-    known = prepared.known if db.data_version() == prepared.known_at else assets.known_assets(db, collection.id)
+    asked = spans(collection, request.filters.under)
+    known = prepared.known if db.data_version() == prepared.known_at else known_assets(db, collection.id, asked)
     if request.as_if_empty and known:
         raise ValidationError(
             f"collection {collection.name!r} was prepared as if it were empty, but holds {len(known)} assets: "
@@ -219,8 +224,14 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     unseen = _unseen(prepared, known)
     stale = _stale(prepared, known)
     found = [*prepared.assets, *stale]
-    origins, ambiguous = find_moves(unseen, found, known) if request.filters.is_full else ({}, [])
-    decided = decisions.decisions(db, collection.id)
+    origins: dict[str, KnownAsset] = {}
+    ambiguous: list[str] = []
+    if request.filters.is_full:
+        arrived = [each.facts for each in found if each.key not in known] if request.filters.under is not None else []
+        outside = {each.key: each for each in assets_alike(db, collection.id, arrived) if each.key not in known}
+        gone = [each for each in prepared.gone_elsewhere if outside.get(each.key) == each]
+        origins, ambiguous = find_moves([*unseen, *gone], found, {**known, **outside} if outside else known)
+    decided = decisions.decisions(db, collection.id, [*asked, *((each.key, each.key) for each in origins.values())])
     found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
     unknown = [each.key for each in found if each.is_enriched and each.draft.kind == "other"]
     if unknown and request.strict_names:
@@ -242,6 +253,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     paths.update({"ambiguous": ambiguous, **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
     return IngestResult(
         collection=collection,
+        under=request.filters.under,
         discovered=len(prepared.assets) + len(prepared.unchanged) + sum(len(paths[name]) for name in _NO_ASSETS),
         unchanged=len(prepared.unchanged) - len(stale) + len(paths["unchanged"]),
         paths={name: tuple(paths[name]) for name in _LISTED},
@@ -306,11 +318,11 @@ def ingest_source(
     """Ingest every enabled collection of a source, one unit of work each; a failure stops none of the others.
 
     Pre-conditions:
-        - The source exists, and has an enabled collection.
+        - The source exists, and has an enabled collection; where the filters name a folder, one that has it.
         - No unit of work is open.
 
     Post-conditions:
-        - Those of `ingest_collection` for each collection that did not fail.
+        - Those of `ingest_collection` for each collection that did not fail. Those that have not the folder are passed over.
 
     Atomicity: Each collection is whole or untouched; they do not depend on each other.
 
@@ -325,9 +337,8 @@ def ingest_source(
     with catalog.operation("source_ingest", IngestError, prepares=True, source=source_id) as op:
         with op.preflight() as db:
             source = preflight.validate_source_exists(db, source_id)
-            enabled = [each for each in collections.collections(db) if each.source_id == source.id and each.enabled]
-            if not enabled:
-                raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
+            preflight.validate_ingest_filters(filters)
+            enabled = preflight.validate_collections_to_ingest(db, source, filters.under)
         with op.preparation():
             options: dict[str, Any] = {
                 "dry_run": dry_run,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from retrovue_uow.operations.discover import Found
-from retrovue_uow.store.assets import KnownAsset
+from retrovue_uow.store.known import KnownAsset
 
 
 def find_moves(

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection as Collected
 from functools import partial
 from types import TracebackType
 
@@ -23,15 +24,16 @@ from retrovue_uow.operations.discover import (
     discover,
     refuse_absent_mappings,
     refuse_silent_mappings,
+    spans,
     split,
 )
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_draft_content, validate_inside_mapping
 from retrovue_uow.store import assets, decisions, findings
-from retrovue_uow.store.assets import KnownAssets
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.known import KnownAsset, KnownAssets, assets_alike, known_assets
 from retrovue_uow.store.result_cache import ResultCache
 from retrovue_uow.uow.database import Database
 
@@ -48,6 +50,7 @@ class PreparedIngest:
         found: The canonical key of every file that is there, whether or not the filters let it through.
         twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
         unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
+        gone_elsewhere: Assets outside the folder that new files may be, and whose own files are gone.
         skipped: Paths of what can be no asset, by reason.
         left_out: Paths of what was passed over, by reason.
         known: What the catalogue knew before the files were looked at.
@@ -62,6 +65,7 @@ class PreparedIngest:
     duplicates: Sequence[str]
     twins: Sequence[str]
     unreachable: Sequence[str]
+    gone_elsewhere: Collected[KnownAsset]
     skipped: Mapping[str, tuple[str, ...]]
     left_out: Mapping[str, tuple[str, ...]] = attrs.field(repr=False)
     known: KnownAssets = attrs.field(repr=False)
@@ -105,7 +109,11 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_no_conflicting_operations(op, named)
     collection = preflight.validate_collection_exists(db, named.id)  # as it is now that nobody else can change it
     preflight.validate_collection_enabled(collection)
-    preflight.validate_path_mappings(db, collection, allow_empty=request.allow_empty)
+    if request.filters.under is not None:
+        under = preflight.validate_folder_mapped(collection, request.filters.under)
+        request = attrs.evolve(request, filters=attrs.evolve(request.filters, under=under))
+    known = known_assets(db, collection.id, asked := spans(collection, request.filters.under))
+    preflight.validate_path_mappings(collection, request.filters.under, refuse_empty=bool(known) and not request.allow_empty)
     source = preflight.validate_source_exists(db, collection.source_id)
     exclude = tuple(dict.fromkeys((*collection.excludes, *request.filters.exclude)))
     request = attrs.evolve(request, filters=attrs.evolve(request.filters, exclude=exclude))
@@ -115,7 +123,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_enrichers_available(enrichers)
     # A filter is held against what the catalogue knows of a file that is not enriched again.
     is_matching = not request.filters.is_full and not request.as_if_empty
-    to_match = assets.assets(db, collection_id=collection.id) if is_matching else []
+    to_match = assets.assets_by_id(db, [each.id for each in known.values()]) if is_matching else []
     return Seen(
         request=request,
         source=source,
@@ -123,12 +131,11 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         importer=importer,
         enrichers=enrichers,
         fingerprint=plugins.fingerprint(collection.enrichers, [each.enricher for each in enrichers]),
-        catalog_path=catalog.database.path,
-        known=assets.known_assets(db, collection.id),
+        database=db,
+        known=known,
         known_at=db.data_version(),
         assets={asset.canonical_key: asset for asset in to_match},
-        decisions=decisions.decisions(db, collection.id),
-        broken=findings.broken_keys(db, collection.id),
+        decisions=decisions.decisions(db, collection.id, asked),
         wanted_titles=set() if request.filters.title is None else decisions.meant_by(db, request.filters.title),
     )
 
@@ -169,11 +176,35 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         duplicates=duplicates,
         twins=twins,
         unreachable=sorted(unreachable),
+        gone_elsewhere=_gone_elsewhere(chosen, seen),
         skipped={reason: tuple(paths) for reason, paths in sorted(skipped.items())},
         left_out={reason: tuple(paths) for reason, paths in sorted(left_out.items())},
         known=seen.known,
         known_at=seen.known_at,
     )
+
+
+def _gone_elsewhere(chosen: Iterable[Found], seen: Seen) -> list[KnownAsset]:
+    """The assets outside the folder that one of its new files may be: their own files are gone, and their disks are not."""
+    if seen.request.filters.under is None or not seen.request.filters.is_full:
+        return []
+    with seen.database.read_only() as db:
+        alike = assets_alike(db, seen.collection.id, [each.facts for each in chosen if each.known is None])
+    by_source = seen.collection.mappings_by_source
+    outside = [(each, paths.mapping_for(each.key, by_source)) for each in alike if each.key not in seen.known]
+    mounted = {
+        mapping
+        for mapping in {mapping for _, mapping in outside}
+        if mapping and roots.root_status(mapping.local_path).state is roots.RootState.HAS_ENTRIES
+    }
+    return [each for each, mapping in outside if mapping in mounted and _is_gone(each.facts.file_path)]
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        return roots.on_disk([AssetDraft(path, path)]) == [None]
+    except ResourceError:
+        return False  # nobody can tell
 
 
 def _unsettled(found: Iterable[Found], settle_s: float) -> list[Found]:
@@ -194,14 +225,20 @@ def _refuse_lost_root(vanished: Found) -> None:
 def _chosen(found: Mapping[str, Found], seen: Seen) -> tuple[list[Found], list[Found]]:
     """What the filters let through, with those enriched that are new or to be refreshed, and what went before it was read."""
     request = seen.request
-    due = [each for each in found.values() if each.is_due(request.refresh, was_broken=each.key in seen.broken)]
+    with seen.database.read_only() as db:
+        broken = findings.broken_among(db, [each.known.id for each in found.values() if each.known is not None])
+    due = [
+        each
+        for each in found.values()
+        if each.is_due(request.refresh, was_broken=each.known is not None and each.known.id in broken)
+    ]
     links = roots.Links()
     for each in due:
         validate_inside_mapping(each.draft, each.mapping, links)
     read = enriched(
         [each.draft for each in due],
         seen.enrichers,
-        seen.catalog_path,
+        seen.database.path,
         recalls=request.refresh != "all",
         keep=None if request.filters.is_full else partial(_is_wanted, seen),
         broken=request.broken,

@@ -15,7 +15,7 @@ from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_inside_mapping
 from retrovue_uow.store import assets, decisions, findings
-from retrovue_uow.store.assets import KnownAsset
+from retrovue_uow.store.known import KnownAsset, known_asset
 
 
 def process_asset(
@@ -69,7 +69,7 @@ def process_asset(
             preflight.validate_collection_accessible(owner, mapping)
             enrichers = plugins.ready(owner.enrichers, catalog.enrichers, owner.path_mappings)
             preflight.validate_enrichers_available(enrichers)
-            known = assets.known_asset(db, owner.id, key)
+            known = known_asset(db, owner.id, key)
             was_broken = known is not None and findings.is_broken(db, known.id)
         with op.preparation():
             op.working_on = key
@@ -87,9 +87,9 @@ def process_asset(
             validate_asset_draft(found.draft, owner)
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, owner)
-            decided = decisions.decisions(db, owner.id, key)
+            decided = decisions.decisions(db, owner.id, ((key, key),))
             writer = Writer(op, db, owner.id, decided.retired)
-            found, known = found.settled(decided, known_as=key), assets.known_asset(db, owner.id, key)
+            found, known = found.settled(decided, known_as=key), known_asset(db, owner.id, key)
             outcome: Outcome = "created" if known is None else writer.update(found, known)
             (asset_id,) = writer.create([found]) if known is None else (known.id,)
         with op.postvalidation() as db:
@@ -103,7 +103,7 @@ def process_asset(
 
 def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:
     """The draft with what the disk knows of its file, which is there."""
-    (found,) = media.walk.on_disk([draft])
+    (found,) = roots.on_disk([draft])
     if found is None:
         raise ValidationError(
             f"file {draft.file_path!r} is not there: is its disk mounted, and is {mapping.local_path!r} the folder that "

@@ -11,8 +11,8 @@ from retrovue_uow.errors import ConstraintError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, Outcome
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, findings, titles
-from retrovue_uow.store.assets import KnownAsset
 from retrovue_uow.store.frame import Operation
+from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 

@@ -158,10 +158,16 @@ def validate_settle_s(settle_s: object) -> None:
 
 @rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
-    """Season needs title, episode needs season, and nothing is negative or blank."""
+    """Season needs title, episode needs season, nothing is negative or blank, and a folder is named from the root on."""
     if not isinstance(filters, IngestFilters):
         raise ValidationError(f"these filters make no sense: they must be IngestFilters, not {filters!r}")
     validate_season_and_episode(filters.title, filters.season, filters.episode)
+    if filters.under is not None and (
+        not isinstance(filters.under, str) or not filters.under.startswith("/") or ".." in filters.under.split("/")
+    ):
+        raise ValidationError(
+            f"these filters make no sense: under must be an absolute path without '..', not {filters.under!r}"
+        )
     if isinstance(filters.exclude, str) or not all(isinstance(glob, str) and glob for glob in filters.exclude):
         raise ValidationError(f"these filters make no sense: exclude must be a tuple of glob patterns, not {filters.exclude!r}")
     filters.excludes("")  # an empty pattern is refused
@@ -216,22 +222,51 @@ def validate_mapping(source_path: str, local_path: str) -> tuple[str, str]:
 
 
 @rule
-def validate_path_mappings(db: Database, collection: Collection, *, allow_empty: bool) -> None:
-    """Every mapped folder is there and can be read; under a collection that has assets, none is empty."""
+def validate_folder_mapped(collection: Collection, under: str) -> str:
+    """The folder is there, and lies below a mapped one: its path from that one on, without links."""
+    _validate_root(under, refuse_empty=False)
+    found = roots.located(under, collection.path_mappings)
+    if found is None:
+        real = os.path.realpath(under)
+        leads = "" if real == under else f", which leads to {real!r},"
+        mapped = some([repr(each.local_path) for each in collection.path_mappings], between=", ") or "none yet"
+        raise ValidationError(
+            f"folder {under!r}{leads} is below no mapped folder of collection {collection.name!r}; mapped: {mapped}"
+        )
+    return found
+
+
+@rule
+def validate_collections_to_ingest(db: Database, source: Source, under: str | None) -> list[Collection]:
+    """The source has an enabled collection; where a folder is asked for, one that has it. All of these."""
+    enabled = [each for each in collections.collections(db) if each.source_id == source.id and each.enabled]
+    if not enabled:
+        raise ValidationError(f"source {source.name!r} has no enabled collection: enable one first")
+    having = [each for each in enabled if under is None or roots.located(under, each.path_mappings) is not None]
+    if not having:
+        raise ValidationError(
+            f"folder {under!r} is below no mapped folder of an enabled collection of source {source.name!r}: "
+            "`collection list` shows them"
+        )
+    return having
+
+
+@rule
+def validate_path_mappings(collection: Collection, under: str | None, *, refuse_empty: bool) -> None:
+    """What is to be looked at of every mapped folder is there and can be read, and is not empty where that is refused."""
     if not collection.path_mappings:
         raise ValidationError(f"collection {collection.name!r} has no path mapping: map a source path to a local folder first")
-    has_assets = collections.count_assets(db, collection.id) > 0
-    for mapping in collection.path_mappings:
-        _validate_root(mapping, refuse_empty=has_assets and not allow_empty)
+    for folder in paths.starts(collection.path_mappings, under).values():
+        _validate_root(folder, refuse_empty=refuse_empty)
 
 
-def _validate_root(mapping: PathMapping, *, refuse_empty: bool) -> None:
-    verdict = roots.root_status(mapping.local_path)
+def _validate_root(folder: str, *, refuse_empty: bool) -> None:
+    verdict = roots.root_status(folder)
     if verdict.problem is not None:
         raise ResourceError(verdict.problem) from verdict.error
     if refuse_empty and verdict.state is roots.RootState.EMPTY:
         raise ResourceError(
-            f"folder {mapping.local_path!r} is empty, but the catalogue has assets of its collection: is its disk mounted? "
+            f"folder {folder!r} is empty, but the catalogue has assets of its collection: is its disk mounted? "
             "If it was emptied on purpose, say so with allow_empty=True (--allow-empty)"
         )
 
@@ -260,7 +295,7 @@ def validate_no_conflicting_operations(op: Operation, collection: Collection) ->
 def validate_collection_accessible(collection: Collection, mapping: PathMapping) -> None:
     """The collection is enabled and the folder that a draft comes from is there."""
     validate_collection_enabled(collection)
-    _validate_root(mapping, refuse_empty=False)
+    _validate_root(mapping.local_path, refuse_empty=False)
 
 
 @rule

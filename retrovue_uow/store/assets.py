@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import attrs
 
@@ -107,52 +107,6 @@ UPDATE asset
        updated_at = :now
  WHERE id = :id
 """  # noqa: S608  likewise
-
-
-class KnownAsset(NamedTuple):
-    """What the catalogue knows of an asset, for an ingest to compare a file with."""
-
-    id: str
-    key: str
-    duration_ms: int | None
-    missing_since: str | None
-    facts: FileFacts
-
-
-_KNOWN = """
-SELECT id, canonical_key, duration_ms, missing_since, file_path, size, mtime_ns, sidecars, enrichers
-  FROM asset
- WHERE collection_id = ?
-"""
-
-
-class KnownAssets(Mapping[str, KnownAsset]):
-    """Assets by their canonical keys.
-
-    They stay the rows that SQLite gave until somebody wants one: a rescan asks of every file whether it is as it was, and
-    named tuples of all, which the garbage collector looks at again and again, took longer to make than to compare.
-    """
-
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows = {row[1]: row for row in rows}
-
-    def __getitem__(self, key: str) -> KnownAsset:
-        row = self._rows[key]
-        return KnownAsset(row[0], row[1], row[2], row[3], FileFacts(*row[4:]))
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def has(self, key: str, facts: FileFacts) -> bool:
-        """Whether the file of that key was there when it was last looked for, and just so."""
-        row = self._rows.get(key)
-        return row is not None and row[3] is None and row[4:] == facts
 
 
 def assets(
@@ -262,22 +216,6 @@ def created_at(db: Database, asset_id: str) -> str:
     """When an asset was created (UTC text)."""
     ((created,),) = db.execute("SELECT created_at FROM asset WHERE id = ?", (asset_id,))
     return str(created)
-
-
-def known_assets(db: Database, collection_id: str) -> KnownAssets:
-    """Every asset of a collection by its canonical key."""
-    return KnownAssets(db.execute(_KNOWN, (collection_id,)))
-
-
-def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:
-    """The asset of a collection with this canonical key."""
-    return KnownAssets(db.execute(f"{_KNOWN} AND canonical_key = ?", (collection_id, key))).get(key)
-
-
-def missing_assets(db: Database, collection_id: str) -> list[KnownAsset]:
-    """The assets of a collection that are marked missing, by key."""
-    missing = f"{_KNOWN} AND missing_since IS NOT NULL ORDER BY canonical_key"
-    return list(KnownAssets(db.execute(missing, (collection_id,))).values())
 
 
 def add_asset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
 from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.ids import from_json, utc_now
+from retrovue_uow.store.known import EVERYWHERE, Span
 from retrovue_uow.uow.database import Database
 
 TitleIdentity = tuple[TitleKind, str, int | None]
@@ -38,6 +39,12 @@ VALUES (:collection_id, :canonical_key, {", ".join(f":{fact}" for fact in _FACTS
    SET {", ".join(f"{fact} = excluded.{fact}" for fact in (*_FACTS, "assigned_at"))}
  WHERE ({", ".join(_FACTS)}) IS NOT ({", ".join(f"excluded.{fact}" for fact in _FACTS)})
 """  # noqa: S608  the names are those above
+
+_IN_SPANS = """
+  FROM json_each(?2) AS span
+ CROSS JOIN {0} ON {0}.collection_id = ?1
+               AND {0}.canonical_key BETWEEN span.value ->> 0 AND span.value ->> 1
+"""
 
 
 @attrs.frozen
@@ -81,13 +88,12 @@ def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
     return kinds.get(kind)
 
 
-def decisions(db: Database, collection_id: str, key: str | None = None) -> Decisions:
-    """All that was decided about the files of a collection, or about one of them."""
-    of_these = "WHERE collection_id = :collection_id" + ("" if key is None else " AND canonical_key = :key")
-    asked = {"collection_id": collection_id, "key": key}
-    retired = db.execute(f"SELECT canonical_key FROM retirement {of_these}", asked)  # noqa: S608  one of the two texts above
+def decisions(db: Database, collection_id: str, spans: Sequence[Span] = EVERYWHERE) -> Decisions:
+    """All that was decided about the files of a collection whose canonical key is in one of the spans."""
+    asked = collection_id, json.dumps(spans)
+    retired = db.execute(f"SELECT canonical_key {_IN_SPANS.format('retirement')}", asked)
     assignments: dict[str, Identity] = {}
-    for own_key, *facts in db.execute(f"SELECT canonical_key, {', '.join(_FACTS)} FROM assignment {of_these}", asked):  # noqa: S608
+    for own_key, *facts in db.execute(f"SELECT canonical_key, {', '.join(_FACTS)} {_IN_SPANS.format('assignment')}", asked):
         said = dict(zip(_FACTS, facts, strict=True))
         said["episode_numbers"] = tuple(from_json(said["episode_numbers"], list, column="the episode numbers of a decision"))
         assignments[own_key] = Identity(**said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from retrovue_uow.model import Finding
@@ -27,19 +28,10 @@ def is_broken(db: Database, asset_id: str) -> bool:
     return any(each.severity == "broken" for each in findings(db, asset_id))
 
 
-def broken_keys(db: Database, collection_id: str) -> set[str]:
-    """The canonical keys of a collection's assets whose file was broken when it was read."""
-    rows = db.execute(
-        """
-        SELECT asset.canonical_key
-          FROM finding
-          JOIN asset ON asset.id = finding.asset_id
-         WHERE finding.severity = 'broken'
-           AND asset.collection_id = ?
-        """,
-        (collection_id,),
-    )
-    return {str(key) for (key,) in rows}
+def broken_among(db: Database, asset_ids: Iterable[str]) -> set[str]:
+    """Those of the assets whose file was broken when it was read."""
+    broken = "SELECT asset_id FROM finding WHERE severity = 'broken' AND asset_id IN (SELECT value FROM json_each(?))"
+    return {str(id_) for (id_,) in db.execute(broken, (json.dumps(list(asset_ids)),))}
 
 
 def set_findings(db: Database, asset_id: str, found: Iterable[Finding]) -> None:

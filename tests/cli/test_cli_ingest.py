@@ -166,6 +166,27 @@ def test_excluded_files_and_filters_reach_the_ingest(run: Run, shows: Path) -> N
     assert filtered["refreshed"] == 1
 
 
+def test_one_folder_is_ingested_wherever_one_stands(run: Run, shows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETROVUE_CATALOG", str(shows.parent / "catalog.db"))
+    first = json.loads(run("ingest", shows, "--no-probe", "--under", shows / "Space 1999", "--json").stdout)
+    monkeypatch.chdir(shows / "Movies")
+    second = json.loads(run("collection", "ingest", "shows", "--under", ".", "--json").stdout)
+    third = json.loads(run("source", "ingest", "filesystem", "--under", "../Bumpers", "--json").stdout)
+
+    assert (first["created"], first["under"]) == (3, str(shows / "Space 1999"))
+    assert (second["created"], second["under"]) == (1, str(shows / "Movies"))
+    assert [(each["created"], each["under"]) for each in third["results"]] == [(1, str(shows / "Bumpers"))]
+    assert f"collection shows, below {shows}/Bumpers, " in run("ingest", shows, "--under", "../Bumpers").stdout
+
+
+@pytest.mark.parametrize(("folder", "code"), [("", 1), ("..", 1), ("Nothing", 3), ("xyzzy.mkv", 3)])
+def test_a_folder_that_cannot_be_meant_is_refused(run: Run, ingested: Path, folder: str, code: int) -> None:
+    result = run("ingest", ingested, "--under", folder and ingested / folder)
+
+    assert result.exit_code == code
+    assert repr(str(ingested.parent if folder == ".." else folder)).strip("'") in result.stderr
+
+
 def test_strict_names_name_the_files_that_tell_nothing(run: Run, shows: Path) -> None:
     result = run("ingest", shows, "--no-probe", "--strict-names")
 

@@ -255,12 +255,15 @@ SIGNATURES = {
     "detach_enricher": "(collection, type)",
     "remove_collection": "(collection)",
     "remove_source": "(source)",
-    "prepare_ingest": "(collection_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "refresh=None, as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
-    "ingest_collection": "(collection_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
-    "ingest_source": "(source_id, filters=IngestFilters(title=None, season=None, episode=None, exclude=()), *, "
-    "dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "prepare_ingest": "(collection_id, "
+    "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
+    "*, refresh=None, as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "ingest_collection": "(collection_id, "
+    "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
+    "*, dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "ingest_source": "(source_id, "
+    "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
+    "*, dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
     "process_asset": "(asset_draft, collection, *, refresh=None, broken='refuse')",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
@@ -342,7 +345,8 @@ LEFT_OUT = {"skipped", "left_out", "left_out_paths"}
 def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.ingest_collection("Shows"))))
 
-    assert set(told) == {*EVERY_RESULT, *INGEST_COUNTS, "collection", "paths", "created_entities", "findings", *LEFT_OUT}
+    others = {"collection", "under", "paths", "created_entities", "findings"}
+    assert set(told) == {*EVERY_RESULT, *INGEST_COUNTS, *LEFT_OUT, *others}
     assert all(type(told[name]) is int for name in INGEST_COUNTS)
     assert set(told["paths"]) == INGEST_COUNTS - {"discovered", "unchanged"}
 

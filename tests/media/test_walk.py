@@ -14,7 +14,8 @@ import attrs
 import pytest
 
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.media.walk import FilesystemImporter, on_disk, with_sidecars
+from retrovue_uow.media.roots import on_disk
+from retrovue_uow.media.walk import FilesystemImporter, with_sidecars
 from retrovue_uow.model import (
     AssetDraft,
     Collection,

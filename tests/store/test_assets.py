@@ -13,7 +13,7 @@ from harness import draft
 from retrovue_uow import AssetSelector, Catalog, Collection, ResourceError, ValidationError
 from retrovue_uow.model import FileFacts
 from retrovue_uow.store import assets, collections
-from retrovue_uow.store.assets import KnownAsset, KnownAssets
+from retrovue_uow.store.known import KnownAsset, KnownAssets, missing_assets
 from retrovue_uow.testing import FakeImporter
 
 ROW = ("id", "key", 60_000, None, "/media/a.mkv", 1000, 7, "sidecars", "enrichers")
@@ -153,7 +153,7 @@ class TestMissing:
             assets.mark_returned(db, first.id)
 
         assert [asset.missing_since for asset in stocked.assets()] == [None, since]
-        (missing,) = assets.missing_assets(stocked.database, collection.id)
+        (missing,) = missing_assets(stocked.database, collection.id)
         assert (missing.id, missing.key, missing.missing_since) == (second.id, second.canonical_key, since)
 
 

@@ -13,6 +13,7 @@ from retrovue_uow import AssetDraft, Catalog, Collection
 from retrovue_uow.model import TitleKind
 from retrovue_uow.store import decisions
 from retrovue_uow.store.decisions import Decisions, Identity, TitleIdentity
+from retrovue_uow.store.known import EVERYWHERE
 from retrovue_uow.testing import FakeImporter, snapshot
 
 DARK = Identity("episode", "Dark", 2017, 1, (3, 4), "Past and Present")
@@ -100,7 +101,8 @@ class TestKeeping:
             decisions.add_alias(db, "show", ("dark", None), ("Dark", 2017))
 
         def told(collection_id: str, key: str | None = None) -> Decisions:
-            return decisions.decisions(catalog.database, collection_id, key)
+            spans = EVERYWHERE if key is None else ((key, key),)
+            return decisions.decisions(catalog.database, collection_id, spans)
 
         spellings: Mapping[TitleIdentity, tuple[str, int | None]] = {("show", "dark", None): ("Dark", 2017)}
         of_shows = {"/media/c.mkv": Identity("movie", "Shows"), "/media/d.mkv": DARK}

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import attrs
 from cases import CASES, stock
 from harness import episode
 
-from retrovue_uow import AssetSelector, Catalog, IngestFilters, Marker
+from retrovue_uow import AssetDraft, AssetSelector, Catalog, IngestFilters, IngestResult, Marker
 from retrovue_uow.store import assets
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 
@@ -42,6 +43,28 @@ def selecting(**asked: Any) -> Callable[[Catalog], object]:
     return lambda catalog: catalog.select(AssetSelector(**asked))
 
 
+def ingested_folder(catalog: Catalog) -> IngestResult:
+    """One file is new, one was elsewhere, one is another one than before, and one is gone."""
+    importer: Any = catalog.importers["fake"]
+    met, folder = importer.drafts, Path(catalog.collections()[0].path_mappings[0].local_path, "Show 1")
+    folder.mkdir(exist_ok=True)
+    (folder / "S01E01.mkv").touch()
+    moved = attrs.evolve(sized(10), file_path="/media/Show 1/S01E03.mkv", source_path="/media/Show 1/S01E03.mkv")
+    importer.drafts = [attrs.evolve(sized(1), size=7), episode("Show 1", 1, 2, size=1), moved]
+    try:
+        result = catalog.ingest_collection("Bulk", IngestFilters(under=folder), refresh="changed")
+    finally:
+        importer.drafts = met
+    assert (result.created, result.refreshed, result.moved, result.unchanged) == (1, 1, 1, 0)
+    return result
+
+
+def sized(number: int) -> AssetDraft:
+    """An episode of a show, and of a size, of its own."""
+    facts: dict[str, Any] = {"duration_ms": 60_000, "markers": (Marker("intro", 0, 1),), "metadata": {"editorial": {}}}
+    return episode(f"Show {number}", 1, 1, size=1000 + number, **facts)
+
+
 READINGS: dict[str, Callable[[Catalog], object]] = {
     "collections": lambda catalog: (catalog.sources(), catalog.collections("station")),
     "select by title": selecting(title="Tron"),
@@ -63,6 +86,7 @@ READINGS: dict[str, Callable[[Catalog], object]] = {
         catalog.last_ingest("Shows"),
         *(list(catalog.changes(each.id).rows) for each in catalog.history(1)),
     ],
+    "ingest of one folder": ingested_folder,
     "filtered ingest": lambda catalog: catalog.ingest_collection("Shows", IngestFilters(title="Tron")),
 }
 
@@ -86,8 +110,7 @@ def stocked(path: Path, importer: FakeImporter, media: Path, *, assets: int, dec
     with Catalog(path, importers={"fake": importer}, enrichers={"fake": FakeEnricher()}) as catalog:
         catalog.add_source("bulk", "fake")
         catalog.add_collection("bulk", "Bulk", path_mappings={"/media": str(media)})
-        facts = {"duration_ms": 60_000, "markers": (Marker("intro", 0, 1),), "metadata": {"editorial": {}}}
-        importer.drafts = [episode(f"Show {number}", 1, 1, **facts) for number in range(assets)]
+        importer.drafts = [sized(number) for number in range(assets)]
         catalog.ingest_collection("Bulk")
         catalog.assign([asset.id for asset in catalog.assets(limit=decisions)], season_number=1)
         with catalog.session() as db:
