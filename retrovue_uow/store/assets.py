@@ -232,12 +232,13 @@ def add_asset(
 ) -> str:
     """Add an asset with all that hangs on it; it is ready if its duration is known and its file sound, unless it is retired."""
     asset_id = new_id()
-    is_new = draft.duration_ms is None or any(each.severity == "broken" for each in findings)
+    is_new = draft.duration_ms is None or "broken" in [each.severity for each in findings]
     state = "retired" if is_retired else "new" if is_new else "ready"
     place = (asset_id, collection_id, mapping_id, key, draft.file_path)
     rows[_ADD].append((*place, draft.kind, state, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
-    add_markers(rows, asset_id, draft.markers)
-    add_findings(rows, asset_id, findings)
+    if draft.markers or findings:  # which most have not
+        add_markers(rows, asset_id, draft.markers)
+        add_findings(rows, asset_id, findings)
     for domain, document in draft.metadata.items():
         rows[_ADD_METADATA].append((asset_id, domain, _document.encode(document)))
     return asset_id

@@ -72,7 +72,7 @@ class Decisions:
         """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
         if key in self.assignments:
             return attrs.evolve(draft, **self.assignments[key]._asdict())
-        title_kind = title_kind_of(draft.kind)
+        title_kind = title_kind_of(draft.kind) if self.spellings else None
         if title_kind is None or draft.title is None:
             return draft
         named = (title_kind, draft.title, draft.year)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import AssetDraft, Title, TitleKind, folded, printed_title
@@ -106,13 +105,6 @@ def title_id(db: Database, kind: TitleKind, name: str, year: int | None) -> str 
     return str(rows[0][0]) if rows else None
 
 
-class _Episode(NamedTuple):
-    """An episode, as far as it is known."""
-
-    id: int
-    is_named: bool
-
-
 class Hierarchy:
     """Titles, seasons and episodes as a unit of work comes to know them: each is looked up once, or added.
 
@@ -133,8 +125,9 @@ class Hierarchy:
         self._db = db
         self._last_keys: dict[str, int] = {}
         self._titles: dict[tuple[TitleKind, str, int | None], str] = {}
-        self._seasons: dict[tuple[str, int], int] = {}
-        self._episodes: dict[int, dict[int, _Episode]] = {}
+        self._seasons: dict[str, dict[int, int]] = {}
+        self._episodes: dict[int, dict[int, int]] = {}
+        self._unnamed: set[int] = set()
         self._alike: dict[tuple[TitleKind, str, int | None], str] | None = None
         self._assigned: set[Row] = set()
 
@@ -143,6 +136,7 @@ class Hierarchy:
         self._titles.clear()
         self._seasons.clear()
         self._episodes.clear()
+        self._unnamed.clear()
 
     def take_back(self, added: Counter[str]) -> None:
         """Be as before a savepoint that was undone, when `added` was what had been added."""
@@ -177,6 +171,7 @@ class Hierarchy:
                 known = new_id()
                 self.rows[_TITLE].append((known, kind, name, year, self.now))
                 self.added["title"] += 1
+                self._seasons[known] = {}
                 if self._alike is not None:
                     self._alike[kind, folded(name), year] = known
             self._titles[kind, name, year] = known
@@ -211,28 +206,34 @@ class Hierarchy:
 
     def season(self, title_id: str, number: int) -> int:
         """Identifier of a season."""
-        known = self._seasons.get((title_id, number))
+        of_title = self._seasons.get(title_id)
+        if of_title is None:
+            rows = self._db.execute("SELECT number, id FROM season WHERE title_id = ?", (title_id,))
+            of_title = self._seasons[title_id] = {number_: int(id_) for number_, id_ in rows}
+        known = of_title.get(number)
         if known is None:
-            rows = self._db.execute("SELECT id FROM season WHERE title_id = ? AND number = ?", (title_id, number))
-            known = self._seasons[title_id, number] = int(rows[0][0]) if rows else self._next_key("season")
-            if not rows:
-                self.rows[_SEASON].append((known, title_id, number))
+            known = of_title[number] = self._next_key("season")
+            self.rows[_SEASON].append((known, title_id, number))
+            self._episodes[known] = {}
         return known
 
     def episode(self, season_id: int, number: int, name: str | None) -> int:
         """Identifier of an episode. An existing one only gets a name if it had none."""
         of_season = self._episodes.get(season_id)
         if of_season is None:
-            rows = self._db.execute("SELECT number, id, name IS NOT NULL FROM episode WHERE season_id = ?", (season_id,))
-            of_season = self._episodes[season_id] = {number_: _Episode(id_, bool(named)) for number_, id_, named in rows}
+            rows = self._db.execute("SELECT number, id, name FROM episode WHERE season_id = ?", (season_id,))
+            of_season = self._episodes[season_id] = {number_: int(id_) for number_, id_, _ in rows}
+            self._unnamed.update(id_ for _, id_, name_ in rows if name_ is None)
         known = of_season.get(number)
         if known is None:
-            known = of_season[number] = _Episode(self._next_key("episode"), name is not None)
-            self.rows[_EPISODE].append((known.id, season_id, number, name))
-        elif name is not None and not known.is_named:
-            self.rows[_EPISODE_NAME].append((name, known.id))
-            of_season[number] = _Episode(known.id, is_named=True)
-        return known.id
+            known = of_season[number] = self._next_key("episode")
+            self.rows[_EPISODE].append((known, season_id, number, name))
+            if name is None:
+                self._unnamed.add(known)
+        elif name is not None and known in self._unnamed:
+            self.rows[_EPISODE_NAME].append((name, known))
+            self._unnamed.remove(known)
+        return known
 
     def show(self, asset_id: str, draft: AssetDraft) -> tuple[set[int], set[str]]:
         """Let an asset show what a draft says: the episodes and movies."""
@@ -246,7 +247,7 @@ class Hierarchy:
             return set(), {title_id}
         season_id = self.season(title_id, draft.season_number or 0)
         episodes = [self.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
-        self.rows[_SHOWS_EPISODE].extend((episode_id, asset_id) for episode_id in episodes)
+        self.rows[_SHOWS_EPISODE] += [(episode_id, asset_id) for episode_id in episodes]
         return set(episodes), set()
 
 
