@@ -346,12 +346,13 @@ def listed(paths: Sequence[str]) -> Iterator[RenderableType]:
 
 
 def shown_title(asset: Asset) -> str:
-    """Title, year, season and episodes, as far as it has them: `Space: 1999 (1975) S01E02-E03`."""
+    """Title, year, season, episodes and part, as far as it has them: `Space: 1999 (1975) S01E02-E03 part 1`."""
     if asset.title is None:
         return ""
     episodes = "-".join(f"E{number:02}" for number in asset.episode_numbers)
     season = f" S{asset.season_number:02}" if asset.season_number is not None else ""
-    return f"{printed_title(asset.title, asset.year)}{season}{episodes}"
+    part = "" if asset.part is None else f" part {asset.part}"
+    return f"{printed_title(asset.title, asset.year)}{season}{episodes}{part}"
 
 
 def clock(duration_ms: int | None) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, note, plain, print_json, show, stdout
+from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, note, plain, print_json, show, shown_title, stdout
 from retrovue_uow.errors import some
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
@@ -124,7 +124,7 @@ def _movies(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
     movies = sorted(
         (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
     )
-    rows = [(long(printed_title(asset.title or "", asset.year)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
+    rows = [(long(shown_title(asset)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
     if rows:
         yield grid(("movie", "length"), rows)
     if len(movies) > _SHOWN:

@@ -97,6 +97,7 @@ class AssetDraft:
         year: First year of the show or movie.
         season_number: From 0; season 0 holds the specials.
         episode_numbers: The episodes that the file holds, ascending; more than one for a multi-episode file.
+        part: From 1, where the file holds but a part of its movie or episode (`CD1`); None: it holds the whole.
         duration_ms: Milliseconds; None until an enricher measures it.
         width: Pixels.
         height: Pixels.
@@ -124,6 +125,7 @@ class AssetDraft:
     markers: tuple[Marker, ...] = ()
     metadata: Mapping[str, Json] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+    part: int | None = None
 
 
 class FileFacts(NamedTuple):
@@ -237,6 +239,7 @@ class Asset:
         missing_since: UTC time of the first ingest that looked for its file and did not find it; None: it was there.
         title: Name of the show or movie that it belongs to.
         episode_numbers: Ascending; empty unless it is an episode.
+        part: From 1, where the file holds but a part of its movie or episode; two parts are no versions of each other.
     """
 
     id: str
@@ -260,6 +263,7 @@ class Asset:
     season_number: int | None = None
     episode_numbers: tuple[int, ...] = ()
     episode_title: str | None = None
+    part: int | None = None
 
 
 @attrs.frozen

@@ -130,6 +130,7 @@ def test_an_asset_is_listed_in_one_readable_row(station: Catalog, select: Select
         "episodes": "1",
         "first_episode": 1,
         "episode_title": "Breakaway",
+        "part": None,
         "state": "ready",
         "approved": "yes",
         "missing_since": None,
@@ -161,7 +162,7 @@ def test_what_is_not_known_of_an_asset_is_left_empty(station: Catalog, select: S
     listed = row(select, "asset_listing", "kind = 'other'")
 
     unknown = {name for name, value in listed.items() if value is None}
-    described = {"year", "season", "episodes", "first_episode", "episode_title", "missing_since"}
+    described = {"year", "season", "episodes", "first_episode", "episode_title", "part", "missing_since"}
     assert unknown == described | {"length", "duration_ms", "video", "audio", "picture"}
     assert (listed["state"], listed["approved"]) == ("new", "no")
 
@@ -196,6 +197,7 @@ def test_what_is_ready_approved_and_there_may_be_scheduled(station: Catalog, sel
         "episodes": "2-3",
         "first_episode": 2,
         "episode_title": "Black Sun",
+        "part": None,
         "duration_ms": 7_200_000,
         "file_path": f"{media}/Space: 1999/S01E02-E03.mkv",
         "collection": "Shows",

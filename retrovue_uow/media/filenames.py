@@ -7,7 +7,9 @@ import os
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 
 import attrs
 
@@ -19,9 +21,11 @@ from retrovue_uow.media.numbering import (
     SEASON_WORD,
     Marker,
     Numbering,
+    Part,
     common_numbering,
     leading_episodes,
     marker_in,
+    part_in,
 )
 from retrovue_uow.media.paths import canonical_key, mapping_for
 from retrovue_uow.media.plugins import refuse_unknown_keys
@@ -31,6 +35,7 @@ from retrovue_uow.media.titles import (
     before_tags,
     cleaned,
     dotted_year_titled,
+    has_tag,
     is_plausible_year,
     leads_to_tag,
     only_year,
@@ -69,8 +74,12 @@ _SPACED_EXTRA = re.compile(
 """Behind an episode's number, words so spaced are its title (`S01E02 - Trailer`)."""
 _BRACKETED_NUMBER = re.compile(r"\[[0-9]{1,4}\]")
 _SEASON = re.compile(rf"(?<![^\W_])(?:S|{SEASON_WORD} )[0-9]{{1,2}}(?![^\W_])", _I)
+_MOST_PARTS = 4
+"""A movie comes in no more; five files of one name are rather the episodes of a series."""
 _TAIL_OF_SHOW = re.compile(rf"(?<=[^\W_])[ ._-]+(?:{DATE.pattern}|-[ ._]*[0-9]+(?:-[0-9]+)?|[0-9]{{2,4}}-[0-9]{{2,4}})[ ._-]*$")
 """Between show and marker: the day of the broadcast, absolute numbers (`Show - 31 - S02E03`)."""
+
+PartsBeside = Callable[[], Mapping[str, Set[int]]]
 
 
 @attrs.frozen
@@ -85,6 +94,7 @@ class ParsedName:
         rule: The convention that matched: `SxxExx`, `NxNN`, `season_episode` (in words), `season_folder`, `special`,
             `movie_year`, `movie_bare_year`, `movie_late_year`, `movie_folder`, `interstitial_folder` or `trailer_suffix`; by
             the enricher also `siblings` (the numbers of the whole folder) or `guessit`.
+        part: Of the movie or episode, from 1, where the file holds no more of it.
     """
 
     kind: AssetKind
@@ -94,9 +104,10 @@ class ParsedName:
     season_number: int | None = None
     episode_numbers: tuple[int, ...] = ()
     episode_title: str | None = None
+    part: int | None = None
 
 
-def parse(path: str, depth: int | None = None) -> ParsedName | None:
+def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> ParsedName | None:
     """The facts that the path states by itself; None where it follows no convention. Nothing is guessed, no file is touched.
 
     The show's name is the one before the marker, else the show folder's. The show folder (the one above the season
@@ -108,11 +119,58 @@ def parse(path: str, depth: int | None = None) -> ParsedName | None:
     `Commercials/Toys S01E02 1985.mkv` advertises toys. It is an episode only if it reads as one and a season folder, or
     a show folder with its year, stands below the folder of interstitials. `…-trailer` is a trailer anywhere.
 
+    `CD1` and the like are no part of a title. `Part 1` may be one (of a story told in two movies): it counts
+    a file's parts behind the movie's year or the release tags, and where the folder has the same movie with another number.
+
     Args:
         depth: How many of the folders lie below the mapped root; those above it may be called `Trailers`. None: all.
+        beside: Gives what `parts_by_name` finds in the folder; it is asked only where a part may belong to a title.
     """
     folder, stem = _split(path)
     place = place_below(folder, depth)
+    part = _part(stem, place, beside)
+    parsed = _parsed(stem if part is None else part.name or folder.rpartition("/")[2], place)
+    if part is None or parsed is None or parsed.kind in INTERSTITIAL_KINDS:
+        return parsed
+    return attrs.evolve(parsed, part=part.number)
+
+
+def stated_part(path: str, depth: int | None = None, beside: PartsBeside = dict) -> int | None:
+    """The part of what the file holds, whatever that is."""
+    folder, stem = _split(path)
+    part = _part(stem, place_below(folder, depth), beside)
+    return None if part is None else part.number
+
+
+def parts_by_name(stems: Iterable[str]) -> Mapping[str, Set[int]]:
+    """The parts that file names count, by what remains of the names without them."""
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for part in filter(None, map(part_in, stems)):
+        numbers[part.name.casefold()].add(part.number)
+    return numbers
+
+
+def _part(stem: str, place: Place, beside: PartsBeside) -> Part | None:
+    """The part of a movie or episode that the file holds, where the number says so and belongs to no title."""
+    part = part_in(stem)
+    if part is None:
+        return None
+    marker = marker_in(stem)
+    before = stem[marker.end if marker else 0 : part.start]
+    if marker and part.start < marker.end:
+        return None
+    if part.is_disc:
+        return part
+    own = titled(part.name)
+    if own.year is not None and own.year == place.year and same_name(own.name, place.name):
+        return part  # the folder says where the title ends
+    if part.is_of or part.precedes_year:
+        return None
+    is_behind_title = has_tag(before) or (not marker and place.season_number is None and only_year(before))
+    return part if is_behind_title or 1 < len(beside().get(part.name.casefold(), ())) <= _MOST_PARTS else None
+
+
+def _parsed(stem: str, place: Place) -> ParsedName | None:
     marker = marker_in(stem)
     if _TRAILER.fullmatch(stem) or (marker is None and _SPACED_TRAILER.fullmatch(stem)):
         return ParsedName("trailer", "trailer_suffix", year=only_year(stem))
@@ -159,6 +217,7 @@ def _episode(stem: str, marker: Marker | None, place: Place) -> ParsedName | Non
         marker.season_number,
         marker.episode_numbers,
         _episode_title(stem[marker.end :]),
+        marker.part,
     )
 
 
@@ -237,7 +296,7 @@ class FilenameEnricher:
     The year in an interstitial's name goes to the metadata (domain `filename`), as a draft's year is that of a title.
     """
 
-    version = "3"
+    version = "4"
     identifies = True
 
     def __init__(self, config: Json) -> None:
@@ -250,6 +309,7 @@ class FilenameEnricher:
             self.version = f"{type(self).version}+guessit-{self._guess.version}"
         self._mappings: Mapping[str, PathMapping] = {}
         self._numberings: dict[tuple[str, str], Numbering | None] = {}
+        self._parts_beside: dict[tuple[str, str], Mapping[str, Set[int]]] = {}
 
     def begin(self, mappings: Sequence[PathMapping]) -> None:
         """Below which roots the folders count."""
@@ -260,7 +320,11 @@ class FilenameEnricher:
 
     def enrich(self, draft: AssetDraft) -> AssetDraft:
         """Raises `ResourceError` where guessit breaks down on the path."""
-        stated = parse(draft.source_path, self._depth(draft.source_path))
+        depth, beside = self._depth(draft.source_path), partial(self._parts, draft.file_path)
+        stated = parse(draft.source_path, depth, beside)
+        if draft.part is None and draft.kind not in INTERSTITIAL_KINDS:
+            part = stated_part(draft.source_path, depth, beside) if stated is None else stated.part
+            draft = attrs.evolve(draft, part=part) if part else draft
         parsed = stated or self._deduced(draft)
         if parsed is None or draft.kind not in (None, "other", parsed.kind):
             return draft
@@ -296,17 +360,31 @@ class FilenameEnricher:
         return _confirmed(self._guess.parse(draft.source_path), place)
 
     def _numbering(self, file_path: str, place: Place) -> Numbering | None:
-        """That of the files with the same ending in the folder; it is listed once."""
-        folder, name = os.path.split(file_path)
-        of = folder, os.path.splitext(name)[1].casefold()
+        """That of the files beside it; they are listed once."""
+        of = _folder_and_ending(file_path)
         if of not in self._numberings:
-            try:
-                names = [each for each in os.listdir(folder) if each.casefold().endswith(of[1])]
-            except OSError:  # the file is not there either, or not on this machine: it has no siblings that tell
-                names = []
-            stems = [stem for stem in (_split(each)[1] for each in names) if not _is_extra(stem, None)]
-            self._numberings[of] = common_numbering(stems, place.season_number, place.name)
+            self._numberings[of] = common_numbering(_names_of(*of), place.season_number, place.name)
         return self._numberings[of]
+
+    def _parts(self, file_path: str) -> Mapping[str, Set[int]]:
+        of = _folder_and_ending(file_path)
+        if of not in self._parts_beside:
+            self._parts_beside[of] = parts_by_name(_names_of(*of))
+        return self._parts_beside[of]
+
+
+def _folder_and_ending(file_path: str) -> tuple[str, str]:
+    folder, name = os.path.split(file_path)
+    return folder, os.path.splitext(name)[1].casefold()
+
+
+def _names_of(folder: str, ending: str) -> list[str]:
+    """The files with that ending, without it and without extras; none where the folder is not on this machine."""
+    try:
+        names = [each for each in os.listdir(folder) if each.casefold().endswith(ending)]
+    except OSError:
+        return []
+    return [stem for stem in (_split(each)[1] for each in names) if not _is_extra(stem, None)]
 
 
 def _identified(draft: AssetDraft, parsed: ParsedName, title: str) -> AssetDraft:

@@ -43,8 +43,10 @@ _CUT = r"[ ._](?:cut|edition|version)"
 _LOOSE_TAG = (
     r"(?:proper|repack|rerip|internal|remastered|restored|extended|unrated|uncut|uncensored|theatrical|limited|dvd|vhs|laserdisc|3d"
     r"|colou?ri[sz]ed|criterion|multi|dubbed|subbed|amzn|nf|dsnp|hulu|imax|open[ ._]matte"
-    rf"|(?:director'?s|final|special|criterion){_CUT}|(?:part|pt|cd|disc|disk)[ ._]?[0-9a-d])"
+    rf"|(?:director'?s|final|special|criterion){_CUT})"
 )
+_PART = r"(?:part|pt|cd|disc|disk)[ ._]?[0-9a-d]"
+"""Between year and tags, or behind the year, it belongs to no title; elsewhere it may (*The Long Night Part 2*)."""
 _EDITION_AT_END = re.compile(
     rf"(?<=[^\W_])[ ._([-]+(?:(?:extended|unrated|uncensored|remastered)(?:{_CUT})?"
     rf"|(?<=[a-z][ ._])(?-i:OM)"
@@ -59,7 +61,7 @@ _LANGUAGE = (
 )
 _LANGUAGE_AT_END = re.compile(rf"(?<=[^\W_])[ ._-]+{_LANGUAGE}[ ._-]*$", re.IGNORECASE)
 _RELEASE_WORD = re.compile(
-    rf"""[ ._()\[\]-]*(?:(?:[^\W_]+(?:'[^\W_]+)?[ ._]){{1,3}}(?:cut|edition|version) | {_LOOSE_TAG} | {_LANGUAGE}
+    rf"""[ ._()\[\]-]*(?:(?:[^\W_]+(?:'[^\W_]+)?[ ._]){{1,3}}(?:cut|edition|version) | {_LOOSE_TAG} | {_PART} | {_LANGUAGE}
       | dl | dual | ac3d | (?:fast|hard|soft)?subs? | sub-?forced | us | uk | movie | docu | dc | stv | festival
       | complete | full | pal | ntsc | ws | fs | [hs]d | h?-?sbs | d[0-9] | read[ .]?nfo | \([^()]*\)
     )(?![^\W_])""",
@@ -69,7 +71,7 @@ _RELEASE_WORD = re.compile(
 _OTHER_NAME = re.compile(r"[ ._]\((?![^\W\d_]{2,3}\))[^()]*\)[ ._]*$")
 """`Name (Other Name)`, but for a country: `Name (US)`."""
 _LOOSE_TAG_AT_END = re.compile(rf"(?:^|[ ._([-]){_LOOSE_TAG}[ ._([)\]-]*$", re.IGNORECASE)
-_LOOSE_TAG_AT_START = re.compile(rf"{_LOOSE_TAG}(?![^\W_])", re.IGNORECASE)
+_LOOSE_TAG_AT_START = re.compile(rf"(?:{_LOOSE_TAG}|{_PART})(?![^\W_])", re.IGNORECASE)
 
 
 @attrs.frozen

@@ -16,8 +16,8 @@ from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
-_approved = attrgetter("kind", *(fact for fact in assets.FACTS if fact != "mtime_ns"))
-"""What an operator approved, besides markers and what is shown."""
+_approved = attrgetter("kind", *(fact for fact in assets.FACTS if fact not in {"mtime_ns", "part"}))
+"""What an operator approved, besides markers and what is shown. Another part is said by the name of the same file."""
 
 
 @attrs.frozen
@@ -103,6 +103,7 @@ class Writer:
         Where the new name says something else, the asset counts as changed, and is read anew by the next refresh, or by this.
         """
         self.op.working_on = found.key
+        before, now = assets.asset(self.db, origin.id), found.draft
         with self.db.session():
             decisions.move_decisions(self.db, origin.id, found.key)
             assets.move_asset(
@@ -112,7 +113,7 @@ class Writer:
                 key=found.key,
                 path_mapping_id=found.mapping.id,
                 sidecars=found.facts.sidecars,
-                is_changed=identity(assets.asset(self.db, origin.id)) != identity(found.draft),
+                is_changed=(identity(before), before.part) != (identity(now), now.part),
                 now=self.hierarchy.now,
             )
             if refresh:

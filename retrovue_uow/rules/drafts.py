@@ -13,7 +13,7 @@ from retrovue_uow.model import ASSET_KINDS, MARKER_KINDS, AssetDraft, Collection
 _RULE = "validate_asset_draft"
 _LONGEST_NAME = 1000  # characters, as in the schema
 _LARGEST = 2**63 - 1  # SQLite's INTEGER
-_COUNTS = {"year": 1, "season_number": 0, "duration_ms": 1, "width": 1, "height": 1}
+_COUNTS = {"year": 1, "season_number": 0, "duration_ms": 1, "width": 1, "height": 1, "part": 1}
 """The least that each number may be."""
 _TEXTS = ("title", "episode_title", "container", "video_codec", "audio_codec")
 

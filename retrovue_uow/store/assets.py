@@ -21,7 +21,7 @@ from retrovue_uow.uow.database import Database, Row, Value
 
 Decision = Literal["approve", "withdraw_approval", "retire", "reinstate", "unassign"]
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
-FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height")
+FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height", "part")
 """The columns of `asset` that say what its file is, called as in `Asset` and `AssetDraft`; statements take them from here."""
 _facts = attrgetter(*FACTS)
 _SHOWN = {

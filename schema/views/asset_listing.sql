@@ -1,5 +1,5 @@
 -- Every asset in one readable row. What belongs to no show or movie is titled with the name of its file; what holds several
--- episodes has the episode title of the lowest.
+-- episodes has the episode title of the lowest. A part is what the file holds of its movie or episode; no part: the whole.
 SELECT collection.name AS collection,
        asset.kind AS kind,
        coalesce(movie.name,
@@ -17,6 +17,7 @@ SELECT collection.name AS collection,
                  ORDER BY shown.number)) AS episodes,
        episode.number AS first_episode,
        episode.name AS episode_title,
+       asset.part AS part,
        asset.state AS state,
        iif(asset.approved, 'yes', 'no') AS approved,
        asset.missing_since AS missing_since,

@@ -7,6 +7,7 @@ SELECT id,
        episodes,
        first_episode,
        episode_title,
+       part,
        duration_ms,
        file AS file_path,
        collection

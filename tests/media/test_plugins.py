@@ -280,7 +280,10 @@ def test_what_this_distribution_offers_others_is_what_is_built_in(group: str) ->
 
 
 FILLED: dict[str, tuple[str, set[str]]] = {
-    "filename": ("3", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata", "warnings"}),
+    "filename": (
+        "4",
+        {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "part", "metadata", "warnings"},
+    ),
     "nfo": ("2", {"kind", "title", "year", "season_number", "episode_numbers", "episode_title", "metadata", "warnings"}),
     "ffprobe": (
         "2",

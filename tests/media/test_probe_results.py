@@ -128,6 +128,7 @@ def test_every_field_that_an_enricher_may_fill_can_be_kept(run: Run) -> None:
         "season_number": 1,
         "episode_numbers": (1,),
         "episode_title": "Pilot",
+        "part": 1,
         "duration_ms": 1,
         "container": "mkv",
         "video_codec": "h264",
