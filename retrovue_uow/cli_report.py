@@ -151,7 +151,7 @@ def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[Renderab
     keys: dict[str, list[str]] = {}
     for key, found in result.findings.items():
         for each in found:
-            if each.severity == "warning":
+            if each.severity == "warning" and each.enricher != "twin":  # both files are named above
                 text = each.message.replace(f"file {paths_of.get(key, key)!r}", "this file")
                 keys.setdefault(text, []).extend([key] if text != each.message else [])
     if keys:
@@ -162,7 +162,8 @@ def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[Renderab
 
 def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[RenderableType]:
     for reason, skipped in result.skipped.items():
-        yield Group(Text(plain(f"skipped, {_SKIPPED.get(reason, reason)}:")), *listed(skipped))
+        if reason != "twin":
+            yield Group(Text(plain(f"skipped, {_SKIPPED.get(reason, reason)}:")), *listed(skipped))
     if result.left_out and not verbose:
         counted = ", ".join(f"{count} {_LEFT_OUT.get(reason, reason)}" for reason, count in result.left_out.items())
         yield Text(plain(f"left out: {counted}; --verbose names them"))

@@ -73,7 +73,8 @@ class Finding:
     """What an ingest found out about a file: that it is broken, so that its asset is never ready, or a warning.
 
     Attributes:
-        enricher: Type of the one that found it; `importer` for what the importer said.
+        enricher: Type of the one that found it; `importer` for what the importer said, `draft` for what no draft may say,
+            `twin` for a second file whose name differs in Unicode form alone.
         message: One line, of at most 1,000 characters.
     """
 
@@ -504,9 +505,9 @@ class IngestResult(Result):
         twins: Files left out because their names differ from another's in Unicode form alone.
         unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
         broken: New or refreshed assets whose file is broken; `findings` says how.
-        warnings: New or refreshed assets of which there is something to know, likewise.
-        findings: What was found out about files that were read, by canonical key.
-        skipped: Paths of what became no asset, by reason: `link`, `not_utf8`, `too_young`, `unreadable`, `vanished`.
+        warnings: New or refreshed assets of which there is something to know, likewise, and those that have a twin.
+        findings: What was found out about files that were read, and of twins, by canonical key.
+        skipped: Paths of what became no asset, by reason: `link`, `not_utf8`, `too_young`, `twin`, `unreadable`, `vanished`.
         left_out: How many files and folders were passed over, by reason: `excluded`, `hidden` (or the system's own), `partial`
             (an unfinished download), `unknown_extension`. What usually stands beside media files, such as pictures, subtitles
             and NFO files, is not counted, nor what lies in a folder that was passed over.

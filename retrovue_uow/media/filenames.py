@@ -7,25 +7,22 @@ import os
 import re
 import threading
 import urllib.parse
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 
 import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.media.folders import Place, is_library_folder, place_below
-from retrovue_uow.media.movies import movie_in
+from retrovue_uow.media.movies import PartsBeside, movie_in, part_of, parts_by_name
 from retrovue_uow.media.numbering import (
     DATE,
     SEASON_WORD,
     Marker,
     Numbering,
-    Part,
     common_numbering,
     leading_episodes,
     marker_in,
-    part_in,
 )
 from retrovue_uow.media.paths import canonical_key, mapping_for
 from retrovue_uow.media.plugins import refuse_unknown_keys
@@ -35,7 +32,6 @@ from retrovue_uow.media.titles import (
     before_tags,
     cleaned,
     dotted_year_titled,
-    has_tag,
     is_plausible_year,
     leads_to_tag,
     only_year,
@@ -74,12 +70,8 @@ _SPACED_EXTRA = re.compile(
 """Behind an episode's number, words so spaced are its title (`S01E02 - Trailer`)."""
 _BRACKETED_NUMBER = re.compile(r"\[[0-9]{1,4}\]")
 _SEASON = re.compile(rf"(?<![^\W_])(?:S|{SEASON_WORD} )[0-9]{{1,2}}(?![^\W_])", _I)
-_MOST_PARTS = 4
-"""A movie comes in no more; five files of one name are rather the episodes of a series."""
 _TAIL_OF_SHOW = re.compile(rf"(?<=[^\W_])[ ._-]+(?:{DATE.pattern}|-[ ._]*[0-9]+(?:-[0-9]+)?|[0-9]{{2,4}}-[0-9]{{2,4}})[ ._-]*$")
 """Between show and marker: the day of the broadcast, absolute numbers (`Show - 31 - S02E03`)."""
-
-PartsBeside = Callable[[], Mapping[str, Set[int]]]
 
 
 @attrs.frozen
@@ -128,7 +120,7 @@ def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> Pa
     """
     folder, stem = _split(path)
     place = place_below(folder, depth)
-    part = _part(stem, place, beside)
+    part = part_of(stem, place, beside)
     parsed = _parsed(stem if part is None else part.name or folder.rpartition("/")[2], place)
     if part is None or parsed is None or parsed.kind in INTERSTITIAL_KINDS:
         return parsed
@@ -138,36 +130,8 @@ def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> Pa
 def stated_part(path: str, depth: int | None = None, beside: PartsBeside = dict) -> int | None:
     """The part of what the file holds, whatever that is."""
     folder, stem = _split(path)
-    part = _part(stem, place_below(folder, depth), beside)
+    part = part_of(stem, place_below(folder, depth), beside)
     return None if part is None else part.number
-
-
-def parts_by_name(stems: Iterable[str]) -> Mapping[str, Set[int]]:
-    """The parts that file names count, by what remains of the names without them."""
-    numbers: defaultdict[str, set[int]] = defaultdict(set)
-    for part in filter(None, map(part_in, stems)):
-        numbers[part.name.casefold()].add(part.number)
-    return numbers
-
-
-def _part(stem: str, place: Place, beside: PartsBeside) -> Part | None:
-    """The part of a movie or episode that the file holds, where the number says so and belongs to no title."""
-    part = part_in(stem)
-    if part is None:
-        return None
-    marker = marker_in(stem)
-    before = stem[marker.end if marker else 0 : part.start]
-    if marker and part.start < marker.end:
-        return None
-    if part.is_disc:
-        return part
-    own = titled(part.name)
-    if own.year is not None and own.year == place.year and same_name(own.name, place.name):
-        return part  # the folder says where the title ends
-    if part.is_of or part.precedes_year:
-        return None
-    is_behind_title = has_tag(before) or (not marker and place.season_number is None and only_year(before))
-    return part if is_behind_title or 1 < len(beside().get(part.name.casefold(), ())) <= _MOST_PARTS else None
 
 
 def _parsed(stem: str, place: Place) -> ParsedName | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.media.titles import before_tags, same_name, starts_with_tag, titled, without_asides
+from retrovue_uow.media.titles import before_tags, same_name, titled, without_asides
 
 DATE = re.compile(
     r"(?<![0-9])(?:(?:18|19|20)[0-9]{2}([-._ ])[0-9]{1,2}\1[0-9]{1,2}"
@@ -67,34 +67,6 @@ _LIKE_AN_EPISODE = re.compile(
 )
 """`Show E02`, `Show S01`, `Show 5of9`, `Show - 10`, `Show - Series 1`."""
 _STARTS_WITH_NUMBER = re.compile(r"[0-9]{1,3}(?![^\W_])|(?:episode|ep|e|folge)[ ._#-]*[0-9]", _I)
-_PART = re.compile(
-    # DVD5 and DVD9 are kinds of discs.
-    r"(?<![^\W_])[(\[]?(?:(?:(?P<disc>cd|dis[ck]|dvd(?![ ._-]?[59](?![^\W_])))|part|pt)[ ._-]?0?(?P<number>[1-9][0-9]?)"
-    r"|(?:(?P<lettered>cd)|part)[ ._-](?P<letter>[a-d]))(?:[ ._]?of[ ._]?[0-9]{1,2})?[)\]]?(?![^\W_])"
-    r"|\((?P<of>[1-4])[ ._]?of[ ._]?[2-4]\)",
-    _I,
-)
-_YEAR_NEXT = re.compile(r"[(\[]?(?:18|19|20)[0-9]{2}(?![^\W_])")
-
-
-@attrs.frozen
-class Part:
-    """`CD1`, `part 2` and the like in the name of a file that holds a part of a movie or episode.
-
-    Attributes:
-        name: The file's name without it.
-        start: Where it begins in the name.
-        is_disc: Whether it counts discs, as no title does.
-        precedes_year: Whether the year of a movie comes after it, so that it rather belongs to the title.
-        is_of: Whether it says of how many alone (`(1 of 2)`).
-    """
-
-    number: int
-    name: str
-    start: int
-    is_disc: bool
-    precedes_year: bool
-    is_of: bool
 
 
 @attrs.frozen
@@ -146,20 +118,8 @@ def marker_in(name: str) -> Marker | None:
     return None
 
 
-def part_in(name: str) -> Part | None:
-    """The part of a movie or episode, at the end of the name or followed by release tags alone, or by the year."""
-    for found in _PART.finditer(name):
-        after = without_asides(name[found.end() :]).strip(" ._-")
-        precedes_year = _YEAR_NEXT.match(after) is not None
-        before, is_disc = name[: found.start()].rstrip(" ._-"), bool(found["disc"] or found["lettered"])
-        if (before or is_disc) and (not after or precedes_year or starts_with_tag(after)):
-            number = _letter(found["letter"]) if found["letter"] else int(found["number"] or found["of"])
-            rest = before + name[found.end() :]
-            return Part(number, rest, found.start(), is_disc, precedes_year, found["of"] is not None)
-    return None
-
-
-def _letter(letter: str) -> int:
+def letter_number(letter: str) -> int:
+    """1 for `a`, 2 for `b`, as far as parts have letters."""
     return "abcd".index(letter.lower()) + 1
 
 
@@ -227,7 +187,7 @@ def _next_marker(rule: str, name: str, start: int) -> Marker | None:
             seasons.add(int(further["season"] or season))
         ended = _END.match(name, end)
         if ended:
-            episodes, part = _episodes(steps) if len(seasons) == 1 else (), ended[1] and _letter(ended[1])
+            episodes, part = _episodes(steps) if len(seasons) == 1 else (), ended[1] and letter_number(ended[1])
             return Marker(rule, found.start(), ended.end(), int(season), episodes, part or None)
         start = found.end()
     return None

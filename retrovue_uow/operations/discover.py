@@ -219,15 +219,17 @@ def _examined(met: Sequence[Found], collection: Collection) -> tuple[list[Found]
 
 def split(
     there: Iterable[Found], unchanged: Collected[str], known: KnownAssets
-) -> tuple[dict[str, Found], list[str], list[str]]:
-    """Files that are new or differ, by key; keys reported again; and in words, names that differ in Unicode form alone (twins).
+) -> tuple[dict[str, Found], list[str], list[tuple[str, str, str]]]:
+    """Files that are new or differ, by key; keys reported again; and twins, whose names differ in Unicode form alone.
+
+    Of each twin the key, its own path and that of the file that has the key.
 
     Of several files with one key, the one that is known is taken, then the one that is spelled in NFC, then the first by name:
     the order in which they are found makes no difference.
     """
     found: dict[str, Found] = {}
     duplicates: list[str] = []
-    twins: list[str] = []
+    twins: list[tuple[str, str, str]] = []
     by_key: defaultdict[str, list[Found]] = defaultdict(list)
     for each in there:
         by_key[each.key].append(each)
@@ -241,7 +243,7 @@ def split(
         for other in alike:
             path = other.draft.file_path
             if paths.are_twins(path, taken):
-                twins.append(f"{paths.with_form(path)} beside {paths.with_form(taken)}")
+                twins.append((key, path, taken))
             else:
                 duplicates.append(key)
     return found, duplicates, twins

@@ -14,6 +14,7 @@ from retrovue_uow.errors import ContractError, IngestError, ValidationError, som
 from retrovue_uow.model import (
     AssetDraft,
     Broken,
+    Finding,
     IngestFailure,
     IngestFilters,
     IngestResult,
@@ -29,7 +30,7 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import PreparedIngest, prepare, validate
 from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, decisions, findings
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.known import KnownAsset, assets_alike, known_assets
 from retrovue_uow.uow.database import Database
@@ -115,8 +116,9 @@ def ingest_collection(
         - The filters make sense, and match something.
 
     Post-conditions:
-        - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is listed as a
-          twin. New ones are ready if their duration is known, and never approved.
+        - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is skipped as a
+          twin, and the first is warned of it until a full ingest no longer finds both. New assets are ready if their duration
+          is known, and never approved.
         - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
           missing, also by an ingest with filters that it matches. Whether a file is there is asked only where the importer
           gave no size or no mtime; what it gave is believed.
@@ -247,6 +249,9 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
             paths["unclassified"].append(each.key)
         for name in {"broken" if said.severity == "broken" else "warnings" for said in each.findings}:
             paths[name].append(each.key)
+    twinned = _twinned(db, prepared)
+    paths["warnings"] = list(dict.fromkeys((*paths["warnings"], *twinned)))
+    said = {each.key: each.findings for each in prepared.assets if each.findings}
     moved = {origin.key for origin in origins.values()}
     paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
@@ -258,12 +263,25 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         unchanged=len(prepared.unchanged) - len(stale) + len(paths["unchanged"]),
         paths={name: tuple(paths[name]) for name in _LISTED},
         created_entities=dict(writer.hierarchy.added),
-        findings={each.key: each.findings for each in prepared.assets if each.findings},
+        findings={key: (*said.get(key, ()), *twinned.get(key, ())) for key in (*said, *twinned)},
         skipped=prepared.skipped,
         left_out={reason: len(paths) for reason, paths in prepared.left_out.items()},
         left_out_paths=prepared.left_out,
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
+
+
+def _twinned(db: Database, prepared: PreparedIngest) -> Mapping[str, Sequence[Finding]]:
+    """Write the warnings of twins that the filters let through, by key; no file is read for it.
+
+    Only a full ingest knows that an asset has no twin any more.
+    """
+    collection, filters = prepared.collection, prepared.request.filters
+    written = {each.key for each in prepared.assets} if prepared.twinned else ()
+    twinned = {key: said for key, said in prepared.twinned.items() if key in written or key in prepared.unchanged}
+    warned = keys_to_look_for(collection, filters, findings.twinned_keys(db, collection.id)) if filters.is_full else ()
+    findings.set_twins(db, collection.id, {**dict.fromkeys(warned, ()), **twinned})
+    return twinned
 
 
 def _written(

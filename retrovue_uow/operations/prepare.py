@@ -16,7 +16,7 @@ from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import Read, ReadyEnricher, enrich_all, finding
 from retrovue_uow.media.probe_results import ProbeResults
-from retrovue_uow.model import Asset, AssetDraft, Broken, Collection, PathMapping, Progress, folded, printed_title
+from retrovue_uow.model import Asset, AssetDraft, Broken, Collection, Finding, PathMapping, Progress, folded, printed_title
 from retrovue_uow.operations.discover import (
     Found,
     Request,
@@ -49,6 +49,7 @@ class PreparedIngest:
         unchanged: By canonical key, the mappings of the files that are as `known` has them.
         found: The canonical key of every file that is there, whether or not the filters let it through.
         twins: Files left out because their names differ from another's in Unicode form alone: both, in words.
+        twinned: Warnings of twins, by the canonical key that the files have in common.
         unreachable: The canonical keys of files that the source has and the disk has not, where the filters let them through.
         gone_elsewhere: Assets outside the folder that new files may be, and whose own files are gone.
         skipped: Paths of what can be no asset, by reason.
@@ -64,6 +65,7 @@ class PreparedIngest:
     found: frozenset[str] = attrs.field(repr=False)
     duplicates: Sequence[str]
     twins: Sequence[str]
+    twinned: Mapping[str, Sequence[Finding]]
     unreachable: Sequence[str]
     gone_elsewhere: Collected[KnownAsset]
     skipped: Mapping[str, tuple[str, ...]]
@@ -152,6 +154,11 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         refuse_silent_mappings(mappings_seen, seen)
     found, duplicates, twins = split(there, unchanged, seen.known)
     reached = {*unchanged, *found}
+    twinned: defaultdict[str, list[Finding]] = defaultdict(list)
+    for key, path, taken in twins:
+        skipped["twin"].append(path)
+        text = f"file {_beside(path, taken)} has the same name in another Unicode form, and is left out: rename or exclude it"
+        twinned[key].append(finding(findings.TWIN, "warning", text))
     unreachable = {each.key for each in absent if _is_meant(seen, each)} - reached
     for each in _unsettled(found.values(), request.settle_s):
         del found[each.key]
@@ -174,7 +181,8 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         unchanged=unchanged,
         found=frozenset(reached),
         duplicates=duplicates,
-        twins=twins,
+        twins=[_beside(path, taken) for _, path, taken in twins],
+        twinned=twinned,
         unreachable=sorted(unreachable),
         gone_elsewhere=_gone_elsewhere(chosen, seen),
         skipped={reason: tuple(paths) for reason, paths in sorted(skipped.items())},
@@ -205,6 +213,10 @@ def _is_gone(path: str) -> bool:
         return roots.on_disk([AssetDraft(path, path)]) == [None]
     except ResourceError:
         return False  # nobody can tell
+
+
+def _beside(path: str, taken: str) -> str:
+    return f"{paths.with_form(path)} beside {paths.with_form(taken)}"
 
 
 def _unsettled(found: Iterable[Found], settle_s: float) -> list[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from retrovue_uow.model import Finding
 from retrovue_uow.store.titles import ASSET, NewRows
@@ -14,6 +14,8 @@ IS_BROKEN = """EXISTS (SELECT 1
                            WHERE finding.asset_id = asset.id
                              AND finding.severity = 'broken')"""
 """A condition on `asset`."""
+TWIN = "twin"
+"""What an ingest says of a second file with an asset's name in another Unicode form, in place of an enricher's type."""
 _ADD = ASSET + 1, "INSERT INTO finding (asset_id, enricher, severity, message) VALUES (?, ?, ?, ?)"
 
 
@@ -35,10 +37,51 @@ def broken_among(db: Database, asset_ids: Iterable[str]) -> set[str]:
 
 
 def set_findings(db: Database, asset_id: str, found: Iterable[Finding]) -> None:
-    """Write what was found out about the file of an asset, in place of what was before."""
-    if findings(db, asset_id) != list(dict.fromkeys(found)):
-        db.execute("DELETE FROM finding WHERE asset_id = ?", (asset_id,))
+    """Write what was found out about the file of an asset, in place of what was before; what is said of twins stays."""
+    if [each for each in findings(db, asset_id) if each.enricher != TWIN] != list(dict.fromkeys(found)):
+        db.execute("DELETE FROM finding WHERE asset_id = ? AND enricher <> ?", (asset_id, TWIN))
         db.executemany(_ADD[1], _rows(asset_id, found))
+
+
+def twinned_keys(db: Database, collection_id: str) -> list[str]:
+    """The canonical keys of a collection's assets that are warned of twins."""
+    rows = db.execute(
+        """
+        SELECT asset.canonical_key
+          FROM finding
+         CROSS JOIN asset ON asset.id = finding.asset_id            -- in this order: few findings are of twins
+         WHERE finding.enricher = 'twin'
+           AND asset.collection_id = ?
+        """,
+        (collection_id,),
+    )
+    return [str(key) for (key,) in rows]
+
+
+def set_twins(db: Database, collection_id: str, twinned: Mapping[str, Iterable[Finding]]) -> None:
+    """Write what is to be said of the twins of assets, by canonical key, in place of what was before."""
+    asked = [(collection_id, key, json.dumps([each.message for each in found])) for key, found in twinned.items()]
+    db.executemany(
+        """
+        DELETE FROM finding
+         WHERE enricher = 'twin'
+           AND asset_id = (SELECT id FROM asset WHERE collection_id = ? AND canonical_key = ?)
+           AND message NOT IN (SELECT value FROM json_each(?))
+        """,
+        asked,
+    )
+    db.executemany(
+        """
+        INSERT INTO finding (asset_id, enricher, severity, message)
+        SELECT asset.id, 'twin', 'warning', message.value
+          FROM asset
+          JOIN json_each(?3) AS message
+         WHERE asset.collection_id = ?1
+           AND asset.canonical_key = ?2
+            ON CONFLICT (asset_id, enricher, message) DO NOTHING
+        """,
+        asked,
+    )
 
 
 def add_findings(rows: NewRows, asset_id: str, found: Iterable[Finding]) -> None:
