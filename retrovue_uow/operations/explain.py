@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from retrovue_uow import media
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media import paths, roots
-from retrovue_uow.media.walk import media_endings
 from retrovue_uow.model import Asset, Collection, Explanation, IngestFilters, JournalUnit, PathMapping, RowChange, Source
 from retrovue_uow.operations.ingest import NAME
 from retrovue_uow.rules import curation
@@ -124,7 +124,7 @@ def _says_its_name(path: str, relative: str, source: Source | None) -> Iterator[
     for part in filter(roots.is_ignored, relative.split("/")):
         yield f"{part!r} is hidden, or the system's own, and never looked at"
     ending = os.path.splitext(path)[1]
-    endings = media_endings(source.config.get("extensions") if source else None)
+    endings = media.walk.media_endings(source.config.get("extensions") if source else None)
     if ending.casefold() not in endings and not os.path.isdir(path):
         yield _LEFT_OUT[roots.why_left_out(ending.casefold())].format(ending)
 
