@@ -234,6 +234,11 @@ class TestWhyNoAsset:
             videos, tmp_path / ".stray.part"
         )
 
+    def test_a_path_through_a_link_to_the_mapped_folder(self, videos: Catalog, disk: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(disk)
+
+        assert f"below '{disk}', which is mapped" in why(videos, tmp_path / "link" / "Tron (1982).mkv")
+
     def test_a_file_whose_disk_is_not_there(self, videos: Catalog, disk: Path) -> None:
         disk.rename(disk.parent / "elsewhere")
 
