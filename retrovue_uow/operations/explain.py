@@ -92,11 +92,10 @@ def _why_no_asset(db: Database, path: str) -> Iterator[str]:
     """All that keeps a path from being an asset, in the order in which an ingest would meet it."""
     mapped = [(mapping, each) for each in collections.collections(db) for mapping in each.path_mappings]
     below = [(mapping, each) for mapping, each in mapped if paths.is_below(path, mapping.local_path)]
-    linked = [mapping.local_path for mapping, _ in mapped if not roots.Links().lead_out(path, mapping.local_path)]
     if not os.path.lexists(path):
         lost = [problem for mapping, _ in below if (problem := roots.root_status(mapping.local_path).problem)]
         yield from lost or ["there is no such file or folder, or it cannot be seen"]
-    elif linked and not below:
+    elif not below and (linked := [each.local_path for each, _ in mapped if not roots.Links().lead_out(path, each.local_path)]):
         yield f"a link leads from it below {linked[0]!r}, which is mapped: ask about its path there"
     elif not below:
         folder = path if os.path.isdir(path) else os.path.dirname(path)
