@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         UndoResult,
         WipeOptions,
         WipeResult,
+        Withdrawal,
         as_json,
     )
     from retrovue_uow.operations.prepare import PreparedIngest
@@ -118,6 +119,7 @@ __all__ = [
     "WipeError",
     "WipeOptions",
     "WipeResult",
+    "Withdrawal",
     "as_json",
 ]
 

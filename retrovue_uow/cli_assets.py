@@ -136,7 +136,7 @@ _add_decision(
     "unassign",
     doing="taking back what was assigned",
     done="no longer assigned",
-    sentence="Let files speak for themselves again, from the next refresh on.",
+    sentence="Let files speak for themselves again, from the next ingest on.",
 )
 _add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
 

@@ -17,6 +17,7 @@ from retrovue_uow.cli_options import (
     EpisodeFilter,
     Exclude,
     Force,
+    RefreshChoice,
     RefreshOption,
     SeasonFilter,
     Settle,
@@ -85,7 +86,7 @@ def source_ingest(
     source: SourceArgument,
     catalog: CatalogFile = DEFAULT_CATALOG,
     dry_run: DryRun = False,
-    refresh: RefreshOption = None,
+    refresh: RefreshOption = RefreshChoice.files,
     exclude: Exclude = None,
     under: Under = None,
     title: TitleFilter = None,
@@ -244,7 +245,7 @@ def collection_ingest(
     collection: CollectionArgument,
     catalog: CatalogFile = DEFAULT_CATALOG,
     dry_run: DryRun = False,
-    refresh: RefreshOption = None,
+    refresh: RefreshOption = RefreshChoice.files,
     exclude: Exclude = None,
     under: Under = None,
     title: TitleFilter = None,
@@ -293,7 +294,7 @@ def collection_rebuild(
 
     asked = request(
         filters(None, None, None, exclude),
-        None,
+        RefreshChoice.files,
         dry_run=dry_run,
         allow_empty=allow_empty,
         strict_names=strict_names,
@@ -418,7 +419,7 @@ def enricher_attach(
     catalog: CatalogFile = DEFAULT_CATALOG,
     as_json: AsJson = False,
 ) -> None:
-    """Let an enricher see every file of a collection from now on."""
+    """Let an enricher see every file of a collection from now on. Known files wait for an ingest with --refresh changed."""
     from retrovue_uow.cli_output import collection_facts, show
 
     configuration = json_object(config, "--config")

@@ -35,8 +35,9 @@ def curation_report(done: str) -> Callable[[CurationResult], Group]:
 
     def report(result: CurationResult) -> Group:
         would = "would be " if result.dry_run else ""
-        told = Text(f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already")
-        return Group(told, *listed(result.paths))
+        told = f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already"
+        lost = f", {result.approvals_withdrawn} had been approved" if result.withdrawals else ""
+        return Group(Text(told + lost), *listed(result.paths))
 
     return report
 

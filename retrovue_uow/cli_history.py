@@ -12,7 +12,7 @@ from rich.text import Text
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_changes import changes_table, row_lines
 from retrovue_uow.cli_consent import with_consent
-from retrovue_uow.cli_output import facts, grid, long, moment, plain, print_json, say, stdout
+from retrovue_uow.cli_output import facts, grid, long, moment, plain, print_json, say, stdout, withdrawn
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
 
@@ -156,12 +156,12 @@ def undo(catalog: Catalog, unit_id: str, *, force: bool) -> UndoResult | None:
     )
 
 
-def undo_report(result: UndoResult) -> Text:
+def undo_report(result: UndoResult) -> Group:
     """What was undone, or would be."""
     verb = "would be undone" if result.dry_run else "undone"
     by = "" if result.unit_id is None else f" by unit {result.unit_id}"
     lines = [f"unit {result.undone_unit_id} ({_operations(result)}) {verb}{by}", *result.settled]
-    return Text("\n".join(map(plain, lines)))
+    return Group(Text("\n".join(map(plain, lines))), *withdrawn(result))
 
 
 def _operations(result: UndoResult) -> str:

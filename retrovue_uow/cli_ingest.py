@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -133,8 +134,10 @@ def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
         if probes:
             collection = catalog.attach_enricher(collection.id, "ffprobe", priority=30)
     if probe and not probes:
+        name = shlex.quote(collection.name)
         note(
-            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg, then attach the enricher ffprobe"
+            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg, then "
+            f"`enricher attach {name} ffprobe` and `collection ingest {name} --refresh changed`"
         )
     return collection
 

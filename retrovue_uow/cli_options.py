@@ -6,21 +6,23 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from retrovue_uow.catalog import Catalog
     from retrovue_uow.cli_ingest import IngestRequest
-    from retrovue_uow.model import IngestFilters
+    from retrovue_uow.model import IngestFilters, Refresh
 
 
 class RefreshChoice(StrEnum):
     """Values of `--refresh`."""
 
+    files = "files"
     changed = "changed"
     all = "all"
+    none = "none"
 
 
 class KindChoice(StrEnum):
@@ -59,8 +61,11 @@ CatalogFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do the whole work, report it, and keep nothing.")]
 RefreshOption = Annotated[
-    RefreshChoice | None,
-    typer.Option("--refresh", help="Read files again that the catalogue knows: those that changed, or all."),
+    RefreshChoice,
+    typer.Option(
+        "--refresh",
+        help="Read again, of the files that are known: those that changed, also those that older enrichers saw, all.",
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
@@ -136,7 +141,7 @@ def filters(
 
 def request(
     filters: IngestFilters,
-    refresh: RefreshChoice | None,
+    refresh: RefreshChoice,
     *,
     dry_run: bool,
     allow_empty: bool,
@@ -147,9 +152,10 @@ def request(
     """What the user asked of an ingest."""
     from retrovue_uow.cli_ingest import IngestRequest
 
+    asked: Refresh | Literal["none"] = refresh.value
     return IngestRequest(
         filters=filters,
-        refresh=refresh.value if refresh else None,
+        refresh=None if asked == "none" else asked,
         allow_empty=allow_empty,
         strict_names=strict_names,
         broken="refuse" if strict else "record",

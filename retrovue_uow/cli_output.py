@@ -35,6 +35,7 @@ from retrovue_uow.model import (
     Source,
     SourceIngestResult,
     Title,
+    WithdrawingResult,
     as_json,
     printed_title,
 )
@@ -343,6 +344,13 @@ def listed(paths: Sequence[str]) -> Iterator[RenderableType]:
         yield grid(("",), [(long(path),) for path in paths[:_LISTED]])
     if len(paths) > _LISTED:
         yield Text(f"and {len(paths) - _LISTED} more: --json names all")
+
+
+def withdrawn(result: WithdrawingResult) -> Iterator[RenderableType]:
+    """The approvals that an operation withdrew, each with its reason."""
+    if result.withdrawals:
+        lost = [f"{each.path}: {each.reason}" for each in result.withdrawals]
+        yield Group(Text(f"no longer approved{', had it been kept' * result.dry_run}:"), *listed(lost))
 
 
 def shown_title(asset: Asset) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -13,7 +14,20 @@ from rich.text import Text
 from retrovue_uow.cli_changes import show_changes, show_result
 from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
 from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import clock, deleted_table, grid, listed, long, note, plain, print_json, show, shown_title, stdout
+from retrovue_uow.cli_output import (
+    clock,
+    deleted_table,
+    grid,
+    listed,
+    long,
+    note,
+    plain,
+    print_json,
+    show,
+    shown_title,
+    stdout,
+    withdrawn,
+)
 from retrovue_uow.errors import some
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
@@ -32,6 +46,7 @@ _COUNTS = (
     "created",
     "unchanged",
     "changed",
+    "outdated",
     "refreshed",
     "missing",
     "returned",
@@ -43,10 +58,11 @@ _COUNTS = (
     "unclassified",
     "broken",
     "warnings",
+    "approvals_withdrawn",
 )
 _NAMED = {
     "unclassified": "what these are could not be told from their names (kind other):",
-    "changed": "changed since they were ingested, and left as they are (--refresh changed reads them again):",
+    "changed": "changed since they were ingested, and left as they are (an ingest without --refresh none reads them again):",
     "missing": "no longer found, and kept in the catalogue as missing:",
     "moved": "moved here, with their approval and links:",
     "ambiguous": "perhaps moved, but several look the same, so that none was; what went is missing, what came is new:",
@@ -92,7 +108,7 @@ def _headline(result: IngestResult) -> Text:
 
 
 def _counts(result: IngestResult) -> RenderableType:
-    counted = [(name, getattr(result, name)) for name in _COUNTS]
+    counted = [(name.replace("_", " "), getattr(result, name)) for name in _COUNTS]
     return grid(("files", "count"), [("found", result.discovered), *((name, count) for name, count in counted if count)])
 
 
@@ -142,6 +158,7 @@ def _named(result: IngestResult) -> Iterator[RenderableType]:
     for name, heading in _NAMED.items():
         if result.paths[name]:
             yield Group(Text(heading), *listed(result.paths[name]))
+    yield from _left_or_withdrawn(result)
     yield from _unreachable(result)
 
 
@@ -169,6 +186,14 @@ def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[RenderableType
         yield Text(plain(f"left out: {counted}; --verbose names them"))
     for reason, files in result.left_out_paths.items() if verbose else ():
         yield Group(Text(plain(f"left out, {_LEFT_OUT.get(reason, reason)}:")), grid(("",), [(long(path),) for path in files]))
+
+
+def _left_or_withdrawn(result: IngestResult) -> Iterator[RenderableType]:
+    """What waits for the operator: assets that only older enrichers saw, and approvals that hold no longer."""
+    if result.outdated:
+        command = f"collection ingest {shlex.quote(result.collection.name)} --refresh changed"
+        yield Text(plain(f"{result.outdated} files were read by older enrichers only: `{command}` reads them again"))
+    yield from withdrawn(result)
 
 
 def complain_of_broken(*results: IngestResult) -> None:
@@ -206,7 +231,7 @@ def source_report(outcome: SourceIngestResult, *, verbose: bool = False) -> Grou
     if not rows:
         parts.append(Text("no collection could be ingested"))
     for each in outcome.results:
-        parts += [*_unreachable(each), *_left_out(each, verbose=verbose)]
+        parts += [*_left_or_withdrawn(each), *_unreachable(each), *_left_out(each, verbose=verbose)]
     return Group(*_spaced(parts))
 
 

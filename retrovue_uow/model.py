@@ -28,12 +28,12 @@ AssetKind = Literal["episode", "movie", "commercial", "bumper", "promo", "psa", 
 AssetState = Literal["new", "ready", "retired"]
 MarkerKind = Literal["chapter", "avail", "intro", "outro"]
 TitleKind = Literal["show", "movie"]
-Refresh = Literal["changed", "all"]
+Refresh = Literal["files", "changed", "all"]
 Broken = Literal["refuse", "record"]
 Severity = Literal["broken", "warning"]
 LISTS = "lists"
 """In the metadata of a result's field: it lists what another field counts."""
-Outcome = Literal["created", "unchanged", "changed", "refreshed", "moved"]
+Outcome = Literal["created", "unchanged", "changed", "outdated", "refreshed", "moved"]
 
 ChangeKind = Literal["insert", "update", "delete"]
 
@@ -134,7 +134,7 @@ class FileFacts(NamedTuple):
 
     Attributes:
         sidecars: Fingerprint of the files beside it that tell about it.
-        enrichers: Fingerprint of those that saw it.
+        enrichers: Fingerprint of those that saw it; empty where it is to be read again.
     """
 
     file_path: str
@@ -148,8 +148,13 @@ class FileFacts(NamedTuple):
         return self.size not in (None, now.size) or self.mtime_ns not in (None, now.mtime_ns)
 
     def has_changed(self, now: FileFacts) -> bool:
-        """Whether the file, its sidecars or the enrichers differ."""
-        return self.is_another_file(now) or self._replace(size=now.size, mtime_ns=now.mtime_ns) != now
+        """Whether the file, its path or its sidecars differ, or nothing that was read of it holds any more."""
+        is_elsewhere = (self.file_path, self.sidecars) != (now.file_path, now.sidecars)
+        return self.is_another_file(now) or is_elsewhere or not self.enrichers
+
+    def is_outdated(self, now: FileFacts) -> bool:
+        """Whether only older enrichers, or older configurations of them, saw it."""
+        return self.enrichers != now.enrichers and not self.has_changed(now)
 
 
 @attrs.frozen
@@ -486,15 +491,39 @@ class Result:
     changes: Changes | None = None
 
 
-@attrs.frozen(kw_only=True)
-class IngestResult(Result):
-    """What an ingest did.
+@attrs.frozen
+class Withdrawal:
+    """An approval that an operation withdrew: of which asset, where its file is (the canonical key), and why, in words."""
 
-    `discovered` = `created` + `unchanged` + `changed` + `refreshed` + `moved` + `duplicates` + `twins` + `unreachable`.
+    asset_id: str
+    path: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class WithdrawingResult(Result):
+    """What is told by every operation that may withdraw approvals.
 
     Attributes:
-        changed: Assets whose file, sidecars or enrichers differ from what the catalogue recorded; left as they are.
-        refreshed: Assets enriched again because the caller asked for it.
+        withdrawals: The approvals that it withdrew, each with its reason.
+        approvals_withdrawn: How many these are.
+    """
+
+    withdrawals: tuple[Withdrawal, ...] = attrs.field(default=(), metadata={LISTS: True})
+    approvals_withdrawn: int = attrs.Factory(lambda self: len(self.withdrawals), takes_self=True)
+
+
+@attrs.frozen(kw_only=True)
+class IngestResult(WithdrawingResult):
+    """What an ingest did.
+
+    `discovered` = `created` + `unchanged` + `changed` + `outdated` + `refreshed` + `moved` + `duplicates` + `twins` +
+    `unreachable`.
+
+    Attributes:
+        changed: Assets whose file, path or sidecars differ from what the catalogue recorded; left as they are.
+        outdated: Assets that only older enrichers, or older configurations of them, saw; left as they are.
+        refreshed: Assets enriched again, since their file changed or the caller asked for it.
         missing: Assets that this ingest marked missing; those that already were are not counted again.
         returned: Assets that were missing and came back (also counted by what was found of them).
         moved: Assets whose file lies elsewhere now; identity, approval and links are as they were.
@@ -511,7 +540,8 @@ class IngestResult(Result):
         left_out: How many files and folders were passed over, by reason: `excluded`, `hidden` (or the system's own), `partial`
             (an unfinished download), `unknown_extension`. What usually stands beside media files, such as pictures, subtitles
             and NFO files, is not counted, nor what lies in a folder that was passed over.
-        paths: The canonical keys behind each count except `discovered` and `unchanged`; of twins, a text that names both files.
+        paths: The canonical keys behind each count except `discovered`, `unchanged` and `approvals_withdrawn`; of twins, a text
+            that names both files.
         left_out_paths: The paths behind `left_out`.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
         under: The folder that was looked at, as its path mapping has it; None: all of the collection.
@@ -523,6 +553,7 @@ class IngestResult(Result):
     created: int = 0
     unchanged: int = 0
     changed: int = 0
+    outdated: int = 0
     refreshed: int = 0
     missing: int = 0
     returned: int = 0
@@ -543,7 +574,7 @@ class IngestResult(Result):
 
 
 @attrs.frozen(kw_only=True)
-class AssetProcessingResult(Result):
+class AssetProcessingResult(WithdrawingResult):
     """What became of one draft. `created_entities`: rows added per table above the asset."""
 
     asset: Asset
@@ -579,7 +610,7 @@ class ForgetResult(Result):
 
 
 @attrs.frozen(kw_only=True)
-class CurationResult(Result):
+class CurationResult(WithdrawingResult):
     """What became of selected assets: how many were selected, changed, or so already, and the paths of the changed ones."""
 
     selected: int
@@ -616,7 +647,7 @@ class Explanation:
 
 
 @attrs.frozen(kw_only=True)
-class UndoResult(Result):
+class UndoResult(WithdrawingResult):
     """Which unit was undone, and the names of the operations that it held.
 
     Attributes:

@@ -312,7 +312,8 @@ def attach_enricher(
         - `type` is an enricher type that can be had, accepts `config`, and is not attached yet.
 
     Post-conditions:
-        - The enricher is attached; what was ingested without it counts as changed.
+        - The enricher is attached; what was ingested without it counts as outdated, until an ingest with `refresh="changed"`
+          reads it again.
 
     Atomicity: One row is added, or none.
 

@@ -16,6 +16,7 @@ from retrovue_uow.model import (
     Collection,
     CurationResult,
     TitleResult,
+    Withdrawal,
     folded,
     printed_title,
 )
@@ -31,6 +32,9 @@ from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
+
+_WITHDRAWING = {"withdraw_approval": "the operator withdrew it", "retire": "it is retired"}
+"""Decisions that an approval does not survive, each with what its result gives as the reason."""
 
 
 def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
@@ -121,7 +125,8 @@ def _decide(
             decisions.decide(db, decision, ids)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
-        return op.finish(_result(found, to_change))
+        reason = _WITHDRAWING.get(decision)
+        return op.finish(_result(found, to_change, withdrawals(to_change, reason) if reason else ()))
 
 
 def _to_change(catalog: OpenCatalog, decision: Decision, found: Sequence[Asset]) -> list[Asset]:
@@ -147,9 +152,14 @@ def _assigned(db: Database, found: Sequence[Asset]) -> list[tuple[Asset, Identit
     return [(asset, identity) for asset, identity in with_identity if identity is not None]
 
 
-def _result(found: Sequence[Asset], changed: Sequence[Asset]) -> CurationResult:
-    paths = tuple(asset.canonical_key for asset in changed)
-    return CurationResult(selected=len(found), changed=len(changed), unchanged=len(found) - len(changed), paths=paths)
+def withdrawals(lost: Iterable[Asset], reason: str) -> tuple[Withdrawal, ...]:
+    """What a result tells of assets, as they were, that lose their approval if they have it."""
+    return tuple(Withdrawal(asset.id, asset.canonical_key, reason) for asset in lost if asset.approved)
+
+
+def _result(found: Sequence[Asset], changed: Sequence[Asset], withdrawn: tuple[Withdrawal, ...] = ()) -> CurationResult:
+    paths, unchanged = tuple(asset.canonical_key for asset in changed), len(found) - len(changed)
+    return CurationResult(selected=len(found), changed=len(changed), unchanged=unchanged, paths=paths, withdrawals=withdrawn)
 
 
 def assign(
@@ -214,13 +224,13 @@ def assign(
 def unassign(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
 ) -> CurationResult:
-    """Take back what was assigned: from the next refresh on, assets are again what their files say.
+    """Take back what was assigned: from the next ingest on, assets are again what their files say.
 
     Pre-conditions:
         - At least one asset is selected, and exactly `expect_assets`, if that is given.
 
     Post-conditions:
-        - Nothing is assigned to any of them. Until a refresh they are as they were, and count as changed.
+        - Nothing is assigned to any of them. They are as they were until an ingest reads them again, as it does by default.
 
     Atomicity: The assignments of all of them are taken back, or of none.
 
@@ -389,8 +399,8 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
         return op.finish(TitleResult(title=joined, merged=goes))
 
 
-def settle(db: Database) -> list[str]:
-    """Let what contradicts the operator's decisions be as decided, and say in sentences what that changed.
+def settle(db: Database) -> tuple[list[str], tuple[Withdrawal, ...]]:
+    """Let what contradicts the operator's decisions be as decided: what that changed, in sentences, and withdrawn approvals.
 
     Decisions are kept by path and by spelling, and outlive rows that go and come back.
     """
@@ -406,13 +416,14 @@ def settle(db: Database) -> list[str]:
     settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
     retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
     asset_rows.decide(db, "retire", [asset.id for asset in retired])
-    return [*settled, *(f"{asset.canonical_key!r} is retired" for asset in retired)]
+    settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
+    return settled, withdrawals(retired, _WITHDRAWING["retire"])
 
 
 def settle_after_migration(db: Database) -> None:
     """Settle what an older version of the library let stand, and say so in the log and in the journal."""
     started_at = utc_now()
-    settled = settle(db)
+    settled, _ = settle(db)
     if not settled:
         return
     logger.warning("contradictions_settled", settled=settled)

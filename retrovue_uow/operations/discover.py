@@ -105,9 +105,12 @@ class Found(NamedTuple):
         """Whether the enrichers are to see it: it is new, `refresh` asks for it, or it was broken and is another file now."""
         if self.known is None or refresh == "all":
             return True
-        if was_broken and self.known.facts.is_another_file(self.facts):
+        known = self.known.facts
+        if was_broken and known.is_another_file(self.facts):
             return True
-        return refresh == "changed" and self.known.facts.has_changed(self.facts)
+        return refresh is not None and (
+            known.has_changed(self.facts) or (refresh == "changed" and known.is_outdated(self.facts))
+        )
 
     def settled(self, decided: Decisions, *, known_as: str) -> Found:
         """As the operator would have it, if it may be written; `known_as` is the key that was decided about."""

@@ -42,6 +42,7 @@ _NO_ASSETS = ("duplicates", "twins", "unreachable")
 _OF_ASSETS = (
     "created",
     "changed",
+    "outdated",
     "refreshed",
     "missing",
     "returned",
@@ -59,7 +60,7 @@ def prepare_ingest(
     collection_id: str,
     filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
     *,
-    refresh: Refresh | None = None,
+    refresh: Refresh | None = "files",
     as_if_empty: bool = False,
     allow_empty: bool = False,
     strict_names: bool = False,
@@ -98,7 +99,7 @@ def ingest_collection(
     filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
     *,
     dry_run: bool = False,
-    refresh: Refresh | None = None,
+    refresh: Refresh | None = "files",
     allow_empty: bool = False,
     strict_names: bool = False,
     broken: Broken = "refuse",
@@ -122,8 +123,9 @@ def ingest_collection(
         - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
           missing, also by an ingest with filters that it matches. Whether a file is there is asked only where the importer
           gave no size or no mtime; what it gave is believed.
-        - Existing ones are as they were, or enriched again where `refresh` asked for it, or where a file that was broken is
-          another one now. A size or an mtime that was not known is filled in, and is no change.
+        - Existing ones are as they were, or enriched again where their file changed or `refresh` asked for it. A size or an
+          mtime that was not known is filled in, and is no change. The approval of what is no longer what was approved is
+          withdrawn, and the result says why.
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
           file with identity, approval and links. Where several look the same, even one that stayed, none of them is
@@ -139,8 +141,9 @@ def ingest_collection(
     Args:
         collection_id: Identifier, external id or name; or what `prepare_ingest` returned, inside a unit of work or not.
         filters: Which part of the collection; none: all of it. What lies outside `filters.under` costs nothing.
-        refresh: What to do with existing assets: None leaves them, `"changed"` enriches again those whose file, sidecars or
-            enrichers changed, `"all"` every one.
+        refresh: What to do with existing assets: `"files"` enriches again those whose file, path or sidecars changed,
+            `"changed"` also those that only older enrichers or configurations saw, `"all"` every one; None leaves them, but
+            for a file that was broken and is another one now.
         allow_empty: Believe that an empty folder was emptied on purpose, and that files which are all gone went on purpose.
         strict_names: Refuse files that nothing can classify, naming all of them, rather than ingest them as kind `other`.
         broken: What to do with broken files: `"refuse"` names up to 20 and writes nothing; `"record"` writes each as an asset
@@ -155,7 +158,7 @@ def ingest_collection(
     """
     if isinstance(collection_id, PreparedIngest):
         options = (filters, refresh, allow_empty, strict_names, broken, settle_s, progress)
-        if options != (IngestFilters(), None, False, False, "refuse", 0, None):
+        if options != (IngestFilters(), "files", False, False, "refuse", 0, None):
             raise ContractError("a prepared ingest has its filters and options already: give them to `prepare_ingest`")
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
     request = Request(filters, refresh, False, allow_empty, strict_names, broken, settle_s, progress)
@@ -267,6 +270,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         skipped=prepared.skipped,
         left_out={reason: len(paths) for reason, paths in prepared.left_out.items()},
         left_out_paths=prepared.left_out,
+        withdrawals=tuple(writer.withdrawals),
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
 
@@ -326,7 +330,7 @@ def ingest_source(
     filters: IngestFilters = IngestFilters(),  # noqa: B008  frozen
     *,
     dry_run: bool = False,
-    refresh: Refresh | None = None,
+    refresh: Refresh | None = "files",
     allow_empty: bool = False,
     strict_names: bool = False,
     broken: Broken = "refuse",

@@ -19,7 +19,12 @@ from retrovue_uow.store.known import KnownAsset, known_asset
 
 
 def process_asset(
-    catalog: OpenCatalog, asset_draft: AssetDraft, collection: str, *, refresh: Refresh | None = None, broken: Broken = "refuse"
+    catalog: OpenCatalog,
+    asset_draft: AssetDraft,
+    collection: str,
+    *,
+    refresh: Refresh | None = "files",
+    broken: Broken = "refuse",
 ) -> AssetProcessingResult:
     """Enrich one draft and write it into a collection, even while others work on that collection.
 
@@ -31,8 +36,8 @@ def process_asset(
 
     Post-conditions:
         - There is one asset for the draft's path. A new one is ready if its duration is known, and never approved.
-        - An existing one is as it was, unless `refresh` asked for it or its file was broken and is another one now; its
-          approval is withdrawn only if facts changed, or if the file is broken.
+        - An existing one is as it was, unless its file changed or `refresh` asked for it; its approval is withdrawn only if
+          facts changed, or if the file is broken, and the result says why.
           A size or an mtime that was not known is filled in, and is no change.
         - Every title, season and episode holds something up, and the asset has the links that its kind asks for.
 
@@ -40,8 +45,9 @@ def process_asset(
 
     Args:
         collection: Identifier, external id or name.
-        refresh: What to do with an existing asset: None leaves it, `"changed"` enriches it again if the file, its sidecars
-            or the enrichers changed, `"all"` does in any case.
+        refresh: What to do with an existing asset: `"files"` enriches it again if its file, path or sidecars changed,
+            `"changed"` also if the enrichers did, `"all"` does in any case; None leaves it, unless its file was broken and is
+            another one now.
         broken: What to do where an enricher calls the file broken: `"refuse"` fails, `"record"` keeps the asset as new, with a
             finding.
 
@@ -98,7 +104,15 @@ def process_asset(
             integrity.validate_no_duplicates(db)
         asset = assets.asset(catalog.database, asset_id)
         added = dict(writer.hierarchy.added)
-        return op.finish(AssetProcessingResult(asset=asset, outcome=outcome, created_entities=added, findings=found.findings))
+        return op.finish(
+            AssetProcessingResult(
+                asset=asset,
+                outcome=outcome,
+                created_entities=added,
+                findings=found.findings,
+                withdrawals=tuple(writer.withdrawals),
+            )
+        )
 
 
 def _there(draft: AssetDraft, mapping: PathMapping) -> AssetDraft:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retrovue_uow.errors import UndoError
-from retrovue_uow.model import UndoResult
+from retrovue_uow.model import UndoResult, Withdrawal
 from retrovue_uow.operations import curate
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
@@ -25,6 +25,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
     Post-conditions:
         - Every row that the unit changed is, bit for bit, what it was before, cascades included; but for
           what the operator has decided since of what came back (retired, assigned, renamed, merged). `settled` lists that.
+        - Approvals that the unit gave are gone, each listed with its reason.
         - Rows that others changed meanwhile are as they were; if the unit's own rows are among them, or something hangs on
           what it had added, the undo is refused, naming the row and the unit that changed it last.
 
@@ -50,10 +51,19 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
             undoing.validate_no_later_decision(db, unit, inverse)
-            settled = curate.settle(db)
+            settled, withdrawn = curate.settle(db)
+            lost = assets.assets_by_id(db, map(str, inverse.updated_to("asset", "approved", 0)))
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, inverse)
             integrity.validate_database_consistency(db)
         return op.finish(
-            UndoResult(undone_unit_id=unit.id, operations=tuple(each.name for each in unit.operations), settled=tuple(settled))
+            UndoResult(
+                undone_unit_id=unit.id,
+                operations=tuple(each.name for each in unit.operations),
+                settled=tuple(settled),
+                withdrawals=(
+                    *(Withdrawal(asset.id, asset.canonical_key, "what approved it is undone") for asset in lost),
+                    *withdrawn,
+                ),
+            )
         )

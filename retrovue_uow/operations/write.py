@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from operator import attrgetter
 
 import attrs
 
 from retrovue_uow.errors import ConstraintError, ValidationError
-from retrovue_uow.model import Asset, AssetDraft, Outcome
+from retrovue_uow.model import Asset, AssetDraft, Outcome, Withdrawal
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, findings, titles
 from retrovue_uow.store.frame import Operation
@@ -16,8 +15,10 @@ from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
-_approved = attrgetter("kind", *(fact for fact in assets.FACTS if fact not in {"mtime_ns", "part"}))
-"""What an operator approved, besides markers and what is shown. Another part is said by the name of the same file."""
+_APPROVED = {"size": "size (bytes)", "duration_ms": "length (ms)"} | {
+    fact: fact.replace("_", " ") for fact in ("kind", *assets.FACTS) if fact not in {"size", "mtime_ns", "duration_ms", "part"}
+}
+"""What an operator approved, in words, besides markers and what is shown. Another part is said by the name of the same file."""
 
 
 @attrs.frozen
@@ -26,12 +27,14 @@ class Writer:
 
     Attributes:
         retired: Canonical keys of the files that the operator has taken out of use.
+        withdrawals: The approvals that it withdrew.
     """
 
     op: Operation
     db: Database
     collection_id: str
     retired: Set[str]
+    withdrawals: list[Withdrawal] = attrs.field(factory=list)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
     def create(self, batch: Sequence[Found]) -> list[str]:
@@ -80,14 +83,15 @@ class Writer:
         """
         self.op.working_on = found.key
         seen = found.known if found.is_enriched else None
-        left: Outcome = "changed" if seen is None and known.facts.has_changed(found.facts) else "unchanged"
+        is_outdated, has_changed = known.facts.is_outdated(found.facts), known.facts.has_changed(found.facts)
+        left: Outcome = "outdated" if is_outdated else "changed" if has_changed else "unchanged"
         if seen is None and known.missing_since is None and None not in known.facts:
             return left
         with self.db.session():
             if known.missing_since is not None:
                 assets.mark_returned(self.db, known.id)
                 if known.facts.is_another_file(found.facts):
-                    assets.withdraw_approval(self.db, known.id)  # what was approved is not what has come back
+                    self._withdraw(known.id, found.key, ["another file came back in its place"])
             if None in known.facts:
                 assets.fill_in_facts(self.db, known.id, found.draft, now=self.hierarchy.now)
             if seen is None:
@@ -123,11 +127,6 @@ class Writer:
     def _refresh(self, found: Found, asset_id: str) -> None:
         draft = found.draft
         before, markers = assets.asset(self.db, asset_id), set(assets.markers(self.db, asset_id))
-        place = found.mapping.id
-        assets.update_asset(
-            self.db, asset_id, draft, found.facts, path_mapping_id=place, is_broken=found.is_broken, now=self.hierarchy.now
-        )
-        findings.set_findings(self.db, asset_id, found.findings)
         shows_another, gone = link_again(self.db, self.hierarchy, before, draft)
         if gone != titles.NOTHING:
             titles.prune(self.db, *gone)
@@ -138,8 +137,27 @@ class Writer:
             self.hierarchy.write()
         assets.remove_metadata(self.db, asset_id, keep=draft.metadata)
         assets.set_metadata(self.db, asset_id, draft.metadata)
-        if shows_another or markers != set(draft.markers) or _approved(before) != _approved(draft):
-            assets.withdraw_approval(self.db, asset_id)
+        reasons = ["its file is broken"] * found.is_broken + ["its markers changed"] * (markers != set(draft.markers))
+        self._withdraw(asset_id, found.key, [*_differences(before, draft, shows_another=shows_another), *reasons])
+        place = found.mapping.id
+        assets.update_asset(
+            self.db, asset_id, draft, found.facts, path_mapping_id=place, is_broken=found.is_broken, now=self.hierarchy.now
+        )
+        findings.set_findings(self.db, asset_id, found.findings)
+
+    def _withdraw(self, asset_id: str, key: str, reasons: Sequence[str]) -> None:
+        """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""
+        if reasons and assets.withdraw_approval(self.db, asset_id):
+            self.withdrawals.append(Withdrawal(asset_id, key, "; ".join(reasons)))
+
+
+def _differences(before: Asset, now: AssetDraft, *, shows_another: bool) -> list[str]:
+    """In what a file is no longer what was approved, in words."""
+    differing = [fact for fact in _APPROVED if getattr(before, fact) != getattr(now, fact)]
+    reasons = [f"its {_APPROVED[fact]} changed: {getattr(before, fact)} → {getattr(now, fact)}" for fact in differing]
+    if shows_another and before.kind == now.kind:
+        reasons.append(f"it shows another {now.kind}, or one of another name")
+    return [reason.replace("None", "unknown") for reason in reasons]
 
 
 def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDraft) -> tuple[bool, tuple[set[int], set[str]]]:

@@ -22,7 +22,7 @@ def not_ready(asset: Asset, *, is_broken: bool = False) -> str | None:
     if asset.state == "new" and (is_broken or asset.duration_ms is not None):
         return "its file is broken (`asset explain` says how): replace it, and ingest"
     if asset.state == "new":
-        return "its length is not known: attach an enricher that measures it (ffprobe), and ingest with refresh"
+        return "its length is not known: attach an enricher that measures it (ffprobe), ingest with --refresh changed"
     return None
 
 

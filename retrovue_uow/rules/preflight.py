@@ -137,9 +137,9 @@ def validate_collection_enabled(collection: Collection) -> None:
 
 @rule
 def validate_refresh(refresh: object) -> None:
-    """`refresh` is one of the three things that it can be."""
-    if refresh not in (None, "changed", "all"):
-        raise ValidationError(f"refresh must be None, 'changed' or 'all', not {refresh!r}")
+    """`refresh` is one of the four things that it can be."""
+    if refresh not in (None, "files", "changed", "all"):
+        raise ValidationError(f"refresh must be None, 'files', 'changed' or 'all', not {refresh!r}")
 
 
 @rule

@@ -100,7 +100,6 @@ UPDATE asset
        file_path = :file_path,
        kind = :kind,
        state = CASE WHEN state = 'retired' THEN state WHEN :duration_ms IS NULL OR :is_broken THEN 'new' ELSE 'ready' END,
-       approved = iif(:duration_ms IS NULL OR :is_broken, 0, approved),
        sidecars = :sidecars,
        enrichers = :enrichers,
        {", ".join(f"{fact} = :{fact}" for fact in FACTS)},
@@ -267,9 +266,10 @@ def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -
     )
 
 
-def withdraw_approval(db: Database, asset_id: str) -> None:
-    """Take the operator's approval from an asset, if it has it."""
+def withdraw_approval(db: Database, asset_id: str) -> bool:
+    """Take the operator's approval from an asset, and say whether it had it."""
     db.execute("UPDATE asset SET approved = 0 WHERE id = ? AND approved = 1", (asset_id,))
+    return db.changes() > 0
 
 
 def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:

@@ -214,5 +214,5 @@ def test_numbers_are_told_as_ranges() -> None:
 def test_choices_are_those_of_the_library() -> None:
     assert {each.value for each in KindChoice} == set(ASSET_KINDS)
     assert {each.value for each in StateChoice} == set(get_args(AssetState))
-    assert {each.value for each in RefreshChoice} == set(get_args(Refresh))
+    assert {each.value for each in RefreshChoice} == {"none", *get_args(Refresh)}
     assert {each.value for each in TitleChoice} == set(get_args(TitleKind))

@@ -70,10 +70,22 @@ def test_an_asset_is_named_by_its_file(run: Run, ready: Path) -> None:
     assert run("asset", "approve", file, "--force").exit_code == 0
     assert listed(run, "--approved") == ["Tron (1982).mkv"]
     assert run("asset", "withdraw", file, "--force").exit_code == 0
-    assert run("asset", "retire", file, "--force").exit_code == 0
+    assert "1 of 1 assets retired, 0 were so already\n" in run("asset", "retire", file, "--force").stdout
     assert listed(run, "--state", "retired") == ["Tron (1982).mkv"]
     assert run("asset", "reinstate", file, "--force").exit_code == 0
     assert listed(run, "--state", "retired") == []
+
+
+def test_whoever_retires_or_undoes_is_told_what_had_been_approved(run: Run, ready: Path) -> None:
+    file = str(ready / "Movies" / "Tron (1982).mkv")
+    run("asset", "approve", file, "--force")
+    undone = run("undo", "--force").stdout
+    run("asset", "approve", file, "--force")
+
+    retired = run("asset", "retire", file, "--force").stdout
+
+    assert f"no longer approved:\n{file}: what approved it is undone\n" in undone
+    assert "1 of 1 assets retired, 0 were so already, 1 had been approved" in retired
 
 
 @pytest.mark.parametrize("arguments", [(), ("a.mkv", "--title", "Tron"), ("nowhere.mkv",), ("--title", "Nothing")], ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,12 +66,42 @@ def test_a_new_folder_gets_the_file_name_and_nfo_enrichers_and_ffprobe(run: Run,
 def test_without_ffprobe_on_path_a_folder_is_ingested_and_a_note_says_so(
     run: Run, shows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-
-    result = run("ingest", shows)
+    with monkeypatch.context() as without:
+        without.setenv("PATH", "/nonexistent")
+        result = run("ingest", shows)
 
     assert result.exit_code == 0
     assert "ffprobe is not on PATH" in result.stderr
+    attaching, ingesting = re.findall("`(.*?)`", result.stderr)
+    assert (attaching, ingesting) == ("enricher attach shows ffprobe", "collection ingest shows --refresh changed")
+    assert run(*attaching.split()).exit_code == 0
+    waiting = run("ingest", shows)
+    assert "outdated" in waiting.stdout
+    assert f"6 files were read by older enrichers only: `{ingesting}` reads them again" in waiting.stdout
+    assert json.loads(run(*ingesting.split(), "--json").stdout)["refreshed"] == 6
+
+
+def test_a_replaced_file_is_read_again_unless_none_is_and_the_report_says_which_approval_went(run: Run, ingested: Path) -> None:
+    with Catalog("catalog.db") as catalog, catalog.session() as db:
+        db.execute("UPDATE asset SET duration_ms = 60000, state = 'ready', approved = 1")
+    film = ingested / "Movies" / "Tron (1982).mkv"
+    film.write_bytes(b"another cut of it")
+
+    left = json.loads(run("ingest", ingested, "--refresh", "none", "--json").stdout)
+    tried = run("ingest", ingested, "--dry-run").stdout
+    of_source = run("source", "ingest", "filesystem", "--dry-run").stdout
+    done = json.loads(run("ingest", ingested, "--json").stdout)
+
+    assert (left["changed"], left["refreshed"], left["approvals_withdrawn"]) == (1, 0, 0)
+    assert (done["changed"], done["refreshed"], done["approvals_withdrawn"]) == (0, 1, 1)
+    (lost,) = done["withdrawals"]
+    assert (lost["path"], lost["reason"]) == (
+        str(film),
+        "its size (bytes) changed: 5 → 17; its length (ms) changed: 60000 → unknown",
+    )
+    for report in (tried, of_source):
+        assert f"{film}: {lost['reason']}" in report.splitlines()
+    assert ["approvals", "withdrawn", "1"] in [line.split() for line in tried.splitlines()]
 
 
 def test_real_media_comes_in_with_its_length(command: Command, tmp_path: Path) -> None:

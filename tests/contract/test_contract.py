@@ -257,14 +257,14 @@ SIGNATURES = {
     "remove_source": "(source)",
     "prepare_ingest": "(collection_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, refresh=None, as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "*, refresh='files', as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
     "ingest_collection": "(collection_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
     "ingest_source": "(source_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, dry_run=False, refresh=None, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
-    "process_asset": "(asset_draft, collection, *, refresh=None, broken='refuse')",
+    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "process_asset": "(asset_draft, collection, *, refresh='files', broken='refuse')",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
     "undo": "(unit_id, *, dry_run=False)",
@@ -320,11 +320,13 @@ def test_catalog_opens_with_the_design_s_parameters() -> None:
 
 
 EVERY_RESULT = {"unit_id", "dry_run", "duration_s", "changes"}
+WITHDRAWING = {"approvals_withdrawn", "withdrawals"}
 INGEST_COUNTS = {
     "discovered",
     "created",
     "unchanged",
     "changed",
+    "outdated",
     "refreshed",
     "missing",
     "returned",
@@ -346,7 +348,7 @@ def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.ingest_collection("Shows"))))
 
     others = {"collection", "under", "paths", "created_entities", "findings"}
-    assert set(told) == {*EVERY_RESULT, *INGEST_COUNTS, *LEFT_OUT, *others}
+    assert set(told) == {*EVERY_RESULT, *WITHDRAWING, *INGEST_COUNTS, *LEFT_OUT, *others}
     assert all(type(told[name]) is int for name in INGEST_COUNTS)
     assert set(told["paths"]) == INGEST_COUNTS - {"discovered", "unchanged"}
 
@@ -354,7 +356,7 @@ def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
 def test_processing_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.process_asset(a_file(station), "Shows"))))
 
-    assert set(told) == {*EVERY_RESULT, "asset", "outcome", "created_entities", "findings"}
+    assert set(told) == {*EVERY_RESULT, *WITHDRAWING, "asset", "outcome", "created_entities", "findings"}
     assert set(told["asset"]) == {field.name for field in attrs.fields(model.Asset)}
     assert told["outcome"] == "created"
 

@@ -22,6 +22,7 @@ from retrovue_uow import (
     OperationError,
     ResourceError,
     ValidationError,
+    Withdrawal,
 )
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
@@ -97,9 +98,38 @@ class TestDecide:
     def test_approval_is_withdrawn(self, stocked: Catalog) -> None:
         stocked.approve(AssetSelector())
 
-        stocked.withdraw_approval(AssetSelector(kind="episode"))
+        result = stocked.withdraw_approval(AssetSelector(kind="episode"))
 
         assert {asset.kind for asset in stocked.schedulable_assets()} == {"movie", "bumper", "other"}
+        assert {each.reason for each in result.withdrawals} == {"the operator withdrew it"}
+        assert [each.path for each in result.withdrawals] == list(result.paths)
+
+    def test_whoever_retires_is_told_what_had_been_approved(self, stocked: Catalog) -> None:
+        stocked.approve(AssetSelector(kind="movie"))
+
+        result = stocked.retire(AssetSelector())
+
+        assert (result.changed, result.approvals_withdrawn) == (len(stocked.assets()), 1)
+        (tape,) = stocked.assets(kind="movie")
+        assert result.withdrawals == (Withdrawal(tape.id, tape.canonical_key, "it is retired"),)
+
+    def test_what_else_is_decided_withdraws_no_approval(self, stocked: Catalog) -> None:
+        stocked.approve(AssetSelector())
+        results = [
+            stocked.assign(AssetSelector(kind="movie"), title="TRON 2"),
+            stocked.unassign(AssetSelector()),
+            stocked.approve(AssetSelector()),
+        ]
+
+        assert all(asset.approved for asset in stocked.assets())
+        assert [result.withdrawals for result in results] == [(), (), ()]
+
+    def test_what_was_taken_back_is_read_again_by_the_next_ingest(self, stocked: Catalog) -> None:
+        stocked.assign(AssetSelector(kind="movie"), title="TRON 2")
+        stocked.unassign(AssetSelector())
+
+        assert stocked.ingest_collection("Shows").refreshed == 1
+        assert [asset.title for asset in stocked.assets(kind="movie")] == ["Tron"]
 
     def test_what_is_retired_stays_so_until_it_is_reinstated(self, stocked: Catalog) -> None:
         stocked.approve(AssetSelector(kind="movie"))
@@ -594,7 +624,10 @@ class TestExplain:
     @pytest.mark.parametrize(
         ("way", "sentence"),
         [
-            ("new", "its length is not known: attach an enricher that measures it (ffprobe), and ingest with refresh"),
+            (
+                "new",
+                "its length is not known: attach an enricher that measures it (ffprobe), ingest with --refresh changed",
+            ),
             ("retired", "it is retired: reinstate it first"),
             ("missing", "its file is missing since "),
             ("unapproved", "it is not approved: approve it"),

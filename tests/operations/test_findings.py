@@ -47,8 +47,8 @@ def raising(*broken: AssetDraft, error: Callable[[str], Exception] = ValidationE
     return enrich
 
 
-def recorded(catalog: Catalog) -> IngestResult:
-    return catalog.ingest_collection("Shows", broken="record")
+def recorded(catalog: Catalog, **options: Any) -> IngestResult:
+    return catalog.ingest_collection("Shows", broken="record", **options)
 
 
 def states(catalog: Catalog) -> dict[str, str]:
@@ -268,11 +268,11 @@ class TestReadAgain:
         enricher.returns = raising()
         enricher.seen.clear()
         importer.drafts = [attrs.evolve(GOOD, size=7), TORN]
-        assert recorded(catalog).refreshed == 0  # neither is a broken file that is another one now
+        assert recorded(catalog, refresh=None).refreshed == 0  # neither is a broken file that is another one now
         assert enricher.seen == []
 
         importer.drafts = [attrs.evolve(GOOD, size=7), attrs.evolve(TORN, size=7)]
-        result = recorded(catalog)
+        result = recorded(catalog, refresh=None)
 
         assert (result.refreshed, result.broken, enricher.seen) == (1, 0, [TORN.source_path])
         assert states(catalog) == {"Good (1982).mkv": "ready", "Torn (1982).mkv": "ready"}
@@ -284,10 +284,11 @@ class TestReadAgain:
         catalog.approve(AssetSelector(broken=False))
         enricher.returns = raising(GOOD, TORN)
 
-        catalog.ingest_collection("Shows", refresh="all", broken="record")
+        result = recorded(catalog, refresh="all")
 
         assert states(catalog) == {"Good (1982).mkv": "new", "Torn (1982).mkv": "new"}
         assert not any(asset.approved for asset in catalog.assets())
+        assert [(each.path, each.reason) for each in result.withdrawals] == [(GOOD.source_path, "its file is broken")]
 
     def test_what_is_reinstated_though_broken_is_new(self, catalog: Catalog, torn: IngestResult) -> None:
         (broken,) = catalog.select(AssetSelector(broken=True))

@@ -32,6 +32,7 @@ from retrovue_uow import (
     RetroVueError,
     Sidecar,
     ValidationError,
+    Withdrawal,
     as_json,
 )
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
@@ -141,11 +142,11 @@ class TestRealFiles:
 
         result = ingested.ingest()
 
-        assert counts(result) == {"discovered": 6, "created": 1, "unchanged": 4, "changed": 1, "missing": 2}
+        assert counts(result) == {"discovered": 6, "created": 1, "unchanged": 4, "refreshed": 1, "missing": 2}
         told = {name: found for name, found in result.paths.items() if found}
         assert told == {
             "created": (ingested.key(new),),
-            "changed": (ingested.key(BUMPER),),
+            "refreshed": (ingested.key(BUMPER),),
             "missing": (ingested.key(FILM), ingested.key(S01E01)),
         }
 
@@ -229,14 +230,15 @@ class TestRealFiles:
         assert isinstance(cause_of(caught), ValidationError)
         assert library.catalog.assets() == []
 
-    def test_a_sidecar_that_changes_changes_its_asset(self, library: Library) -> None:
+    def test_an_asset_is_read_again_when_its_sidecar_changes(self, library: Library) -> None:
         nfo = library.add(FILM.replace(".mkv", ".nfo"))
         library.ingest()
         nfo.write_text("<movie><title>Tron</title></movie>")
 
         result = library.ingest()
 
-        assert result.paths["changed"] == (library.key(FILM),)
+        assert result.paths["refreshed"] == (library.key(FILM),)
+        assert library.ingest().refreshed == 0
 
     def test_media_files_are_never_touched(self, library: Library) -> None:
         def facts() -> list[tuple[str, int, int]]:
@@ -267,20 +269,21 @@ class TestRealFiles:
 
 
 class TestRefresh:
-    def test_changed_assets_are_left_as_they_are_unless_asked(self, ingested: Library) -> None:
+    def test_changed_assets_are_left_as_they_are_where_that_is_asked(self, ingested: Library) -> None:
         before = snapshot(ingested.catalog, journal=False)
         ingested.add(FILM, size=99)
 
-        result = ingested.ingest()
+        result = ingested.ingest(refresh=None)
 
         assert result.changed == 1
         assert snapshot(ingested.catalog, journal=False) == before
 
-    def test_refresh_changed_writes_only_those(self, ingested: Library) -> None:
+    @pytest.mark.parametrize("asked", [{}, {"refresh": "files"}, {"refresh": "changed"}], ids=str)
+    def test_a_file_that_changed_is_read_again_and_no_other(self, ingested: Library, asked: dict[str, Any]) -> None:
         before = {row[0]: row for row in snapshot(ingested.catalog)["asset"]}
         ingested.add(FILM, size=99)
 
-        result = ingested.ingest(refresh="changed")
+        result = ingested.ingest(**asked)
 
         assert counts(result) == {"discovered": 7, "unchanged": 6, "refreshed": 1}
         changed = [row[3] for row in snapshot(ingested.catalog)["asset"] if row != before[row[0]]]
@@ -303,30 +306,47 @@ class TestRefresh:
 
         assert len(reads) == 7
 
-    def test_refresh_must_be_one_of_three(self, ingested: Library) -> None:
+    def test_refresh_must_be_one_of_four(self, ingested: Library) -> None:
         with pytest.raises(IngestError, match="refresh must be"):
             ingested.ingest(refresh="some")
 
-    def test_another_enricher_makes_every_asset_changed(self, ingested: Library) -> None:
+    @pytest.mark.parametrize("refresh", [None, "files"])
+    def test_another_enricher_makes_every_asset_outdated_and_reads_none(
+        self, ingested: Library, refresh: Any, enricher: FakeEnricher
+    ) -> None:
         ingested.catalog.attach_enricher("Library", "fake")
+        before = snapshot(ingested.catalog, journal=False)
 
-        assert counts(ingested.ingest()) == {"discovered": 7, "changed": 7}
+        assert counts(ingested.ingest(refresh=refresh)) == {"discovered": 7, "outdated": 7}
+        assert snapshot(ingested.catalog, journal=False) == before
+        assert counts(ingested.ingest(refresh="changed")) == {"discovered": 7, "refreshed": 7}
+        assert counts(ingested.ingest(refresh="changed")) == {"discovered": 7, "unchanged": 7}
 
-    def test_another_configuration_makes_every_asset_changed(self, ingested: Library) -> None:
+    def test_of_outdated_assets_the_one_whose_file_changed_is_read_again(self, ingested: Library) -> None:
+        ingested.catalog.attach_enricher("Library", "fake")
+        ingested.add(FILM, size=99)
+
+        result = ingested.ingest()
+
+        assert counts(result) == {"discovered": 7, "outdated": 6, "refreshed": 1}
+        assert result.paths["refreshed"] == (ingested.key(FILM),)
+        assert ingested.key(FILM) not in result.paths["outdated"]
+
+    def test_another_configuration_makes_every_asset_outdated(self, ingested: Library) -> None:
         ingested.catalog.detach_enricher("Library", "filename")
         ingested.catalog.attach_enricher("Library", "filename", config={"guessit": False})
 
-        assert ingested.ingest().changed == 7
+        assert ingested.ingest().outdated == 7
 
-    def test_another_version_makes_every_asset_changed(
+    def test_another_version_makes_every_asset_outdated(
         self, catalog: Catalog, collection: Collection, enricher: FakeEnricher
     ) -> None:
         catalog.ingest_collection("Shows")
         enricher.version = "2"
 
-        assert catalog.ingest_collection("Shows").changed == 4
+        assert catalog.ingest_collection("Shows").outdated == 4
 
-    @pytest.mark.parametrize("refresh", [None, "changed", "all"])
+    @pytest.mark.parametrize("refresh", [None, "files", "changed", "all"])
     def test_approval_stays_where_no_fact_changed(self, catalog: Catalog, collection: Collection, refresh: Any) -> None:
         catalog.ingest_collection("Shows")
         approve_all(catalog)
@@ -336,22 +356,57 @@ class TestRefresh:
         assert [asset.approved for asset in catalog.assets()] == [True] * 4
 
     @pytest.mark.parametrize(
-        "facts",
-        [{"duration_ms": 1}, {"width": 5}, {"episode_title": "New"}, {"size": 7}, {"markers": (Marker("avail", 5),)}],
+        ("facts", "reason"),
+        [
+            ({"duration_ms": 1}, "its length (ms) changed: 60000 → 1"),
+            ({"width": 5}, "its width changed: unknown → 5"),
+            ({"size": 7, "video_codec": "av1"}, "its size (bytes) changed: 1000 → 7; its video codec changed: unknown → av1"),
+            ({"episode_title": "New"}, "it shows another episode, or one of another name"),
+            ({"episode_numbers": (3,)}, "it shows another episode, or one of another name"),
+            ({"kind": "promo", "title": None}, "its kind changed: episode → promo"),
+            ({"markers": (Marker("avail", 5),)}, "its markers changed"),
+        ],
         ids=str,
     )
-    def test_approval_is_withdrawn_where_facts_changed(
-        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher, facts: dict[str, Any]
+    def test_approval_is_withdrawn_where_facts_changed_and_the_result_says_why(
+        self,
+        catalog: Catalog,
+        collection: Collection,
+        importer: FakeImporter,
+        enricher: FakeEnricher,
+        facts: dict[str, Any],
+        reason: str,
     ) -> None:
         enricher.returns = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
         importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, episode_title="Old")]
         catalog.ingest_collection("Shows")
         approve_all(catalog)
-        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, **facts)]
+        importer.drafts = [episode("Dark", 1, 1), attrs.evolve(importer.drafts[1], **facts)]
 
-        catalog.ingest_collection("Shows", refresh="all")
+        result = catalog.ingest_collection("Shows", refresh="all")
 
-        assert [asset.approved for asset in catalog.assets()] == [True, False]
+        kept, lost = catalog.assets()
+        assert (kept.approved, lost.approved) == (True, False)
+        assert result.withdrawals == (Withdrawal(lost.id, lost.canonical_key, reason),)
+        assert result.approvals_withdrawn == 1
+        journalled = catalog.history(1)[0].operations[0].result
+        assert isinstance(journalled, dict)
+        assert journalled["approvals_withdrawn"] == 1
+        assert "withdrawals" not in journalled
+
+    def test_a_replaced_file_is_no_longer_scheduled_with_its_old_length(
+        self, catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
+    ) -> None:
+        enricher.returns = lambda draft: attrs.evolve(draft, duration_ms=60_000 * (draft.size or 1))
+        importer.drafts = [episode("Dark", 1, 1, size=1), episode("Dark", 1, 2, size=1)]
+        catalog.ingest_collection("Shows")
+        approve_all(catalog)
+        importer.drafts = [episode("Dark", 1, 1, size=1), episode("Dark", 1, 2, size=2)]
+
+        result = catalog.ingest_collection("Shows")
+
+        assert (result.unchanged, result.refreshed, result.approvals_withdrawn) == (1, 1, 1)
+        assert [(asset.duration_ms, asset.approved) for asset in catalog.assets()] == [(60_000, True), (120_000, False)]
 
     @pytest.mark.parametrize(
         ("facts", "stays"),

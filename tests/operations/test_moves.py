@@ -196,17 +196,17 @@ def test_a_name_that_tells_something_else_waits_for_a_refresh(stocked: Catalog, 
     renamed = at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010)
     relocate(importer, renamed)
 
-    assert stocked.ingest_collection("Shows").moved == 1
+    assert stocked.ingest_collection("Shows", refresh=None).moved == 1
 
     assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron", True)]
-    assert stocked.ingest_collection("Shows").changed == 1
-    assert stocked.ingest_collection("Shows", refresh="changed").refreshed == 1
+    assert stocked.ingest_collection("Shows", refresh=None).changed == 1
+    assert stocked.ingest_collection("Shows").refreshed == 1
     assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron 2", False)]
 
 
-@pytest.mark.parametrize("refresh", ["changed", "all"])
+@pytest.mark.parametrize("refresh", ["files", "changed", "all"])
 def test_a_refresh_reads_a_moved_file_at_once(
-    stocked: Catalog, importer: FakeImporter, refresh: Literal["changed", "all"]
+    stocked: Catalog, importer: FakeImporter, refresh: Literal["files", "changed", "all"]
 ) -> None:
     (before,) = stocked.assets(kind="movie")
     relocate(importer, at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010))
@@ -247,7 +247,8 @@ def test_what_comes_back_as_another_file_is_no_longer_approved(stocked: Catalog,
 
     result = stocked.ingest_collection("Shows")
 
-    assert (result.returned, result.changed) == (1, 1)
+    assert (result.returned, result.refreshed) == (1, 1)
+    assert [each.reason for each in result.withdrawals] == ["another file came back in its place"]
     assert stocked.schedulable_assets() == []
 
 

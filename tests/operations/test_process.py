@@ -98,14 +98,14 @@ def test_an_existing_asset_is_left_as_it_is(processed: Catalog, film: AssetDraft
     assert snapshot(processed, journal=False) == before
 
 
-def test_a_changed_file_is_reported_and_left(processed: Catalog, film: AssetDraft) -> None:
+def test_a_changed_file_is_reported_and_left_where_that_is_asked(processed: Catalog, film: AssetDraft) -> None:
     before = snapshot(processed, journal=False)
 
-    assert processed.process_asset(attrs.evolve(film, size=7), "Shows").outcome == "changed"
+    assert processed.process_asset(attrs.evolve(film, size=7), "Shows", refresh=None).outcome == "changed"
     assert snapshot(processed, journal=False) == before
 
 
-@pytest.mark.parametrize(("size", "refresh"), [(7, "changed"), (7, "all"), (42, "all")])
+@pytest.mark.parametrize(("size", "refresh"), [(7, "files"), (7, "changed"), (7, "all"), (42, "all")])
 def test_a_refresh_enriches_again_and_withdraws_approval_only_where_facts_changed(
     processed: Catalog, film: AssetDraft, size: int, refresh: Any
 ) -> None:
@@ -113,6 +113,19 @@ def test_a_refresh_enriches_again_and_withdraws_approval_only_where_facts_change
 
     assert result.outcome == "refreshed"
     assert result.asset.approved is (size == 42)
+    assert result.approvals_withdrawn == (size != 42)
+    assert [each.reason for each in result.withdrawals] == ["its size (bytes) changed: 42 → 7"] * (size != 42)
+
+
+def test_what_only_an_older_enricher_saw_is_outdated_and_left(
+    processed: Catalog, film: AssetDraft, enricher: FakeEnricher
+) -> None:
+    enricher.version = "2"
+    enricher.seen.clear()
+
+    assert processed.process_asset(film, "Shows").outcome == "outdated"
+    assert enricher.seen == []
+    assert processed.process_asset(film, "Shows", refresh="changed").outcome == "refreshed"
 
 
 def test_a_refresh_that_was_not_needed_changes_nothing(processed: Catalog, film: AssetDraft) -> None:

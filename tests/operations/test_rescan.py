@@ -61,7 +61,7 @@ class Meanwhile:
             act()
 
 
-@pytest.mark.parametrize("refresh", [None, "changed"])
+@pytest.mark.parametrize("refresh", [None, "files", "changed"])
 def test_an_unchanged_rescan_writes_no_row_and_makes_no_draft(
     station: Catalog, refresh: Refresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +74,7 @@ def test_an_unchanged_rescan_writes_no_row_and_makes_no_draft(
     assert not result.changes.counts
 
 
-@pytest.mark.parametrize("refresh", [None, "changed"])
+@pytest.mark.parametrize("refresh", [None, "files", "changed"])
 def test_progress_tells_of_every_unchanged_file(station: Catalog, disk: Path, refresh: Refresh) -> None:
     calls: list[tuple[int, int | None, str]] = []
 
@@ -89,8 +89,8 @@ def test_the_file_that_changed_is_told_from_those_that_did_not(station: Catalog,
 
     result = station.ingest_collection("Shows")
 
-    assert counts(result) == {"discovered": 4, "unchanged": 2, "changed": 2}
-    assert result.paths["changed"] == (str(disk / FILES[1]), str(disk / FILES[0]))
+    assert counts(result) == {"discovered": 4, "unchanged": 2, "refreshed": 2}
+    assert result.paths["refreshed"] == (str(disk / FILES[1]), str(disk / FILES[0]))
 
 
 def test_a_filtered_rescan_counts_what_matches(station: Catalog) -> None:

@@ -53,6 +53,7 @@ class TestUndoAgainstALaterWord:
         assert kept(station) == {"kind": "commercial", "state": "retired", "approved": False, "title": None, "numbers": ()}
         assert kept(station, "S01E01.mkv")["approved"]
         assert undone.settled == ("'/media/a.mpg' is retired",)
+        assert [(each.path, each.reason) for each in undone.withdrawals] == [("/media/a.mpg", "it is retired")]
         assert station.check().violations == ()
 
     def test_what_was_forgotten_and_retired_since_comes_back_retired(

@@ -218,9 +218,13 @@ class TestRefusing:
         approved = stocked.approve(AssetSelector(kind="movie"))
         stocked.undo(stocked.wipe_collection("Shows").unit_id or "")
 
-        stocked.undo(approved.unit_id or "")
+        undone = stocked.undo(approved.unit_id or "")
 
         assert snapshot(stocked, journal=False) == before
+        assert [(each.path, each.reason) for each in undone.withdrawals] == [
+            (asset.canonical_key, "what approved it is undone") for asset in stocked.assets(kind="movie")
+        ]
+        assert stocked.undo(undone.unit_id or "").withdrawals == ()
 
     def test_a_row_that_is_gone_is_named_with_the_unit_that_deleted_it(self, stocked: Catalog) -> None:
         ingested = newest(stocked)

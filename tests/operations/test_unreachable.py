@@ -117,8 +117,8 @@ def test_a_file_that_came_back_is_no_longer_missing(stocked: Catalog, files: Pat
 def test_a_file_that_grew_counts_as_changed(stocked: Catalog, files: Path) -> None:
     (files / "Brazil.mkv").write_bytes(b"\0" * 500)
 
-    assert stocked.ingest_collection("Shows").changed == 1
-    assert stocked.ingest_collection("Shows", refresh="changed").refreshed == 1
+    assert stocked.ingest_collection("Shows", refresh=None).changed == 1
+    assert stocked.ingest_collection("Shows").refreshed == 1
     assert [asset.size for asset in stocked.assets()] == [100, 500, 102]
 
 
@@ -249,7 +249,7 @@ def unmeasured(stocked: Catalog) -> Catalog:
     return stocked
 
 
-@pytest.mark.parametrize("refresh", [None, "changed"])
+@pytest.mark.parametrize("refresh", [None, "files", "changed"])
 def test_a_fact_that_was_not_known_is_filled_in_and_is_no_change(
     unmeasured: Catalog, files: Path, enricher: FakeEnricher, refresh: Any
 ) -> None:

@@ -51,6 +51,7 @@ from retrovue_uow import (
     WipeError,
     WipeOptions,
 )
+from retrovue_uow.model import WithdrawingResult
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 from retrovue_uow.testing.faults import Fault, Injection, tracing
 
@@ -131,7 +132,7 @@ WHO = st.sampled_from([0, 1])
 NAME = st.sampled_from(["Shows", "Shows", "Shows", "Shows", "More", "More", "Found"])
 FAULT = st.one_of(st.none(), st.none(), st.none(), st.none(), st.integers(1, 60))
 DRY = st.sampled_from([False, False, False, True])
-REFRESH = st.sampled_from([None, "changed", "all"])
+REFRESH = st.sampled_from([None, "files", "changed", "all"])
 BROKEN_FILES = st.sampled_from(["record", "record", "refuse"])
 FILE = st.builds(
     lambda root, name, size, mtime: File(f"{root}/{name}", size, mtime, IDENTITIES[name]),
@@ -337,6 +338,7 @@ class Machine(RuleBasedStateMachine):
         assert outcome in ("refused", "failed") or not is_refused, "done, though it should have been refused"
         if outcome in ("done", "dry"):
             assert_tells(result, told)
+            assert_withdrew(result, self.model, model)
         if outcome == "done":
             self.note([model])
             if isinstance(told, dict) and "discovered" in told:
@@ -687,7 +689,7 @@ class Machine(RuleBasedStateMachine):
     def unassign(self, who: int, choice: Choice, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, decision("unassign", choice, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
 
-    @rule(who=WHO, name=NAME, choice=either(EVERYTHING), refresh=st.sampled_from([None, "changed"]))
+    @rule(who=WHO, name=NAME, choice=either(EVERYTHING), refresh=st.sampled_from([None, "files", "changed"]))
     def read_again(self, who: int, name: str, choice: Choice, refresh: str | None) -> None:
         """What was assigned is no longer, and the files are as they were."""
         self.do(who, decision("unassign", choice))
@@ -766,11 +768,14 @@ class Machine(RuleBasedStateMachine):
         model = self.model.copied()
         with self.watched():
             fits = model.undo(unit.before, unit.after)
-        _, outcome = self.attempt(who, lambda catalog: catalog.undo(id_, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+        result, outcome = self.attempt(
+            who, lambda catalog: catalog.undo(id_, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at
+        )
         if outcome == "refused":
             assert id_ != changing[0].id, f"the last unit could not be undone: {self.last_error}"
         if outcome in ("done", "dry"):
             assert fits, "undone, though somebody had built on it"
+            assert_withdrew(result, self.model, model)
         if outcome == "done":
             self.note([model])
 
@@ -830,6 +835,17 @@ def assert_tells(result: object, told: object) -> None:
         pairs = {name: (plain(getattr(result, name)), plain(value)) for name, value in told.items()}
         wrong = {name: f"{says}, and should say {should}" for name, (says, should) in pairs.items() if says != should}
         assert not wrong, f"the result says {wrong}"
+
+
+def assert_withdrew(result: object, before: Model, after: Model) -> None:
+    """A result lists the approvals that went; what came back retired, and had been approved once, beside them."""
+    if isinstance(result, WithdrawingResult):
+        there, told = before.table("asset"), Counter(each.path for each in result.withdrawals)
+        known = [(row, there[number]) for number, row in after.table("asset").items() if number in there]
+        lost = Counter(row.key for row, was in known if was.approved and not row.approved)
+        new = {row.key for number, row in after.table("asset").items() if number not in there}
+        assert not lost - told and set(told - lost) <= new, result.withdrawals  # noqa: PT018  one question
+        assert result.approvals_withdrawn == len(result.withdrawals)
 
 
 def plain(value: object) -> object:

@@ -82,7 +82,7 @@ class Shown(NamedTuple):
 
 Wanted = Callable[[Shown], bool]
 LISTED = (
-    *("created", "changed", "refreshed", "missing", "returned", "moved", "duplicates"),
+    *("created", "changed", "outdated", "refreshed", "missing", "returned", "moved", "duplicates"),
     *("unclassified", "ambiguous", "broken", "warnings"),
 )
 """What an ingest lists, but for twins and what is unreachable: the files here have plain names, sizes and mtimes."""
@@ -99,7 +99,7 @@ def root_of(key: str) -> str:
 class Options:
     """How to ingest; `exclude` is the name of a file."""
 
-    refresh: str | None = None
+    refresh: str | None = "files"
     title: str | None = None
     exclude: str | None = None
     allow_empty: bool = True
@@ -525,11 +525,15 @@ class Model:
         asset = self.rows["asset", number]
         if self.is_broken(number) and (asset.size, asset.mtime) != (file.size, file.mtime):
             return True
-        return refresh == "changed" and self._is_changed(number, file)
+        left = self._left(number, file)
+        return (refresh == "files" and left == "changed") or (refresh == "changed" and left != "unchanged")
 
-    def _is_changed(self, number: int, file: File) -> bool:
+    def _left(self, number: int, file: File) -> str:
+        """What becomes of an asset that is not read again."""
         asset = self.rows["asset", number]
-        return bool((asset.size, asset.mtime, asset.enrichers) != (file.size, file.mtime, self.enrichers(asset.collection)))
+        if asset.enrichers == UNREAD or (asset.size, asset.mtime) != (file.size, file.mtime):
+            return "changed"
+        return "unchanged" if asset.enrichers == self.enrichers(asset.collection) else "outdated"
 
     def _write(
         self, name: str, number: int | None, file: File, identity: Identity, refresh: str | None, *, is_retired: bool
@@ -547,7 +551,7 @@ class Model:
         if self._is_read(number, file, refresh):
             self._refresh(number, file, identity)
             return "refreshed"
-        return "changed" if self._is_changed(number, file) else "unchanged"
+        return self._left(number, file)
 
     def _describe(self, number: int, severity: str | None) -> None:
         """The marker and the documents of an asset, which tell its duration and size, and what was found out about its file."""
@@ -840,6 +844,7 @@ class Decided:
     assigned: Mapping[str, Identity]
     retired: set[str]
     spelled: Mapping[tuple[Any, ...], tuple[Any, ...]]
+    titles: set[tuple[Any, ...]]
 
     @classmethod
     def of(cls, model: Model, name: str) -> Decided:
@@ -848,12 +853,15 @@ class Decided:
             {key: identity for collection, key, identity in model.table("assignment").values() if collection == name},
             {key for collection, key in model.table("retirement").values() if collection == name},
             {row[:3]: row[3:] for row in model.table("title_spelling").values()},
+            set(model.table("title").values()),
         )
 
     def settle(self, key: str, identity: Identity) -> Identity:
-        """What a file is, as the operator would have it."""
+        """What a file is, as the operator would have it; a name that nothing has is one that differs in case alone."""
         if key in self.assigned:
             return self.assigned[key]
-        kind = TITLE_KINDS.get(identity.kind)
-        title, year = self.spelled.get((kind, identity.title, identity.year), (identity.title, identity.year))
+        named = (TITLE_KINDS.get(identity.kind), identity.title, identity.year)
+        alike = {(kind, name.casefold(), year): meant for (kind, name, year), meant in self.spelled.items()}
+        as_is = named[1:] if named in self.titles else alike.get((named[0], (named[1] or "").casefold(), named[2]), named[1:])
+        title, year = self.spelled.get(named, as_is)
         return identity._replace(title=title, year=year)

@@ -63,7 +63,7 @@ def ingest(catalog: Catalog, chance: random.Random) -> object:
     offer(catalog, chance)
     return catalog.ingest_collection(
         chance.choice(NAMES),
-        refresh=chance.choice((None, "changed", "all")),
+        refresh=chance.choice((None, "files", "changed", "all")),
         broken=chance.choice(("record", "record", "refuse")),
     )
 
