@@ -267,15 +267,26 @@ class Catalog(OpenCatalog):
             raise ValidationError(f"the kind of a title is 'show' or 'movie', not {kind!r}")
         return titles.titles(self.database, kind)
 
-    def history(self, limit: int = 50) -> list[JournalUnit]:
-        """The units of work that were committed last, the newest first, each with its operations.
+    def history(self, limit: int | None = None, *, since: str | None = None) -> list[JournalUnit]:
+        """The units of work that were committed last, the newest first, each with its operations; or those since one of them.
 
         What fails or is refused leaves no unit; the log tells of it. Every unit's row stays; of the newest ones (`undo_units`,
         `undo_bytes`) the changed rows are kept, too.
+
+        Args:
+            limit: No more than so many; None: 50, and of those `since` a unit all.
+            since: The units committed after the one with this identifier, in the order of their commits. Who asks again and
+                again, each time for those since the last one it was given, gets every unit once.
+
+        Raises:
+            ValidationError: There is no unit `since`, or the limit makes no sense.
         """
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ValidationError(f"the limit must be a whole number from 0, not {limit!r}")
-        return journal.newest_units(self.database, min(limit, 2**63 - 1))
+        most = 2**63 - 1
+        if since is None:
+            return journal.newest_units(self.database, 50 if limit is None else min(limit, most))
+        return journal.units_since(self.database, self.unit(since).id, most if limit is None else min(limit, most))
 
     def unit(self, unit_id: str) -> JournalUnit:
         """The unit of work with this identifier. Raises `ValidationError` if the journal has none."""

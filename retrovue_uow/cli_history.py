@@ -21,7 +21,7 @@ _ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "sour
 
 
 def history_table(units: Sequence[JournalUnit]) -> object:
-    """Units of work, the newest first."""
+    """Units of work."""
     if not units:
         return "nothing was done yet"
     rows = [

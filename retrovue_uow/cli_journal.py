@@ -17,17 +17,23 @@ history_app = typer.Typer(invoke_without_command=True)
 @history_app.callback()
 def history(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="How many units of work to list.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", metavar="N", help="How many units of work to list; 20, or all with --since.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="ID", help="Only what was done after this unit, the oldest first.")
+    ] = None,
     catalog: CatalogFile = DEFAULT_CATALOG,
     as_json: AsJson = False,
 ) -> None:
-    """List what was done to the catalogue, the newest first."""
+    """List what was done to the catalogue, the newest first; or since a unit of work, the oldest first."""
     from retrovue_uow.cli_history import history_table
     from retrovue_uow.cli_output import show
 
     if ctx.invoked_subcommand is None:
         with reading(catalog) as opened:
-            show(opened.history(limit), history_table, json=as_json)
+            most = 20 if limit is None and since is None else limit
+            show(opened.history(most, since=since), history_table, json=as_json)
 
 
 @history_app.command("show")

@@ -126,6 +126,16 @@ def newest_units(db: Database, limit: int) -> list[JournalUnit]:
     return _units(db, db.execute(_FIND + " ORDER BY rowid DESC LIMIT ?", (limit,)))
 
 
+def units_since(db: Database, unit_id: str, limit: int) -> list[JournalUnit]:
+    """The units that were committed after another one, the oldest first.
+
+    A unit gets its rowid under the write lock, which it holds until its COMMIT, and no row is ever removed: what is committed
+    later has a greater one, so that nothing can come up between two that were seen.
+    """
+    after = " WHERE rowid > (SELECT rowid FROM unit_of_work WHERE id = ?) ORDER BY rowid LIMIT ?"
+    return _units(db, db.execute(_FIND + after, (unit_id, limit)))
+
+
 def unit(db: Database, unit_id: str) -> JournalUnit | None:
     return next(iter(_units(db, db.execute(_FIND + " WHERE id = ?", (unit_id,)))), None)
 

@@ -43,6 +43,20 @@ def test_history_of_a_new_catalogue_says_so(run: Run) -> None:
     assert run("undo", "--force").exit_code == 1
 
 
+def test_what_was_done_since_a_unit_is_listed_the_oldest_first(run: Run, ingested: Path) -> None:
+    (last, *_) = units()
+    for name in range(25):
+        run("source", "add", f"source {name}")
+
+    told = json.loads(run("history", "--since", last, "--json").stdout)
+    listed = [line.split()[-1] for line in run("history", "--since", last).stdout.splitlines()[2:]]
+
+    assert [unit["id"] for unit in told] == listed == units()[24::-1]
+    assert len(run("history").stdout.splitlines()) == 2 + 20
+    assert [unit["id"] for unit in json.loads(run("history", "--since", last, "-n", "2", "--json").stdout)] == listed[:2]
+    assert json.loads(run("history", "--since", listed[-1], "--json").stdout) == []
+
+
 def test_a_unit_is_shown_with_its_operations_and_rows(run: Run, ingested: Path) -> None:
     shown = run("history", "show", units()[0], "--verbose").stdout
 
@@ -58,7 +72,7 @@ def test_a_unit_is_shown_with_its_operations_and_rows(run: Run, ingested: Path) 
 
 
 def test_an_unknown_unit_is_one_sentence(run: Run, ingested: Path) -> None:
-    for command in (("history", "show", "nothing"), ("undo", "nothing", "--force")):
+    for command in (("history", "show", "nothing"), ("history", "--since", "nothing"), ("undo", "nothing", "--force")):
         result = run(*command)
 
         assert result.exit_code == 1

@@ -280,7 +280,7 @@ SIGNATURES = {
     "select": "(selector, *, limit=None, after=None)",
     "schedulable_assets": "(collection=None)",
     "explain": "(asset)",
-    "history": "(limit=50)",
+    "history": "(limit=None, *, since=None)",
     "changes": "(unit_id)",
     "last_ingest": "(collection)",
     "session": "(*, contain=False, durable=False)",

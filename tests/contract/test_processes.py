@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import harness
 import pytest
@@ -25,6 +26,7 @@ from retrovue_uow import (
     ResourceError,
     WipeError,
 )
+from retrovue_uow.model import JournalUnit
 from retrovue_uow.testing import FakeImporter, snapshot
 
 LONGEST_S = 30
@@ -261,6 +263,64 @@ def test_two_catalogues_of_one_process_exclude_each_other_too(catalog: Catalog, 
 
     assert isinstance(caught.value.cause, ConflictError)
     assert caught.value.cause.holder.pid == os.getpid()
+
+
+WRITING = """
+import sys
+
+from retrovue_uow import Catalog
+
+path, name, rounds = sys.argv[1:]
+with Catalog(path) as catalog:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(int(rounds)):
+        with catalog.session() as db:  # counts, so that the order of the commits can be told
+            catalog.add_source(f"{name}.{number}", "filesystem")
+            db.execute("UPDATE source SET config = json_object('count', config ->> 'count' + 1) WHERE name = 'counter'")
+            ((count,),) = db.execute("SELECT config ->> 'count' FROM source WHERE name = 'counter'")
+            if number % 3 == 2:
+                db.set_rollback_only("so that not every unit comes to be")
+        if number % 3 != 2:
+            print(count, f"{name}.{number}", flush=True)
+"""
+
+
+def test_who_polls_the_history_beside_eight_writers_sees_each_unit_once_and_in_order(catalog: Catalog, size: Size) -> None:
+    catalog.add_source("counter", "fake", {"count": 0})
+    seen, rounds = catalog.history(), size.choose(sample=9, full=90)
+    command = [sys.executable, "-c", WRITING, catalog.database.path]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers: Any = [subprocess.Popen([*command, str(number), str(rounds)], **pipes) for number in range(8)]
+    watchdogs = [threading.Timer(10 * LONGEST_S, writer.kill) for writer in writers]
+
+    def poll(limit: int | None = None) -> list[JournalUnit]:
+        found = follower.history(limit, since=seen[-1].id)
+        seen.extend(found)
+        return found
+
+    for watchdog in watchdogs:
+        watchdog.start()
+    try:
+        assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 8
+        for writer in writers:
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+        with Catalog(catalog.database.path, read_only=True) as follower:
+            while any(writer.poll() is None for writer in writers):
+                poll(limit=3)
+                poll()
+            poll()
+            assert poll() == []
+    finally:
+        told = [line.split() for writer in writers for line in writer.communicate()[0].splitlines()]
+        for watchdog in watchdogs:
+            watchdog.cancel()
+
+    committed = {int(count): name for count, name in told}
+    assert [writer.returncode for writer in writers] == [0] * 8
+    assert sorted(committed) == list(range(1, 8 * rounds * 2 // 3 + 1))
+    assert [unit.operations[0].arguments["name"] for unit in seen[1:]] == [committed[count] for count in sorted(committed)]
 
 
 WIPING = """

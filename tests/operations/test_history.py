@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -109,10 +110,13 @@ def test_the_lookups_are_served_by_indexes(stocked: Catalog) -> None:
     assert not [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
 
 
-@pytest.mark.parametrize("limit", [-1, 1.5, "all", True, None])
+@pytest.mark.parametrize("limit", [-1, 1.5, "all", True])
 def test_a_limit_that_makes_no_sense_is_refused(stocked: Catalog, limit: Any) -> None:
-    with pytest.raises(ValidationError, match="limit"):
-        stocked.history(limit)
+    first = stocked.history()[-1].id
+
+    for since in (None, first):
+        with pytest.raises(ValidationError, match="limit"):
+            stocked.history(limit, since=since)
 
 
 def test_a_limit_beyond_everything_tells_everything(stocked: Catalog) -> None:
@@ -120,9 +124,61 @@ def test_a_limit_beyond_everything_tells_everything(stocked: Catalog) -> None:
     assert stocked.history(0) == []
 
 
+def test_what_was_done_since_a_unit_is_told_the_oldest_first(stocked: Catalog) -> None:
+    everything = stocked.history()[::-1]
+
+    for number, unit in enumerate(everything):
+        assert stocked.history(since=unit.id) == everything[number + 1 :]
+        assert stocked.history(since=unit.id.upper()) == everything[number + 1 :]
+    assert stocked.history(2, since=everything[0].id) == everything[1:3]
+    assert stocked.history(0, since=everything[0].id) == []
+
+
+def test_without_a_limit_fifty_are_told_but_all_of_those_since_a_unit(stocked: Catalog) -> None:
+    first = stocked.history(1)[0]
+    for number in range(60):
+        stocked.add_source(f"source {number}", "fake")
+
+    assert len(stocked.history()) == 50
+    assert [unit.operations[0].arguments["name"] for unit in stocked.history(since=first.id)] == [
+        f"source {number}" for number in range(60)
+    ]
+
+
+def test_units_since_one_are_in_the_order_of_their_commits_whatever_the_clock_said(
+    stocked: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (last,) = stocked.history(1)
+    monkeypatch.setattr(recorder, "new_id", lambda: "00000000-0000-7000-8000-000000000000")
+    monkeypatch.setattr(recorder, "utc_now", lambda: "2001-01-01T00:00:00.000000Z")
+    stocked.add_source("set back")
+    monkeypatch.undo()
+    stocked.add_source("on time")
+
+    assert [unit.operations[0].arguments["name"] for unit in stocked.history(since=last.id)] == ["set back", "on time"]
+
+
+def test_what_was_undone_rolled_back_or_has_expired_is_told_once_or_not_at_all(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "few.db", undo_units=1) as catalog:
+        catalog.add_source("first")
+        (first,) = catalog.history()
+        catalog.add_source("undone")
+        catalog.undo(catalog.history(1)[0].id)
+        catalog.add_source("kept")
+        with catalog.session() as db:
+            catalog.add_source("rolled back")
+            db.set_rollback_only("so says the test")
+
+        since = catalog.history(since=first.id)
+
+        assert [unit.operations[0].name for unit in since] == ["source_add", "unit_undo", "source_add"]
+        assert [unit.is_recorded for unit in since] == [False, False, True]
+        assert since[0].undone_by == since[1].id
+
+
 @pytest.mark.parametrize("unit_id", ["", "nothing", 7])
 def test_an_unknown_unit_is_refused(stocked: Catalog, unit_id: Any) -> None:
-    for read in (stocked.unit, stocked.changes):
+    for read in (stocked.unit, stocked.changes, lambda unit_id: stocked.history(since=unit_id)):
         with pytest.raises(ValidationError, match="there is no unit"):
             read(unit_id)
 

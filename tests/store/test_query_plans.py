@@ -84,6 +84,7 @@ READINGS: dict[str, Callable[[Catalog], object]] = {
     "titles": lambda catalog: (catalog.titles(), catalog.titles("show")),
     "history": lambda catalog: [
         catalog.last_ingest("Shows"),
+        catalog.history(since=catalog.history(2)[-1].id),
         *(list(catalog.changes(each.id).rows) for each in catalog.history(1)),
     ],
     "ingest of one folder": ingested_folder,
