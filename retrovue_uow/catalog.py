@@ -172,6 +172,7 @@ class Catalog(OpenCatalog):
     retire = curate.retire
     reinstate = curate.reinstate
     assign = curate.assign
+    assign_by_name = curate.assign_by_name
     unassign = curate.unassign
     rename_title = curate.rename_title
     merge_titles = curate.merge_titles

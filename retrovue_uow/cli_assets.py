@@ -155,6 +155,15 @@ def asset_assign(
     to_episode_title: Annotated[
         str | None, typer.Option("--to-episode-title", metavar="NAME", help="What that episode is called.")
     ] = None,
+    from_name: Annotated[
+        str | None,
+        typer.Option(
+            "--from-name",
+            metavar="PATTERN",
+            help="Read it from the names of the files, without folder and ending: 'Astro Boy - {episode} - {episode_title}'. "
+            "Fields: {title} {year} {season} {episode} {episode_title}; {*} for anything.",
+        ),
+    ] = None,
     expect_assets: ExpectAssets = None,
     force: Force = False,
     dry_run: DryRun = False,
@@ -163,10 +172,22 @@ def asset_assign(
     as_json: AsJson = False,
 ) -> None:
     """Say what assets are, where that was read wrongly or not at all. What you say outranks the file."""
+    if from_name is None:
+        said: dict[str, object] = {
+            "season_number": to_season,
+            "episode_numbers": to_episode or None,
+            "episode_title": to_episode_title,
+        }
+    elif to_episode or to_episode_title:
+        from retrovue_uow.errors import ValidationError
+
+        raise ValidationError("with --from-name, {episode} and {episode_title} in the pattern say what --to-episode… would")
+    else:
+        said = {"pattern": from_name, "season": to_season}
     _curate(
         catalog,
         selection,
-        "assign",
+        "assign" if from_name is None else "assign_by_name",
         doing="assigning",
         done="assigned",
         expect_assets=expect_assets,
@@ -177,9 +198,7 @@ def asset_assign(
         kind=to_kind.value if to_kind else None,
         title=to_title,
         year=to_year,
-        season_number=to_season,
-        episode_numbers=to_episode or None,
-        episode_title=to_episode_title,
+        **said,
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli_consent import with_consent
-from retrovue_uow.cli_output import facts, listed, plain, shown_title
-from retrovue_uow.model import CurationResult, Explanation, TitleResult, printed_title
+from retrovue_uow.cli_output import facts, first_rows, listed, long, plain, shown_title
+from retrovue_uow.model import Asset, CurationResult, Explanation, TitleResult, printed_title
 from retrovue_uow.operations.select import Assets
 
 Verb = Callable[..., CurationResult]
@@ -27,6 +27,7 @@ def curate(
         preview=None if is_sure else lambda: verb(assets, dry_run=True),
         question=lambda preview: f"{doing} changes {preview.changed} of the {preview.selected} selected assets",
         act=lambda preview: verb(assets, expect_assets=expect_assets if preview is None else preview.selected),
+        details=lambda preview: Group(*_assigned(preview.assets)),
     )
 
 
@@ -37,9 +38,18 @@ def curation_report(done: str) -> Callable[[CurationResult], Group]:
         would = "would be " if result.dry_run else ""
         told = f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already"
         lost = f", {result.approvals_withdrawn} had been approved" if result.withdrawals else ""
-        return Group(Text(told + lost), *listed(result.paths))
+        return Group(Text(told + lost), *(_assigned(result.assets) if result.assets else listed(result.paths)))
 
     return report
+
+
+def _assigned(assets: Sequence[Asset]) -> Iterator[RenderableType]:
+    """Files by the names that were read, and what each becomes."""
+    names = [each.canonical_key.rpartition("/")[2] for each in assets]
+    becomes = [(each.kind, long(shown_title(each)), long(each.episode_title or "")) for each in assets]
+    return first_rows(
+        ("file", "becomes", "title", "episode title"), [(long(name), *row) for name, row in zip(names, becomes, strict=True)]
+    )
 
 
 def title_report(result: TitleResult) -> Text:

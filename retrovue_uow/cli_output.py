@@ -340,10 +340,15 @@ def assets_table(assets: Sequence[Asset]) -> object:
 
 def listed(paths: Sequence[str]) -> Iterator[RenderableType]:
     """Paths one below the other, and how many more there are."""
-    if paths:
-        yield grid(("",), [(long(path),) for path in paths[:_LISTED]])
-    if len(paths) > _LISTED:
-        yield Text(f"and {len(paths) - _LISTED} more: --json names all")
+    return first_rows(("",), [(long(path),) for path in paths])
+
+
+def first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[RenderableType]:
+    """A table of the first rows, if there are any, and how many more there are."""
+    if rows:
+        yield grid(headers, rows[:_LISTED])
+    if len(rows) > _LISTED:
+        yield Text(f"and {len(rows) - _LISTED} more: --json names all")
 
 
 def withdrawn(result: WithdrawingResult) -> Iterator[RenderableType]:

@@ -611,12 +611,17 @@ class ForgetResult(Result):
 
 @attrs.frozen(kw_only=True)
 class CurationResult(WithdrawingResult):
-    """What became of selected assets: how many were selected, changed, or so already, and the paths of the changed ones."""
+    """What became of selected assets: how many were selected, changed, or so already, and the paths of the changed ones.
+
+    Attributes:
+        assets: Of `assign_by_name`: the selected ones as they are now, or in a dry run would be.
+    """
 
     selected: int
     changed: int
     unchanged: int
     paths: tuple[str, ...] = attrs.field(default=(), metadata={LISTS: True})
+    assets: tuple[Asset, ...] = attrs.field(default=(), metadata={LISTS: True})
 
 
 @attrs.frozen(kw_only=True)

@@ -155,6 +155,14 @@ CASES = {
         ),
         CurationError,
     ),
+    "assign_by_name": Case(
+        lambda catalog: catalog.assign_by_name(AssetSelector(kind="movie"), "{title} (198{episode})", kind="episode", season=1),
+        CurationError,
+    ),
+    "assign_by_name, dry": Case(
+        lambda catalog: catalog.assign_by_name(AssetSelector(kind="movie"), "{title} ({year})", kind="movie", dry_run=True),
+        CurationError,
+    ),
     "unassign": Case(assigned_and_unassigned, CurationError, outside=True),
     "rename_title": Case(lambda catalog: catalog.rename_title("Tron", name="TRON"), CurationError),
     "merge_titles": Case(assigned_and_merged, CurationError, outside=True),

@@ -14,6 +14,7 @@ from retrovue_uow.operations.identities import Said
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
+from retrovue_uow.rules.name_patterns import validate_name_pattern, validate_names_fit
 from retrovue_uow.store import assets as asset_rows
 from retrovue_uow.store import decisions, journal, titles
 from retrovue_uow.store.assets import Decision
@@ -203,6 +204,71 @@ def assign(
             integrity.validate_hierarchy_integrity(db)
             integrity.validate_all_relationships(db)
         return op.finish(_result(found, changed))
+
+
+def assign_by_name(
+    catalog: OpenCatalog,
+    assets: Assets,
+    pattern: str,
+    *,
+    kind: AssetKind | None = None,
+    title: str | None = None,
+    year: int | None = None,
+    season: int | None = None,
+    expect_assets: int | None = None,
+    dry_run: bool = False,
+) -> CurationResult:
+    """Say what assets are and show by the names of their files, as a pattern reads them; the rest as in `assign`.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+        - The pattern fits the name of each file; those that it does not fit are named.
+        - What comes out fits together: an episode has a title, a season and numbers, a movie a title, others have neither.
+
+    Post-conditions:
+        - As of `assign`: each of them is and shows what its name and the arguments say, now and later.
+
+    Atomicity: All of them are assigned, or none.
+
+    Args:
+        pattern: The whole name of a file, without folder and ending, with fields where it tells something:
+            `Astro Boy - {episode} - {episode_title}`. `{title}` and `{episode_title}` are as short as they can be, read as
+            names with dots or underscores for spaces and without tags in square brackets; `{year}` has four digits; `{season}`
+            is a number; `{episode}` a number, a span (`01-02`, at most 20 beyond the first) or several (`01+03`). `{*}` stands
+            for anything, also nothing, and may be there several times. Case and Unicode form of the text between make no
+            difference; `{{` and `}}` are braces. Two fields need text between them.
+        kind: None: each stays of its kind.
+        title: Name of the show or movie, which is added if there is none; where the pattern does not read it, as the next two.
+        year: First year of the show or movie; 0: not known. None: as in `assign`.
+        season: From 0; season 0 holds the specials.
+
+    Raises: `CurationError`.
+    """
+    choice, said = chosen(assets), Said(kind, title, year, season)
+    given = {name: value for name, value in (("title", title), ("year", year), ("season", season)) if value is not None}
+    with catalog.operation(
+        "asset_assign_by_name",
+        CurationError,
+        dry_run=dry_run,
+        assets=described(choice),
+        pattern=pattern,
+        expect_assets=expect_assets,
+        said=given if kind is None else {"kind": kind, **given},
+    ) as op:
+        with op.preflight() as db:
+            read = validate_name_pattern(pattern, given)
+            found = selected(db, choice, expect_assets=expect_assets)
+            names = validate_names_fit(read, found)
+            decided = identities.meant(
+                db, [(each, attrs.evolve(said, **name)) for each, name in zip(found, names, strict=True)]
+            )
+        with op.execution() as db:
+            changed = identities.assign(db, list(zip(found, decided, strict=True)))
+            assigned = asset_rows.assets_by_id(db, [asset.id for asset in found])
+        with op.postvalidation() as db:
+            integrity.validate_hierarchy_integrity(db)
+            integrity.validate_all_relationships(db)
+        return op.finish(attrs.evolve(_result(found, changed), assets=tuple(assigned)))
 
 
 def unassign(

@@ -129,6 +129,75 @@ def test_a_file_is_assigned_and_stays_so(run: Run, ready: Path) -> None:
     assert (found["season_number"], found["episode_numbers"], found["episode_title"]) == (1, [3, 4], "Past and Present")
 
 
+@pytest.fixture
+def tapes(run: Run, ready: Path) -> Path:
+    """The folder, with two tapes more, whose names count the episodes of a show from its first season on."""
+    for name in ("Astro Boy - 101 - The Birth.mkv", "Astro Boy - 102 - The Robot [480p].mkv"):
+        (ready / "Tapes").mkdir(exist_ok=True)
+        (ready / "Tapes" / name).write_bytes(name.encode())
+    assert run("ingest", ready).exit_code == 0
+    return ready
+
+
+FROM_NAME = (
+    *("asset", "assign", "--path", "Tapes/*", "--from-name", "Astro Boy - {episode} - {episode_title}"),
+    *("--to-kind", "episode", "--to-title", "Astro Boy (1963)", "--to-season", "1"),
+)
+BECOMES = [
+    "Astro Boy - 101 - The Birth.mkv episode Astro Boy (1963) S01E101 The Birth",
+    "Astro Boy - 102 - The Robot [480p].mkv episode Astro Boy (1963) S01E102 The Robot",
+]
+
+
+def becoming(output: str) -> list[str]:
+    """The rows of the table that says what files become."""
+    return [" ".join(line.split()) for line in output.splitlines() if line.startswith("Astro Boy")]
+
+
+def test_files_are_assigned_by_their_names_after_a_typed_yes_to_what_they_become(
+    asked: Ask, run: Run, tapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    before = snapshot("catalog.db")
+    tried = run(*FROM_NAME, "--dry-run")
+    assert "2 of 2 assets would be assigned" in tried.stdout
+    assert becoming(tried.stdout) == BECOMES
+    assert snapshot("catalog.db") == before
+
+    result = asked(*FROM_NAME, typed="yes\n")
+
+    assert result.returncode == 0, result.stderr
+    assert becoming(result.stderr) == becoming(result.stdout) == BECOMES
+    found = json.loads(run("asset", "list", "--title", "Astro Boy", "--json").stdout)
+    assert [(each["season_number"], each["episode_numbers"], each["episode_title"]) for each in found] == [
+        (1, [101], "The Birth"),
+        (1, [102], "The Robot"),
+    ]
+    told = json.loads(run(*FROM_NAME, "--expect-assets", "2", "--json").stdout)
+    assert (told["changed"], told["unchanged"]) == (0, 2)
+    assert [each["title"] for each in told["assets"]] == ["Astro Boy", "Astro Boy"]
+
+
+def test_names_that_a_pattern_does_not_fit_are_listed_and_nothing_is_assigned(run: Run, tapes: Path) -> None:
+    before = snapshot("catalog.db")
+
+    for options in (("--dry-run",), ("--force",), ()):
+        result = run("asset", "assign", "--collection", "shows", "--from-name", "Astro Boy - {episode} - {*}", *options)
+
+        assert result.exit_code == 1
+        assert "6 of 8 names, without folder and ending, do not fit the pattern" in result.stderr
+        assert "  'Tron (1982)'\n" in result.stderr
+        assert snapshot("catalog.db") == before
+
+
+def test_what_is_said_of_one_file_is_not_said_beside_a_pattern(run: Run, tapes: Path) -> None:
+    for options in (("--to-episode", "3"), ("--to-episode-title", "The Birth")):
+        result = run(*FROM_NAME, *options, "--force")
+
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "{episode_title} in the pattern" in result.stderr
+
+
 def test_an_asset_is_explained_in_sentences(run: Run, ready: Path) -> None:
     file = str(ready / "xyzzy.mkv")
 

@@ -90,6 +90,7 @@ FAILURES: dict[str, tuple[type[OperationError], type[Exception], Callable[[Catal
     "retire": (CurationError, ValidationError, lambda c: c.retire(AssetSelector(), expect_assets=1)),
     "reinstate": (CurationError, ValidationError, lambda c: c.reinstate(AssetSelector())),
     "assign": (CurationError, ValidationError, lambda c: c.assign(AssetSelector(kind="movie"), season_number=1)),
+    "assign_by_name": (CurationError, ValidationError, lambda c: c.assign_by_name(AssetSelector(), "S{season}E{episode}")),
     "unassign": (CurationError, ValidationError, lambda c: c.unassign("nothing")),
     "rename_title": (CurationError, ValidationError, lambda c: c.rename_title("Tron", name="Tron")),
     "merge_titles": (CurationError, ValidationError, lambda c: c.merge_titles("Tron", into="Space: 1999")),
@@ -120,6 +121,7 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "retire": lambda c: c.retire(c.assets()[0].id),
     "reinstate": lambda c: c.retire(c.assets()[0]) and c.reinstate(c.assets()[0]),
     "assign": lambda c: c.assign(AssetSelector(kind="movie"), kind="trailer"),
+    "assign_by_name": lambda c: c.assign_by_name(AssetSelector(kind="episode"), "S{season}E{episode}", title="Dark"),
     "unassign": lambda c: c.unassign(c.assets()),
     "rename_title": lambda c: c.rename_title("Tron", name="TRON", year=0),
     "merge_titles": lambda c: c.process_asset(another_tron(c), "Shows") and c.merge_titles("Tron (1999)", into="Tron (1982)"),
@@ -274,6 +276,7 @@ SIGNATURES = {
     "reinstate": "(assets, *, expect_assets=None, dry_run=False)",
     "assign": "(assets, *, kind=None, title=None, year=None, season_number=None, episode_numbers=None, episode_title=None, "
     "expect_assets=None, dry_run=False)",
+    "assign_by_name": "(assets, pattern, *, kind=None, title=None, year=None, season=None, expect_assets=None, dry_run=False)",
     "unassign": "(assets, *, expect_assets=None, dry_run=False)",
     "rename_title": "(title, *, name=None, year=None, dry_run=False)",
     "merge_titles": "(merged, *, into, dry_run=False)",

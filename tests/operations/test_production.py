@@ -152,6 +152,7 @@ DONE: Mapping[tuple[str, str], Callable[[Catalog], object]] = {
     ("approve", ""): lambda it: it.approve(MOVIES),
     ("withdraw_approval", ""): lambda it: (it.approve(MOVIES), it.withdraw_approval(MOVIES)),
     ("assign", "to another kind"): lambda it: it.assign(MOVIES, kind="filler"),
+    ("assign_by_name", "to another kind"): lambda it: it.assign_by_name(MOVIES, "{*}", kind="filler"),
     ("unassign", ""): lambda it: (it.assign(MOVIES, title="TRON"), it.unassign(MOVIES)),
     ("rename_title", ""): lambda it: it.rename_title("Tron", name="Tron Legacy"),
     ("merge_titles", ""): lambda it: (
