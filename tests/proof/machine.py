@@ -61,8 +61,8 @@ ROOTS = ("/media", "/more")
 IN_MEMORY = "/dev/shm"  # where no sync takes time: a power cut is proven elsewhere
 IDENTITIES = {
     "a.mkv": Identity("episode", "Dark", None, 1, (1,)),
-    "b.mkv": Identity("episode", "Dark", None, 1, (1, 2)),
-    "c.mkv": Identity("episode", "Dark", None, 2, (1,)),
+    "b 2.mkv": Identity("episode", "Dark", None, 1, (1, 2)),
+    "c 1+3.mkv": Identity("episode", "Dark", None, 2, (1,)),
     "d.mkv": Identity("episode", "Lost", 2004, 1, (1,)),
     "e.mkv": Identity("movie", "Tron", 1982),
     "f.mkv": Identity("movie", "Alien", 1979),
@@ -79,6 +79,19 @@ SAID = (
     Identity("bumper"),
     2,
 )
+READINGS: dict[str, tuple[dict[str, Any], Callable[[str], Identity | None]]] = {
+    "{title}": ({"kind": "movie", "year": 1982}, lambda name: Identity("movie", name, 1982)),
+    "{title} {episode}": (
+        {"kind": "episode", "season": 1},
+        lambda name: Identity("episode", name[0], None, 1, tuple(map(int, name[2:].split("+")))) if name[1:] else None,
+    ),
+    "{*}": ({"kind": "bumper"}, lambda _: Identity("bumper")),
+    "{*} 2": (
+        {"kind": "movie", "title": "alien"},
+        lambda name: Identity("movie", "alien") if name.endswith(" 2") else None,
+    ),
+}
+"""By pattern: what is said beside it, and what it reads in a name."""
 SPELLINGS = (("Dark", None), ("Dark", 2017), ("Lost", 2004), ("Tron", 1982), ("TRON", 1982), ("Alien", 1979))
 
 
@@ -104,6 +117,7 @@ def _given(selector: AssetSelector) -> str:
 
 EVERYTHING = Choice(AssetSelector(), lambda each: True)
 READY = Choice(AssetSelector(state="ready"), lambda each: each.asset.state == "ready")
+NUMBERED = Choice(AssetSelector(path="* *.mkv"), lambda each: " " in each.asset.key)
 RETIRED = Choice(AssetSelector(state="retired"), lambda each: each.asset.state == "retired")
 BROKEN_ONES = Choice(AssetSelector(broken=True), lambda each: each.is_broken)
 SOUND_ONES = Choice(AssetSelector(broken=False), lambda each: not each.is_broken)
@@ -228,6 +242,15 @@ def assigning(choice: Choice, said: Identity | int, expected: int | None = None,
         )
 
     return Step("assign", act, lambda model: model.assign(choice.wanted, expected, said))
+
+
+def assigning_by_name(choice: Choice, pattern: str, expected: int | None = None, *, dry_run: bool = False) -> Step:
+    said, read = READINGS[pattern]
+    return Step(
+        "assign by name",
+        lambda catalog: catalog.assign_by_name(choice.selector, pattern, **said, expect_assets=expected, dry_run=dry_run),
+        lambda model: model.assign_by_name(choice.wanted, expected, read),
+    )
 
 
 STEPS = st.lists(
@@ -700,6 +723,15 @@ class Machine(RuleBasedStateMachine):
         self, who: int, choice: Choice, said: Identity | int, expected: int | None, dry_run: bool, fault_at: int | None
     ) -> None:
         step = assigning(choice, said, expected, dry_run=dry_run)
+        self.do(who, step, dry_run=dry_run, fault_at=fault_at)
+
+    @rule(
+        who=WHO, choice=either(NUMBERED), pattern=st.sampled_from([*READINGS]), expected=EXPECTED, dry_run=DRY, fault_at=FAULT
+    )
+    def assign_by_name(
+        self, who: int, choice: Choice, pattern: str, expected: int | None, dry_run: bool, fault_at: int | None
+    ) -> None:
+        step = assigning_by_name(choice, pattern, expected, dry_run=dry_run)
         self.do(who, step, dry_run=dry_run, fault_at=fault_at)
 
     @rule(who=WHO, steps=STEPS, end=st.sampled_from(["kept", "kept", "raised", "rolled back"]), fault_at=FAULT)

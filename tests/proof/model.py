@@ -151,6 +151,13 @@ def not_ambiguous(titles: list[T]) -> list[T]:
     return titles
 
 
+def readable(identity: Identity | None) -> Identity:
+    """What a name says, which must be something."""
+    if identity is None:
+        raise RefusedError("does not fit")
+    return identity
+
+
 @attrs.frozen
 class Moves:
     """Which asset is which new file, and the keys of what cannot be told apart."""
@@ -687,9 +694,21 @@ class Model:
         if isinstance(said, int) and any(each.identity.kind != "episode" for each in found.values()):
             raise RefusedError("only episodes have a season")
         meant = Identity("episode", season=said) if isinstance(said, int) else self._title_said(said)
+        return self._assign(
+            found,
+            {number: was._replace(season=said) if isinstance(said, int) else meant for number, (_, was, _) in found.items()},
+        )
+
+    def assign_by_name(self, wanted: Wanted, expected: int | None, read: Callable[[str], Identity | None]) -> Told:
+        """Every name must be readable; `read` is given one without its ending."""
+        found = self.chosen(wanted, expected)
+        said = {number: read(each.asset.key.rpartition("/")[2].removesuffix(".mkv")) for number, each in found.items()}
+        return self._assign(found, {number: self._title_said(readable(each)) for number, each in said.items()})
+
+    def _assign(self, found: Mapping[int, Shown], meant: Mapping[int, Identity]) -> Told:
         changed = []
         for number, (asset, was, _) in found.items():
-            identity = was._replace(season=said) if isinstance(said, int) else meant
+            identity = meant[number]
             self._forget_decision("assignment", asset.collection, asset.key)
             self.add("assignment", (asset.collection, asset.key, identity))
             self.link_again(number, identity)
