@@ -43,8 +43,15 @@ class TestKnownAssets:
         differing = FACTS._replace(**{name: "another"})  # type: ignore[arg-type]  # text in place of a number, too
 
         assert not KnownAssets([ROW]).has("key", differing)
-        assert FACTS.has_changed(differing)
+        assert FACTS.has_changed(differing) == (name != "enrichers")
+        assert FACTS.is_outdated(differing) == (name == "enrichers")
         assert FACTS.is_another_file(differing) == (name in {"size", "mtime_ns"})
+
+    def test_a_file_that_is_to_be_read_again_has_changed(self) -> None:
+        unread = FACTS._replace(enrichers="")
+
+        assert unread.has_changed(FACTS)
+        assert not unread.is_outdated(FACTS)
 
     def test_another_key_is_another_file(self) -> None:
         assert not KnownAssets([ROW]).has("another", FACTS)
