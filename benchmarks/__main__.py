@@ -17,7 +17,7 @@ import attrs
 from loguru import logger
 
 from benchmarks import fairness, nesting_cost, recording, report, semantics
-from benchmarks.against_floor import ingest, opening, refresh, rescan, wipe_and_undo
+from benchmarks.against_floor import ingest, opening, refresh, relocation, rescan, wipe_and_undo
 from benchmarks.against_peers import peers
 from benchmarks.growing import doubling, explaining, growth, merging, reading
 from benchmarks.locking import lock
@@ -33,6 +33,7 @@ _ALL: Sequence[Benchmark] = (
     peers,
     wipe_and_undo,
     rescan,
+    relocation,
     refresh,
     growth,
     doubling,

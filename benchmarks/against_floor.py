@@ -167,6 +167,41 @@ def rescan(sizes: Sizes) -> list[Comparison]:
     ]
 
 
+def relocation(sizes: Sizes) -> list[Comparison]:
+    """The relocation of a whole collection to another folder, to which its files were moved."""
+    ours: list[Taken] = []
+    other: list[Taken] = []
+    with tempfile.TemporaryDirectory() as home:
+        old, new = f"{home}/old", f"{home}/new"
+        make_files(old, sizes.rescan, per_folder=PER_FOLDER)
+        path, bare_path = f"{home}/catalog.db", f"{home}/bare.db"
+        with Catalog(path) as catalog:
+            catalog.add_source("disk")
+            catalog.add_collection("disk", SHOWS, path_mappings={old: old})
+            catalog.attach_enricher(SHOWS, "filename")
+            catalog.ingest_collection(SHOWS)
+            catalog.backup(bare_path)
+        bare = floor.connect(bare_path)
+        with Catalog(path) as catalog:
+            for _ in range(1 + sizes.rounds):
+                Path(old).rename(new)
+                other.append(timed(lambda: floor.relocate(bare, old, new)))  # noqa: B023  called at once
+                ours.append(timed(lambda: catalog.relocate_collection(SHOWS, old, new, min_found=1)))  # noqa: B023  likewise
+                old, new = new, old
+        bare.close()
+        validate_same_rows(path, bare_path, expect_assets=sizes.rescan)
+    return [
+        compared(
+            f"relocation of {sizes.rescan:,} files in {sizes.rescan // PER_FOLDER:,} folders",
+            "bare `os.stat` of each, and an UPDATE of their rows",
+            Goal("slower", 3.0),
+            ours[1:],
+            other[1:],
+            note="there and back, after one warm-up; real, empty files; the same rows are left",
+        )
+    ]
+
+
 def refresh(sizes: Sizes) -> list[Comparison]:
     """A refresh of all of a folder's real files, without probing, beside their first ingest."""
     firsts, again = [], []

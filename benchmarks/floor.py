@@ -146,6 +146,25 @@ def with_transaction(connection: apsw.Connection, inserts: dict[str, list[Row]])
     connection.execute("COMMIT")
 
 
+def relocate(connection: apsw.Connection, old: str, new: str) -> int:
+    """Look at each file below a new folder, and let mapping and assets follow: how many files are there."""
+    rows = connection.execute("SELECT file_path, size FROM asset").fetchall()
+    there = sum(os.stat(new + str(path)[len(old) :]).st_size == size for path, size in rows)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE path_mapping SET source_path = ?1, local_path = ?1", (new,))
+    connection.execute(
+        """
+        UPDATE asset
+           SET canonical_key = ?2 || substr(canonical_key, length(?1) + 1),
+               file_path = ?2 || substr(file_path, length(?1) + 1),
+               updated_at = ?3
+        """,
+        (old, new, datetime.now(UTC).isoformat()),
+    )
+    connection.execute("COMMIT")
+    return there
+
+
 def wipe(connection: apsw.Connection, collection_id: str) -> None:
     """Children first, then whatever holds nothing up; what a whole table cannot have otherwise is not looked up by key."""
     chosen = "(SELECT id FROM asset WHERE collection_id = ?)"

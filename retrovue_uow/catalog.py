@@ -26,7 +26,7 @@ from retrovue_uow.model import (
     Title,
     TitleKind,
 )
-from retrovue_uow.operations import configure, curate, explain, forget, ingest, process, select, undo, wipe
+from retrovue_uow.operations import configure, curate, explain, forget, ingest, process, relocate, select, undo, wipe
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.curation import Protection
@@ -166,6 +166,7 @@ class Catalog(OpenCatalog):
     process_asset = process.process_asset
     wipe_collection = wipe.wipe_collection
     forget_missing = forget.forget_missing
+    relocate_collection = relocate.relocate_collection
     undo = undo.undo
     approve = curate.approve
     withdraw_approval = curate.withdraw_approval

@@ -366,6 +366,29 @@ def collection_forget_missing(
     show_decided(result, forget_report, json=as_json, verbose=verbose)
 
 
+@collection_app.command("relocate")
+def collection_relocate(
+    collection: CollectionArgument,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The folder that is mapped now; it need not be there any more.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The folder that holds its files now.")],
+    min_found: Annotated[
+        float, typer.Option("--min-found", metavar="F", help="Refuse unless this part of the files, from 0 to 1, is there.")
+    ] = 0.9,
+    dry_run: DryRun = False,
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+) -> None:
+    """Map a collection to the folder to which its files were copied or moved. Its assets keep all that was said of them."""
+    from retrovue_uow.cli_changes import show_result
+    from retrovue_uow.cli_report import relocate_report
+    from retrovue_uow.media.roots import absolute
+
+    with changing(catalog) as opened:
+        result = opened.relocate_collection(collection, absolute(old), absolute(new), min_found=min_found, dry_run=dry_run)
+    show_result(result, relocate_report, json=as_json, verbose=verbose)
+
+
 @collection_app.command("enable")
 def collection_enable(collection: CollectionArgument, catalog: CatalogFile = DEFAULT_CATALOG, as_json: AsJson = False) -> None:
     """Let a collection be ingested."""

@@ -37,6 +37,7 @@ from retrovue_uow.model import (
     IngestFailure,
     IngestResult,
     PathMapping,
+    RelocateResult,
     SourceIngestResult,
     WipeResult,
     printed_title,
@@ -280,3 +281,23 @@ def forget_report(result: ForgetResult) -> Group:
     name = plain(repr(result.collection.name))
     told = Text(f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept")
     return Group(told, *listed(result.paths))
+
+
+_RELOCATED = {
+    "missing": "not there, and missing",
+    "other_size": "there with another size: another file, or not copied to its end",
+    "other_name": "there under a name of other case or Unicode form, which is not guessed; rename it, and ingest",
+    "mtime_differs": "there with another mtime",
+    "returned": "missing before, and there",
+}
+
+
+def relocate_report(result: RelocateResult) -> Group:
+    """What became of the assets of a folder that lies elsewhere now, or would."""
+    verb = "would relocate" if result.dry_run else "relocated"
+    where = f"collection {result.collection.name!r} from {result.old_root!r} to {result.new_root!r}"
+    parts: list[RenderableType] = [Text(plain(f"{verb} {where}: {result.found} files found, {result.missing} missing"))]
+    for name, heading in _RELOCATED.items():
+        if result.paths[name]:
+            parts.append(Group(Text(f"{heading} ({len(result.paths[name])}):"), *listed(result.paths[name])))
+    return Group(*_spaced(parts))

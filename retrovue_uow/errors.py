@@ -109,6 +109,10 @@ class ForgetError(OperationError):
     """Forgetting missing assets failed."""
 
 
+class RelocateError(OperationError):
+    """Relocating a collection failed."""
+
+
 class CurationError(OperationError):
     """A decision or correction of the operator's failed."""
 

@@ -592,6 +592,35 @@ class WipeResult(Result):
 
 
 @attrs.frozen(kw_only=True)
+class RelocateResult(Result):
+    """What became of the assets of a path mapping that leads elsewhere now.
+
+    Attributes:
+        collection: As it is now.
+        old_root: The local folder that was mapped.
+        new_root: The local folder that is mapped now.
+        found: Assets whose file is there, with the size that is known of it.
+        missing: Assets that were not missing, and whose file is not there: they are missing now.
+        returned: Assets that were missing, and whose file is there as it was (also counted as found).
+        mtime_differs: Found assets whose file has another mtime than is known of it; they count as changed.
+        other_size: Assets whose file is there with another size (also counted as missing, unless they were so before).
+        other_name: Assets whose file may be there under a name that differs in case or Unicode form alone (likewise).
+        paths: The canonical keys behind each count except `found`; of other names, a text that names both files.
+    """
+
+    collection: Collection
+    old_root: str
+    new_root: str
+    found: int = 0
+    missing: int = 0
+    returned: int = 0
+    mtime_differs: int = 0
+    other_size: int = 0
+    other_name: int = 0
+    paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
+
+
+@attrs.frozen(kw_only=True)
 class ForgetResult(Result):
     """What was forgotten of a collection.
 

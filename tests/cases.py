@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from retrovue_uow import (
     IngestFilters,
     Marker,
     OperationError,
+    RelocateError,
     UndoError,
     WipeError,
     WipeOptions,
@@ -105,6 +108,18 @@ def assigned_and_merged(catalog: Catalog) -> object:
         ]
 
 
+def relocated(catalog: Catalog, *, dry_run: bool = False) -> object:
+    """To where one file of two is, and one that was missing; likewise."""
+    old = next(local for _, _, source, local in snapshot(catalog)["path_mapping"] if source == "/media")
+    return catalog.relocate_collection("Shows", old, f"{old}.new", min_found=0.5, dry_run=dry_run)
+
+
+def relocated_by_another_path(catalog: Catalog) -> object:
+    """By a source that names its files otherwise from then on."""
+    old = next(local for _, _, source, local in snapshot(catalog)["path_mapping"] if source == local)
+    return catalog.relocate_collection("Disk", old, f"{old}.new")
+
+
 def on_disk(catalog: Catalog, found: AssetDraft) -> AssetDraft:
     """The draft below the mapped folder; read through another connection, likewise."""
     return mounted(found, next(local for _, _, source, local in snapshot(catalog)["path_mapping"] if source == "/media"))
@@ -141,6 +156,9 @@ CASES = {
     "wipe_collection, dry": Case(lambda catalog: catalog.wipe_collection("Shows", WipeOptions(dry_run=True)), WipeError),
     "forget_missing": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1), ForgetError),
     "forget_missing, dry": Case(lambda catalog: catalog.forget_missing("Shows", max_fraction=1, dry_run=True), ForgetError),
+    "relocate_collection": Case(relocated, RelocateError),
+    "relocate_collection, by another path": Case(relocated_by_another_path, RelocateError),
+    "relocate_collection, dry": Case(lambda catalog: relocated(catalog, dry_run=True), RelocateError),
     "undo": Case(lambda catalog: catalog.undo(last_unit(catalog)), UndoError),
     "undo, dry": Case(lambda catalog: catalog.undo(last_unit(catalog), dry_run=True), UndoError),
     "undo in a session": Case(undone_in_a_session, OperationError, outside=True),
@@ -188,9 +206,32 @@ def stock(catalog: Catalog, importer: FakeImporter, media: Path) -> None:
         movie("Tron", 1982, markers=(Marker("intro", 0, 500),), metadata={"editorial": {"studio": "Disney"}}),
         movie("Alien", 1979),
     )
+    stock_disk(catalog, Path(f"{media}.disk"))
+    for found in (returning, staying):
+        path = Path(mounted(found, f"{media}.new").file_path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(found.size or 0))
+        os.utime(path, ns=(0, found.mtime_ns or 0))
     importer.drafts = [returning, leaving, staying]
     catalog.ingest_collection("Shows")
     importer.drafts = [leaving, staying]
     catalog.ingest_collection("Shows")
     importer.drafts = [returning, staying, new]
     importer.found = [FoundCollection("Found", "42", {"/found": "/srv/found"})]
+
+
+def stock_disk(catalog: Catalog, folder: Path) -> None:
+    """A collection of the file system's, with a copy of its folder, and decisions about two files and one that is gone."""
+    folder.mkdir()
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        (folder / name).write_bytes(name.encode())
+    catalog.add_source("disk")
+    catalog.add_collection("disk", "Disk", path_mappings={str(folder): str(folder)})
+    catalog.attach_enricher("Disk", "fake")
+    catalog.ingest_collection("Disk")
+    catalog.retire(AssetSelector(path=str(folder / "a.mkv")))
+    catalog.assign(AssetSelector(path=str(folder / "[bc].mkv")), kind="bumper")
+    catalog.wipe_collection("Disk")
+    (folder / "a.mkv").unlink()
+    catalog.ingest_collection("Disk")
+    shutil.copytree(folder, f"{folder}.new")

@@ -1,19 +1,21 @@
-"""The disk: mapped folders and their state, links below them, what in them is never media, and what it says of drafts."""
+"""The disk: mapped folders and their state, links below them, what in them is never media, and whether files are there."""
 
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
 
 import attrs
 
 from retrovue_uow.errors import ResourceError
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
-from retrovue_uow.model import AssetDraft, PathMapping
+from retrovue_uow.model import AssetDraft, PathMapping, folded
 
 SYSTEM_FOLDERS = frozenset({"@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 """Folders that file systems and network storage keep among the user's folders; never media."""
@@ -32,6 +34,11 @@ STAT_TIMEOUT_S = 10.0
 _PATH_MAX = 4096  # bytes, with a NUL at the end (https://man7.org/linux/man-pages/man7/path_resolution.7.html)
 _AT_ONCE = 16
 """Files that share a time limit: a thread for each would cost more than to look at it."""
+_LISTED_AT_ONCE, _LISTED_TIMEOUT_S = 1000, 60.0
+"""Files that share a time limit where whole folders are looked at."""
+
+Place: TypeAlias = tuple[int, int] | str | None
+"""Size and mtime of a regular file, links followed; else a path that differs in case or Unicode form alone, if one is there."""
 
 
 class RootState(enum.Enum):
@@ -164,6 +171,100 @@ def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) 
             raise ResourceError(f"file {late!r} gives no answer: is its server or disk asleep or gone?") from error
         found += map(_on_disk, batch, answers)
     return found
+
+
+def files_at(paths: Sequence[str], root: str) -> list[Place]:
+    """What lies at each of the `paths` below `root`.
+
+    A link that leads out of `root` counts as nothing. A name is looked for as it is spelled, even on a file system to which
+    another spelling is the same.
+
+    Raises:
+        ResourceError: a folder or file cannot be examined, or some of them take too long.
+    """
+    look = _Look(root)
+    found: list[Place] = []
+    for start in range(0, len(paths), _LISTED_AT_ONCE):
+        batch = paths[start : start + _LISTED_AT_ONCE]
+        try:
+            found += call_within(_LISTED_TIMEOUT_S, look.at_all, batch)
+        except TimeoutError as error:
+            late = batch[0]
+            raise ResourceError(
+                f"file {late!r} or one after it gives no answer: is its server or disk asleep or gone?"
+            ) from error
+    return found
+
+
+class _Listing(dict[str, os.DirEntry[str]]):
+    """The entries of a folder by name."""
+
+    @cached_property
+    def alike(self) -> dict[str, str]:
+        """Their names by what they have in common with others of other case or Unicode form; of several, the first."""
+        return {folded(name): name for name in sorted(self, reverse=True)}
+
+
+class _Look:
+    """One look at a mapped folder and what is below it."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._links = Links()
+        self._listings: dict[str, _Listing] = {}
+
+    def at_all(self, paths: Sequence[str]) -> list[Place]:
+        found: list[Place] = []
+        listed, listing = "", _Listing()
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            if folder != listed:
+                listed, listing = folder, self._listing(folder or "/")
+            entry = listing.get(name)
+            there = None if entry is None else self._file(entry)
+            found.append(there or self._alike(path))
+        return found
+
+    def _file(self, entry: os.DirEntry[str]) -> tuple[int, int] | None:
+        try:
+            found = entry.stat()
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP):
+                return None
+            raise trouble(f"file {quoted(entry.path)} cannot be examined", error) from error
+        if not stat.S_ISREG(found.st_mode) or (entry.is_symlink() and self._links.lead_out(entry.path, self._root)):
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def _alike(self, path: str) -> str | None:
+        place = self._root
+        for name in path[len(self._root) :].strip("/").split("/"):
+            listing = self._listing(place)
+            there = name if name in listing else listing.alike.get(folded(name))
+            if there is None:
+                return None
+            place = os.path.join(place, there)
+        return place if place != path else None
+
+    def _listing(self, folder: str) -> _Listing:
+        if folder not in self._listings:
+            self._listings[folder] = self._listed(folder)
+        return self._listings[folder]
+
+    def _listed(self, folder: str) -> _Listing:
+        """The entries of a folder; none where a folder of exactly that path is not there, or lies outside the root."""
+        try:
+            if folder != self._root:
+                parent, name = os.path.split(folder)
+                entry = self._listing(parent).get(name)
+                if entry is None or not entry.is_dir() or (entry.is_symlink() and self._links.lead_out(folder, self._root)):
+                    return _Listing()
+            with os.scandir(folder) as entries:
+                return _Listing((entry.name, entry) for entry in entries)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return _Listing()
+            raise trouble(f"folder {quoted(folder)} cannot be read", error) from error
 
 
 def _judged(path: str) -> RootStatus:

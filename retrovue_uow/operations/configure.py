@@ -162,7 +162,7 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
 
     Pre-conditions:
         - The collection exists and nobody else is working on it.
-        - The collection has no mapping for `source_path`: mappings do not change, they are added and removed.
+        - The collection has no mapping for `source_path`: remove that one first, or relocate the collection.
         - `local_path` is absolute and has no `..`.
 
     Post-conditions:

@@ -272,6 +272,23 @@ def _validate_root(folder: str, *, refuse_empty: bool) -> None:
 
 
 @rule
+def validate_new_root(path: str) -> None:
+    """The folder is there, can be read, and has something in it."""
+    verdict = roots.root_status(path)
+    if verdict.problem is not None:
+        raise ResourceError(verdict.problem) from verdict.error
+    if verdict.state is roots.RootState.EMPTY:
+        raise ResourceError(f"folder {path!r} is empty: is its disk mounted, and were the files copied?")
+
+
+@rule
+def validate_min_found(min_found: object) -> None:
+    """The part of the files that must be found is one of a whole."""
+    if isinstance(min_found, bool) or not isinstance(min_found, int | float) or not 0 <= min_found <= 1:
+        raise ValidationError(f"min_found must be a number from 0 to 1, not {min_found!r}")
+
+
+@rule
 def validate_source_connectivity(source: Source, importer: Importer) -> None:
     """The source can be reached and lets us in: its importer says so."""
     plugins.check(f"source {source.name!r} ({source.type})", importer.check, config=source.config)

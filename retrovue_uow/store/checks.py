@@ -1,6 +1,7 @@
 """Rule views and references judge the rows: of the whole catalogue, or the touched ones. No table of the catalogue is written.
 
-Touched are the rows that a changeset changed, those that they refer to, and those that refer to what is gone.
+Touched are the rows that a changeset changed, those that they refer to, and those that refer to what is gone, or to a path
+mapping that changed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _MOSTLY_TOUCHED = _TOUCHED.replace("main.{}", "(SELECT * FROM main.{} WHERE subj
 """The same where it is faster to judge every row, and see then whether one that breaks a rule was touched."""
 _COMPARED = ("title_spelling",)
 """Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
+_SHAPING = ("path_mapping",)
+"""Tables by whose rows a rule judges those that refer to them: where one of them changed, all of those are looked at."""
 MANY = 100
 """Touched rows of a table, from which on it is worth a statement to find out whether they can be handled all at once."""
 REFERENCES = "foreign_key"
@@ -178,10 +181,10 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
         has_many = len(changed["INSERT"]) > MANY
         if has_many and not (searches or changed["UPDATE"] or db.execute(about, (table,)) == [(1,)]):
             continue  # no rule can have such a subject, and nobody will ask what the rows refer to
-        _add_inserted(db, table, quoted(shape.keys[table]), changed["INSERT"])
+        for change in ("INSERT", "UPDATE"):
+            _add_changed(db, table, quoted(shape.keys[table]), changed[change], change)
         near = keys.parents[table].difference(*changed.values())
-        for change, of_change in (("UPDATE", changed["UPDATE"]), ("", near)):
-            _add(db, "SELECT ?2, value, ?3 FROM {keys}", of_change, table, change)
+        _add(db, "SELECT ?2, value, '' FROM {keys}", near, table)
     for reference in shape.references:
         _add_related(db, changeset, reference, searches=searches)
     for table in _COMPARED:
@@ -194,16 +197,16 @@ def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
     return is_mostly_touched
 
 
-def _add_inserted(db: Database, table: str, key: str, inserted: list[Key]) -> None:
-    """Add inserted rows by the range of their keys: where it has as many rows as were inserted, there is no other one in it."""
-    if len(inserted) > MANY and {*map(type, inserted)} in ({int}, {str}):
-        ends = min(inserted), max(inserted)
+def _add_changed(db: Database, table: str, key: str, changed: list[Key], change: str) -> None:
+    """Add changed rows by the range of their keys: where it has as many rows as were changed, there is no other one in it."""
+    if len(changed) > MANY and {*map(type, changed)} in ({int}, {str}):
+        ends = min(changed), max(changed)
         of_range = f"FROM main.{quoted(table)} WHERE {key} COLLATE BINARY BETWEEN ? AND ?"
-        ((count,),) = db.execute(f"SELECT count(*) FROM (SELECT 1 {of_range} LIMIT ?)", (*ends, len(inserted) + 1))  # noqa: S608  the schema's
-        if count == len(inserted):
-            _add(db, f"SELECT ?, {key}, 'INSERT' {of_range}", None, table, *ends)
+        ((count,),) = db.execute(f"SELECT count(*) FROM (SELECT 1 {of_range} LIMIT ?)", (*ends, len(changed) + 1))  # noqa: S608  the schema's
+        if count == len(changed):
+            _add(db, f"SELECT ?, {key}, ? {of_range}", None, table, change, *ends)
             return
-    _add(db, "SELECT ?2, value, ?3 FROM {keys}", inserted, table, "INSERT")
+    _add(db, "SELECT ?2, value, ?3 FROM {keys}", changed, table, change)
 
 
 def _add_related(db: Database, changeset: Changeset, reference: Reference, *, searches: bool) -> None:
@@ -230,9 +233,11 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference, *, se
                AND child.{column} IS NOT NULL
             """  # noqa: S608  the names are the schema's
         _add(db, parents, None, reference.parent, reference.child)
+    children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS parent JOIN {child} AS child ON child.{column} = parent.value"  # noqa: S608
     if searches:
-        children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS gone JOIN {child} AS child ON child.{column} = gone.value"  # noqa: S608
         _add(db, children, changed[reference.parent]["DELETE"], reference.child)
+    if reference.parent in _SHAPING:
+        _add(db, children, changed[reference.parent]["UPDATE"], reference.child)
 
 
 def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: Key) -> None:

@@ -5,10 +5,45 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
+import attrs
+
 from retrovue_uow.errors import Violation
 from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, folded
 from retrovue_uow.store.ids import from_json
-from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.database import Database, Row, Value
+
+_NEW_PATH = """
+:new_local || iif(substr(file_path, 1, length(:old_local) + 1) = :old_local || '/',
+                  substr(file_path, length(:old_local) + 1),
+                  substr(canonical_key, length(:old) + 1))"""
+
+
+@attrs.frozen
+class Relocation:
+    """A path mapping as it is and as it will be.
+
+    Attributes:
+        others: Source paths of the collection's mappings below this one: what lies there is not this one's.
+    """
+
+    collection_id: str
+    mapping: PathMapping
+    moved: PathMapping
+    others: tuple[str, ...] = ()
+
+    @property
+    def changes_keys(self) -> bool:
+        """Whether the source finds the files elsewhere, too."""
+        return self.moved.source_path != self.mapping.source_path
+
+    def new_key(self, key: str) -> str:
+        """The canonical key that a file of the mapping will have."""
+        return under(self.moved.source_path, key, self.mapping.source_path)
+
+
+def under(root: str, path: str, old_root: str) -> str:
+    """A path below `old_root`, as it is below `root`."""
+    return root.rstrip("/") + path[len(old_root.rstrip("/")) :]
 
 
 def sources(db: Database) -> list[Source]:
@@ -129,6 +164,74 @@ def assets_of_mapping(db: Database, mapping_id: int) -> int:
     """How many assets came through a path mapping."""
     ((count,),) = db.execute("SELECT count(*) FROM asset WHERE path_mapping_id = ?", (mapping_id,))
     return int(count)
+
+
+def mapped_files(db: Database, relocation: Relocation) -> list[Row]:
+    """The assets that come through a path mapping, by key: identifier, key, new path, size, mtime, since when it is missing.
+
+    They stay the rows that SQLite gave, as in `KnownAssets`.
+    """
+    where, asked = of_mapping(relocation)
+    facts = f"id, canonical_key, {_NEW_PATH}, size, mtime_ns, missing_since"
+    return db.execute(f"SELECT {facts} FROM asset WHERE {where} ORDER BY canonical_key", asked)  # noqa: S608  our own texts
+
+
+def relocate(db: Database, relocation: Relocation, *, now: str) -> None:
+    """Let a path mapping lead elsewhere, and its assets with it."""
+    where, asked = of_mapping(relocation)
+    asked["mapping"] = relocation.mapping.id
+    # assets that are older than a mapping came through another one above it
+    for other in sorted(relocation.others, reverse=True):
+        db.execute(
+            """
+            UPDATE asset
+               SET path_mapping_id = (SELECT id FROM path_mapping WHERE collection_id = ?1 AND source_path = ?2)
+             WHERE collection_id = ?1
+               AND path_mapping_id = ?3
+               AND substr(canonical_key, 1, length(?2) + 1) = ?2 || '/'
+            """,
+            (relocation.collection_id, other, relocation.mapping.id),
+        )
+    db.execute(f"UPDATE asset SET path_mapping_id = :mapping WHERE path_mapping_id <> :mapping AND {where}", asked)  # noqa: S608
+    follow(db, relocation, "asset", f"file_path = {_NEW_PATH}, updated_at = :now", now=now)
+    db.execute(
+        "UPDATE path_mapping SET source_path = ?, local_path = ? WHERE id = ?",
+        (relocation.moved.source_path, relocation.moved.local_path, relocation.mapping.id),
+    )
+
+
+def follow(db: Database, relocation: Relocation, table: str, also: str = "", **values: Value) -> None:
+    """Let the rows of a table that has a canonical key follow the files of a path mapping, and set what `also` says."""
+    where, asked = of_mapping(relocation)
+    asked |= values
+    old, new = relocation.mapping.source_path.rstrip("/"), relocation.moved.source_path.rstrip("/")
+    if old != new:
+        also = f"canonical_key = :new || substr(canonical_key, length(:old) + 1){also and ', '}{also}"
+        if old.startswith(f"{new}/"):  # a new key may be another file's old one
+            db.execute(f"UPDATE {table} SET canonical_key = '?' || canonical_key WHERE {where}", asked)  # noqa: S608
+            asked["old"] = f"?{old}"
+    if also:
+        db.execute(f"UPDATE {table} SET {also} WHERE {where}", asked)  # noqa: S608  our own names
+
+
+def of_mapping(relocation: Relocation) -> tuple[str, dict[str, Value]]:
+    """Which rows of a table that has a canonical key speak of the files of a path mapping: SQL, and its parameters."""
+    # the character after the slash ends the range
+    where = "collection_id = :collection AND canonical_key >= :old || '/' AND canonical_key < :old || '0'"
+    if relocation.others:
+        where += """
+            AND NOT EXISTS (SELECT 1
+                              FROM json_each(:others)
+                             WHERE substr(canonical_key, 1, length(value) + 1) = value || '/')
+            """
+    return where, {
+        "collection": relocation.collection_id,
+        "old": relocation.mapping.source_path.rstrip("/"),
+        "new": relocation.moved.source_path.rstrip("/"),
+        "old_local": relocation.mapping.local_path.rstrip("/"),
+        "new_local": relocation.moved.local_path.rstrip("/"),
+        "others": json.dumps(relocation.others),
+    }
 
 
 def attach_enricher(db: Database, collection_id: str, enricher: AttachedEnricher) -> None:

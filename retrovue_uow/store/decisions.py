@@ -12,6 +12,7 @@ import attrs
 from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
 from retrovue_uow.store.assets import Decision
+from retrovue_uow.store.collections import Relocation, follow, of_mapping
 from retrovue_uow.store.ids import from_json, utc_now
 from retrovue_uow.store.known import EVERYWHERE, Span
 from retrovue_uow.uow.database import Database
@@ -30,6 +31,8 @@ class Identity(NamedTuple):
     episode_title: str | None = None
 
 
+_BY_PATH = ("assignment", "retirement")
+"""The tables of what was decided about files: their rows are kept by path, whether or not the asset is there."""
 _FACTS = Identity._fields
 """The columns of `assignment` that say what a file is."""
 _ASSIGN = f"""
@@ -155,7 +158,7 @@ def move_decisions(db: Database, asset_id: str, key: str) -> None:
 
     A decision about another file that once lay there is removed.
     """
-    for table in ("assignment", "retirement"):
+    for table in _BY_PATH:
         db.execute(
             f"""
             DELETE FROM {table}
@@ -172,6 +175,25 @@ def move_decisions(db: Database, asset_id: str, key: str) -> None:
             """,  # noqa: S608  the names are those above
             (asset_id, key),
         )
+
+
+def relocate_decisions(db: Database, relocation: Relocation) -> None:
+    """Let what was decided about the files of a path mapping follow them, whether or not there are assets of them.
+
+    Decisions about other files that once lay there are removed.
+    """
+    for table in _BY_PATH if relocation.changes_keys else ():
+        where, asked = of_mapping(relocation)
+        db.execute(
+            f"""
+            DELETE FROM {table}
+             WHERE collection_id = :collection
+               AND canonical_key IN (SELECT :new || substr(canonical_key, length(:old) + 1) FROM {table} WHERE {where})
+               AND NOT (canonical_key >= :old || '/' AND canonical_key < :old || '0')
+            """,  # noqa: S608  the names are those above
+            asked,
+        )
+        follow(db, relocation, table)
 
 
 def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:

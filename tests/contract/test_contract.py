@@ -41,6 +41,7 @@ from retrovue_uow import (
     IngestError,
     IngestFilters,
     OperationError,
+    RelocateError,
     ResourceError,
     RetroVueError,
     TransactionLostError,
@@ -84,6 +85,7 @@ FAILURES: dict[str, tuple[type[OperationError], type[Exception], Callable[[Catal
     ),
     "wipe_collection": (WipeError, ValidationError, lambda c: c.wipe_collection("Shows", WipeOptions(expect_assets=1))),
     "forget_missing": (ForgetError, ValidationError, lambda c: c.forget_missing("Shows", expect_assets=1)),
+    "relocate_collection": (RelocateError, ValidationError, lambda c: c.relocate_collection("Shows", "/media", "/elsewhere")),
     "undo": (UndoError, ValidationError, lambda c: c.undo("nothing")),
     "approve": (CurationError, ValidationError, lambda c: c.approve("nothing")),
     "withdraw_approval": (CurationError, ValidationError, lambda c: c.withdraw_approval([])),
@@ -115,6 +117,7 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "process_asset": lambda c: c.process_asset(a_file(c), "Shows"),
     "wipe_collection": lambda c: c.wipe_collection("Shows"),
     "forget_missing": lambda c: c.forget_missing("Shows"),
+    "relocate_collection": lambda c: c.relocate_collection("Shows", local(c), str(Path(local(c)).parent), min_found=0),
     "undo": lambda c: c.undo(c.history(1)[0].id),
     "approve": lambda c: c.approve(c.assets()),
     "withdraw_approval": lambda c: c.withdraw_approval(AssetSelector(title="tron")),
@@ -128,8 +131,12 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
 }
 
 
+def local(catalog: Catalog) -> str:
+    return catalog.collection("Shows").path_mappings[0].local_path
+
+
 def a_file(catalog: Catalog) -> AssetDraft:
-    path = Path(catalog.collection("Shows").path_mappings[0].local_path) / "mounted.txt"
+    path = Path(local(catalog)) / "mounted.txt"
     return AssetDraft(str(path), "/media/mounted.txt", kind="bumper")
 
 
@@ -230,6 +237,7 @@ def test_error_classes_are_the_design_s_tree() -> None:
         AssetProcessingError: OperationError,
         WipeError: OperationError,
         ForgetError: OperationError,
+        RelocateError: OperationError,
         CurationError: OperationError,
         UndoError: OperationError,
         ConfigurationError: OperationError,
@@ -269,6 +277,7 @@ SIGNATURES = {
     "process_asset": "(asset_draft, collection, *, refresh='files', broken='refuse')",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",
+    "relocate_collection": "(collection, old_root, new_root, *, min_found=0.9, dry_run=False)",
     "undo": "(unit_id, *, dry_run=False)",
     "approve": "(assets, *, expect_assets=None, dry_run=False)",
     "withdraw_approval": "(assets, *, expect_assets=None, dry_run=False)",
@@ -784,7 +793,7 @@ def test_one_asset_s_relationships_are_judged_by_themselves(copy: apsw.Connectio
         ("UPDATE collection SET enabled = 0", integrity.validate_collection_preserved),
         ("DELETE FROM collection_enricher", integrity.validate_collection_preserved),
         (
-            "DROP TRIGGER path_mapping_stays; UPDATE path_mapping SET local_path = '/elsewhere'",
+            "UPDATE path_mapping SET local_path = '/elsewhere'",
             integrity.validate_path_mappings_preserved,
         ),
         ("DELETE FROM collection", integrity.validate_path_mappings_preserved),

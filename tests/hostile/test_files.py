@@ -388,10 +388,11 @@ def test_a_trigger_that_has_the_name_of_ours_and_another_body_stops_every_unit(t
     forged(
         path,
         sound,
-        f"DROP TRIGGER path_mapping_stays;CREATE TRIGGER path_mapping_stays BEFORE INSERT ON path_mapping BEGIN {ENDLESS}; END",
+        "DROP TRIGGER path_mapping_in_use;"
+        f"CREATE TRIGGER path_mapping_in_use BEFORE INSERT ON path_mapping BEGIN {ENDLESS}; END",
     )
 
-    with opened(path) as catalog, pytest.raises(OperationError, match="'path_mapping_stays'"):
+    with opened(path) as catalog, pytest.raises(OperationError, match="'path_mapping_in_use'"):
         catalog.map_path("Shows", "/more", "/srv/more")
 
 

@@ -241,7 +241,7 @@ class TestCheck:
         ("statement", "found"),
         [
             ("DROP INDEX operation_unit", ("schema", "operation_unit")),
-            ("DROP TRIGGER path_mapping_stays", ("schema", "path_mapping_stays")),
+            ("DROP TRIGGER path_mapping_in_use", ("schema", "path_mapping_in_use")),
             ("DROP VIEW season_without_episode", ("schema", "season_without_episode")),
             ("CREATE TRIGGER nosy AFTER INSERT ON asset BEGIN SELECT 1; END", ("schema", "nosy")),
             ("ALTER TABLE marker ADD COLUMN colour TEXT", ("schema", "marker")),

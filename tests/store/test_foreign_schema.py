@@ -27,8 +27,8 @@ def put(path: str | Path, sql: str) -> None:
         (NOSY.format("source"), r"'nosy' \(on source\)"),
         (NOSY.format("SOURCE"), r"'nosy' \(on SOURCE\)"),
         (
-            "DROP TRIGGER path_mapping_stays; CREATE TRIGGER path_mapping_stays AFTER UPDATE ON source BEGIN SELECT 1; END",
-            r"'path_mapping_stays' \(on source\)",
+            "DROP TRIGGER path_mapping_in_use; CREATE TRIGGER path_mapping_in_use AFTER UPDATE ON source BEGIN SELECT 1; END",
+            r"'path_mapping_in_use' \(on source\)",
         ),
     ],
     ids=["on a table", "in other letters", "by a name of ours"],

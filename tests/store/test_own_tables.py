@@ -158,7 +158,7 @@ def test_check_names_a_broken_reference_of_a_table_without_rowids(station: Catal
     "sql",
     [
         "DROP INDEX asset_path_mapping",
-        "DROP TRIGGER path_mapping_stays",
+        "DROP TRIGGER path_mapping_in_use",
         "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'CHECK (size >= 0)', '') WHERE name = 'asset'",
     ],
     ids=["index", "trigger", "CHECK"],

@@ -43,9 +43,9 @@ class TestSchema:
                 Violation("schema", "trigger", "nosy", "trigger 'nosy' on table 'asset' is not this library's: drop it"),
             ),
             (
-                "DROP TRIGGER path_mapping_stays; CREATE TRIGGER path_mapping_stays AFTER INSERT ON asset BEGIN SELECT 1; END",
+                "DROP TRIGGER path_mapping_in_use;CREATE TRIGGER path_mapping_in_use AFTER INSERT ON asset BEGIN SELECT 1; END",
                 Violation(
-                    "schema", "trigger", "path_mapping_stays", "trigger 'path_mapping_stays' is not as this library made it"
+                    "schema", "trigger", "path_mapping_in_use", "trigger 'path_mapping_in_use' is not as this library made it"
                 ),
             ),
             (
