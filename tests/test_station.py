@@ -90,7 +90,7 @@ def test_replaced_removed_and_changed_files_are_told_apart(station: Catalog, vid
 
     assert [Path(path).name for path in result.paths["created"]] == ["a new bumper.mp4"]
     assert [Path(path).name for path in result.paths["missing"]] == ["bumper 1.mp4", "bumper 2.mp4"]
-    assert [Path(path).name for path in result.paths["changed"]] == ["bumper 3.mp4"]
+    assert [Path(path).name for path in result.paths["refreshed"]] == ["bumper 3.mp4"]
     assert result.unchanged == 59
     assert len(station.assets(missing=True)) == 2
 

@@ -107,7 +107,7 @@ def _decide(
     ) as op:
         with op.preflight() as db:
             found = selected(db, choice, expect_assets=expect_assets)
-            to_change = _to_change(catalog, decision, found)
+            to_change = _to_change(catalog, db, decision, found)
         with op.execution() as db:
             ids = [asset.id for asset in to_change]
             asset_rows.decide(db, decision, ids)
@@ -118,10 +118,10 @@ def _decide(
         return op.finish(_result(found, to_change, withdrawals(to_change, reason) if reason else ()))
 
 
-def _to_change(catalog: OpenCatalog, decision: Decision, found: Sequence[Asset]) -> list[Asset]:
+def _to_change(catalog: OpenCatalog, db: Database, decision: Decision, found: Sequence[Asset]) -> list[Asset]:
     """Those of the assets that are not so already; refused if one of them must not be so."""
     if decision == "approve":
-        curation.validate_ready(found)
+        curation.validate_ready(db, found)
         return [asset for asset in found if not asset.approved]
     if decision == "withdraw_approval":
         return [asset for asset in found if asset.approved]

@@ -7,26 +7,27 @@ from collections.abc import Callable, Sequence
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import assets
+from retrovue_uow.store import assets, findings
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.uow.changes import Changeset, before
 from retrovue_uow.uow.database import Database
 
 Protection = Callable[[Asset], bool]
+_NAMED = 10
 
 
-def not_ready(asset: Asset, *, is_broken: bool = False) -> str | None:
+def not_ready(asset: Asset, *, is_broken: bool) -> str | None:
     """Why an asset is not ready, in a sentence; None: it is."""
     if asset.state == "retired":
         return "it is retired: reinstate it first"
-    if asset.state == "new" and (is_broken or asset.duration_ms is not None):
+    if asset.state == "new" and is_broken:
         return "its file is broken (`asset explain` says how): replace it, and ingest"
     if asset.state == "new":
         return "its length is not known: attach an enricher that measures it (ffprobe), ingest with --refresh changed"
     return None
 
 
-def not_schedulable(asset: Asset, *, is_broken: bool = False) -> tuple[str, ...]:
+def not_schedulable(asset: Asset, *, is_broken: bool) -> tuple[str, ...]:
     """Every reason for which an asset is kept off the air, in sentences; none: it may be scheduled."""
     reasons = [not_ready(asset, is_broken=is_broken)]
     if asset.missing_since is not None:
@@ -37,12 +38,13 @@ def not_schedulable(asset: Asset, *, is_broken: bool = False) -> tuple[str, ...]
 
 
 @rule
-def validate_ready(assets: Sequence[Asset]) -> None:
-    """Each of the assets is ready; those that are not are named, each with its reason."""
-    reasons = [f"{asset.canonical_key!r}: {reason}" for asset in assets if (reason := not_ready(asset)) is not None]
-    if reasons:
-        listed = some(reasons, between="\n  ")
-        raise ValidationError(f"{len(reasons)} assets are not ready, so nothing was approved:\n  {listed}")
+def validate_ready(db: Database, assets: Sequence[Asset]) -> None:
+    """Each of the assets is ready; the first that are not are named, each with its reason."""
+    others = [asset for asset in assets if asset.state != "ready"]
+    if others:
+        named = [(each.canonical_key, not_ready(each, is_broken=findings.is_broken(db, each.id))) for each in others[:_NAMED]]
+        listed = some([f"{key!r}: {reason}" for key, reason in named], _NAMED, between="\n  ", of=len(others))
+        raise ValidationError(f"{len(others)} assets are not ready, so nothing was approved:\n  {listed}")
 
 
 @rule

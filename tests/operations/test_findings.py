@@ -87,6 +87,17 @@ def test_a_broken_file_is_selected_explained_and_not_approved(catalog: Catalog, 
         catalog.approve(broken.id)
 
 
+def test_of_a_broken_file_nobody_is_told_to_measure_its_length(
+    catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
+) -> None:
+    importer.drafts = [movie("Torn", 1982)]
+    enricher.returns = raising(*importer.drafts)
+    recorded(catalog)
+
+    with pytest.raises(CurationError, match=r"Torn \(1982\)\.mkv': its file is broken"):
+        catalog.approve(AssetSelector(kind="movie"))
+
+
 def test_by_default_a_broken_file_is_refused_and_nothing_is_written(
     catalog: Catalog, collection: Collection, importer: FakeImporter, enricher: FakeEnricher
 ) -> None:

@@ -458,7 +458,12 @@ class Machine(RuleBasedStateMachine):
     def configure(self, who: int, name: str, what: str, fault_at: int | None) -> None:
         self.do(who, self.configuration(name, what), fault_at=fault_at)
 
-    @rule(who=WHO, name=NAME, first=st.sampled_from(["map", "wipe", "detach"]), then=CONFIGURING)
+    @rule(
+        who=WHO,
+        name=NAME,
+        first=st.sampled_from(["map", "wipe", "detach", "exclude"]),
+        then=st.one_of(CONFIGURING, st.sampled_from(["exclude", "unexclude"])),
+    )
     def configure_twice(self, who: int, name: str, first: str, then: str) -> None:
         """What a wipe allows, and what was just there."""
         self.do(who, wipe(name) if first == "wipe" else self.configuration(name, first))
