@@ -19,7 +19,7 @@ from loguru import logger
 from benchmarks import fairness, nesting_cost, recording, report, semantics
 from benchmarks.against_floor import ingest, opening, refresh, relocation, rescan, wipe_and_undo
 from benchmarks.against_peers import peers
-from benchmarks.growing import doubling, explaining, growth, merging, reading
+from benchmarks.growing import doubling, explaining, folder, growth, merging, reading
 from benchmarks.locking import lock
 from benchmarks.measuring import Comparison, Curve, Sizes
 from benchmarks.memory import memory
@@ -36,6 +36,7 @@ _ALL: Sequence[Benchmark] = (
     relocation,
     refresh,
     growth,
+    folder,
     doubling,
     merging,
     explaining,

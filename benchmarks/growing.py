@@ -14,8 +14,8 @@ import attrs
 
 from benchmarks.measuring import Comparison, Curve, Goal, Sizes, Taken, compared, timed
 from benchmarks.memory import READING, measured_reading
-from benchmarks.stations import SHOWS, Drafts, Station, station, template
-from retrovue_uow import AssetSelector, Catalog
+from benchmarks.stations import SHOWS, Drafts, Station, make_files, station, template
+from retrovue_uow import AssetSelector, Catalog, IngestFilters
 
 FILL = 50_000
 """Assets per collection, at most, of those that make a catalogue large."""
@@ -178,6 +178,44 @@ def _step(station: Station, numbers: range) -> dict[str, Taken]:
     }
     catalog.wipe_collection(STEP)
     return taken
+
+
+def folder(sizes: Sizes) -> list[Comparison]:
+    """An ingest of one folder, of new files and of known ones, while ever more files of its collection lie elsewhere."""
+    small, large = sizes.catalogues[0], sizes.catalogues[-2]
+    taken: dict[str, dict[int, list[Taken]]] = {"new": {small: [], large: []}, "known": {small: [], large: []}}
+    with ExitStack() as stack:
+        on_disk = {size: stack.enter_context(_on_disk(size)) for size in (small, large)}
+        for round_ in range(1 + 2 * sizes.rounds):
+            for size, (catalog, root) in on_disk.items():
+                one = IngestFilters(under=Path(root, f"New {round_}"))
+                make_files(str(one.under), sizes.few)
+                for by_size in taken.values():
+                    by_size[size].append(timed(lambda: catalog.ingest_collection(SHOWS, one)))  # noqa: B023  called at once
+    return [
+        compared(
+            f"ingest of a folder of {sizes.few} {which} files, {large:,} assets elsewhere",
+            f"itself, {small:,} elsewhere",
+            Goal("slower", 1.5),
+            by_size[large][1:],
+            by_size[small][1:],
+            note="real, empty files of one collection; both sizes by turns, after a warm-up each",
+        )
+        for which, by_size in taken.items()
+    ]
+
+
+@contextmanager
+def _on_disk(size: int) -> Iterator[tuple[Catalog, str]]:
+    """A catalogue of so many real files, and the folder that they lie in."""
+    with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as home:
+        make_files(root, size)
+        with Catalog(Path(home, "catalog.db")) as catalog:
+            catalog.add_source("disk")
+            catalog.add_collection("disk", SHOWS, path_mappings={root: root})
+            catalog.attach_enricher(SHOWS, "filename")
+            catalog.ingest_collection(SHOWS)
+            yield catalog, root
 
 
 INGEST, REFRESH = "ingest", "refresh of all"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import runpy
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import operations_of_catalog
 
 import retrovue_uow
+from retrovue_uow import Catalog
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -73,13 +80,73 @@ def test_the_page_of_proofs_has_a_line_for_every_promise_and_no_other(pytestconf
     )
 
 
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def run(page: Path, *, until: str | None = None) -> dict[str, Any]:
+    """What the Python blocks of a page leave, one after another: all, or those up to the one that defines a name."""
+    namespace: dict[str, Any] = {}
+    for block in blocks(page, "python"):
+        exec(block, namespace)  # noqa: S102
+        if until in namespace:
+            break
+    return namespace
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_code_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {}
 
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        exec(block, namespace)  # noqa: S102
+    run(page)
+
+
+@pytest.mark.parametrize("done", ["Dark S01/Dark S01E01.mkv", "Dark S01", "Brazil (1985).mkv"])
+def test_a_downloader_can_call_the_script_that_is_shown(tmp_path: Path, done: str) -> None:
+    (script,) = [block for block in blocks(ROOT / "docs" / "how-to.md", "sh") if "--under" in block]
+    (tmp_path / "downloaded").write_text(script.replace("/srv/station", str(tmp_path)))
+    for name in ("Dark S01/Dark S01E01.mkv", "Brazil (1985).mkv"):
+        (tmp_path / "media" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "media" / name).write_bytes(name.encode())
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        catalog.add_source("filesystem")
+        catalog.add_collection("filesystem", "Media", path_mappings={str(tmp_path / "media"): str(tmp_path / "media")})
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    subprocess.run(["sh", tmp_path / "downloaded", tmp_path / "media" / done], check=True, env={**os.environ, "PATH": programs})
+
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        assert len(catalog.assets()) == (1 if done.startswith("Dark") else 2)
+
+
+def test_the_loop_that_is_shown_follows_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("watchfiles")
+    monkeypatch.chdir(tmp_path)
+    names = run(ROOT / "docs" / "how-to.md", until="ingest_as_it_comes")
+    media, stopping = names["media"], threading.Event()
+    (media / "New").mkdir()
+    following = threading.Thread(target=names["ingest_as_it_comes"], args=("Videos", media, stopping), kwargs={"quiet_s": 0.2})
+    following.start()
+
+    def await_asset(path: Path, *, missing: bool) -> None:
+        for attempt in range(120):
+            if not missing and attempt % 10 == 0:
+                path.write_bytes(b"comet" * 10_000)  # again: nobody knows since when it is looked for
+            time.sleep(0.5)
+            with Catalog("catalog.db", read_only=True) as catalog:
+                if any(asset.file_path == str(path) for asset in catalog.assets(missing=missing)):
+                    return
+        pytest.fail(f"nobody noticed {path}")
+
+    try:
+        kept, lost = (media / "New" / f"Captain Comet - S01E{number:02}.mkv" for number in (7, 8))
+        await_asset(kept, missing=False)
+        await_asset(lost, missing=False)
+        lost.unlink()
+        await_asset(lost, missing=True)
+    finally:
+        stopping.set()
+        following.join()
 
 
 def test_the_reference_is_what_its_generator_makes() -> None:

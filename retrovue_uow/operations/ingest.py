@@ -233,7 +233,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     ambiguous: list[str] = []
     if request.filters.is_full:
         arrived = [each.facts for each in found if each.key not in known] if request.filters.under is not None else []
-        outside = {each.key: each for each in assets_alike(db, collection.id, arrived) if each.key not in known}
+        alike = assets_alike(db, collection.id, arrived) if arrived else ()
+        outside = {each.key: each for each in alike if each.key not in known}
         gone = [each for each in prepared.gone_elsewhere if outside.get(each.key) == each]
         origins, ambiguous = find_moves([*unseen, *gone], found, {**known, **outside} if outside else known)
     decided = decisions.decisions(db, collection.id, [*asked, *((each.key, each.key) for each in origins.values())])

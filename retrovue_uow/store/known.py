@@ -66,11 +66,15 @@ def known_assets(db: Database, collection_id: str, spans: Sequence[Span] = EVERY
 
 
 def assets_alike(db: Database, collection_id: str, files: Iterable[FileFacts]) -> list[KnownAsset]:
-    """The assets of a collection with the size and mtime of one of the files, by key."""
-    facts = {(each.size, each.mtime_ns) for each in files}
-    asked = f"{_KNOWN} INDEXED BY asset_size WHERE collection_id = ? AND size IN (SELECT value FROM json_each(?))"  # noqa: S608  likewise
-    found = KnownAssets(db.execute(asked, (collection_id, json.dumps([size for size, _ in facts]))))
-    return [found[key] for key in sorted(found) if (found[key].facts.size, found[key].facts.mtime_ns) in facts]
+    """The assets of a collection that have the size and mtime of one of the files, by key."""
+    alike = f"""
+    {_KNOWN} INDEXED BY asset_file
+     WHERE collection_id = ?
+       AND (size, mtime_ns) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+     ORDER BY canonical_key
+    """  # noqa: S608  likewise
+    asked = json.dumps([(each.size, each.mtime_ns) for each in files])
+    return list(KnownAssets(db.execute(alike, (collection_id, asked))).values())
 
 
 def known_asset(db: Database, collection_id: str, key: str) -> KnownAsset | None:

@@ -1,3 +1,3 @@
--- A file that comes to one folder may be one that left another: the assets of its size are found without reading all.
+-- A file that comes to one folder may be one that left another: the assets that look like it are found without reading all.
 
-CREATE INDEX asset_size ON asset (size);
+CREATE INDEX asset_file ON asset (size, mtime_ns);

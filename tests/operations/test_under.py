@@ -328,12 +328,15 @@ def test_title_and_patterns_narrow_the_folder_further(stocked: Catalog, disk: Pa
     assert counts(under(stocked, disk / "TV")) == {"created": 1, "unchanged": 4, "missing": 1}
 
 
-def test_names_outside_the_folder_refuse_nothing(stocked: Catalog, disk: Path) -> None:
+def test_what_lies_outside_the_folder_is_neither_refused_nor_told_of(stocked: Catalog, disk: Path) -> None:
+    make(disk, "scan.exe", ".hidden.mkv", "TV/half.part", "TV/Astro/half.part")
     for parent in ("", "TV/", "TV2/"):
         (disk / os.fsdecode(os.fsencode(parent) + b"\xff.mkv")).touch()
         (disk / parent / "nowhere.mkv").symlink_to("nothing")
 
-    assert counts(under(stocked, disk / "TV/Astro")) == {"unchanged": 1}
+    result = under(stocked, disk / "TV/Astro")
+
+    assert (counts(result), result.left_out, result.skipped) == ({"unchanged": 1}, {"partial": 1}, {})
     assert "not UTF-8" in str(refused(stocked, disk / "TV2", exclude=("nowhere.mkv",)))
 
 
