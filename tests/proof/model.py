@@ -225,19 +225,19 @@ class Model:
     # What assets show
 
     def identity(self, asset: int) -> Identity:
-        """What an asset is and shows now."""
+        """What an asset is and shows now; no title where an undo has brought it back to one that is gone."""
         kind = self.rows["asset", asset].kind
         for title, shown_by in self.table("movie_asset").values():
             if shown_by == asset:
-                _, name, year = self.rows["title", title]
+                _, name, year = self.rows.get(("title", title), (None, None, None))
                 return Identity(kind, name, year)
         episodes = [episode for episode, shown_by in self.table("episode_asset").values() if shown_by == asset]
         if not episodes:
             return Identity(kind)
-        season = self.rows["episode", episodes[0]][0]
-        title, number = self.rows["season", season]
-        _, name, year = self.rows["title", title]
-        numbers = tuple(sorted(self.rows["episode", each][1] for each in episodes))
+        there = [self.rows.get(("episode", each), (None, 0)) for each in episodes]
+        title, number = self.rows.get(("season", there[0][0]), (None, None))
+        _, name, year = self.rows.get(("title", title), (None, None, None))
+        numbers = tuple(sorted(each for _, each in there))
         return Identity(kind, name, year, number, numbers)
 
     def shown(self) -> dict[int, Shown]:
@@ -823,7 +823,20 @@ class Model:
                 self.rows[key] = before[key]
             else:
                 self.rows.pop(key, None)
+        self._settle({number for table, number in changed & self.rows.keys() if table == "asset"})
         return fits
+
+    def _settle(self, back: set[int]) -> None:
+        """What came back is as the operator has decided since, also where what it showed is gone."""
+        given_up = {row[:3]: row[3:] for row in self.table("title_spelling").values()}
+        for number, row in self.table("title").items():
+            name = given_up.get(row, row[1:])
+            there = self.find("title", (row[0], *name))
+            _ = there == number or (self.rename(number, *name) if there is None else self.merge(number, there))
+        for number in back:
+            asset = self.rows["asset", number]
+            said = Decided.of(self, asset.collection).assigned
+            self.link_again(number, said.get(asset.key, self.identity(number)))
 
     # Comparing
 
