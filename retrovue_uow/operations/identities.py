@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import PRINTED_TITLE, Asset, AssetDraft, AssetKind, folded, printed_title
+from retrovue_uow.model import ASSET_KINDS, PRINTED_TITLE, Asset, AssetDraft, AssetKind, folded, printed_title
 from retrovue_uow.operations import write
 from retrovue_uow.rules import curation
 from retrovue_uow.rules.drafts import validate_asset_draft
@@ -47,6 +47,8 @@ def meant(db: Database, decided: Iterable[tuple[Asset, Said]]) -> list[Identity]
     identities: list[Identity] = []
     for asset, said in decided:
         kind = said.kind or asset.kind
+        if kind not in ASSET_KINDS:
+            raise ValidationError(f"kind {kind!r} is not one of {', '.join(ASSET_KINDS)}")
         named = f"{kind} {said.year} {folded(str(said.title))}"
         if named not in titles_meant:
             titles_meant[named] = _title_said(db, kind, said)

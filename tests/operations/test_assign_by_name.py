@@ -241,7 +241,8 @@ def test_movies_are_read_with_their_years_and_what_is_so_already_is_counted(stoc
         ("{*}", {"kind": "episode", "title": "Astro Boy", "season": 1}, "episode_numbers"),
         (PATTERN, {"kind": "episode", "title": "Astro Boy", "season": -1}, "season_number must be an integer from 0"),
         (PATTERN, {"kind": "episode", "title": ["Astro Boy"], "season": 1}, "not a readable text"),
-        (PATTERN, {"kind": "series", "title": "Astro Boy", "season": 1}, "kind"),
+        (PATTERN, {"kind": "series", "title": "Astro Boy", "season": 1}, "kind 'series' is not one of"),
+        (PATTERN, {"kind": ["episode"], "title": "Astro Boy", "season": 1}, "kind ['episode'] is not one of"),
         (PATTERN, {"kind": "episode", "title": "Astro Boy", "season": 1, "expect_assets": 20}, "not the expected 20"),
     ],
 )
