@@ -124,6 +124,13 @@ def forgotten(catalog: Catalog) -> None:
     catalog.forget_missing("Shows", max_fraction=1)
 
 
+def folders_of(catalog: Catalog) -> tuple[str, str]:
+    """Where the files are, and another folder, where none of them is."""
+    (mapping,) = catalog.collection("Shows").path_mappings
+    Path(f"{mapping.local_path}.new", "mounted").mkdir(parents=True)
+    return mapping.local_path, f"{mapping.local_path}.new"
+
+
 def undone(catalog: Catalog, act: Callable[[], object]) -> None:
     act()
     catalog.undo(catalog.history(1)[0].id)
@@ -149,6 +156,7 @@ DONE: Mapping[tuple[str, str], Callable[[Catalog], object]] = {
     ("ingest_collection", "its file is another"): lambda it: ingest(it, *OTHERS, GROWN, refresh="changed"),
     ("ingest_collection", "its file has no length any more"): lost_length,
     ("process_asset", ""): processed,
+    ("relocate_collection", ""): lambda it: it.relocate_collection("Shows", *folders_of(it), min_found=0),
     ("approve", ""): lambda it: it.approve(MOVIES),
     ("withdraw_approval", ""): lambda it: (it.approve(MOVIES), it.withdraw_approval(MOVIES)),
     ("assign", "to another kind"): lambda it: it.assign(MOVIES, kind="filler"),

@@ -593,6 +593,14 @@ def attempted(step: Step) -> Step:
     return attempt
 
 
+def relocated(catalog: Catalog) -> object:
+    """To the folder beside the mapped one, or back."""
+    (mapping,) = catalog.collection("Shows").path_mappings
+    old = mapping.local_path
+    new = old.removesuffix(".moved") if old.endswith(".moved") else f"{old}.moved"
+    return catalog.relocate_collection("Shows", old, new, min_found=0)
+
+
 DRAFTS = st.one_of(
     st.builds(
         lambda show, season, number, **facts: episode(show, season, number, **facts),
@@ -616,6 +624,7 @@ STEPS = st.one_of(
     st.sampled_from(
         [
             lambda catalog: catalog.wipe_collection("Shows"),
+            relocated,
             lambda catalog: catalog.forget_missing("Shows", max_fraction=1),
             lambda catalog: catalog.disable_collection("Shows") and catalog.enable_collection("Shows"),
             lambda catalog: catalog.add_source(f"source {len(catalog.history())}"),
@@ -638,7 +647,9 @@ STEPS = st.one_of(
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Catalog]]:
     """Makes new catalogues in memory, each with an empty collection."""
     media = tmp_path_factory.mktemp("media")
-    (media / "mounted.txt").touch()
+    for folder in (media, Path(f"{media}.moved")):
+        folder.mkdir(exist_ok=True)
+        (folder / "mounted.txt").touch()
     opened: list[Catalog] = []
 
     def make() -> Catalog:

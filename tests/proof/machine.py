@@ -58,6 +58,8 @@ from retrovue_uow.testing.faults import Fault, Injection, tracing
 NAMES = ("Shows", "More", "Found")
 """The collections: with an enricher, without, and one that is there once it was discovered."""
 ROOTS = ("/media", "/more")
+PLACES = ("", ".moved")
+"""Where a root lies on the disk: beside itself, once it was relocated."""
 IN_MEMORY = "/dev/shm"  # where no sync takes time: a power cut is proven elsewhere
 IDENTITIES = {
     "a.mkv": Identity("episode", "Dark", None, 1, (1,)),
@@ -183,6 +185,7 @@ def either(choice: Choice) -> st.SearchStrategy[Choice]:
     return st.builds(lambda is_sensible, other: choice if is_sensible else other, st.booleans(), CHOICE)
 
 
+LOOKS = st.lists(st.sampled_from(["there", "there", "there", "touched", "other", "gone"]), min_size=8, max_size=8)
 DECISION = st.sampled_from(["approve", "withdraw_approval", "retire", "reinstate", "unassign"])
 CONFIGURING = st.sampled_from(
     [
@@ -321,10 +324,10 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(dir=IN_MEMORY if os.path.isdir(IN_MEMORY) else None)
-        for root in ROOTS:
-            Path(self.folder.name + root).mkdir()
+        for folder in [self.local(root) + place for root in ROOTS for place in PLACES]:
+            Path(folder).mkdir()
             for name in IDENTITIES:
-                Path(f"{self.folder.name}{root}/{name}").touch()
+                Path(folder, name).touch()
         self.model = Model()
         self.units: list[Unit] = []
         self.steps = 0
@@ -357,7 +360,7 @@ class Machine(RuleBasedStateMachine):
         except RefusedError:
             told, is_refused = None, True
         result, outcome = self.attempt(who, step.act, fault_at=fault_at, dry_run=dry_run)
-        assert outcome != "refused" or is_refused, "refused, though it should have been done"
+        assert outcome != "refused" or is_refused, f"refused, though it should have been done: {self.last_error}"
         assert outcome in ("refused", "failed") or not is_refused, "done, though it should have been refused"
         if outcome in ("done", "dry"):
             assert_tells(result, told)
@@ -531,18 +534,23 @@ class Machine(RuleBasedStateMachine):
     def reported(self, who: int, name: str, doubled: list[str], *, is_stray: bool) -> list[File]:
         """What an importer reports from now on; a stray file is below no mapping."""
         roots = self.model.roots(name)
-        files = [file for key, file in sorted(self.there[name].items()) if is_stray or root_of(key) in roots]
+        files = [self.placed(name, file) for key, file in sorted(self.there[name].items()) if is_stray or root_of(key) in roots]
         files += [file._replace(size=99) for file in files if file.key in doubled]
         importer = self.catalogs[who].importers["fake"]
         assert isinstance(importer, FakeImporter)
         importer.drafts = [self.draft(file) for file in files]
         return files
 
+    def placed(self, name: str, file: File) -> File:
+        """A file where the mapping of a collection leads."""
+        root = root_of(file.key)
+        return file._replace(place=self.model.place(name, root)) if root in self.model.roots(name) else file
+
     def draft(self, file: File) -> AssetDraft:
         """A file as an importer reports it."""
         kind, title, year, season, episodes = file.identity
         return AssetDraft(
-            self.local(file.key),
+            self.local(root_of(file.key) + file.place + file.key.removeprefix(root_of(file.key))),
             file.key,
             size=file.size,
             mtime_ns=file.mtime,
@@ -644,6 +652,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=WHO, name=NAME, file=FILE, refresh=REFRESH, broken=BROKEN_FILES, fault_at=FAULT)
     def process(self, who: int, name: str, file: File, refresh: Any, broken: Any, fault_at: int | None) -> None:
+        file = self.placed(name, file)
         self.do(
             who,
             Step(
@@ -653,6 +662,52 @@ class Machine(RuleBasedStateMachine):
             ),
             fault_at=fault_at,
         )
+
+    @rule(
+        who=WHO,
+        name=NAME,
+        root=st.sampled_from([ROOTS[0], ROOTS[0], ROOTS[1]]),
+        place=st.sampled_from([PLACES[0], PLACES[1], PLACES[1]]),
+        looks=LOOKS,
+        min_found=st.sampled_from([0, 0, 0.5, 1]),
+        dry_run=DRY,
+        fault_at=FAULT,
+    )
+    def relocate(
+        self,
+        who: int,
+        name: str,
+        root: str,
+        place: str,
+        looks: list[str],
+        min_found: float,
+        dry_run: bool,
+        fault_at: int | None,
+    ) -> None:
+        """The files of a mapping are elsewhere, or some of them, or other ones."""
+        assets = [
+            asset for asset in self.model.table("asset").values() if asset.collection == name and root_of(asset.key) == root
+        ]
+        looking = {asset.key: looks[sorted(IDENTITIES).index(asset.key.rpartition("/")[2])] for asset in assets}
+        for asset in assets:
+            path, look = Path(self.local(root + place) + asset.key.removeprefix(root)), looking[asset.key]
+            path.write_bytes(bytes(asset.size + (look == "other")))
+            os.utime(path, ns=(0, asset.mtime + (look == "touched")))
+            if look == "gone":
+                path.unlink()
+        old = PLACES[1 - PLACES.index(place)]
+        if root in self.model.roots(name):
+            old = self.model.place(name, root)
+        step = Step(
+            "relocate",
+            lambda catalog: catalog.relocate_collection(
+                name, self.local(root + old), self.local(root + place), min_found=min_found, dry_run=dry_run
+            ),
+            lambda model: model.relocate(name, root, place, looking, min_found),
+        )
+        self.do(who, step, dry_run=dry_run, fault_at=fault_at)
+        for asset in assets:
+            (Path(self.local(root + place) + asset.key.removeprefix(root))).touch()
 
     @rule(who=WHO, name=NAME, expected=EXPECTED, dry_run=st.booleans(), fault_at=FAULT)
     def wipe(self, who: int, name: str, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
@@ -896,6 +951,11 @@ def plain(value: object) -> object:
     return value
 
 
+def place_of(folder: str) -> str:
+    """Which of the places of a root a folder is."""
+    return PLACES[folder.endswith(PLACES[1])]
+
+
 def content(catalog: Catalog) -> dict[str, Counter[Any]]:
     """What a catalogue holds, as the model tells it."""
     db = catalog.database
@@ -915,6 +975,7 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
                     each.mtime_ns or 0,
                     each.duration_ms,
                     "",
+                    place_of(os.path.dirname(each.file_path)),
                 ),
                 Identity(each.kind, each.title, each.year, each.season_number, each.episode_numbers),
             )
@@ -923,7 +984,11 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         "title": Counter((each.kind, each.name, each.year, each.seasons, each.episodes) for each in catalog.titles()),
         "source": Counter((source.name,) for source in catalog.sources()),
         "collection": Counter((each.name, each.enabled) for each in collections),
-        "path_mapping": Counter((each.name, mapping.source_path) for each in collections for mapping in each.path_mappings),
+        "path_mapping": Counter(
+            (each.name, mapping.source_path, place_of(mapping.local_path))
+            for each in collections
+            for mapping in each.path_mappings
+        ),
         "exclude": Counter((each.name, pattern) for each in collections for pattern in each.excludes),
         "enricher": Counter((each.name,) for each in collections for _ in each.enrichers),
         "assignment": Counter(

@@ -52,6 +52,7 @@ class File(NamedTuple):
     size: int
     mtime: int
     identity: Identity
+    place: str = ""
 
     def __repr__(self) -> str:
         return f"File({self.key!r}, {self.size}, {self.mtime})"
@@ -70,6 +71,7 @@ class Asset(NamedTuple):
     mtime: int
     duration: int | None
     enrichers: str
+    place: str
 
 
 class Shown(NamedTuple):
@@ -81,6 +83,8 @@ class Shown(NamedTuple):
 
 
 Wanted = Callable[[Shown], bool]
+RELOCATED = ("found", "missing", "returned", "mtime_differs", "other_size")
+"""What a relocation counts, and but for the first lists."""
 LISTED = (
     *("created", "changed", "outdated", "refreshed", "missing", "returned", "moved", "duplicates"),
     *("unclassified", "ambiguous", "broken", "warnings"),
@@ -312,7 +316,7 @@ class Model:
         for name, path in found.items():
             if not any(each == name for each, _ in self.table("collection").values()):
                 self.add("collection", (name, False))
-                self.add("path_mapping", (name, path))
+                self.add("path_mapping", (name, path, ""))
 
     def require_enabled(self, name: str) -> None:
         """It must be there, and enabled."""
@@ -330,7 +334,7 @@ class Model:
         if any(each == name for each, _ in self.table("collection").values()):
             raise RefusedError(name)
         self.add("collection", (name, True))
-        self.add("path_mapping", (name, path))
+        self.add("path_mapping", (name, path, ""))
 
     def remove_collection(self, name: str) -> None:
         """What was decided about its files goes with it."""
@@ -348,17 +352,16 @@ class Model:
     def map_path(self, name: str, path: str) -> None:
         """A path is mapped once."""
         self._collection_number(name)
-        if self.find("path_mapping", (name, path)) is not None:
+        if path in self.roots(name):
             raise RefusedError(path)
-        self.add("path_mapping", (name, path))
+        self.add("path_mapping", (name, path, ""))
 
     def unmap_path(self, name: str, path: str) -> None:
         """No asset may have come through it."""
         self._collection_number(name)
-        number = self.find("path_mapping", (name, path))
-        if number is None or any(root_of(key) == path for key in self.assets_of(name)):
+        if path not in self.roots(name) or any(root_of(key) == path for key in self.assets_of(name)):
             raise RefusedError(path)
-        self.remove("path_mapping", [number])
+        self.remove("path_mapping", [self._mapping_number(name, path)])
 
     def exclude(self, name: str, file: str) -> None:
         """The name of a file is excluded once."""
@@ -377,7 +380,37 @@ class Model:
 
     def roots(self, name: str) -> set[str]:
         """The mapped paths of a collection."""
-        return {path for each, path in self.table("path_mapping").values() if each == name}
+        return {path for each, path, _ in self.table("path_mapping").values() if each == name}
+
+    def place(self, name: str, path: str) -> str:
+        """Where a mapped path leads."""
+        return str(self.rows["path_mapping", self._mapping_number(name, path)][2])
+
+    def _mapping_number(self, name: str, path: str) -> int:
+        return next(int(number) for number, row in self.table("path_mapping").items() if row[:2] == (name, path))
+
+    def relocate(self, name: str, path: str, place: str, looks: Mapping[str, str], min_found: float) -> Told:
+        """Let a mapped path lead elsewhere; `looks` tells how the files of assets look there."""
+        self._collection_number(name)
+        if path not in self.roots(name) or self.place(name, path) == place:
+            raise RefusedError(path)
+        lists: dict[str, list[str]] = {each: [] for each in RELOCATED}
+        assets = {key: number for key, number in self.assets_of(name).items() if root_of(key) == path}
+        for key, number in assets.items():
+            was_missing, look = self.rows["asset", number].missing, looks[key]
+            lists["other_size"] += [key] if look == "other" else []
+            lists["mtime_differs"] += [key] if look == "touched" else []
+            lists["missing"] += [key] if look in ("gone", "other") and not was_missing else []
+            lists["returned"] += [key] if look == "there" and was_missing else []
+            lists["found"] += [key] if look == "there" or (look == "touched" and not was_missing) else []
+        expected = sum(not self.rows["asset", number].missing for number in assets.values())
+        if expected and (expected - len(lists["missing"])) / expected < min_found:
+            raise RefusedError("too few")
+        self.rows["path_mapping", self._mapping_number(name, path)] = (name, path, place)
+        for key, number in assets.items():
+            was_missing = self.rows["asset", number].missing
+            self.change(number, place=place, missing=key in lists["missing"] or (was_missing and key not in lists["returned"]))
+        return {**{each: len(keys) for each, keys in lists.items()}, "paths": {each: lists[each] for each in RELOCATED[1:]}}
 
     def attach(self, name: str) -> None:
         """Attach the one enricher that there is."""
@@ -409,6 +442,8 @@ class Model:
         self.require_enabled(name)
         if not self.roots(name) or any(root_of(file.key) not in self.roots(name) for file in files):
             raise RefusedError("a file is below no mapping")
+        if any(file.place != self.place(name, root_of(file.key)) for file in files):
+            raise RefusedError("a file lies elsewhere")
         found: dict[str, File] = {}
         excluding = [options, *(Options(exclude=file) for each, file in self.table("exclude").values() if each == name)]
         reported = [file for file in files if not any(each.excludes(file.key) for each in excluding)]
@@ -538,7 +573,8 @@ class Model:
     def _left(self, number: int, file: File) -> str:
         """What becomes of an asset that is not read again."""
         asset = self.rows["asset", number]
-        if asset.enrichers == UNREAD or (asset.size, asset.mtime) != (file.size, file.mtime):
+        is_elsewhere = asset.place != self.place(asset.collection, root_of(file.key))
+        if asset.enrichers == UNREAD or is_elsewhere or (asset.size, asset.mtime) != (file.size, file.mtime):
             return "changed"
         return "unchanged" if asset.enrichers == self.enrichers(asset.collection) else "outdated"
 
@@ -547,7 +583,7 @@ class Model:
     ) -> str:
         if number is None:
             state = "retired" if is_retired else self._state(name, file)
-            seen = (file.size, file.mtime, self._measured(name, file), self.enrichers(name))
+            seen = (file.size, file.mtime, self._measured(name, file), self.enrichers(name), file.place)
             number = self.add("asset", Asset(name, file.key, identity.kind, state, False, False, *seen))
             self.link(number, identity)
             self._describe(number, self._severity(name, file))
@@ -585,6 +621,7 @@ class Model:
             mtime=file.mtime,
             duration=duration,
             enrichers=self.enrichers(before.collection),
+            place=file.place,
             approved=before.approved and facts == (state, file.size, duration, identity),
         )
         self._describe(number, self._severity(before.collection, file))
@@ -597,7 +634,7 @@ class Model:
             for key, row in moving.items():
                 self.rows[table, key] = (asset.collection, file.key, *row[2:])
         is_changed = self.identity(number) != identity
-        self.change(number, key=file.key, missing=False, enrichers=UNREAD if is_changed else asset.enrichers)
+        self.change(number, key=file.key, place=file.place, missing=False, enrichers=UNREAD if is_changed else asset.enrichers)
         if refresh is not None:
             self._refresh(number, file, identity)
         return "moved"
@@ -709,8 +746,10 @@ class Model:
         changed = []
         for number, (asset, was, _) in found.items():
             identity = meant[number]
-            self._forget_decision("assignment", asset.collection, asset.key)
-            self.add("assignment", (asset.collection, asset.key, identity))
+            decided = (asset.collection, asset.key, identity)
+            if self.find("assignment", decided) is None:
+                self._forget_decision("assignment", asset.collection, asset.key)
+                self.add("assignment", decided)
             self.link_again(number, identity)
             if was != identity:
                 changed.append(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,15 @@ def assign(catalog: Catalog, chance: random.Random) -> object:
     return catalog.assign(chosen, kind="episode", title="Lost", season_number=1, episode_numbers=(1, 2))
 
 
+def relocate(catalog: Catalog, chance: random.Random) -> object:
+    """A folder beside the mapped one, or back."""
+    collection = catalog.collection(chance.choice(NAMES))
+    old = collection.path_mappings[0].local_path
+    new = old.removesuffix(".moved") if old.endswith(".moved") else f"{old}.moved"
+    os.makedirs(f"{new}/mounted", exist_ok=True)
+    return catalog.relocate_collection(collection.id, old, new, min_found=0)
+
+
 OPERATIONS: tuple[Operation, ...] = (
     ingest,
     ingest,
@@ -95,6 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
     rebuild,
     undo,
     undo,
+    relocate,
     assign,
     lambda catalog, chance: catalog.wipe_collection(chance.choice(NAMES)),
     lambda catalog, _: catalog.forget_missing("Shows", max_fraction=1),
