@@ -147,19 +147,17 @@ def with_transaction(connection: apsw.Connection, inserts: dict[str, list[Row]])
 
 
 def relocate(connection: apsw.Connection, old: str, new: str) -> int:
-    """Look at each file below a new folder, and let mapping and assets follow: how many files are there."""
-    rows = connection.execute("SELECT file_path, size FROM asset").fetchall()
-    there = sum(os.stat(new + str(path)[len(old) :]).st_size == size for path, size in rows)
+    """Walk a new folder, and let mapping and assets follow: how many files are there."""
+    there = len(walk(new))
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("UPDATE path_mapping SET source_path = ?1, local_path = ?1", (new,))
     connection.execute(
         """
         UPDATE asset
            SET canonical_key = ?2 || substr(canonical_key, length(?1) + 1),
-               file_path = ?2 || substr(file_path, length(?1) + 1),
-               updated_at = ?3
+               file_path = ?2 || substr(file_path, length(?1) + 1)
         """,
-        (old, new, datetime.now(UTC).isoformat()),
+        (old, new),
     )
     connection.execute("COMMIT")
     return there

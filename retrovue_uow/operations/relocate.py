@@ -86,10 +86,9 @@ def relocate_collection(
                 raise ValidationError(
                     f"assets of collection {before.name!r} were changed while files were looked for: run it again"
                 )
-            now = utc_now()
             decisions.relocate_decisions(db, relocation)
-            collections.relocate(db, relocation, now=now)
-            assets.mark_missing(db, [id_ for id_, *_ in looked["missing"]], since=now)
+            collections.relocate(db, relocation)
+            assets.mark_missing(db, [id_ for id_, *_ in looked["missing"]], since=utc_now())
             for id_, *_ in looked["returned"]:
                 assets.mark_returned(db, id_)
         with op.postvalidation() as db:
@@ -166,7 +165,7 @@ def _look(relocation: Relocation, files: Sequence[Row]) -> tuple[Looked, tuple[s
     """What is found of the files at the new place; and, in words, what may be one of them under another name."""
     looked: Looked = {name: [] for name in ("found", *_LISTED)}
     alike: list[str] = []
-    found = roots.files_at([path for _, _, path, *_ in files], relocation.moved.local_path)
+    found = roots.files_at([file[2] for file in files], relocation.moved.local_path)
     for file, there in zip(files, found, strict=True):
         _, _, path, size, mtime_ns, missing_since = file
         if there == (size, mtime_ns) and missing_since is None:
@@ -199,7 +198,7 @@ def _verdict(there: roots.Place, size: int | None, mtime_ns: int | None, *, was_
 
 
 def _refuse_few(relocation: Relocation, files: Sequence[Row], looked: Looked, alike: Sequence[str], min_found: float) -> None:
-    expected = sum(missing_since is None for *_, missing_since in files)
+    expected = sum(file[-1] is None for file in files)
     found = expected - len(looked["missing"])
     if not expected or found / expected >= min_found:
         return

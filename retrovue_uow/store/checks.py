@@ -225,7 +225,7 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference, *, se
     if changed[reference.child]["UPDATE"]:
         # an update that leaves a reference as it was does not show it, but the parent may mind the update
         parents = f"""
-            SELECT ?, child.{column}, ''
+            SELECT DISTINCT ?, child.{column}, ''
               FROM temp.touched
               JOIN {child} AS child ON child.{own_key} = touched.id
              WHERE touched.subject = ?

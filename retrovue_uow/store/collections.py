@@ -176,7 +176,7 @@ def mapped_files(db: Database, relocation: Relocation) -> list[Row]:
     return db.execute(f"SELECT {facts} FROM asset WHERE {where} ORDER BY canonical_key", asked)  # noqa: S608  our own texts
 
 
-def relocate(db: Database, relocation: Relocation, *, now: str) -> None:
+def relocate(db: Database, relocation: Relocation) -> None:
     """Let a path mapping lead elsewhere, and its assets with it."""
     where, asked = of_mapping(relocation)
     asked["mapping"] = relocation.mapping.id
@@ -193,17 +193,16 @@ def relocate(db: Database, relocation: Relocation, *, now: str) -> None:
             (relocation.collection_id, other, relocation.mapping.id),
         )
     db.execute(f"UPDATE asset SET path_mapping_id = :mapping WHERE path_mapping_id <> :mapping AND {where}", asked)  # noqa: S608
-    follow(db, relocation, "asset", f"file_path = {_NEW_PATH}, updated_at = :now", now=now)
+    follow(db, relocation, "asset", f"file_path = {_NEW_PATH}")
     db.execute(
         "UPDATE path_mapping SET source_path = ?, local_path = ? WHERE id = ?",
         (relocation.moved.source_path, relocation.moved.local_path, relocation.mapping.id),
     )
 
 
-def follow(db: Database, relocation: Relocation, table: str, also: str = "", **values: Value) -> None:
+def follow(db: Database, relocation: Relocation, table: str, also: str = "") -> None:
     """Let the rows of a table that has a canonical key follow the files of a path mapping, and set what `also` says."""
     where, asked = of_mapping(relocation)
-    asked |= values
     old, new = relocation.mapping.source_path.rstrip("/"), relocation.moved.source_path.rstrip("/")
     if old != new:
         also = f"canonical_key = :new || substr(canonical_key, length(:old) + 1){also and ', '}{also}"

@@ -154,6 +154,18 @@ def test_the_next_ingest_finds_everything_unchanged(station: Catalog, old: Path,
     assert (again.unchanged, again.discovered) == (5, 5)
 
 
+def test_what_is_excluded_stays_so(station: Catalog, old: Path, new: Path) -> None:
+    station.exclude("Shows", "Dark/*02.mkv")
+    shutil.copytree(old, new)
+    relocate(station, old, new)
+    os.remove(new / SECOND)
+
+    again = station.ingest_collection("Shows")
+
+    assert (again.missing, again.unchanged) == (0, 4)
+    assert station.collection("Shows").excludes == ("Dark/*02.mkv",)
+
+
 def test_what_was_decided_follows_without_assets_and_holds_again(station: Catalog, old: Path, new: Path) -> None:
     before = station.assets()
     station.wipe_collection("Shows")
