@@ -240,7 +240,8 @@ def split(
         if key in unchanged:
             taken = known[key].facts.file_path
         else:
-            alike.sort(key=partial(_precedence, known.get(key)))
+            if len(alike) > 1:
+                alike.sort(key=partial(_precedence, known.get(key)))
             found[key] = alike.pop(0)
             taken = found[key].draft.file_path
         for other in alike:

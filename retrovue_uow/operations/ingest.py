@@ -37,7 +37,7 @@ from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
 BATCH = 1000
-"""Assets that are created in one savepoint, a table at a time."""
+"""Assets that are created, or read again, in one savepoint, a table at a time."""
 _NO_ASSETS = ("duplicates", "twins", "unreachable")
 _OF_ASSETS = (
     "created",
@@ -292,17 +292,17 @@ def _twinned(db: Database, prepared: PreparedIngest) -> Mapping[str, Sequence[Fi
 def _written(
     writer: Writer, found: Sequence[Found], known: Mapping[str, KnownAsset], origins: Mapping[str, KnownAsset], *, refresh: bool
 ) -> Iterator[tuple[Found, KnownAsset | None, Outcome]]:
-    """Each file, with what the catalogue knew of it and what became of it. New ones in a row are created in batches."""
-    for is_new, run in groupby(found, lambda each: each.key not in known and each.key not in origins):
-        while is_new and (batch := list(islice(run, BATCH))):
-            writer.create(batch)
-            yield from ((each, None, "created") for each in batch)
-        for each in run:
-            existing = known.get(each.key)
-            if existing is None:
-                yield each, None, writer.move(each, origins[each.key], refresh=refresh)
+    """Each file, with what the catalogue knew of it and what became of it; those in a row of which is the same, in batches."""
+    for what, run in groupby(found, lambda each: "known" if each.key in known else "moved" if each.key in origins else "new"):
+        while batch := list(islice(run, BATCH)):
+            if what == "known":
+                existing = [known[each.key] for each in batch]
+                yield from zip(batch, existing, writer.update(list(zip(batch, existing, strict=True))), strict=True)
+            elif what == "moved":
+                yield from ((each, None, writer.move(each, origins[each.key], refresh=refresh)) for each in batch)
             else:
-                yield each, existing, writer.update(each, existing)
+                writer.create(batch)
+                yield from ((each, None, "created") for each in batch)
     writer.op.working_on = None
 
 

@@ -96,7 +96,7 @@ def process_asset(
             decided = decisions.decisions(db, owner.id, ((key, key),))
             writer = Writer(op, db, owner.id, decided.retired)
             found, known = found.settled(decided, known_as=key), known_asset(db, owner.id, key)
-            outcome: Outcome = "created" if known is None else writer.update(found, known)
+            outcome: Outcome = "created" if known is None else writer.update([(found, known)])[0]
             (asset_id,) = writer.create([found]) if known is None else (known.id,)
         with op.postvalidation() as db:
             integrity.validate_asset_relationships(db, asset_id)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from typing import TypeVar
 
 import attrs
 
 from retrovue_uow.errors import ConstraintError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, Outcome, Withdrawal
 from retrovue_uow.operations.discover import Found
-from retrovue_uow.store import assets, decisions, findings, titles
+from retrovue_uow.store import assets, decisions, titles
+from retrovue_uow.store.assets import StoredAsset
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
 from retrovue_uow.uow.database import Database
 
+T = TypeVar("T")
+R = TypeVar("R")
 _APPROVED = {"size": "size (bytes)", "duration_ms": "length (ms)"} | {
     fact: fact.replace("_", " ") for fact in ("kind", *assets.FACTS) if fact not in {"size", "mtime_ns", "duration_ms", "part"}
 }
@@ -38,24 +42,36 @@ class Writer:
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
     def create(self, batch: Sequence[Found]) -> list[str]:
-        """Create the assets of new files in one savepoint, or one by one where SQLite refuses a row: their identifiers.
+        """Create the assets of new files: their identifiers.
 
         Raises:
             ValidationError: Somebody removed the asset since the file was found.
         """
-        added = self.hierarchy.added.copy()
-        is_alone = len(batch) == 1
+        return self._together(batch, lambda files: [self._add(each) for each in files])
+
+    def update(self, batch: Sequence[tuple[Found, KnownAsset]]) -> list[Outcome]:
+        """Refresh assets, or leave them, each given with what the open unit knows of it: what became of them.
+
+        Raises:
+            ValidationError: Somebody changed the asset since the file was found.
+        """
+        return self._together(batch, self._update)
+
+    def _together(self, batch: Sequence[T], write: Callable[[Sequence[T]], list[R]]) -> list[R]:
+        """Write a batch in one savepoint, or one by one where SQLite refuses a row: then the file is named."""
+        added, withdrawn, is_alone = self.hierarchy.added.copy(), len(self.withdrawals), len(batch) == 1
         try:
             with self.db.session(contain=not is_alone):
-                ids = [self._add(each) for each in batch]
-                self.op.working_on = batch[0].key if is_alone else None
+                written = write(batch)
+                self.op.working_on = self.op.working_on if is_alone else None
                 self.hierarchy.write()
-                return ids
+                return written
         except ConstraintError:
             if is_alone:
                 raise
             self.hierarchy.take_back(added)
-        return [asset_id for each in batch for asset_id in self.create([each])]
+            del self.withdrawals[withdrawn:]
+        return [result for each in batch for result in self._together([each], write)]
 
     def _add(self, found: Found) -> str:
         self.op.working_on = found.key
@@ -75,31 +91,32 @@ class Writer:
         self.hierarchy.show(asset_id, found.draft)
         return asset_id
 
-    def update(self, found: Found, known: KnownAsset) -> Outcome:
-        """Refresh an asset, or leave it; `known` is what the open unit knows of it.
+    def _update(self, batch: Sequence[tuple[Found, KnownAsset]]) -> list[Outcome]:
+        for found, known in batch:
+            self._meet(found, known)
+        stored = assets.stored_assets(self.db, [known.id for found, known in batch if found.is_enriched])
+        return [self._refreshed_or_left(found, known, stored) for found, known in batch]
 
-        Raises:
-            ValidationError: Somebody changed the asset since the file was found.
-        """
+    def _meet(self, found: Found, known: KnownAsset) -> None:
+        """Note that a missing file is back, and what was not known of a file."""
+        self.op.working_on = found.key
+        if known.missing_since is not None:
+            assets.mark_returned(self.db, known.id)
+            if known.facts.is_another_file(found.facts):
+                self._withdraw(known.id, found.key, ["another file came back in its place"])
+        if None in known.facts:
+            assets.fill_in_facts(self.db, known.id, found.draft, now=self.hierarchy.now)
+
+    def _refreshed_or_left(self, found: Found, known: KnownAsset, stored: dict[str, StoredAsset]) -> Outcome:
         self.op.working_on = found.key
         seen = found.known if found.is_enriched else None
-        is_outdated, has_changed = known.facts.is_outdated(found.facts), known.facts.has_changed(found.facts)
-        left: Outcome = "outdated" if is_outdated else "changed" if has_changed else "unchanged"
-        if seen is None and known.missing_since is None and None not in known.facts:
-            return left
-        with self.db.session():
-            if known.missing_since is not None:
-                assets.mark_returned(self.db, known.id)
-                if known.facts.is_another_file(found.facts):
-                    self._withdraw(known.id, found.key, ["another file came back in its place"])
-            if None in known.facts:
-                assets.fill_in_facts(self.db, known.id, found.draft, now=self.hierarchy.now)
-            if seen is None:
-                return left
-            if known._replace(missing_since=None) != seen._replace(missing_since=None):
-                raise ValidationError(f"{found.key!r} was changed by somebody else while its file was looked at: run it again")
-            self._refresh(found, known.id)
-            return "refreshed"
+        if seen is None:
+            has_changed = known.facts.has_changed(found.facts)
+            return "changed" if has_changed else "outdated" if known.facts.is_outdated(found.facts) else "unchanged"
+        if known != seen and known._replace(missing_since=None) != seen._replace(missing_since=None):
+            raise ValidationError(f"{found.key!r} was changed by somebody else while its file was looked at: run it again")
+        self._refresh(found, known.id, stored)
+        return "refreshed"
 
     def move(self, found: Found, origin: KnownAsset, *, refresh: bool) -> Outcome:
         """Let an asset follow its file; identity, approval and links stay.
@@ -121,29 +138,27 @@ class Writer:
                 now=self.hierarchy.now,
             )
             if refresh:
-                self._refresh(found, origin.id)
+                self._refresh(found, origin.id, {})
+                self.hierarchy.write()
         return "moved"
 
-    def _refresh(self, found: Found, asset_id: str) -> None:
-        draft = found.draft
-        before, markers = assets.asset(self.db, asset_id), set(assets.markers(self.db, asset_id))
-        shows_another, gone = link_again(self.db, self.hierarchy, before, draft)
+    def _refresh(self, found: Found, asset_id: str, stored: dict[str, StoredAsset]) -> None:
+        """Write what was read of a file; `stored` holds assets as they were read, as long as they are so."""
+        was = stored.get(asset_id) or assets.stored_assets(self.db, [asset_id])[asset_id]
+        draft, changes = found.draft, self.db.unit_changes()
+        shows_another, gone = link_again(self.db, self.hierarchy, was.asset, draft)
         if gone != titles.NOTHING:
             titles.prune(self.db, *gone)
             self.hierarchy.forget()
-        if markers != set(draft.markers):
-            assets.remove_markers(self.db, asset_id)
-            assets.add_markers(self.hierarchy.rows, asset_id, draft.markers)
-            self.hierarchy.write()
-        assets.remove_metadata(self.db, asset_id, keep=draft.metadata)
-        assets.set_metadata(self.db, asset_id, draft.metadata)
-        reasons = ["its file is broken"] * found.is_broken + ["its markers changed"] * (markers != set(draft.markers))
-        self._withdraw(asset_id, found.key, [*_differences(before, draft, shows_another=shows_another), *reasons])
-        place = found.mapping.id
+        if self.db.unit_changes() != changes:
+            stored.clear()  # what others show may be called otherwise now
+        if was.asset.approved:
+            reasons = ["its file is broken"] * found.is_broken + ["its markers changed"] * (was.markers != set(draft.markers))
+            self._withdraw(asset_id, found.key, [*_differences(was.asset, draft, shows_another=shows_another), *reasons])
+        facts, place = found.facts, found.mapping.id
         assets.update_asset(
-            self.db, asset_id, draft, found.facts, path_mapping_id=place, is_broken=found.is_broken, now=self.hierarchy.now
+            self.hierarchy.rows, was, draft, facts, mapping_id=place, findings=found.findings, now=self.hierarchy.now
         )
-        findings.set_findings(self.db, asset_id, found.findings)
 
     def _withdraw(self, asset_id: str, key: str, reasons: Sequence[str]) -> None:
         """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""
@@ -167,7 +182,8 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     are to be pruned.
     """
     if identity(asset) == identity(draft):
-        return _name_episodes(db, asset, draft), titles.NOTHING
+        is_named_so = asset.episode_title == draft.episode_title and len(asset.episode_numbers) == 1
+        return not is_named_so and _name_episodes(db, asset, draft), titles.NOTHING
     gone = titles.unlink(db, asset.id)
     linked = hierarchy.show(asset.id, draft)
     hierarchy.write()
@@ -177,9 +193,11 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
 
 def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
     """What an asset is and shows, as far as its kind shows anything."""
-    shown = {"movie": (asset.title, asset.year), "episode": (asset.title, asset.year, asset.season_number)}
-    numbers = tuple(sorted(asset.episode_numbers)) if asset.kind == "episode" else ()
-    return asset.kind, shown.get(asset.kind or "", ()), numbers
+    if asset.kind == "movie":
+        return asset.kind, asset.title, asset.year
+    if asset.kind == "episode":
+        return asset.kind, asset.title, asset.year, asset.season_number, *sorted(asset.episode_numbers)
+    return (asset.kind,)
 
 
 def _name_episodes(db: Database, asset: Asset, draft: AssetDraft) -> bool:

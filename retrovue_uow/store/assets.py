@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
 from retrovue_uow.errors import ResourceError, ValidationError
-from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, FileFacts, Finding, Json, Marker
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, AssetState, FileFacts, Finding, Json, Marker
 from retrovue_uow.store import titles
-from retrovue_uow.store.findings import IS_BROKEN, add_findings
+from retrovue_uow.store.findings import IS_BROKEN, add_findings, set_findings
 from retrovue_uow.store.ids import as_stored, from_json, new_id, utc_now
 from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.titles import NewRows
@@ -37,8 +37,8 @@ _SHOWN = {
 """The fields of an `Asset` that come from other tables; the others are columns of its own."""
 _COLUMNS = [field.name for field in attrs.fields(Asset)]
 _APPROVED, _NUMBERS = _COLUMNS.index("approved"), _COLUMNS.index("episode_numbers")
-_FIND = f"""
-SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
+_SELECT = f"SELECT {', '.join(_SHOWN.get(column, f'asset.{column}') for column in _COLUMNS)}"
+_FROM = """
   FROM asset
   LEFT JOIN movie_asset ON movie_asset.asset_id = asset.id
   LEFT JOIN title AS movie ON movie.id = movie_asset.title_id
@@ -48,7 +48,8 @@ SELECT {", ".join(_SHOWN.get(column, f"asset.{column}") for column in _COLUMNS)}
   LEFT JOIN episode ON episode.id = episode_asset.episode_id
   LEFT JOIN season ON season.id = episode.season_id
   LEFT JOIN title AS show ON show.id = season.title_id
-"""  # noqa: S608  the names are those above
+"""
+_FIND = _SELECT + _FROM
 _IN_ORDER = "ORDER BY asset.collection_id, asset.canonical_key"
 _BY_ID = "asset.id IN (SELECT value FROM json_each(:values))"
 _BY_GLOB = """
@@ -94,18 +95,34 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, {", ".join("?" * len(FACTS))}, ?, ?)
 )
 _ADD_MARKER = titles.ASSET + 1, "INSERT INTO marker (asset_id, kind, start_ms, end_ms, name) VALUES (?, ?, ?, ?, ?)"
 _ADD_METADATA = titles.ASSET + 1, "INSERT INTO asset_metadata (asset_id, domain, document) VALUES (?, ?, ?)"
-_UPDATE = f"""
-UPDATE asset
-   SET path_mapping_id = :path_mapping_id,
-       file_path = :file_path,
-       kind = :kind,
-       state = CASE WHEN state = 'retired' THEN state WHEN :duration_ms IS NULL OR :is_broken THEN 'new' ELSE 'ready' END,
-       sidecars = :sidecars,
-       enrichers = :enrichers,
-       {", ".join(f"{fact} = :{fact}" for fact in FACTS)},
-       updated_at = :now
- WHERE id = :id
-"""  # noqa: S608  likewise
+_SET_METADATA = (
+    titles.ASSET + 1,
+    """
+INSERT INTO asset_metadata (asset_id, domain, document)
+VALUES (?, ?, ?)
+    ON CONFLICT (asset_id, domain) DO UPDATE
+   SET document = excluded.document
+""",
+)
+_UNSHOWN = ("path_mapping_id", "sidecars", "enrichers")
+"""What an ingest keeps of a file, and no `Asset` shows."""
+_READ = ("file_path", "kind", *FACTS)
+_read = attrgetter(*_READ)
+_SET = " = ?, ".join((*_UNSHOWN, *_READ, "state", "updated_at"))
+_UPDATE = titles.ASSET, f"UPDATE asset SET {_SET} = ? WHERE id = ?"  # noqa: S608  likewise
+_TOUCH = titles.ASSET, "UPDATE asset SET updated_at = ? WHERE id = ?"
+_REMOVE_MARKERS = titles.ASSET, "DELETE FROM marker WHERE asset_id = ?"
+_REMOVE_METADATA = titles.ASSET, "DELETE FROM asset_metadata WHERE asset_id = ? AND domain = ?"
+
+
+class StoredAsset(NamedTuple):
+    """An asset with what hangs on it, as it is written, to be compared with what was read of its file."""
+
+    asset: Asset
+    unshown: Row
+    markers: set[Marker]
+    documents: dict[str, str]
+    findings: list[Finding]
 
 
 def assets(
@@ -199,6 +216,26 @@ def _asset(row: Row) -> Asset:
     return Asset(*values)
 
 
+def stored_assets(db: Database, asset_ids: Sequence[str]) -> dict[str, StoredAsset]:
+    """Those of the assets that are there, with what hangs on them."""
+    asked = f"{_SELECT}, {', '.join(f'asset.{column}' for column in _UNSHOWN)} {_FROM} WHERE {_BY_ID}"
+    rows = db.execute(asked, {"values": json.dumps(asset_ids)})
+    stored = {row[0]: StoredAsset(_asset(row[: len(_COLUMNS)]), row[len(_COLUMNS) :], set(), {}, []) for row in rows}
+    for asset_id, each in _hanging(db, "kind, start_ms, end_ms, name FROM marker", asset_ids):
+        stored[asset_id].markers.add(Marker(*each))
+    for asset_id, (domain, document) in _hanging(db, "domain, document FROM asset_metadata", asset_ids):
+        stored[asset_id].documents[domain] = document
+    for asset_id, each in _hanging(db, "enricher, severity, message FROM finding", asset_ids):
+        stored[asset_id].findings.append(Finding(*each))
+    return stored
+
+
+def _hanging(db: Database, what: str, asset_ids: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+    asked = f"SELECT asset_id, {what} WHERE asset_id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608  ours
+    for asset_id, *each in db.execute(asked, (json.dumps(asset_ids),)):
+        yield str(asset_id), each
+
+
 def markers(db: Database, asset_id: str) -> list[Marker]:
     """The markers of an asset, in time."""
     asked = "SELECT kind, start_ms, end_ms, name FROM marker WHERE asset_id = ? ORDER BY start_ms, kind"
@@ -244,12 +281,37 @@ def add_asset(
 
 
 def update_asset(
-    db: Database, asset_id: str, draft: AssetDraft, facts: FileFacts, *, path_mapping_id: int, is_broken: bool, now: str
+    rows: NewRows,
+    stored: StoredAsset,
+    draft: AssetDraft,
+    facts: FileFacts,
+    *,
+    mapping_id: int,
+    findings: Sequence[Finding],
+    now: str,
 ) -> None:
-    """Write what is known now of an asset; a retired one stays retired."""
-    values: dict[str, Value] = {name: getattr(draft, name) for name in ("file_path", "kind", *FACTS)}
-    values |= {"id": asset_id, "path_mapping_id": path_mapping_id, "is_broken": is_broken, "now": now}
-    db.execute(_UPDATE, {**values, "sidecars": facts.sidecars, "enrichers": facts.enrichers})
+    """Write what is known now of an asset, and of what hangs on it what differs; a retired one stays retired."""
+    asset_id, before = stored.asset.id, (*stored.unshown, *_read(stored.asset), stored.asset.state)
+    state = "retired" if stored.asset.state == "retired" else _state(draft, findings)
+    row = (mapping_id, facts.sidecars, facts.enrichers, *_read(draft), state)
+    if row == before:
+        rows[_TOUCH].append((now, asset_id))
+    else:
+        rows[_UPDATE].append((*row, now, asset_id))
+    if stored.markers != set(draft.markers):
+        rows[_REMOVE_MARKERS].append((asset_id,))
+        add_markers(rows, asset_id, draft.markers)
+    set_findings(rows, asset_id, stored.findings, findings)
+    documents = {domain: _document.encode(document) for domain, document in draft.metadata.items()}
+    for domain in stored.documents.keys() - documents.keys():
+        rows[_REMOVE_METADATA].append((asset_id, domain))
+    for domain, document in documents.items() - stored.documents.items():
+        rows[_SET_METADATA].append((asset_id, domain, document))
+
+
+def _state(draft: AssetDraft, findings: Sequence[Finding]) -> AssetState:
+    """What an asset that is in use is: ready if its duration is known and its file sound."""
+    return "new" if draft.duration_ms is None or any(each.severity == "broken" for each in findings) else "ready"
 
 
 def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:
@@ -296,34 +358,6 @@ def add_markers(rows: NewRows, asset_id: str, found: Iterable[Marker]) -> None:
     """Add the markers of an asset."""
     for each in found:
         rows[_ADD_MARKER].append((asset_id, each.kind, each.start_ms, each.end_ms, each.name))
-
-
-def remove_markers(db: Database, asset_id: str) -> None:
-    """Remove the markers of an asset."""
-    db.execute("DELETE FROM marker WHERE asset_id = ?", (asset_id,))
-
-
-def set_metadata(db: Database, asset_id: str, documents: Mapping[str, Json]) -> None:
-    """Write metadata documents, each in place of an older one of its domain; other domains stay."""
-    for domain, document in documents.items():
-        db.execute(
-            """
-            INSERT INTO asset_metadata (asset_id, domain, document)
-            VALUES (?, ?, ?)
-                ON CONFLICT (asset_id, domain) DO UPDATE
-               SET document = excluded.document
-             WHERE document <> excluded.document
-            """,
-            (asset_id, domain, _document.encode(document)),
-        )
-
-
-def remove_metadata(db: Database, asset_id: str, *, keep: Iterable[str]) -> None:
-    """Remove the metadata documents of an asset, but for those of some domains."""
-    db.execute(
-        "DELETE FROM asset_metadata WHERE asset_id = ? AND domain NOT IN (SELECT value FROM json_each(?))",
-        (asset_id, json.dumps(list(keep))),
-    )
 
 
 def mark_missing(db: Database, asset_ids: Iterable[str], *, since: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from retrovue_uow.model import Finding
 from retrovue_uow.store.titles import ASSET, NewRows
-from retrovue_uow.uow.database import Database, Value
+from retrovue_uow.uow.database import Database
 
 IS_BROKEN = """EXISTS (SELECT 1
                             FROM finding
@@ -16,6 +16,7 @@ IS_BROKEN = """EXISTS (SELECT 1
 """A condition on `asset`."""
 TWIN = "twin"
 """What an ingest says of a second file with an asset's name in another Unicode form, in place of an enricher's type."""
+_REMOVE = ASSET, "DELETE FROM finding WHERE asset_id = ? AND enricher <> ?"
 _ADD = ASSET + 1, "INSERT INTO finding (asset_id, enricher, severity, message) VALUES (?, ?, ?, ?)"
 
 
@@ -36,11 +37,11 @@ def broken_among(db: Database, asset_ids: Iterable[str]) -> set[str]:
     return {str(id_) for (id_,) in db.execute(broken, (json.dumps(list(asset_ids)),))}
 
 
-def set_findings(db: Database, asset_id: str, found: Iterable[Finding]) -> None:
+def set_findings(rows: NewRows, asset_id: str, before: Sequence[Finding], found: Iterable[Finding]) -> None:
     """Write what was found out about the file of an asset, in place of what was before; what is said of twins stays."""
-    if [each for each in findings(db, asset_id) if each.enricher != TWIN] != list(dict.fromkeys(found)):
-        db.execute("DELETE FROM finding WHERE asset_id = ? AND enricher <> ?", (asset_id, TWIN))
-        db.executemany(_ADD[1], _rows(asset_id, found))
+    if [each for each in before if each.enricher != TWIN] != list(dict.fromkeys(found)):
+        rows[_REMOVE].append((asset_id, TWIN))
+        add_findings(rows, asset_id, found)
 
 
 def twinned_keys(db: Database, collection_id: str) -> list[str]:
@@ -85,10 +86,5 @@ def set_twins(db: Database, collection_id: str, twinned: Mapping[str, Iterable[F
 
 
 def add_findings(rows: NewRows, asset_id: str, found: Iterable[Finding]) -> None:
-    """Add what was found out about the file of a new asset."""
-    rows[_ADD].extend(_rows(asset_id, found))
-
-
-def _rows(asset_id: str, found: Iterable[Finding]) -> list[tuple[Value, ...]]:
-    """A row for each; a thing that was said twice is one."""
-    return [(asset_id, each.enricher, each.severity, each.message) for each in dict.fromkeys(found)]
+    """Add what was found out about the file of an asset; a thing that was said twice is one."""
+    rows[_ADD].extend((asset_id, each.enricher, each.severity, each.message) for each in dict.fromkeys(found))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import apsw
+import attrs
 import pytest
 from harness import draft, episode, movie
 
 from retrovue_uow import (
     AssetDraft,
+    AssetSelector,
     Catalog,
     Collection,
     IngestError,
@@ -137,6 +139,67 @@ def test_what_is_refused_only_in_a_batch_is_written_one_by_one(
     assert at_once.paths == one_by_one.paths
     assert contents(station) == found
     assert station.check().is_sound
+
+
+def read_anew(catalog: Catalog, importer: FakeImporter) -> None:
+    """Ingest all and approve what is ready; each file is another one then."""
+    importer.drafts = [attrs.evolve(each, duration_ms=60_000) for each in files(MANY)]
+    catalog.ingest_collection("Shows")
+    catalog.approve(AssetSelector())
+    importer.drafts = [attrs.evolve(each, size=7, markers=(Marker("avail", 6),)) for each in importer.drafts]
+
+
+@pytest.mark.parametrize("places", [(FIRST,), (LAST,), (SECOND,), (MIDDLE, END)], ids=str)
+def test_the_first_known_file_that_sqlite_refuses_is_named_wherever_it_stands(
+    station: Catalog, importer: FakeImporter, places: tuple[int, ...]
+) -> None:
+    read_anew(station, importer)
+    trap(station, refusing(*places).replace("INSERT", "UPDATE OF size"))
+
+    error = failing(station)
+
+    assert (error.phase, type(error.cause)) == ("execution", ConstraintError)
+    assert f"at '{files(MANY)[places[0]].source_path}'" in str(error)
+    assert station.ingest_collection("Shows").refreshed == MANY
+
+
+def test_what_is_refused_only_in_a_batch_is_refreshed_one_by_one(station: Catalog, importer: FakeImporter) -> None:
+    read_anew(station, importer)
+    crowd = "(SELECT count(*) FROM asset) > (SELECT count(DISTINCT asset_id) FROM marker) + 1"
+    importer.drafts = [each for each in importer.drafts if each.kind == "episode"]
+    with station.session() as db:
+        db.execute("DELETE FROM asset WHERE kind <> 'episode'")
+        db.execute("DELETE FROM title WHERE kind = 'movie'")
+    trap(station, f"BEFORE INSERT ON main.marker WHEN {crowd} BEGIN SELECT raise(ABORT, 'no room'); END")
+
+    one_by_one = station.ingest_collection("Shows")
+    found = contents(station)
+
+    assert one_by_one.refreshed == one_by_one.approvals_withdrawn == len(importer.drafts)
+    with station.session() as db:
+        db.execute("DROP TRIGGER temp.trap")
+    station.undo(str(one_by_one.unit_id))
+    at_once = station.ingest_collection("Shows")
+    assert (at_once.paths, at_once.withdrawals) == (one_by_one.paths, one_by_one.withdrawals)
+    assert contents(station) == found
+
+
+@pytest.mark.parametrize("size", [1, 2, BATCH])
+def test_what_a_file_changed_of_an_episode_is_seen_by_the_next_one_of_its_batch(
+    station: Catalog, importer: FakeImporter, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = episode("Dark", 1, 1, duration_ms=1, episode_title="Old")
+    second = attrs.evolve(first, file_path="/media/Dark/copy.mkv", source_path="/media/Dark/copy.mkv")
+    importer.drafts = [first, second, episode("Dark", 1, 2, duration_ms=1, episode_title="Other")]
+    station.ingest_collection("Shows")
+    station.approve(AssetSelector())
+    importer.drafts = [attrs.evolve(first, episode_title="New"), *importer.drafts[1:]]
+    monkeypatch.setattr("retrovue_uow.operations.ingest.BATCH", size)
+
+    result = station.ingest_collection("Shows", refresh="all")
+
+    assert {asset.episode_title for asset in station.assets()} == {"Old", "Other"}
+    assert [each.path for each in result.withdrawals] == [first.source_path, second.source_path]
 
 
 def test_one_who_survives_a_refused_ingest_goes_on_with_what_was_there(station: Catalog, importer: FakeImporter) -> None:
