@@ -317,8 +317,8 @@ def rebuild(catalog: Catalog, collection: str, request: IngestRequest, *, force:
     return with_consent(
         preview=None if force or request.dry_run else lambda: wiping(catalog, collection, expect_assets=None, dry_run=True),
         question=lambda preview: (
-            f"rebuilding collection {preview.collection.name!r} deletes its {preview.deleted['asset']} assets and their "
-            "approvals, and ingests it anew; what was assigned, renamed, merged and retired stays so"
+            f"rebuilding collection {preview.collection.name!r} deletes its {preview.deleted['asset']} assets and ingests "
+            "it anew; what was assigned, renamed, merged, approved and retired stays so for files that are as they were"
         ),
         act=lambda _: _rebuilding(catalog, collection, request),
     )

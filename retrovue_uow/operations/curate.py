@@ -34,7 +34,7 @@ def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None =
         - Each of them is ready; those that are not are named, each with its reason.
 
     Post-conditions:
-        - Each of them is approved; some may have been before.
+        - Each of them is approved; some may have been before. It is so again if it is wiped and the same file is ingested anew.
 
     Atomicity: All of them are approved, or none.
 
@@ -109,9 +109,8 @@ def _decide(
             found = selected(db, choice, expect_assets=expect_assets)
             to_change = _to_change(catalog, db, decision, found)
         with op.execution() as db:
-            ids = [asset.id for asset in to_change]
-            asset_rows.decide(db, decision, ids)
-            decisions.decide(db, decision, ids)
+            asset_rows.decide(db, decision, [asset.id for asset in to_change])
+            decisions.decide(db, decision, to_change)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         reason = _WITHDRAWING.get(decision)
@@ -356,10 +355,11 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
         return op.finish(TitleResult(title=joined, merged=goes))
 
 
-def settle(db: Database) -> tuple[list[str], tuple[Withdrawal, ...]]:
+def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Withdrawal, ...]]:
     """Let what contradicts the operator's decisions be as decided: what that changed, in sentences, and withdrawn approvals.
 
-    Decisions are kept by path and by spelling, and outlive rows that go and come back.
+    Decisions are kept by path and by spelling, and outlive rows that go and come back. Of approvals there may be as many as
+    assets: only those of the assets `back` are looked at.
     """
     settled: list[str] = []
     for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
@@ -373,8 +373,17 @@ def settle(db: Database) -> tuple[list[str], tuple[Withdrawal, ...]]:
     settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
     retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
     asset_rows.decide(db, "retire", [asset.id for asset in retired])
+    decisions.decide(db, "retire", retired)
     settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
-    return settled, withdrawals(retired, _WITHDRAWING["retire"])
+    withdrawn = withdrawals(retired, _WITHDRAWING["retire"])
+    for asset in asset_rows.assets_by_id(db, decisions.otherwise_approved(db, back)):
+        decided = decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),))
+        said = decisions.approvals(db, asset.collection_id, [asset.canonical_key])[asset.canonical_key]
+        if asset.approved or said.why_void(asset, decided) is None:
+            asset_rows.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])
+            settled.append(f"{asset.canonical_key!r} is {'not ' * asset.approved}approved, as was said since")
+            withdrawn += withdrawals([asset], _WITHDRAWING["withdraw_approval"])
+    return settled, withdrawn
 
 
 def settle_after_migration(db: Database) -> None:

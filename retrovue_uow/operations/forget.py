@@ -66,8 +66,7 @@ def forget_missing(
                 curation.validate_not_protected(catalog.protections, assets.assets_by_id(db, [each.id for each in doomed]))
         with op.execution() as db:
             ids = [each.id for each in doomed]
-            decisions.decide(db, "unassign", ids)
-            decisions.decide(db, "reinstate", ids)
+            decisions.forget(db, ids)
             deleted = assets.delete_assets(db, ids)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)

@@ -114,7 +114,10 @@ def assign(db: Database, assigned: Sequence[tuple[Asset, Identity]]) -> list[Ass
     """Keep what assets are said to be, and let them be it: those that were something else."""
     for asset, identity in assigned:
         decisions.set_assignment(db, asset.collection_id, asset.canonical_key, identity, now=utc_now())
-    return let_be(db, assigned)
+    changed = let_be(db, assigned)
+    approved = [asset.id for asset in changed if asset.approved]
+    decisions.keep_approvals(db, asset_rows.assets_by_id(db, approved))  # of what they show now
+    return changed
 
 
 def let_be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asset]:

@@ -119,7 +119,7 @@ def ingest_collection(
     Post-conditions:
         - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is skipped as a
           twin, and the first is warned of it until a full ingest no longer finds both. New assets are ready if their duration
-          is known, and never approved.
+          is known, and approved only where the operator had approved the same file before.
         - A file that the source has and the disk has not becomes no asset, and is listed as unreachable; a known one is marked
           missing, also by an ingest with filters that it matches. Whether a file is there is asked only where the importer
           gave no size or no mtime; what it gave is believed.
@@ -243,7 +243,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     if unknown and request.strict_names:
         shown = some(unknown, 20, between="\n  ")
         raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
-    writer = Writer(op, db, collection.id, decided.retired)
+    writer = Writer(op, db, collection.id, decided)
     paths: defaultdict[str, list[str]] = defaultdict(list)
     for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh is not None):
         paths[outcome].append(each.key)

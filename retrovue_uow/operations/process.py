@@ -35,7 +35,8 @@ def process_asset(
         - The collection's enrichers are available.
 
     Post-conditions:
-        - There is one asset for the draft's path. A new one is ready if its duration is known, and never approved.
+        - There is one asset for the draft's path. A new one is ready if its duration is known, and approved only where the
+          operator had approved the same file before.
         - An existing one is as it was, unless its file changed or `refresh` asked for it; its approval is withdrawn only if
           facts changed, or if the file is broken, and the result says why.
           A size or an mtime that was not known is filled in, and is no change.
@@ -94,7 +95,7 @@ def process_asset(
         with op.execution() as db:
             preflight.validate_collection_unchanged(db, owner)
             decided = decisions.decisions(db, owner.id, ((key, key),))
-            writer = Writer(op, db, owner.id, decided.retired)
+            writer = Writer(op, db, owner.id, decided)
             found, known = found.settled(decided, known_as=key), known_asset(db, owner.id, key)
             outcome: Outcome = "created" if known is None else writer.update([(found, known)])[0]
             (asset_id,) = writer.create([found]) if known is None else (known.id,)

@@ -51,7 +51,8 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         with op.execution() as db:
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
             undoing.validate_no_later_decision(db, unit, inverse)
-            settled, withdrawn = curate.settle(db)
+            back = inverse.keys.changed["asset"]
+            settled, withdrawn = curate.settle(db, [str(key) for key in (*back["INSERT"], *back["UPDATE"])])
             lost = assets.assets_by_id(db, map(str, inverse.updated_to("asset", "approved", 0)))
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, inverse)

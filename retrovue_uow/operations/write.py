@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import attrs
@@ -12,6 +12,7 @@ from retrovue_uow.model import Asset, AssetDraft, Outcome, Withdrawal
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import StoredAsset
+from retrovue_uow.store.decisions import Approval, Decisions
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
@@ -30,14 +31,14 @@ class Writer:
     """Writes what was found into a collection, so that a file which SQLite refuses is named.
 
     Attributes:
-        retired: Canonical keys of the files that the operator has taken out of use.
+        decided: What the operator decided about the collection's files.
         withdrawals: The approvals that it withdrew.
     """
 
     op: Operation
     db: Database
     collection_id: str
-    retired: Set[str]
+    decided: Decisions
     withdrawals: list[Withdrawal] = attrs.field(factory=list)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
@@ -47,7 +48,12 @@ class Writer:
         Raises:
             ValidationError: Somebody removed the asset since the file was found.
         """
-        return self._together(batch, lambda files: [self._add(each) for each in files])
+        return self._together(batch, self._create)
+
+    def _create(self, batch: Sequence[Found]) -> list[str]:
+        keys = [each.key for each in batch if self.decided.has_approvals]
+        said = decisions.approvals(self.db, self.collection_id, keys) if keys else {}
+        return [self._add(each, said.get(each.key)) for each in batch]
 
     def update(self, batch: Sequence[tuple[Found, KnownAsset]]) -> list[Outcome]:
         """Refresh assets, or leave them, each given with what the open unit knows of it: what became of them.
@@ -73,10 +79,14 @@ class Writer:
             del self.withdrawals[withdrawn:]
         return [result for each in batch for result in self._together([each], write)]
 
-    def _add(self, found: Found) -> str:
+    def _add(self, found: Found, said: Approval | None) -> str:
         self.op.working_on = found.key
         if not found.is_enriched or found.known is not None:
             raise ValidationError(f"{found.key!r} went from the catalogue while its file was looked at: run it again")
+        is_approved = said is not None and said.approved
+        void = said.why_void(found.draft, self.decided) if said is not None and is_approved else None
+        if is_approved and found.is_broken:
+            void = "its file is broken"
         asset_id = assets.add_asset(
             self.hierarchy.rows,
             found.draft,
@@ -84,11 +94,15 @@ class Writer:
             collection_id=self.collection_id,
             mapping_id=found.mapping.id,
             key=found.key,
-            is_retired=found.key in self.retired,
+            is_retired=found.key in self.decided.retired,
+            is_approved=is_approved and void is None,
             findings=found.findings,
             now=self.hierarchy.now,
         )
         self.hierarchy.show(asset_id, found.draft)
+        if void is not None:
+            decisions.void_approval(self.db, self.collection_id, found.key)
+            self.withdrawals.append(Withdrawal(asset_id, found.key, void))
         return asset_id
 
     def _update(self, batch: Sequence[tuple[Found, KnownAsset]]) -> list[Outcome]:
@@ -106,6 +120,8 @@ class Writer:
                 self._withdraw(known.id, found.key, ["another file came back in its place"])
         if None in known.facts:
             assets.fill_in_facts(self.db, known.id, found.draft, now=self.hierarchy.now)
+            size = found.draft.size if known.facts.size is None else known.facts.size
+            decisions.follow_file(self.db, self.collection_id, found.key, size, found.draft.mtime_ns)
 
     def _refreshed_or_left(self, found: Found, known: KnownAsset, stored: dict[str, StoredAsset]) -> Outcome:
         self.op.working_on = found.key
@@ -159,10 +175,13 @@ class Writer:
         assets.update_asset(
             self.hierarchy.rows, was, draft, facts, mapping_id=place, findings=found.findings, now=self.hierarchy.now
         )
+        if was.asset.approved and was.asset.mtime_ns != draft.mtime_ns:
+            decisions.follow_file(self.db, self.collection_id, found.key, draft.size, draft.mtime_ns)
 
     def _withdraw(self, asset_id: str, key: str, reasons: Sequence[str]) -> None:
         """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""
         if reasons and assets.withdraw_approval(self.db, asset_id):
+            decisions.void_approval(self.db, self.collection_id, key)
             self.withdrawals.append(Withdrawal(asset_id, key, "; ".join(reasons)))
 
 

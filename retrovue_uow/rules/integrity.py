@@ -16,7 +16,7 @@ _ORPHANS = ("title_without_content", "season_without_episode", "episode_without_
 _LINKS = ("asset_without_episode", "asset_without_movie", "asset_link_of_other_kind", "asset_outside_mapping")
 _HIERARCHY = ("title_of_other_kind", "episode_of_other_season")
 _BUSINESS = ("asset_marker_outside_duration", "asset_ready_though_broken")
-_DECISIONS = ("retirement_contradicted", "assignment_contradicted", "title_spelling_contradicted")
+_DECISIONS = ("retirement_contradicted", "assignment_contradicted", "title_spelling_contradicted", "approval_contradicted")
 _DUPLICATES = ("collection_mapping_overlap",)
 
 

@@ -90,7 +90,7 @@ _ADD = (
     f"""
 INSERT INTO asset (id, collection_id, path_mapping_id, canonical_key, file_path, kind, state, approved, sidecars, enrichers,
                    {", ".join(FACTS)}, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, {", ".join("?" * len(FACTS))}, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {", ".join("?" * len(FACTS))}, ?, ?)
 """,  # noqa: S608  likewise
 )
 _ADD_MARKER = titles.ASSET + 1, "INSERT INTO marker (asset_id, kind, start_ms, end_ms, name) VALUES (?, ?, ?, ?, ?)"
@@ -263,6 +263,7 @@ def add_asset(
     mapping_id: int,
     key: str,
     is_retired: bool,
+    is_approved: bool,
     findings: Sequence[Finding],
     now: str,
 ) -> str:
@@ -271,7 +272,8 @@ def add_asset(
     is_new = draft.duration_ms is None or "broken" in [each.severity for each in findings]
     state = "retired" if is_retired else "new" if is_new else "ready"
     place = (asset_id, collection_id, mapping_id, key, draft.file_path)
-    rows[_ADD].append((*place, draft.kind, state, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
+    is_approved = is_approved and state == "ready"
+    rows[_ADD].append((*place, draft.kind, state, is_approved, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
     if draft.markers or findings:  # which most have not
         add_markers(rows, asset_id, draft.markers)
         add_findings(rows, asset_id, findings)

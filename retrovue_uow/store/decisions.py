@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import attrs
 
-from retrovue_uow.model import AssetDraft, AssetKind, TitleKind, folded
+from retrovue_uow.model import Asset, AssetDraft, AssetKind, TitleKind, folded
 from retrovue_uow.store import titles
 from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.collections import Relocation, follow, of_mapping
@@ -31,7 +31,7 @@ class Identity(NamedTuple):
     episode_title: str | None = None
 
 
-_BY_PATH = ("assignment", "retirement")
+_BY_PATH = ("assignment", "retirement", "approval")
 """The tables of what was decided about files: their rows are kept by path, whether or not the asset is there."""
 _FACTS = Identity._fields
 """The columns of `assignment` that say what a file is."""
@@ -50,6 +50,35 @@ _IN_SPANS = """
 """
 
 
+class Approval(NamedTuple):
+    """The operator's last word on whether a file may go on the air, and the file that it speaks of.
+
+    Attributes:
+        approved: False: the approval was withdrawn.
+        shown: What the asset was and showed at the time, but for the name of an episode.
+    """
+
+    approved: bool
+    size: int | None
+    mtime_ns: int | None
+    duration_ms: int | None
+    shown: Identity
+
+    def why_void(self, found: Asset | AssetDraft, decided: Decisions) -> str | None:
+        """Why it says nothing of a file that has come back, in a sentence; None: it is the file that it speaks of."""
+        if self.size != found.size or found.size is None:
+            return f"its file is another one: {self.size} bytes before, {found.size} now"
+        if self.mtime_ns != found.mtime_ns or found.mtime_ns is None:
+            return "its file was written since"
+        if self.duration_ms != found.duration_ms:
+            return f"its length is another one: {self.duration_ms} ms before, {found.duration_ms} ms now"
+        title, year = decided.called(self.shown.kind, self.shown.title, self.shown.year)
+        was, now = self.shown._replace(title=title, year=year), shown(found)
+        if was._replace(title=folded(was.title or "")) != now._replace(title=folded(now.title or "")):
+            return "it shows something else"
+        return None
+
+
 @attrs.frozen
 class Decisions:
     """What the operator decided about the files of a collection.
@@ -59,12 +88,14 @@ class Decisions:
         retired: Canonical keys of those that are out of use.
         spellings: What files call a title, and what the station calls it.
         titles: Titles that go by one of those spellings, in any case: a file that names one exactly means that one.
+        has_approvals: Whether any file was ever approved; which ones, `approvals` says.
     """
 
     assignments: Mapping[str, Identity] = attrs.field(factory=dict)
     retired: Set[str] = frozenset()
     spellings: Mapping[TitleIdentity, tuple[str, int | None]] = attrs.field(factory=dict)
     titles: Set[TitleIdentity] = frozenset()
+    has_approvals: bool = False
 
     @cached_property
     def _alike(self) -> Mapping[TitleIdentity, tuple[str, int | None]]:
@@ -75,14 +106,19 @@ class Decisions:
         """The draft as the operator would have it: as it was assigned, or else with the name that the station uses."""
         if key in self.assignments:
             return attrs.evolve(draft, **self.assignments[key]._asdict())
-        title_kind = title_kind_of(draft.kind) if self.spellings else None
-        if title_kind is None or draft.title is None:
-            return draft
-        named = (title_kind, draft.title, draft.year)
+        title, year = self.called(draft.kind, draft.title, draft.year)
+        return draft if (title, year) == (draft.title, draft.year) else attrs.evolve(draft, title=title, year=year)
+
+    def called(self, kind: AssetKind | None, title: str | None, year: int | None) -> tuple[str | None, int | None]:
+        """The name and year that the station uses for what an asset of a kind shows."""
+        title_kind = title_kind_of(kind) if self.spellings else None
+        if title_kind is None or title is None:
+            return title, year
+        named = (title_kind, title, year)
         spelling = self.spellings.get(named)
         if spelling is None and named not in self.titles:
-            spelling = self._alike.get((title_kind, folded(draft.title), draft.year))
-        return draft if spelling is None else attrs.evolve(draft, title=spelling[0], year=spelling[1])
+            spelling = self._alike.get((title_kind, folded(title), year))
+        return (title, year) if spelling is None else spelling
 
 
 def title_kind_of(kind: AssetKind | None) -> TitleKind | None:
@@ -103,7 +139,8 @@ def decisions(db: Database, collection_id: str, spans: Sequence[Span] = EVERYWHE
     spelled = spellings(db)
     called = titles.titles_alike(db, [name for _, name, _ in spelled]) if spelled else ()
     identities = frozenset((each.kind, each.name, each.year) for each in called)
-    return Decisions(assignments, {str(own_key) for (own_key,) in retired}, spelled, identities)
+    ((has_approvals,),) = db.execute("SELECT EXISTS (SELECT 1 FROM approval WHERE collection_id = ?)", (collection_id,))
+    return Decisions(assignments, {str(own_key) for (own_key,) in retired}, spelled, identities, bool(has_approvals))
 
 
 def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
@@ -128,8 +165,24 @@ def set_assignment(db: Database, collection_id: str, key: str, identity: Identit
     db.execute(_ASSIGN, {**identity._asdict(), "episode_numbers": numbers, **own})
 
 
-def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
+def decide(db: Database, decision: Decision, found: Sequence[Asset]) -> None:
     """Keep, or no longer, what was decided about assets, for the day when they are wiped and come back."""
+    asset_ids = [asset.id for asset in found]
+    if decision == "approve":
+        keep_approvals(db, found)
+    if decision in ("withdraw_approval", "retire"):
+        db.execute(
+            """
+            UPDATE approval
+               SET approved = 0,
+                   decided_at = ?
+             WHERE approved = 1
+               AND (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
+                                                        FROM asset
+                                                       WHERE asset.id IN (SELECT value FROM json_each(?)))
+            """,
+            (utc_now(), json.dumps(asset_ids)),
+        )
     if decision == "retire":
         db.execute(
             """
@@ -142,15 +195,110 @@ def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
             (utc_now(), json.dumps(asset_ids)),
         )
     elif decision in ("reinstate", "unassign"):
+        forget(db, asset_ids, ["retirement" if decision == "reinstate" else "assignment"])
+
+
+def forget(db: Database, asset_ids: Sequence[str], tables: Iterable[str] = _BY_PATH) -> None:
+    """Forget what was decided about the files of assets: all of it, or what is in some of the tables."""
+    for table in tables:
         db.execute(
             f"""
-            DELETE FROM {"retirement" if decision == "reinstate" else "assignment"}
+            DELETE FROM {table}
              WHERE (collection_id, canonical_key) IN (SELECT asset.collection_id, asset.canonical_key
                                                         FROM asset
                                                        WHERE asset.id IN (SELECT value FROM json_each(?)))
             """,  # noqa: S608  the names are those above
             (json.dumps(asset_ids),),
         )
+
+
+def keep_approvals(db: Database, found: Iterable[Asset]) -> None:
+    """Keep that assets are approved, as the files that they are now."""
+    now = utc_now()
+    db.executemany(
+        """
+        INSERT INTO approval (collection_id, canonical_key, approved, size, mtime_ns, duration_ms, shown, decided_at)
+        VALUES (?, ?, 1, ?, ?, ?, ?, ?)
+            ON CONFLICT (collection_id, canonical_key) DO UPDATE
+           SET approved = 1,
+               size = excluded.size,
+               mtime_ns = excluded.mtime_ns,
+               duration_ms = excluded.duration_ms,
+               shown = excluded.shown,
+               decided_at = excluded.decided_at
+        """,
+        [
+            (
+                each.collection_id,
+                each.canonical_key,
+                each.size,
+                each.mtime_ns,
+                each.duration_ms,
+                json.dumps(shown(each)[:-1]),
+                now,
+            )
+            for each in found
+        ],
+    )
+
+
+def follow_file(db: Database, collection_id: str, key: str, size: int | None, mtime_ns: int | None) -> None:
+    """Let an approval speak of the size and mtime that its file has now: those were not known, or mtime alone changed."""
+    db.execute(
+        "UPDATE approval SET size = ?, mtime_ns = ? WHERE collection_id = ? AND canonical_key = ? AND approved = 1",
+        (size, mtime_ns, collection_id, key),
+    )
+
+
+def void_approval(db: Database, collection_id: str, key: str) -> None:
+    """Forget the approval of a file that is no longer the one that was approved."""
+    db.execute("DELETE FROM approval WHERE collection_id = ? AND canonical_key = ?", (collection_id, key))
+
+
+def approvals(db: Database, collection_id: str, keys: Iterable[str]) -> dict[str, Approval]:
+    """What was said of the approval of files, by their canonical keys."""
+    rows = db.execute(
+        """
+        SELECT approval.canonical_key, approval.approved, approval.size, approval.mtime_ns, approval.duration_ms, approval.shown
+          FROM json_each(?2) AS wanted
+          JOIN approval ON approval.collection_id = ?1
+                       AND approval.canonical_key = wanted.value
+        """,
+        (collection_id, json.dumps(list(keys))),
+    )
+    said: dict[str, Approval] = {}
+    for key, approved, size, mtime_ns, duration_ms, text in rows:
+        kind, title, year, season, numbers = from_json(text, list, column="approval.shown")
+        was = Identity(kind, title, year, season, tuple(numbers))
+        said[str(key)] = Approval(bool(approved), size, mtime_ns, duration_ms, was)
+    return said
+
+
+def otherwise_approved(db: Database, asset_ids: Iterable[str]) -> list[str]:
+    """Those of the assets that are approved and should not be, or the other way round, by what was said of their files."""
+    rows = db.execute(
+        """
+        SELECT asset.id
+          FROM json_each(?) AS wanted
+          JOIN asset ON asset.id = wanted.value
+          JOIN approval ON approval.collection_id = asset.collection_id
+                       AND approval.canonical_key = asset.canonical_key
+         WHERE EXISTS (SELECT 1 FROM approval)
+           AND asset.approved <> (approval.approved
+                                  AND approval.size IS asset.size
+                                  AND approval.duration_ms IS asset.duration_ms
+                                  AND (asset.approved OR approval.mtime_ns IS asset.mtime_ns)
+                                  AND asset.state = 'ready')
+        """,
+        (json.dumps(list(asset_ids)),),
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def shown(asset: Asset | AssetDraft) -> Identity:
+    """What an asset is and shows, as approvals keep it: without the name of an episode."""
+    numbers = tuple(sorted(asset.episode_numbers))
+    return Identity(asset.kind or "other", asset.title, asset.year, asset.season_number, numbers)
 
 
 def move_decisions(db: Database, asset_id: str, key: str) -> None:

@@ -177,7 +177,7 @@ def test_a_rebuild_asks_and_a_no_does_nothing(asked: Ask, ingested: Path) -> Non
 
     result = asked("collection", "rebuild", "shows", typed="no\n")
 
-    assert "deletes its 6 assets and their approvals" in result.stderr
+    assert "deletes its 6 assets and ingests it anew" in result.stderr
     assert (result.returncode, result.stdout) == (0, "cancelled\n")
     assert snapshot("catalog.db") == before
 

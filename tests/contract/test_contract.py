@@ -571,7 +571,7 @@ VIEWS = sorted(
     for entry in (files("retrovue_uow.schema") / "rules").iterdir()
     if entry.name.endswith(".sql")
 )
-DECISIONS = {"assignment_contradicted", "retirement_contradicted", "title_spelling_contradicted"}
+DECISIONS = {"approval_contradicted", "assignment_contradicted", "retirement_contradicted", "title_spelling_contradicted"}
 SHOW, MOVIE = ("(SELECT id FROM title WHERE kind = 'show')", "(SELECT id FROM title WHERE kind = 'movie')")
 EPISODE, FILM = ("(SELECT id FROM asset WHERE kind = 'episode' LIMIT 1)", "(SELECT id FROM asset WHERE kind = 'movie')")
 BREAKING: dict[str, list[tuple[str, str]]] = {
@@ -600,6 +600,24 @@ BREAKING: dict[str, list[tuple[str, str]]] = {
             INSERT INTO path_mapping (collection_id, source_path, local_path)
             SELECT id, '/media', '/srv/other' FROM collection WHERE name = 'Empty';
             UPDATE asset SET path_mapping_id = last_insert_rowid() WHERE id = {FILM}
+            """,
+            FILM,
+        ),
+    ],
+    "approval_contradicted": [
+        (
+            f"""
+            INSERT INTO approval (collection_id, canonical_key, approved, shown, decided_at)
+            SELECT collection_id, canonical_key, 0, '[]', '' FROM asset WHERE id = {FILM};
+            UPDATE asset SET approved = 1 WHERE id = {FILM}
+            """,
+            FILM,
+        ),
+        (
+            f"""
+            INSERT INTO approval (collection_id, canonical_key, approved, size, duration_ms, shown, decided_at)
+            SELECT collection_id, canonical_key, 1, size + 1, duration_ms, '[]', '' FROM asset WHERE id = {FILM};
+            UPDATE asset SET approved = 1 WHERE id = {FILM}
             """,
             FILM,
         ),

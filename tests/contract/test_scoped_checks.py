@@ -153,6 +153,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         opened.ingest_collection("Shows")
         importer.drafts = [episode("Both", 1, 1), movie("Alien", 1979), draft("promo.mkv", kind="promo", duration_ms=10)]
         opened.ingest_collection("More")
+        opened.approve(opened.select(AssetSelector(state="ready")))
+        opened.withdraw_approval(AssetSelector(path="promo.mkv"))
         opened.assign(AssetSelector(path="bumper.mkv"), kind="psa")
         opened.retire(AssetSelector(path="promo.mkv"))
         opened.rename_title("Alien", name="Alien!")

@@ -175,7 +175,12 @@ class TestDecide:
         real = decide(AssetSelector(), expect_assets=7)
 
         assert (preview.changed, preview.paths) == (real.changed, real.paths)
-        expected = {"asset": {"update": real.changed}, **({"retirement": {"insert": real.changed}} if verb == "retire" else {})}
+        said = {
+            "approve": {"approval": {"insert": real.changed}},
+            "withdraw_approval": {"approval": {"update": real.changed}},
+            "retire": {"retirement": {"insert": real.changed}, "approval": {"update": 1}},
+        }
+        expected = {"asset": {"update": real.changed}, **said[verb]}
         assert dict(preview.changes.counts) == dict(real.changes.counts) == expected
         stocked.undo(real.unit_id)
         assert snapshot(stocked, journal=False) == before

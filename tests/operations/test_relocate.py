@@ -253,6 +253,7 @@ def test_a_dry_run_tells_the_changes_of_the_real_one(station: Catalog, old: Path
         == real.changes.counts
         == {
             "asset": {"update": 5},
+            "approval": {"update": 5},
             "assignment": {"update": 1},
             "path_mapping": {"update": 1},
             "retirement": {"update": 1},

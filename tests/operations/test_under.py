@@ -297,7 +297,8 @@ def test_what_changed_elsewhere_before_it_was_written_has_not_moved(stocked: Cat
     (disk / FILES[4]).unlink()
     with stocked.prepare_ingest("Shows", IngestFilters(under=disk / "Classics")) as prepared:
         with stocked.session() as db:
-            db.execute("UPDATE asset SET size = size + 1 WHERE canonical_key = ?", (f"/nas/{FILES[4]}",))
+            for table in ("asset", "approval"):
+                db.execute(f"UPDATE {table} SET size = size + 1 WHERE canonical_key = ?", (f"/nas/{FILES[4]}",))  # noqa: S608  these
 
         result = stocked.ingest_collection(prepared)
 

@@ -246,6 +246,7 @@ def unmeasured(stocked: Catalog) -> Catalog:
     """A catalogue whose importer used to tell neither size nor mtime."""
     with stocked.session() as db:
         db.execute("UPDATE asset SET size = NULL, mtime_ns = NULL")
+        db.execute("UPDATE approval SET size = NULL, mtime_ns = NULL")
     return stocked
 
 

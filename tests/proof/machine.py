@@ -1000,6 +1000,12 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         "retirement": Counter(
             (names[collection], key) for collection, key in db.execute("SELECT collection_id, canonical_key FROM retirement")
         ),
+        "approval": Counter(
+            (names[collection], key, bool(approved), size or 0, mtime or 0, duration, identity_of(json.loads(shown)))
+            for collection, key, approved, size, mtime, duration, shown in db.execute(
+                "SELECT collection_id, canonical_key, approved, size, mtime_ns, duration_ms, shown FROM approval"
+            )
+        ),
         "title_spelling": Counter(db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")),
         "marker": Counter(
             db.execute("SELECT canonical_key, start_ms + 1 FROM marker JOIN asset ON asset.id = marker.asset_id")
@@ -1017,6 +1023,12 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         ),
         "schedulable": Counter(each.canonical_key for each in catalog.schedulable_assets()),
     }
+
+
+def identity_of(shown: list[Any]) -> Identity:
+    """What an approval says that its file shows."""
+    kind, title, year, season, episodes = shown
+    return Identity(kind, title, year, season, tuple(episodes))
 
 
 def model_lines() -> set[int]:

@@ -25,6 +25,8 @@ OF_ASSETS = ("asset", "episode_asset", "movie_asset", *DESCRIBING, *HELD_UP)
 """The tables that a wipe counts."""
 WARNED_OF, BROKEN = 5, 6
 """The sizes of files that an enricher warns of, and calls broken. Of these the source tells the duration itself."""
+BY_PATH = ("assignment", "retirement", "approval")
+"""The tables of what was decided about files, whether or not the asset is there."""
 UNREAD = "?"
 """In place of an asset's enrichers: it counts as changed until it is read again."""
 Told = dict[str, Any]
@@ -341,7 +343,7 @@ class Model:
         number = self._collection_number(name)
         if self.assets_of(name):
             raise RefusedError(name)
-        for table in ("path_mapping", "exclude", "enricher", "assignment", "retirement"):
+        for table in ("path_mapping", "exclude", "enricher", *BY_PATH):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == name])
         self.remove("collection", [number])
 
@@ -586,11 +588,13 @@ class Model:
             seen = (file.size, file.mtime, self._measured(name, file), self.enrichers(name), file.place)
             number = self.add("asset", Asset(name, file.key, identity.kind, state, False, False, *seen))
             self.link(number, identity)
+            self._approve_again(number)
             self._describe(number, self._severity(name, file))
             return "created"
         asset = self.rows["asset", number]
-        is_another = asset.missing and (asset.size, asset.mtime) != (file.size, file.mtime)
-        self.change(number, missing=False, approved=asset.approved and not is_another)
+        self.change(number, missing=False)
+        if asset.missing and (asset.size, asset.mtime) != (file.size, file.mtime):
+            self._void(number)
         if self._is_read(number, file, refresh):
             self._refresh(number, file, identity)
             return "refreshed"
@@ -612,9 +616,10 @@ class Model:
         before, was = self.rows["asset", number], self.identity(number)
         duration = self._measured(before.collection, file)
         state = "retired" if before.state == "retired" else self._state(before.collection, file)
-        facts = (before.state, before.size, before.duration, was)
+        if (before.state, before.size, before.duration, was) != (state, file.size, duration, identity):
+            self._void(number)
         self.link_again(number, identity)
-        self.change(
+        now = self.change(
             number,
             state=state,
             size=file.size,
@@ -622,13 +627,15 @@ class Model:
             duration=duration,
             enrichers=self.enrichers(before.collection),
             place=file.place,
-            approved=before.approved and facts == (state, file.size, duration, identity),
         )
+        for key, row in self.table("approval").items():
+            if now.approved and row[:2] == (now.collection, now.key):  # mtime alone withdraws nothing
+                self.rows["approval", key] = (*row[:4], now.mtime, *row[5:])
         self._describe(number, self._severity(before.collection, file))
 
     def _move(self, number: int, file: File, identity: Identity, refresh: str | None) -> str:
         asset = self.rows["asset", number]
-        for table in ("assignment", "retirement"):
+        for table in BY_PATH:
             moving = {key: row for key, row in self.table(table).items() if row[:2] == (asset.collection, asset.key)}
             self._forget_decision(table, asset.collection, file.key)
             for key, row in moving.items():
@@ -668,8 +675,8 @@ class Model:
         if len(doomed) > max_fraction * len(self.assets_of(name)):
             raise RefusedError("too many")
         for key in doomed:
-            self._forget_decision("assignment", name, key)
-            self._forget_decision("retirement", name, key)
+            for table in BY_PATH:
+                self._forget_decision(table, name, key)
         return {"forgotten": len(doomed), "kept": 0, "paths": tuple(sorted(doomed)), **self.delete(doomed.values())}
 
     def _forget_decision(self, table: str, collection: str, key: str) -> bool:
@@ -696,6 +703,7 @@ class Model:
         to_change = [number for number, each in found.items() if not each.asset.approved]
         for number in to_change:
             self.change(number, approved=True)
+            self._say_approved(number, approved=True)
         return self._decided(found, to_change)
 
     def withdraw(self, wanted: Wanted, expected: int | None) -> Told:
@@ -704,13 +712,42 @@ class Model:
         to_change = [number for number, each in found.items() if each.asset.approved]
         for number in to_change:
             self.change(number, approved=False)
+            self._say_approved(number, approved=False)
         return self._decided(found, to_change)
+
+    def _say_approved(self, number: int, *, approved: bool) -> None:
+        """What the operator says last; that an approval is withdrawn is kept only where there was one."""
+        asset = self.rows["asset", number]
+        said = [key for key, row in self.table("approval").items() if row[:2] == (asset.collection, asset.key)]
+        if approved:
+            row = (asset.collection, asset.key, True, asset.size, asset.mtime, asset.duration, self.identity(number))
+            self.rows["approval", said[0] if said else self.add("approval", row)] = row
+        elif said:
+            self.rows["approval", said[0]] = (asset.collection, asset.key, False, *self.rows["approval", said[0]][3:])
+
+    def _void(self, number: int) -> None:
+        """An asset is not what was approved any more."""
+        asset = self.rows["asset", number]
+        if asset.approved:
+            self._forget_decision("approval", asset.collection, asset.key)
+            self.change(number, approved=False)
+
+    def _approve_again(self, number: int) -> None:
+        """An asset that came back is approved if it is what was approved; else the approval is void."""
+        asset, decided = self.rows["asset", number], Decided.of(self, self.rows["asset", number].collection)
+        for key, (collection, own, approved, *facts, was) in list(self.table("approval").items()):
+            if (collection, own, approved) == (asset.collection, asset.key, True):
+                now = (asset.size, asset.mtime, asset.duration, self.identity(number))
+                holds = asset.state == "ready" and (*facts, decided.called(was)) == now
+                self.change(number, approved=holds)
+                self.remove("approval", [] if holds else [key])
 
     def retire(self, wanted: Wanted, expected: int | None) -> Told:
         """It is remembered by path."""
         found = self.chosen(wanted, expected)
         to_change = [number for number, each in found.items() if each.asset.state != "retired"]
         for number in to_change:
+            self._say_approved(number, approved=False)
             asset = self.change(number, state="retired", approved=False)
             self.ensure("retirement", (asset.collection, asset.key))
         return self._decided(found, to_change)
@@ -753,6 +790,8 @@ class Model:
             self.link_again(number, identity)
             if was != identity:
                 changed.append(number)
+                if asset.approved:
+                    self._say_approved(number, approved=True)
         return self._decided(found, changed)
 
     def unassign(self, wanted: Wanted, expected: int | None) -> Told:
@@ -876,6 +915,20 @@ class Model:
             asset = self.rows["asset", number]
             said = Decided.of(self, asset.collection).assigned
             self.link_again(number, said.get(asset.key, self.identity(number)))
+            self._settle_state(number)
+
+    def _settle_state(self, number: int) -> None:
+        asset = self.rows["asset", number]
+        decided = Decided.of(self, asset.collection)
+        if asset.key in decided.retired:
+            self._say_approved(number, approved=False)
+            asset = self.change(number, state="retired", approved=False)
+        for collection, own, approved, *facts, was in self.table("approval").values():
+            if (collection, own) != (asset.collection, asset.key):
+                continue
+            same_file = approved and (facts[0], facts[2]) == (asset.size, asset.duration)
+            back = facts[1] == asset.mtime and asset.state == "ready" and decided.called(was) == self.identity(number)
+            self.change(number, approved=bool(same_file and (asset.approved or back)))
 
     # Comparing
 
@@ -894,10 +947,7 @@ class Model:
             "title": titles,
             **{
                 table: Counter(self.table(table).values())
-                for table in (
-                    *("source", "collection", "path_mapping", "exclude", "enricher"),
-                    *("assignment", "retirement", "title_spelling"),
-                )
+                for table in ("source", "collection", "path_mapping", "exclude", "enricher", *BY_PATH, "title_spelling")
             },
             **{
                 table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
@@ -928,9 +978,11 @@ class Decided:
         )
 
     def settle(self, key: str, identity: Identity) -> Identity:
-        """What a file is, as the operator would have it; a name that nothing has is one that differs in case alone."""
-        if key in self.assigned:
-            return self.assigned[key]
+        """What a file is, as the operator would have it."""
+        return self.assigned[key] if key in self.assigned else self.called(identity)
+
+    def called(self, identity: Identity) -> Identity:
+        """What it shows, as the station calls it; a name that nothing has is one that differs in case alone."""
         named = (TITLE_KINDS.get(identity.kind), identity.title, identity.year)
         alike = {(kind, name.casefold(), year): meant for (kind, name, year), meant in self.spelled.items()}
         as_is = named[1:] if named in self.titles else alike.get((named[0], (named[1] or "").casefold(), named[2]), named[1:])
