@@ -379,7 +379,10 @@ def collection_relocate(
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
-    """Map a collection to the folder to which its files were copied or moved. Its assets keep all that was said of them."""
+    """Map a collection to the folder where its files lie now.
+
+    Its assets keep all that was said of them.
+    """
     from retrovue_uow.cli_changes import show_result
     from retrovue_uow.cli_report import relocate_report
     from retrovue_uow.media.roots import absolute
