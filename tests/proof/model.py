@@ -905,10 +905,14 @@ class Model:
         return fits
 
     def _settle(self, back: set[int]) -> None:
-        """What came back is as the operator has decided since, also where what it showed is gone."""
-        given_up = {row[:3]: row[3:] for row in self.table("title_spelling").values()}
+        """What came back is as the operator has decided since, also where what it showed is gone.
+
+        A name that was given up and given anew is the title's that has it now.
+        """
+        spelled = {row[:3]: row[3:] for row in self.table("title_spelling").values()}
+        given = {(kind, *name) for (kind, *_), name in spelled.items()}
         for number, row in self.table("title").items():
-            name = given_up.get(row, row[1:])
+            name = row[1:] if row in given else spelled.get(row, row[1:])
             there = self.find("title", (row[0], *name))
             _ = there == number or (self.rename(number, *name) if there is None else self.merge(number, there))
         for number in back:
