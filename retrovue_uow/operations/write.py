@@ -186,8 +186,8 @@ class Writer:
 
 
 def _differences(before: Asset, now: AssetDraft, *, shows_another: bool) -> list[str]:
-    """In what a file is no longer what was approved, in words."""
-    differing = [fact for fact in _APPROVED if getattr(before, fact) != getattr(now, fact)]
+    """In what a file is no longer what was approved, in words; what was not known of it before is no difference."""
+    differing = [fact for fact in _APPROVED if getattr(before, fact) not in (None, getattr(now, fact))]
     reasons = [f"its {_APPROVED[fact]} changed: {getattr(before, fact)} → {getattr(now, fact)}" for fact in differing]
     if shows_another and before.kind == now.kind:
         reasons.append(f"it shows another {now.kind}, or one of another name")

@@ -129,6 +129,18 @@ def test_mtime_alone_withdraws_nothing_and_counts_after_a_wipe(approved: Catalog
     assert tron(approved).approved
 
 
+def test_a_fact_that_becomes_known_withdraws_nothing_and_one_that_changes_does(
+    approved: Catalog, enricher: FakeEnricher
+) -> None:
+    enricher.returns = lambda found: attrs.evolve(found, duration_ms=60_000, height=480)
+    assert approved.ingest_collection("Shows", refresh="all").withdrawals == ()
+    assert tron(approved).height == 480
+
+    enricher.returns = lambda found: attrs.evolve(found, duration_ms=60_000, height=576)
+
+    assert approved.ingest_collection("Shows", refresh="all").approvals_withdrawn == len(FILES)
+
+
 @pytest.mark.parametrize("change", ["assign", "rename", "merge"])
 def test_what_the_operator_says_of_it_later_leaves_it_approved(approved: Catalog, change: str) -> None:
     if change == "assign":

@@ -359,8 +359,8 @@ class TestRefresh:
         ("facts", "reason"),
         [
             ({"duration_ms": 1}, "its length (ms) changed: 60000 → 1"),
-            ({"width": 5}, "its width changed: unknown → 5"),
-            ({"size": 7, "video_codec": "av1"}, "its size (bytes) changed: 1000 → 7; its video codec changed: unknown → av1"),
+            ({"width": 5}, "its width changed: 4 → 5"),
+            ({"size": 7, "video_codec": "av1"}, "its size (bytes) changed: 1000 → 7; its video codec changed: h264 → av1"),
             ({"episode_title": "New"}, "it shows another episode, or one of another name"),
             ({"episode_numbers": (3,)}, "it shows another episode, or one of another name"),
             ({"kind": "promo", "title": None}, "its kind changed: episode → promo"),
@@ -378,7 +378,8 @@ class TestRefresh:
         reason: str,
     ) -> None:
         enricher.returns = lambda draft: attrs.evolve(draft, duration_ms=draft.duration_ms or 60_000)
-        importer.drafts = [episode("Dark", 1, 1), episode("Dark", 1, 2, episode_title="Old")]
+        old = episode("Dark", 1, 2, episode_title="Old", width=4, video_codec="h264")
+        importer.drafts = [episode("Dark", 1, 1), old]
         catalog.ingest_collection("Shows")
         approve_all(catalog)
         importer.drafts = [episode("Dark", 1, 1), attrs.evolve(importer.drafts[1], **facts)]
