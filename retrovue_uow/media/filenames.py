@@ -59,6 +59,7 @@ _PREFIX = re.compile(
 )
 """What stands before the name: a site, the six digits of a day, the Chinese or Japanese title before the English one."""
 _SPACED = r"(?:.*[-_.]|.*[ ._][-–][ ._]|.*\)[ ._]?)"  # noqa: RUF001  people type the en dash
+_DISC_FOLDER = re.compile(r"/(?:cd|dis[ck]|dvd)[ ._-]?0?([1-9])$", re.IGNORECASE)
 _TRAILER = re.compile(r"(?:.*[^\s-]-)?trailer[0-9]*", _I)
 _SPACED_TRAILER = re.compile(rf"{_SPACED}(?:(?:official|teaser)[ ._-])?trailer[ ._-]?[0-9]*", _I)
 _EXTRA = re.compile(
@@ -111,8 +112,9 @@ def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> Pa
     `Commercials/Toys S01E02 1985.mkv` advertises toys. It is an episode only if it reads as one and a season folder, or
     a show folder with its year, stands below the folder of interstitials. `…-trailer` is a trailer anywhere.
 
-    `CD1` and the like are no part of a title. `Part 1` may be one (of a story told in two movies): it counts
-    a file's parts behind the movie's year or the release tags, and where the folder has the same movie with another number.
+    `CD1` and the like are no part of a title, and as a folder within a movie's own say which part is in it. `Part 1` may be one
+    (of a story told in two movies): it counts a file's parts behind the movie's year or the release tags, and where the
+    folder has the same movie with another number.
 
     Args:
         depth: How many of the folders lie below the mapped root; those above it may be called `Trailers`. None: all.
@@ -122,6 +124,11 @@ def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> Pa
     place = place_below(folder, depth)
     part = part_of(stem, place, beside)
     parsed = _parsed(stem if part is None else part.name or folder.rpartition("/")[2], place)
+    if (disc := _DISC_FOLDER.search(folder)) and part is None and (parsed is None or parsed.kind == "movie"):
+        above = place_below(folder[: disc.start()], depth and depth - 1)
+        movie = _parsed(stem, above)
+        is_its = movie is not None and movie.kind == "movie" and same_name(movie.title or "", above.name)
+        return attrs.evolve(movie, part=int(disc[1])) if movie and is_its else parsed
     if part is None or parsed is None or parsed.kind in INTERSTITIAL_KINDS:
         return parsed
     return attrs.evolve(parsed, part=part.number)

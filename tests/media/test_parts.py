@@ -24,6 +24,8 @@ PARTS = {
     f"{BOAT} part-d.avi": ("Slow Boat", 1971, 4),
     f"{BOAT} - pt.2.avi": ("Slow Boat", 1971, 2),
     f"{BOAT}/CD02.avi": ("Slow Boat", 1971, 2),
+    f"{BOAT}/CD1/Slow Boat.avi": ("Slow Boat", 1971, 1),
+    f"{BOAT}/Disc 2/Slow Boat (1971) 480p.avi": ("Slow Boat", 1971, 2),
     f"{BOAT}/Slow Boat part 1 (1971).avi": ("Slow Boat", 1971, 1),
     f"{BOAT}/Slow Boat (1971) (2 of 2).avi": ("Slow Boat", 1971, 2),
     "/m/Slow Boat CD1 (1971).avi": ("Slow Boat", 1971, 1),
@@ -42,10 +44,13 @@ WHOLE = {
     f"{BOAT}/Slow Boat part 1.mkv": None,
     f"{BOAT}/Part 3.mkv": None,
     "/m/The Disc 2049.mkv": None,
+    "/m/Short Films/Disc 1/Slow Boat (1971).mkv": "Slow Boat",
+    f"{BOAT}/CD1/track.avi": None,
 }
 """Titles of movies in which a number counts no part of the file; None: it is no movie at all."""
 
 EPISODES = {
+    f"{INN}/Disc 1/Moor Inn S01E02.mkv": (None, None),
     f"{INN}/Moor Inn S01E02 cd2.mkv": (None, 2),
     f"{INN}/Moor Inn - S01E02 - The Fog CD1.mkv": ("The Fog", 1),
     f"{INN}/Moor Inn - S01E02 - The Fog - 1080p - part2.mkv": ("The Fog", 2),
