@@ -25,6 +25,7 @@ from retrovue_uow.model import (
     Source,
     Title,
     TitleKind,
+    Versions,
 )
 from retrovue_uow.operations import configure, curate, explain, forget, ingest, process, relocate, select, undo, wipe
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -100,7 +101,7 @@ class Catalog(OpenCatalog):
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            migrations.migrate(self.database, curate.settle_after_migration)
+            migrations.migrate(self.database, undo.settle_after_migration)
             self.database.transaction.altered = migrations.altered
         except BaseException:
             self.database.close()
@@ -175,6 +176,8 @@ class Catalog(OpenCatalog):
     assign = curate.assign
     assign_by_name = curate.assign_by_name
     unassign = curate.unassign
+    prefer = curate.prefer
+    unprefer = curate.unprefer
     rename_title = curate.rename_title
     merge_titles = curate.merge_titles
 
@@ -232,12 +235,18 @@ class Catalog(OpenCatalog):
         """
         return select.matching(self.database, selector, limit=limit, after=after)
 
-    def schedulable_assets(self, collection: str | None = None) -> list[Asset]:
+    def schedulable_assets(self, collection: str | None = None, *, versions: Versions = "best") -> list[Asset]:
         """The assets that may go on the air, of a collection or of all: ready, approved, not missing.
 
-        The view `schedulable_asset` in the file itself has the same, for a scheduler that reads SQL.
+        The view `schedulable_asset` in the file itself has the same, for a scheduler that reads SQL; `best` are those of
+        `version_rank` 1.
+
+        Args:
+            versions: `best`: of files in all collections that show exactly the same movie or episodes, and part, only the one
+                to air: the one that the operator prefers, else the one of greatest height, then size, then the one that came
+                first. `all`: every one of them.
         """
-        return self.select(AssetSelector(collection=collection, state="ready", approved=True, missing=False))
+        return self.select(AssetSelector(collection=collection, versions=versions))
 
     def explain(self, asset: str) -> Explanation:
         """Why an asset is what it is: what happened to it, and what keeps it off the air. Or why a file is no asset.

@@ -138,6 +138,20 @@ _add_decision(
     done="no longer assigned",
     sentence="Let files speak for themselves again, from the next ingest on.",
 )
+_add_decision(
+    "prefer",
+    "prefer",
+    doing="preferring",
+    done="preferred",
+    sentence="Let assets air rather than other files that show the same.",
+)
+_add_decision(
+    "unprefer",
+    "unprefer",
+    doing="taking back a preference",
+    done="no longer preferred",
+    sentence="Let height, size and age say again which of the files that show the same airs.",
+)
 _add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
 
 

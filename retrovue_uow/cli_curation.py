@@ -78,6 +78,7 @@ def explanation_report(explanation: Explanation) -> RenderableType:
             "state": asset.state,
             "may be scheduled": "yes" if explanation.is_schedulable else "no",
             "because": plain("\n".join(reasons), keep="\n"),
+            "versions": plain("\n".join(explanation.versions), keep="\n"),
             "findings": plain("\n".join(f"{each.severity}: {each.message}" for each in explanation.findings), keep="\n"),
             "history": plain("\n".join(explanation.history), keep="\n"),
         }

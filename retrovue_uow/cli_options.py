@@ -48,6 +48,13 @@ class StateChoice(StrEnum):
     retired = "retired"
 
 
+class VersionsChoice(StrEnum):
+    """Values of `--versions`."""
+
+    best = "best"
+    all = "all"
+
+
 class TitleChoice(StrEnum):
     """Values of `title list --kind`."""
 

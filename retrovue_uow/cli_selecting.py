@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import attrs
 import typer
 
-from retrovue_uow.cli_options import KindChoice, StateChoice
+from retrovue_uow.cli_options import KindChoice, StateChoice, VersionsChoice
 
 if TYPE_CHECKING:
     from retrovue_uow.catalog import Catalog
@@ -32,6 +32,10 @@ _OPTIONS: dict[str, Any] = {  # Typer reads them as annotations
     "title": Annotated[str | None, typer.Option("--title", help="Only those of this show or movie.")],
     "season": Annotated[int | None, typer.Option("--season", help="Only those of this season of --title.")],
     "episode": Annotated[int | None, typer.Option("--episode", help="Only those of this episode of --season.")],
+    "versions": Annotated[
+        VersionsChoice | None,
+        typer.Option("--versions", help="Only what may be scheduled: of files that show the same the one to air, or all."),
+    ],
 }
 _COLLECTION_ARGUMENT = Annotated[str | None, typer.Argument(metavar="[COLLECTION]", help="Only those of this collection.")]
 _COLLECTION_OPTION = Annotated[
@@ -56,6 +60,7 @@ class Selection:
     title: str | None = None
     season: int | None = None
     episode: int | None = None
+    versions: VersionsChoice | None = None
 
     @property
     def selector(self) -> AssetSelector:
@@ -74,6 +79,7 @@ class Selection:
             title=self.title,
             season=self.season,
             episode=self.episode,
+            versions=self.versions.value if self.versions else None,
         )
 
     def meant(self, catalog: Catalog) -> Assets:

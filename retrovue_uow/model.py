@@ -31,6 +31,7 @@ TitleKind = Literal["show", "movie"]
 Refresh = Literal["files", "changed", "all"]
 Broken = Literal["refuse", "record"]
 Severity = Literal["broken", "warning"]
+Versions = Literal["best", "all"]
 LISTS = "lists"
 """In the metadata of a result's field: it lists what another field counts."""
 Outcome = Literal["created", "unchanged", "changed", "outdated", "refreshed", "moved"]
@@ -40,6 +41,7 @@ ChangeKind = Literal["insert", "update", "delete"]
 ASSET_KINDS: tuple[AssetKind, ...] = get_args(AssetKind)
 INTERSTITIAL_KINDS = tuple(kind for kind in ASSET_KINDS if kind not in {"episode", "movie", "other"})
 ASSET_STATES: tuple[AssetState, ...] = get_args(AssetState)
+VERSIONS: tuple[Versions, ...] = get_args(Versions)
 MARKER_KINDS: tuple[MarkerKind, ...] = get_args(MarkerKind)
 
 
@@ -368,6 +370,7 @@ class AssetSelector:
         season: Needs `title`.
         episode: Needs `season`.
         broken: True: only those whose file was found to be broken; False: only the others.
+        versions: `all`: only those that may go on the air; `best`: of those, only the one to air of each that show the same.
     """
 
     collection: str | None = None
@@ -381,6 +384,7 @@ class AssetSelector:
     season: int | None = None
     episode: int | None = None
     broken: bool | None = None
+    versions: Versions | None = None
 
 
 @attrs.frozen
@@ -671,6 +675,8 @@ class Explanation:
         reasons: What keeps it off the air, empty where nothing does; or what keeps the file from being an asset.
         history: What happened to it, the oldest first.
         findings: What was found out about its file when it was read last.
+        version_rank: As in the view `schedulable_asset`; 1: it airs, of all that show the same. None: it may not be scheduled.
+        versions: Where several files that may be scheduled show the same: which one airs and why, and why not each other one.
     """
 
     asset: Asset | None
@@ -678,6 +684,8 @@ class Explanation:
     reasons: tuple[str, ...]
     history: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    version_rank: int | None = None
+    versions: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

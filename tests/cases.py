@@ -100,6 +100,16 @@ def assigned_and_unassigned(catalog: Catalog) -> object:
         return [catalog.assign(AssetSelector(kind="movie"), title="TRON"), catalog.unassign(AssetSelector(kind="movie"))]
 
 
+def approved_and_preferred(catalog: Catalog) -> object:
+    with catalog.session():
+        return [catalog.approve(AssetSelector(kind="movie")), catalog.prefer(AssetSelector(kind="movie"))]
+
+
+def preferred_no_longer(catalog: Catalog) -> object:
+    with catalog.session():
+        return [approved_and_preferred(catalog), catalog.unprefer(AssetSelector(kind="movie"))]
+
+
 def assigned_and_merged(catalog: Catalog) -> object:
     with catalog.session():
         return [
@@ -182,6 +192,8 @@ CASES = {
         CurationError,
     ),
     "unassign": Case(assigned_and_unassigned, CurationError, outside=True),
+    "prefer": Case(approved_and_preferred, CurationError, outside=True),
+    "unprefer": Case(preferred_no_longer, CurationError, outside=True),
     "rename_title": Case(lambda catalog: catalog.rename_title("Tron", name="TRON"), CurationError),
     "merge_titles": Case(assigned_and_merged, CurationError, outside=True),
     "wipe and ingest in one session": Case(wiped_and_ingested_anew, OperationError, outside=True),

@@ -201,6 +201,7 @@ def test_what_is_ready_approved_and_there_may_be_scheduled(station: Catalog, sel
         "duration_ms": 7_200_000,
         "file_path": f"{media}/Space: 1999/S01E02-E03.mkv",
         "collection": "Shows",
+        "version_rank": 1,
     }
     assert select("SELECT kind, count(*) FROM schedulable_asset GROUP BY kind") == [("bumper", 1), ("episode", 4), ("movie", 1)]
 

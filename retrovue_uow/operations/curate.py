@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from retrovue_uow.errors import CurationError, ValidationError
-from retrovue_uow.log import logger
-from retrovue_uow.model import Asset, AssetKind, CurationResult, TitleResult, Withdrawal, printed_title
+from retrovue_uow.model import Asset, AssetKind, CurationResult, TitleResult, Withdrawal
 from retrovue_uow.operations import identities
 from retrovue_uow.operations.identities import Said
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -16,13 +15,12 @@ from retrovue_uow.operations.select import Assets, chosen, described, selected
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules.name_patterns import validate_name_pattern, validate_names_fit
 from retrovue_uow.store import assets as asset_rows
-from retrovue_uow.store import decisions, journal, titles
+from retrovue_uow.store import decisions, titles
 from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.decisions import Identity
-from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.uow.database import Database
 
-_WITHDRAWING = {"withdraw_approval": "the operator withdrew it", "retire": "it is retired"}
+WITHDRAWING = {"withdraw_approval": "the operator withdrew it", "retire": "it is retired"}
 """Decisions that an approval does not survive, each with what its result gives as the reason."""
 
 
@@ -113,7 +111,7 @@ def _decide(
             decisions.decide(db, decision, to_change)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
-        reason = _WITHDRAWING.get(decision)
+        reason = WITHDRAWING.get(decision)
         return op.finish(_result(found, to_change, withdrawals(to_change, reason) if reason else ()))
 
 
@@ -130,10 +128,24 @@ def _to_change(catalog: OpenCatalog, db: Database, decision: Decision, found: Se
     if decision == "reinstate":
         curation.validate_retired(found)
         return list(found)
-    return [asset for asset, _ in _assigned(catalog.database, found)]
+    if decision in ("prefer", "unprefer"):
+        return _preferred_anew(db, decision, found)
+    return [asset for asset, _ in assigned(catalog.database, found)]
 
 
-def _assigned(db: Database, found: Sequence[Asset]) -> list[tuple[Asset, Identity]]:
+def _preferred_anew(db: Database, decision: Decision, found: Sequence[Asset]) -> list[Asset]:
+    """Those of the assets that are not the only preferred ones of their versions, or, to be unpreferred, that are preferred."""
+    versions = titles.versions(db, [asset.id for asset in found])
+    if decision == "prefer":
+        curation.validate_schedulable(db, found)
+        curation.validate_no_versions(found, versions)
+        others = {each.asset_id for each in versions if each.is_preferred != (each.id == each.asset_id)}
+    else:
+        others = {each.id for each in versions if each.is_preferred}
+    return [asset for asset in found if asset.id in others]
+
+
+def assigned(db: Database, found: Sequence[Asset]) -> list[tuple[Asset, Identity]]:
     """Those of the assets that were assigned, each with what it was assigned to be."""
     said = {id_: decisions.decisions(db, id_).assignments for id_ in {asset.collection_id for asset in found}}
     with_identity = ((asset, said[asset.collection_id].get(asset.canonical_key)) for asset in found)
@@ -288,6 +300,42 @@ def unassign(
     return _decide(catalog, "unassign", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
+def prefer(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+    """Let assets air rather than other files that show the same: exactly the same movie or episodes, and part.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given; no two that show the same.
+        - Each of them may be scheduled; those that may not are named, each with its reason.
+
+    Post-conditions:
+        - Each has version rank 1 while it may be scheduled, also after it moved or was wiped and came back.
+        - None that shows the same is preferred any more.
+
+    Atomicity: All of them are preferred, or none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(catalog, "prefer", assets, expect_assets=expect_assets, dry_run=dry_run)
+
+
+def unprefer(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> CurationResult:
+    """Take back that assets are preferred: height, size and age say again which of the files that show the same airs.
+
+    Pre-conditions:
+        - At least one asset is selected, and exactly `expect_assets`, if that is given.
+
+    Post-conditions:
+        - None of them is preferred; nothing else about them changed.
+
+    Atomicity: The preference is taken from all of them, or from none.
+
+    Raises: `CurationError`.
+    """
+    return _decide(catalog, "unprefer", assets, expect_assets=expect_assets, dry_run=dry_run)
+
+
 def rename_title(
     catalog: OpenCatalog, title: str, *, name: str | None = None, year: int | None = None, dry_run: bool = False
 ) -> TitleResult:
@@ -353,53 +401,3 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
         return op.finish(TitleResult(title=joined, merged=goes))
-
-
-def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Withdrawal, ...]]:
-    """Let what contradicts the operator's decisions be as decided: what that changed, in sentences, and withdrawn approvals.
-
-    Decisions are kept by path and by spelling, and outlive rows that go and come back. Of approvals there may be as many as
-    assets: only those of the assets `back` are looked at.
-    """
-    settled: list[str] = []
-    for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
-        if (there := titles.title_id(db, kind, new, new_year)) is not None:
-            titles.merge_titles(db, id_, into=there)
-        else:
-            titles.rename_title(db, id_, new, new_year)
-        settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
-    assigned = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "assignment"))
-    identities.let_be(db, _assigned(db, assigned))
-    settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
-    retired = asset_rows.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
-    asset_rows.decide(db, "retire", [asset.id for asset in retired])
-    decisions.decide(db, "retire", retired)
-    settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
-    withdrawn = withdrawals(retired, _WITHDRAWING["retire"])
-    for asset in asset_rows.assets_by_id(db, decisions.otherwise_approved(db, back)):
-        decided = decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),))
-        said = decisions.approvals(db, asset.collection_id, [asset.canonical_key])[asset.canonical_key]
-        if asset.approved or said.why_void(asset, decided) is None:
-            asset_rows.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])
-            settled.append(f"{asset.canonical_key!r} is {'not ' * asset.approved}approved, as was said since")
-            withdrawn += withdrawals([asset], _WITHDRAWING["withdraw_approval"])
-    return settled, withdrawn
-
-
-def settle_after_migration(db: Database) -> None:
-    """Settle what an older version of the library let stand, and say so in the log and in the journal."""
-    started_at = utc_now()
-    settled, _ = settle(db)
-    if not settled:
-        return
-    logger.warning("contradictions_settled", settled=settled)
-    journal.add_operation(
-        db,
-        new_id(),
-        unit_started_at=started_at,
-        name="schema_migration",
-        arguments={},
-        result={"settled": settled},
-        started_at=started_at,
-        duration_ms=0,
-    )

@@ -15,7 +15,7 @@ from retrovue_uow.media import paths, roots
 from retrovue_uow.model import Asset, Collection, Explanation, IngestFilters, JournalUnit, PathMapping, RowChange, Source
 from retrovue_uow.operations.ingest import NAME
 from retrovue_uow.rules import curation
-from retrovue_uow.store import assets, collections, decisions, findings, journal
+from retrovue_uow.store import assets, collections, decisions, findings, journal, titles
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.uow.database import Database
 
@@ -61,7 +61,14 @@ def explanation(db: Database, selector: str) -> Explanation:
     created = f"by {_named(adding[0])}" if adding else f"at {created_at}, by a unit that is no longer recorded row by row"
     updates = journal.changes_of(db, "asset", asset.id, "update")
     later = [f"changed by {_named(unit)}: {_columns(row)}" for unit, row in updates]
-    return Explanation(asset, not reasons, reasons, (f"created {created}", *later, *_assignment(db, asset)), found)
+    history = (f"created {created}", *later, *_assignment(db, asset))
+    ranked = [each for each in titles.versions(db, [asset.id]) if each.rank is not None]
+    rank = next((each.rank for each in ranked if each.id == asset.id), None)
+    if rank is None or len(ranked) == 1:
+        return Explanation(asset, not reasons, reasons, history, found, rank)
+    by_id = {each.id: each for each in assets.assets_by_id(db, [each.id for each in ranked])}
+    versions = curation.which_airs([by_id[each.id] for each in ranked], is_preferred=ranked[0].is_preferred)
+    return Explanation(asset, not reasons, reasons, history, found, rank, versions)
 
 
 def _named(unit: JournalUnit) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, Asset, AssetSelector
+from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, VERSIONS, Asset, AssetSelector
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import assets
 from retrovue_uow.store.decisions import title_kind_of
@@ -81,6 +81,8 @@ def _validate(selector: AssetSelector) -> None:
         raise ValidationError(
             f"kind is one of {ASSET_KINDS}, state one of {ASSET_STATES}; not {selector.kind!r}, {selector.state!r}"
         )
+    if selector.versions not in (None, *VERSIONS):
+        raise ValidationError(f"versions are one of {VERSIONS}, not {selector.versions!r}")
     if selector.unclassified and selector.kind not in (None, "other"):
         raise ValidationError(f"an unclassified asset is of kind other, not {selector.kind!r}")
     if selector.path is not None and (not isinstance(selector.path, str) or not selector.path.strip()):

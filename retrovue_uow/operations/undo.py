@@ -1,16 +1,23 @@
-"""Undoing: a unit of work that was committed is taken back, row by row, if nobody has built on it since."""
+"""Undoing: a unit of work that was committed is taken back, row by row, if nobody has built on it since.
+
+What comes back is then as the operator has decided since.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from retrovue_uow.errors import UndoError
-from retrovue_uow.model import UndoResult, Withdrawal
-from retrovue_uow.operations import curate
+from retrovue_uow.log import logger
+from retrovue_uow.model import UndoResult, Withdrawal, printed_title
+from retrovue_uow.operations import curate, identities
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.rules import undo as undoing
-from retrovue_uow.store import assets, checks, collections
-from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store import assets, checks, collections, decisions, journal, titles
+from retrovue_uow.store.ids import as_stored, new_id, utc_now
 from retrovue_uow.store.journal import UNDO
+from retrovue_uow.uow.database import Database
 
 
 def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoResult:
@@ -52,7 +59,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             undoing.validate_nothing_in_the_way(db, unit, op.apply(inverse))
             undoing.validate_no_later_decision(db, unit, inverse)
             back = inverse.keys.changed["asset"]
-            settled, withdrawn = curate.settle(db, [str(key) for key in (*back["INSERT"], *back["UPDATE"])])
+            settled, withdrawn = settle(db, [str(key) for key in (*back["INSERT"], *back["UPDATE"])])
             lost = assets.assets_by_id(db, map(str, inverse.updated_to("asset", "approved", 0)))
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, inverse)
@@ -68,3 +75,53 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
                 ),
             )
         )
+
+
+def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Withdrawal, ...]]:
+    """Let what contradicts the operator's decisions be as decided: what that changed, in sentences, and withdrawn approvals.
+
+    Decisions are kept by path and by spelling, and outlive rows that go and come back. Of approvals there may be as many as
+    assets: only those of the assets `back` are looked at.
+    """
+    settled: list[str] = []
+    for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
+        if (there := titles.title_id(db, kind, new, new_year)) is not None:
+            titles.merge_titles(db, id_, into=there)
+        else:
+            titles.rename_title(db, id_, new, new_year)
+        settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
+    assigned = assets.assets_by_id(db, decisions.contradicted_assets(db, "assignment"))
+    identities.let_be(db, curate.assigned(db, assigned))
+    settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
+    retired = assets.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
+    assets.decide(db, "retire", [asset.id for asset in retired])
+    decisions.decide(db, "retire", retired)
+    settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
+    withdrawn = curate.withdrawals(retired, curate.WITHDRAWING["retire"])
+    for asset in assets.assets_by_id(db, decisions.otherwise_approved(db, back)):
+        decided = decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),))
+        said = decisions.approvals(db, asset.collection_id, [asset.canonical_key])[asset.canonical_key]
+        if asset.approved or said.why_void(asset, decided) is None:
+            assets.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])
+            settled.append(f"{asset.canonical_key!r} is {'not ' * asset.approved}approved, as was said since")
+            withdrawn += curate.withdrawals([asset], curate.WITHDRAWING["withdraw_approval"])
+    return settled, withdrawn
+
+
+def settle_after_migration(db: Database) -> None:
+    """Settle what an older version of the library let stand, and say so in the log and in the journal."""
+    started_at = utc_now()
+    settled, _ = settle(db)
+    if not settled:
+        return
+    logger.warning("contradictions_settled", settled=settled)
+    journal.add_operation(
+        db,
+        new_id(),
+        unit_started_at=started_at,
+        name="schema_migration",
+        arguments={},
+        result={"settled": settled},
+        started_at=started_at,
+        duration_ms=0,
+    )

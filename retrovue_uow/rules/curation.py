@@ -9,6 +9,7 @@ from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import assets, findings
 from retrovue_uow.store.decisions import Identity, title_kind_of
+from retrovue_uow.store.titles import Version
 from retrovue_uow.uow.changes import Changeset, before
 from retrovue_uow.uow.database import Database
 
@@ -35,6 +36,46 @@ def not_schedulable(asset: Asset, *, is_broken: bool) -> tuple[str, ...]:
     if not asset.approved:
         reasons.append("it is not approved: approve it")
     return tuple(reason for reason in reasons if reason is not None)
+
+
+def which_airs(versions: Sequence[Asset], *, is_preferred: bool) -> tuple[str, ...]:
+    """Of versions that may be scheduled, in their order, which one airs and why, and why not each other one."""
+    best, *others = versions
+    airs = "the operator prefers it" if is_preferred else _compared(best, others[0])
+    kept_off = ["the operator prefers the one that airs" if is_preferred else _compared(each, best) for each in others]
+    off = [f"{each.canonical_key!r} does not air: {why}" for each, why in zip(others, kept_off, strict=True)]
+    return (f"{best.canonical_key!r} airs: {airs}", *off)
+
+
+def _compared(version: Asset, other: Asset) -> str:
+    """What decides between two versions that the operator has said nothing of."""
+    for its, those, what in ((version.height, other.height, "lines"), (version.size, other.size, "bytes")):
+        if its != those:
+            its_own, of_other = (f"{each} {what}" if each is not None else f"unknown {what}" for each in (its, those))
+            return f"it has {its_own}, {other.canonical_key!r} has {of_other}"
+    return f"it is {'older' if version.id < other.id else 'newer'} in the catalogue than {other.canonical_key!r}"
+
+
+@rule
+def validate_schedulable(db: Database, assets: Sequence[Asset]) -> None:
+    """Each of the assets may be scheduled; the first that may not are named, each with its reasons."""
+    others = [asset for asset in assets if not asset.approved or asset.missing_since is not None]  # approved needs ready
+    if others:
+        reasons = [(each, not_schedulable(each, is_broken=findings.is_broken(db, each.id))) for each in others[:_NAMED]]
+        listed = some(
+            [f"{each.canonical_key!r}: {'; '.join(why)}" for each, why in reasons], _NAMED, between="\n  ", of=len(others)
+        )
+        raise ValidationError(f"{len(others)} assets may not be scheduled, so nothing was preferred:\n  {listed}")
+
+
+@rule
+def validate_no_versions(assets: Sequence[Asset], versions: Sequence[Version]) -> None:
+    """No two of the assets show the same; `versions` are those of all of them."""
+    keys = {asset.id: asset.canonical_key for asset in assets}
+    alike = [(each.asset_id, each.id) for each in versions if each.id in keys and each.asset_id < each.id]
+    if alike:
+        listed = some([" and ".join(sorted(repr(keys[id_]) for id_ in each)) for each in alike], between=", ")
+        raise ValidationError(f"only one of several that show the same can be preferred, so nothing was changed: {listed}")
 
 
 @rule

@@ -19,7 +19,7 @@ from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.titles import NewRows
 from retrovue_uow.uow.database import Database, Row, Value
 
-Decision = Literal["approve", "withdraw_approval", "retire", "reinstate", "unassign"]
+Decision = Literal["approve", "withdraw_approval", "retire", "reinstate", "unassign", "prefer", "unprefer"]
 _document = json.JSONEncoder(ensure_ascii=False, default=dict)
 FACTS = ("size", "mtime_ns", "duration_ms", "container", "video_codec", "audio_codec", "width", "height", "part")
 """The columns of `asset` that say what its file is, called as in `Asset` and `AssetDraft`; statements take them from here."""
@@ -76,6 +76,9 @@ asset.id IN (SELECT asset_id FROM movie_asset WHERE title_id = :title
                JOIN episode_asset ON episode_asset.episode_id = episode.id
               WHERE season.title_id = :title)""",
     "season": "season.number = :season",
+    "versions": """
+(asset.state = 'ready' AND asset.approved = 1 AND asset.missing_since IS NULL
+ AND (:versions = 'all' OR (SELECT version_rank FROM schedulable_asset AS airing WHERE airing.id = asset.id) = 1))""",
     "episode": """
 :episode IN (SELECT episode.number
                FROM episode_asset
@@ -344,7 +347,9 @@ def decide(db: Database, decision: Decision, asset_ids: list[str]) -> None:
         "retire": "state = 'retired', approved = 0",
         "reinstate": f"state = iif(duration_ms IS NULL OR {IS_BROKEN}, 'new', 'ready')",
         "unassign": "enrichers = ''",
-    }[decision]
+    }.get(decision)
+    if change is None:  # a preference is beside the assets alone
+        return
     db.execute(
         f"UPDATE asset SET {change}, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  as above
         (utc_now(), json.dumps(asset_ids)),

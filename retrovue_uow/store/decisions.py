@@ -31,8 +31,10 @@ class Identity(NamedTuple):
     episode_title: str | None = None
 
 
-_BY_PATH = ("assignment", "retirement", "approval")
+_BY_PATH = ("assignment", "retirement", "approval", "preference")
 """The tables of what was decided about files: their rows are kept by path, whether or not the asset is there."""
+_FORGETTING: Mapping[Decision, str] = {"reinstate": "retirement", "unassign": "assignment", "unprefer": "preference"}
+"""Decisions that take back what one of the tables keeps."""
 _FACTS = Identity._fields
 """The columns of `assignment` that say what a file is."""
 _ASSIGN = f"""
@@ -183,19 +185,23 @@ def decide(db: Database, decision: Decision, found: Sequence[Asset]) -> None:
             """,
             (utc_now(), json.dumps(asset_ids)),
         )
-    if decision == "retire":
+    if decision == "prefer":  # anew, even if it was preferred before: the last word has the highest id
+        forget(db, [each.id for each in titles.versions(db, asset_ids)], ["preference"])
+    if decision in ("retire", "prefer"):
+        table, at = ("retirement", "retired_at") if decision == "retire" else ("preference", "preferred_at")
         db.execute(
-            """
-            INSERT INTO retirement (collection_id, canonical_key, retired_at)
+            f"""
+            INSERT INTO {table} (collection_id, canonical_key, {at})
             SELECT collection_id, canonical_key, ?
               FROM asset
              WHERE id IN (SELECT value FROM json_each(?))
+             ORDER BY collection_id, canonical_key
                 ON CONFLICT (collection_id, canonical_key) DO NOTHING
-            """,
+            """,  # noqa: S608  the names are those above
             (utc_now(), json.dumps(asset_ids)),
         )
-    elif decision in ("reinstate", "unassign"):
-        forget(db, asset_ids, ["retirement" if decision == "reinstate" else "assignment"])
+    elif decision in _FORGETTING:
+        forget(db, asset_ids, [_FORGETTING[decision]])
 
 
 def forget(db: Database, asset_ids: Sequence[str], tables: Iterable[str] = _BY_PATH) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import AssetDraft, Title, TitleKind, folded, printed_title
@@ -249,6 +250,54 @@ class Hierarchy:
         episodes = [self.episode(season_id, number, draft.episode_title) for number in draft.episode_numbers]
         self.rows[_SHOWS_EPISODE] += [(episode_id, asset_id) for episode_id in episodes]
         return set(episodes), set()
+
+
+class Version(NamedTuple):
+    """An asset, and one that shows exactly the same: itself or another. `rank` is None if that may not be scheduled."""
+
+    asset_id: str
+    id: str
+    is_preferred: bool
+    rank: int | None
+
+
+def versions(db: Database, asset_ids: Iterable[str]) -> list[Version]:
+    """The versions of assets, themselves among them; of each asset first those that may not be scheduled, then by rank."""
+    rows = db.execute(
+        """
+        SELECT alike.asset_id,
+               version.id,
+               preference.id IS NOT NULL,
+               (SELECT version_rank FROM schedulable_asset WHERE schedulable_asset.id = version.id) AS rank
+          FROM (SELECT asset.id AS asset_id, asset.id AS version_id
+                  FROM asset
+                 WHERE asset.id IN (SELECT value FROM json_each(:values))
+                 UNION
+                SELECT own.asset_id, other.asset_id
+                  FROM movie_asset AS own
+                  JOIN movie_asset AS other ON other.title_id = own.title_id
+                 WHERE own.asset_id IN (SELECT value FROM json_each(:values))
+                 UNION
+                SELECT own.asset_id, other.asset_id
+                  FROM episode_asset AS own
+                  JOIN episode_asset AS other ON other.episode_id = own.episode_id
+                 WHERE own.asset_id IN (SELECT value FROM json_each(:values))
+                   AND (SELECT group_concat(link.episode_id ORDER BY link.episode_id)
+                          FROM episode_asset AS link
+                         WHERE link.asset_id = own.asset_id)
+                       = (SELECT group_concat(link.episode_id ORDER BY link.episode_id)
+                          FROM episode_asset AS link
+                         WHERE link.asset_id = other.asset_id)) AS alike
+          JOIN asset AS own ON own.id = alike.asset_id
+          JOIN asset AS version ON version.id = alike.version_id
+                               AND version.part IS own.part
+          LEFT JOIN preference ON preference.collection_id = version.collection_id
+                              AND preference.canonical_key = version.canonical_key
+         ORDER BY alike.asset_id, rank
+        """,
+        {"values": json.dumps(list(asset_ids))},
+    )
+    return [Version(asset_id, id_, bool(is_preferred), rank) for asset_id, id_, is_preferred, rank in rows]
 
 
 def unlink(db: Database, asset_id: str) -> tuple[set[int], set[str]]:

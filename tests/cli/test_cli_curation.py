@@ -211,6 +211,26 @@ def test_an_asset_is_explained_in_sentences(run: Run, ready: Path) -> None:
     assert "it is ready, approved and there" in run("asset", "explain", file).stdout
 
 
+def test_one_of_the_files_that_show_the_same_is_preferred(run: Run, ready: Path) -> None:
+    first, second = (str(next(ready.rglob(f"*S01E0{number}.mkv"))) for number in (1, 2))
+    run("asset", "assign", second, "--to-episode", "1", "--force")
+    run("asset", "approve", first, second, "--force")
+    assert len(listed(run, "--versions", "all")) == 2
+
+    for file, other in ((second, first), (first, second)):
+        assert "1 of 1 assets preferred, 0 were so already" in run("asset", "prefer", file, "--force").stdout
+        assert listed(run, "shows", "--versions", "best") == [Path(file).name]
+        assert "airs: the operator prefers it" in run("asset", "explain", file).stdout
+        told = json.loads(run("asset", "explain", other, "--json").stdout)
+        assert (told["version_rank"], told["is_schedulable"]) == (2, True)
+        assert told["versions"][1].endswith("does not air: the operator prefers the one that airs")
+    assert (
+        "1 of 2 assets no longer preferred"
+        in run("asset", "unprefer", "--title", "Space 1999", "--season", "1", "--episode", "1", "--force").stdout
+    )
+    assert "the operator" not in run("asset", "explain", first).stdout
+
+
 def test_titles_are_renamed_and_merged(asked: Ask, run: Run, ready: Path) -> None:
     run("asset", "assign", "--path", "*S01E03.mkv", "--to-title", "Space: 1999", "--force")
 

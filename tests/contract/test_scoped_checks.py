@@ -154,6 +154,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         importer.drafts = [episode("Both", 1, 1), movie("Alien", 1979), draft("promo.mkv", kind="promo", duration_ms=10)]
         opened.ingest_collection("More")
         opened.approve(opened.select(AssetSelector(state="ready")))
+        opened.prefer(AssetSelector(collection="Shows", kind="movie"))
         opened.withdraw_approval(AssetSelector(path="promo.mkv"))
         opened.assign(AssetSelector(path="bumper.mkv"), kind="psa")
         opened.retire(AssetSelector(path="promo.mkv"))

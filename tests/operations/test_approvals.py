@@ -37,7 +37,7 @@ def approved(catalog: Catalog, collection: Collection, importer: FakeImporter) -
 
 def schedulable(catalog: Catalog) -> list[str]:
     """What may be scheduled, by path."""
-    return [asset.canonical_key for asset in catalog.schedulable_assets()]
+    return [asset.canonical_key for asset in catalog.schedulable_assets(versions="all")]
 
 
 def rebuilt(catalog: Catalog) -> IngestResult:

@@ -137,6 +137,10 @@ def of_title(title: str) -> Choice:
     return Choice(AssetSelector(title=title), OfTitle(title))
 
 
+def one_file(collection: str, key: str) -> Choice:
+    return Choice(AssetSelector(collection=collection, path=key), lambda each: each.asset[:2] == (collection, key))
+
+
 def of_flags(missing: bool | None, approved: bool | None) -> Choice:
     return Choice(
         AssetSelector(missing=missing, approved=approved),
@@ -186,7 +190,7 @@ def either(choice: Choice) -> st.SearchStrategy[Choice]:
 
 
 LOOKS = st.lists(st.sampled_from(["there", "there", "there", "touched", "other", "gone"]), min_size=8, max_size=8)
-DECISION = st.sampled_from(["approve", "withdraw_approval", "retire", "reinstate", "unassign"])
+DECISION = st.sampled_from(["approve", "withdraw_approval", "retire", "reinstate", "unassign", "prefer", "unprefer"])
 CONFIGURING = st.sampled_from(
     [
         *("attach", "attach", "detach", "enable", "enable", "disable", "add", "remove", "remove"),
@@ -768,6 +772,21 @@ class Machine(RuleBasedStateMachine):
     def reinstate(self, who: int, choice: Choice, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, decision("reinstate", choice, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
 
+    @rule(who=WHO, number=st.integers(0, 9), choice=CHOICE, dry_run=DRY, fault_at=FAULT)
+    def prefer(self, who: int, number: int, choice: Choice, dry_run: bool, fault_at: int | None) -> None:
+        may_air = sorted(asset[:2] for asset in self.model.table("asset").values() if asset.may_air)
+        wanted = one_file(*may_air[number % len(may_air)]) if may_air else choice
+        self.do(who, decision("prefer", wanted, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+
+    @rule(who=WHO, choice=CHOICE, dry_run=DRY, fault_at=FAULT)
+    def prefer_several(self, who: int, choice: Choice, dry_run: bool, fault_at: int | None) -> None:
+        self.do(who, decision("approve", choice))
+        self.do(who, decision("prefer", choice, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+
+    @rule(who=WHO, choice=CHOICE, expected=EXPECTED, dry_run=DRY, fault_at=FAULT)
+    def unprefer(self, who: int, choice: Choice, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
+        self.do(who, decision("unprefer", choice, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
+
     @rule(who=WHO, choice=CHOICE, expected=EXPECTED, dry_run=DRY, fault_at=FAULT)
     def unassign(self, who: int, choice: Choice, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, decision("unassign", choice, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
@@ -999,6 +1018,9 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
         ),
         "retirement": Counter(
             (names[collection], key) for collection, key in db.execute("SELECT collection_id, canonical_key FROM retirement")
+        ),
+        "preference": Counter(
+            (names[collection], key) for collection, key in db.execute("SELECT collection_id, canonical_key FROM preference")
         ),
         "approval": Counter(
             (names[collection], key, bool(approved), size or 0, mtime or 0, duration, identity_of(json.loads(shown)))

@@ -25,7 +25,7 @@ OF_ASSETS = ("asset", "episode_asset", "movie_asset", *DESCRIBING, *HELD_UP)
 """The tables that a wipe counts."""
 WARNED_OF, BROKEN = 5, 6
 """The sizes of files that an enricher warns of, and calls broken. Of these the source tells the duration itself."""
-BY_PATH = ("assignment", "retirement", "approval")
+BY_PATH = ("assignment", "retirement", "approval", "preference")
 """The tables of what was decided about files, whether or not the asset is there."""
 UNREAD = "?"
 """In place of an asset's enrichers: it counts as changed until it is read again."""
@@ -74,6 +74,11 @@ class Asset(NamedTuple):
     duration: int | None
     enrichers: str
     place: str
+
+    @property
+    def may_air(self) -> bool:
+        """Whether it may be scheduled."""
+        return self.approved and not self.missing
 
 
 class Shown(NamedTuple):
@@ -804,6 +809,49 @@ class Model:
                 changed.append(number)
         return self._decided(found, changed)
 
+    def prefer(self, wanted: Wanted, expected: int | None) -> Told:
+        """All of them may be scheduled, and no two show the same. It is remembered by path."""
+        found = self.chosen(wanted, expected)
+        versions = {number: self._versions(number) for number in found}
+        if any(not each.asset.may_air for each in found.values()) or any(
+            len(each & {*found}) > 1 for each in versions.values()
+        ):
+            raise RefusedError("not schedulable, or versions of each other")
+        to_change = [number for number in found if {each for each in versions[number] if self._preference(each)} != {number}]
+        for number in sorted(to_change, key=lambda each: self._place(found[each].asset)):
+            for version in versions[number]:
+                self._forget_decision("preference", *self.rows["asset", version][:2])
+            self.add("preference", found[number].asset[:2])
+        return self._decided(found, to_change)
+
+    def unprefer(self, wanted: Wanted, expected: int | None) -> Told:
+        """Nothing else changes."""
+        found = self.chosen(wanted, expected)
+        return self._decided(
+            found, [number for number, each in found.items() if self._forget_decision("preference", *each.asset[:2])]
+        )
+
+    def _place(self, asset: Asset) -> tuple[int, str]:
+        """Collections by age, and paths in them."""
+        return self._collection_number(asset.collection), asset.key
+
+    def _preference(self, number: int) -> int:
+        """The number of what was said; the later word is higher, and 0 none."""
+        return self.find("preference", self.rows["asset", number][:2]) or 0
+
+    def _versions(self, number: int) -> set[int]:
+        """All that show exactly what it shows, and itself."""
+        identity = self.identity(number)
+        return {number} | {
+            other for other in self.table("asset") if identity.kind in TITLE_KINDS and self.identity(other) == identity
+        }
+
+    def _airs(self, number: int) -> bool:
+        """Whether it is the one of its versions to air."""
+        versions = [each for each in self._versions(number) if self.rows["asset", each].may_air]
+        ranked = sorted(versions, key=lambda each: (-self._preference(each), -self.rows["asset", each].size, each))
+        return ranked[:1] == [number]
+
     def _decided(self, found: Mapping[int, Shown], changed: list[int]) -> Told:
         return {
             "selected": len(found),
@@ -958,7 +1006,7 @@ class Model:
                 for table in ("marker", "asset_metadata")
             },
             "finding": Counter((self.rows["asset", row[0]].key, *row[1:]) for row in self.table("finding").values()),
-            "schedulable": Counter(each.key for each in self.table("asset").values() if each.approved and not each.missing),
+            "schedulable": Counter(each.key for number, each in self.table("asset").items() if self._airs(number)),
         }
 
 

@@ -89,6 +89,12 @@ def assign(catalog: Catalog, chance: random.Random) -> object:
     return catalog.assign(chosen, kind="episode", title="Lost", season_number=1, episode_numbers=(1, 2))
 
 
+def prefer(catalog: Catalog, chance: random.Random) -> object:
+    """One of what may be scheduled, if there is any."""
+    found = catalog.schedulable_assets(versions="all")
+    return catalog.prefer(chance.sample(found, min(1, len(found))))
+
+
 def relocate(catalog: Catalog, chance: random.Random) -> object:
     """A folder beside the mapped one, or back."""
     collection = catalog.collection(chance.choice(NAMES))
@@ -107,6 +113,7 @@ OPERATIONS: tuple[Operation, ...] = (
     undo,
     relocate,
     assign,
+    prefer,
     lambda catalog, chance: catalog.wipe_collection(chance.choice(NAMES)),
     lambda catalog, _: catalog.forget_missing("Shows", max_fraction=1),
     lambda catalog, _: catalog.approve(AssetSelector(state="ready")),

@@ -77,7 +77,10 @@ READINGS: dict[str, Callable[[Catalog], object]] = {
     "select by collection": lambda catalog: catalog.assets("Shows", kind="movie", state="ready", missing=False),
     "assets of a name": lambda catalog: assets.assets_named(catalog.database, ["/media/Tron (1982).mkv"]),
     "assets of no name": lambda catalog: assets.assets_named(catalog.database, ["nothing"]),
-    "schedulable": lambda catalog: catalog.schedulable_assets(),
+    "schedulable": lambda catalog: (catalog.schedulable_assets(), catalog.schedulable_assets(versions="all")),
+    "versions": lambda catalog: [
+        ask(catalog.select(AssetSelector(title="Tron"))[0].id) for ask in (catalog.approve, catalog.prefer, catalog.explain)
+    ],
     "one asset": lambda catalog: [
         ask(catalog.assets("Shows")[0].id) for ask in (catalog.asset, catalog.markers, catalog.metadata, catalog.explain)
     ],
@@ -118,6 +121,7 @@ def stocked(path: Path, importer: FakeImporter, media: Path, *, assets: int, dec
             for number in range(decisions):
                 said = (catalog.collections()[0].id, f"/media/gone {number}")
                 db.execute("INSERT INTO retirement (collection_id, canonical_key, retired_at) VALUES (?, ?, '')", said)
+                db.execute("INSERT INTO preference (collection_id, canonical_key, preferred_at) VALUES (?, ?, '')", said)
                 alias = (f"Old {number}", f"Show {number}")
                 db.execute("INSERT INTO title_spelling (kind, spelled, name) VALUES ('show', ?, ?)", alias)
         for _ in range(decisions):
