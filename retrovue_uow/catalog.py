@@ -157,6 +157,7 @@ class Catalog(OpenCatalog):
     unexclude = configure.unexclude
     enable_collection = configure.enable_collection
     disable_collection = configure.disable_collection
+    set_upgrades = configure.set_upgrades
     attach_enricher = configure.attach_enricher
     detach_enricher = configure.detach_enricher
     remove_collection = configure.remove_collection

@@ -26,6 +26,7 @@ from retrovue_uow.cli_options import (
     StrictNames,
     TitleFilter,
     Under,
+    UpgradesChoice,
     Verbose,
     age,
     changing,
@@ -207,6 +208,23 @@ def collection_unmap(
 
     with changing(catalog) as opened:
         show(opened.unmap_path(collection, source_path), collection_facts, json=as_json)
+
+
+@collection_app.command("set")
+def collection_set(
+    collection: CollectionArgument,
+    upgrades: Annotated[
+        UpgradesChoice,
+        typer.Option("--upgrades", help="Whether a new file takes over the approval of a missing one that showed the same."),
+    ],
+    catalog: CatalogFile = DEFAULT_CATALOG,
+    as_json: AsJson = False,
+) -> None:
+    """Say what ingests of a collection do where a better file takes the place of an old one."""
+    from retrovue_uow.cli_output import collection_facts, show
+
+    with changing(catalog) as opened:
+        show(opened.set_upgrades(collection, upgrades.value), collection_facts, json=as_json)
 
 
 @exclude_app.command("add")

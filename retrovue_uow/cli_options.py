@@ -25,6 +25,13 @@ class RefreshChoice(StrEnum):
     none = "none"
 
 
+class UpgradesChoice(StrEnum):
+    """Values of `--upgrades`."""
+
+    ask = "ask"
+    keep_approval = "keep-approval"
+
+
 class KindChoice(StrEnum):
     """Values of `--kind`, where it is an asset's."""
 

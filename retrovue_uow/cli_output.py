@@ -268,6 +268,7 @@ def _facts_of(collection: Collection) -> dict[str, object]:
         "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in collection.path_mappings),
         "enrichers": "\n".join(f"{each.priority} {each.type} {_compact(each.config)}" for each in collection.enrichers),
         "excludes": "\n".join(map(plain, collection.excludes)),
+        "upgrades": collection.upgrades,
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
+import attrs
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -53,6 +54,8 @@ _COUNTS = (
     "returned",
     "moved",
     "ambiguous",
+    "replaced",
+    "retitled",
     "duplicates",
     "twins",
     "unreachable",
@@ -66,7 +69,8 @@ _NAMED = {
     "changed": "changed since they were ingested, and left as they are (an ingest without --refresh none reads them again):",
     "missing": "no longer found, and kept in the catalogue as missing:",
     "moved": "moved here, with their approval and links:",
-    "ambiguous": "perhaps moved, but several look the same, so that none was; what went is missing, what came is new:",
+    "ambiguous": "perhaps moved or replaced, but several look or show the same, so that none was; what went is missing, "
+    "what came is new:",
     "duplicates": "reported twice, and taken once:",
     "twins": "left out, since only the Unicode form of their names differs from another's (rename or exclude them):",
 }
@@ -82,6 +86,11 @@ _LEFT_OUT = {
     "hidden": "hidden or the system's own",
     "partial": "unfinished downloads",
     "unknown_extension": "of an unknown extension (a source can be given `extensions`)",
+}
+_APPROVAL = {
+    "kept": ", approved as that was",
+    "ask": ", which was approved",
+    "not_ready": ", which was approved; not ready yet",
 }
 _SHOWN = 50
 
@@ -194,7 +203,38 @@ def _left_or_withdrawn(result: IngestResult) -> Iterator[RenderableType]:
     if result.outdated:
         command = f"collection ingest {shlex.quote(result.collection.name)} --refresh changed"
         yield Text(plain(f"{result.outdated} files were read by older enrichers only: `{command}` reads them again"))
+    yield from _replaced(result)
+    if result.retitlings:
+        yield Group(*map(Text, _retitled(result)))
     yield from withdrawn(result)
+
+
+def _replaced(result: IngestResult) -> Iterator[RenderableType]:
+    """New files in the place of missing ones, and the command by which those that wait are approved."""
+    if not result.replacements:
+        return
+    told = [f"{each.path}, in place of {each.old_path}{_APPROVAL.get(each.approval or '', '')}" for each in result.replacements]
+    yield Group(Text("new, and shows exactly what a missing one showed:"), *listed(told))
+    if asked := [each.path for each in result.replacements if each.approval == "ask"]:
+        more = f", and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else ""
+        command = f"asset approve {shlex.join(asked[:_SHOWN])}"
+        yield Text(plain(f"what these replace was approved, and they wait for it: `{command}`{more}"))
+
+
+def _retitled(result: IngestResult) -> Iterator[str]:
+    """Files that say another title, a line for each title, with the commands that settle it."""
+    alike = Counter(attrs.evolve(each, asset_id="", path="") for each in result.retitlings)
+    everything = f"collection ingest {shlex.quote(result.collection.name)} --refresh all"
+    for each, count in alike.items():
+        old, new = printed_title(each.title, each.year), printed_title(each.new_title, each.new_year)
+        named = [] if each.new_title == each.title else ["--name", each.new_title]
+        dated = [] if each.new_year == each.year else ["--year", str(each.new_year or 0)]
+        merge, rename = ["merge", old, "--into", new], ["rename", old, *named, *dated]
+        command = f"title {shlex.join(merge if each.is_taken else rename)}"
+        yield plain(
+            f"retitled: {count} moved file{'s' * (count > 1)} of {old!r} now say {new!r}, and were left under their title: "
+            f"`{command}` makes both one, or `{everything}` takes the new one and withdraws their approvals"
+        )
 
 
 def complain_of_broken(*results: IngestResult) -> None:

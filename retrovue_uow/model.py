@@ -32,6 +32,7 @@ Refresh = Literal["files", "changed", "all"]
 Broken = Literal["refuse", "record"]
 Severity = Literal["broken", "warning"]
 Versions = Literal["best", "all"]
+Upgrades = Literal["ask", "keep-approval"]
 LISTS = "lists"
 """In the metadata of a result's field: it lists what another field counts."""
 Outcome = Literal["created", "unchanged", "changed", "outdated", "refreshed", "moved"]
@@ -202,6 +203,7 @@ class Collection:
 
     Attributes:
         excludes: Glob patterns, as `IngestFilters.exclude` has them, that every ingest of it leaves out.
+        upgrades: Whether a new file that shows what a missing one showed takes over its approval, or the operator is asked.
     """
 
     id: str
@@ -212,6 +214,7 @@ class Collection:
     path_mappings: tuple[PathMapping, ...] = ()
     enrichers: tuple[AttachedEnricher, ...] = ()
     excludes: tuple[str, ...] = ()
+    upgrades: Upgrades = "ask"
 
     @cached_property
     def mappings_by_source(self) -> Mapping[str, PathMapping]:
@@ -517,6 +520,42 @@ class WithdrawingResult(Result):
     approvals_withdrawn: int = attrs.Factory(lambda self: len(self.withdrawals), takes_self=True)
 
 
+@attrs.frozen
+class Replacement:
+    """A new file that shows exactly what a missing one showed: the assets of both, and where they lie (the canonical keys).
+
+    Attributes:
+        approval: What became of the missing one's approval: `"kept"`: the new one is approved, too; `"ask"`: it waits for
+            `approve`; `"not_ready"`: it cannot be approved yet; None: the missing one is not approved.
+    """
+
+    asset_id: str
+    path: str
+    old_asset_id: str
+    old_path: str
+    approval: Literal["kept", "ask", "not_ready"] | None
+
+
+@attrs.frozen
+class Retitling:
+    """An asset whose file moved, and says another title now; the asset is left under its own.
+
+    Attributes:
+        path: Where its file is now (the canonical key).
+        is_taken: Whether there is a title called `new_title` already: `merge_titles` lets the two be one, and otherwise
+            `rename_title`.
+    """
+
+    asset_id: str
+    path: str
+    kind: TitleKind
+    title: str
+    year: int | None
+    new_title: str
+    new_year: int | None
+    is_taken: bool = False
+
+
 @attrs.frozen(kw_only=True)
 class IngestResult(WithdrawingResult):
     """What an ingest did.
@@ -534,7 +573,9 @@ class IngestResult(WithdrawingResult):
         duplicates: Drafts whose path had been reported already.
         unclassified: New or refreshed assets of kind `other`.
         ambiguous: Missing assets and new files that may be moves, but more than one of them looks the same, and the assets that
-            stayed and look the same.
+            stayed and look the same; likewise of replacements: those of which more than one shows the same.
+        replaced: New assets that show exactly what a missing one showed (also counted as created).
+        retitled: Moved assets whose files say another title now, and nothing else that is new; they are left under their own.
         twins: Files left out because their names differ from another's in Unicode form alone.
         unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
         broken: New or refreshed assets whose file is broken; `findings` says how.
@@ -547,6 +588,8 @@ class IngestResult(WithdrawingResult):
         paths: The canonical keys behind each count except `discovered`, `unchanged` and `approvals_withdrawn`; of twins, a text
             that names both files.
         left_out_paths: The paths behind `left_out`.
+        replacements: Of the replaced ones, what they replace, and what became of the approval.
+        retitlings: Of the retitled ones, both titles.
         created_entities: Rows added per table above the assets (`title`, `season`, `episode`).
         under: The folder that was looked at, as its path mapping has it; None: all of the collection.
     """
@@ -565,6 +608,8 @@ class IngestResult(WithdrawingResult):
     duplicates: int = 0
     unclassified: int = 0
     ambiguous: int = 0
+    replaced: int = 0
+    retitled: int = 0
     twins: int = 0
     unreachable: int = 0
     broken: int = 0
@@ -574,6 +619,8 @@ class IngestResult(WithdrawingResult):
     left_out: Mapping[str, int] = attrs.field(factory=dict)
     paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True})
     left_out_paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, metadata={LISTS: True}, repr=False)
+    replacements: tuple[Replacement, ...] = attrs.field(default=(), metadata={LISTS: True})
+    retitlings: tuple[Retitling, ...] = attrs.field(default=(), metadata={LISTS: True})
     created_entities: Mapping[str, int] = attrs.field(factory=dict)
 
 

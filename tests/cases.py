@@ -67,6 +67,20 @@ def moved_into_one_folder(catalog: Catalog) -> object:
         importer.drafts = met
 
 
+def upgraded_and_retitled(catalog: Catalog) -> object:
+    """An episode that is approved has a better file, and the movie another name."""
+    importer: Any = catalog.importers["fake"]
+    met, path = importer.drafts, "/media/Tron 2 (2010).mkv"
+    better = attrs.evolve(episode("Space: 1999", 1, 2), file_path="/media/2.mkv", source_path="/media/2.mkv", size=2000)
+    renamed = attrs.evolve(met[1], file_path=path, source_path=path, title="Tron 2", year=2010)
+    importer.drafts = [met[0], better, renamed]
+    try:
+        with catalog.prepare_ingest("Shows") as prepared, catalog.session():
+            return [catalog.approve(AssetSelector(path="*S01E02.mkv")), catalog.ingest_collection(prepared)]
+    finally:
+        importer.drafts = met
+
+
 def wiped_and_ingested_anew(catalog: Catalog) -> object:
     with catalog.prepare_ingest("Shows", as_if_empty=True) as prepared, catalog.session():
         return [catalog.wipe_collection("Shows"), catalog.ingest_collection(prepared)]
@@ -145,6 +159,7 @@ CASES = {
     "unexclude": Case(lambda catalog: catalog.unexclude("Shows", "Samples")),
     "enable_collection": Case(lambda catalog: catalog.enable_collection("Empty")),
     "disable_collection": Case(lambda catalog: catalog.disable_collection("Shows")),
+    "set_upgrades": Case(lambda catalog: catalog.set_upgrades("Empty", "keep-approval")),
     "attach_enricher": Case(lambda catalog: catalog.attach_enricher("Empty", "fake")),
     "detach_enricher": Case(lambda catalog: catalog.detach_enricher("Shows", "fake")),
     "remove_collection": Case(lambda catalog: catalog.remove_collection("Empty")),
@@ -154,6 +169,7 @@ CASES = {
     "ingest_collection, refreshing": Case(lambda catalog: catalog.ingest_collection("Shows", refresh="all"), IngestError),
     "ingest_collection, recording": Case(ingested_with_a_broken_file, IngestError),
     "ingest_collection, one folder": Case(moved_into_one_folder, IngestError),
+    "ingest_collection, upgrading": Case(upgraded_and_retitled, OperationError, outside=True),
     "ingest_collection, dry": Case(lambda catalog: catalog.ingest_collection("Shows", dry_run=True), IngestError),
     "process_asset": Case(
         lambda catalog: catalog.process_asset(on_disk(catalog, episode("Dark", 1, 1)), "Shows"), AssetProcessingError
@@ -209,6 +225,7 @@ def stock(catalog: Catalog, importer: FakeImporter, media: Path) -> None:
     catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
     catalog.attach_enricher("Shows", "fake")
     catalog.exclude("Shows", "Samples")
+    catalog.set_upgrades("Shows", "keep-approval")
     (media / "Dark").mkdir()
     (media / "Dark" / "S01E01.mkv").touch()
     (media / "Tron (1982).mkv").touch()

@@ -9,7 +9,7 @@ import attrs
 
 from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
 from retrovue_uow.media import paths, plugins
-from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, folded
+from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, Upgrades
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import collections
@@ -41,8 +41,8 @@ def add_source(catalog: OpenCatalog, name: str, type: str = "filesystem", config
     """
     with catalog.operation("source_add", ConfigurationError, name=name, type=type) as op:
         with op.preflight() as db:
-            _require_name("source", name)
-            _require_free("source", name, [source.name for source in collections.sources(db)])
+            preflight.validate_name("source", name)
+            preflight.validate_name_free("source", name, [source.name for source in collections.sources(db)])
             preflight.validate_configuration("source", name, config)
             plugins.make_importer(type, config, catalog.importers)
         with op.execution() as db:
@@ -85,7 +85,7 @@ def discover_collections(catalog: OpenCatalog, source: str) -> list[Collection]:
 
 
 def _normalised(found: FoundCollection) -> FoundCollection:
-    _require_name("collection", found.name)
+    preflight.validate_name("collection", found.name)
     mappings = dict(preflight.validate_mapping(source_path, local) for source_path, local in found.path_mappings.items())
     return attrs.evolve(found, path_mappings=mappings)
 
@@ -141,12 +141,13 @@ def add_collection(
             found_source = preflight.validate_source_exists(db, source)
             found = _normalised(FoundCollection(name, external_id, path_mappings))
             siblings = [each for each in collections.collections(db) if each.source_id == found_source.id]
-            _require_free("collection", name, [each.name for each in siblings])
-            _require_free("external id", external_id or "", [each.external_id or "" for each in siblings if each.external_id])
+            preflight.validate_name_free("collection", name, [each.name for each in siblings])
+            preflight.validate_name_free(
+                "external id", external_id or "", [each.external_id or "" for each in siblings if each.external_id]
+            )
         with op.execution() as db:
             id_ = _add_collection(db, found_source, found, enabled=enabled)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, id_))
+        return _finished(op, catalog, id_)
 
 
 def _add_collection(db: Database, source: Source, found: FoundCollection, *, enabled: bool) -> str:
@@ -178,13 +179,11 @@ def map_path(catalog: OpenCatalog, collection: str, source_path: str, local_path
         with op.preflight() as db:
             found = _claimed(op, db, collection)
             source, local = preflight.validate_mapping(source_path, local_path)
-            there = found.mappings_by_source.get(source)
-            if there is not None:
+            if there := found.mappings_by_source.get(source):
                 raise ValidationError(f"{source!r} is mapped to {there.local_path!r} already: remove that mapping first")
         with op.execution() as db:
             collections.add_path_mapping(db, found.id, source, local)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Collection:
@@ -205,16 +204,13 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
         with op.preflight() as db:
             found = _claimed(op, db, collection)
             key = paths.canonical_key(source_path)
-            mapping = found.mappings_by_source.get(key)
-            if mapping is None:
+            if (mapping := found.mappings_by_source.get(key)) is None:
                 raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
-            used = collections.assets_of_mapping(db, mapping.id)
-            if used:
+            if used := collections.assets_of_mapping(db, mapping.id):
                 raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
         with op.execution() as db:
             collections.remove_path_mapping(db, mapping.id)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def exclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection:
@@ -237,8 +233,7 @@ def exclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection:
             preflight.validate_exclude(found, pattern)
         with op.execution() as db:
             collections.add_exclude(db, found.id, pattern)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def unexclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection:
@@ -261,8 +256,7 @@ def unexclude(catalog: OpenCatalog, collection: str, pattern: str) -> Collection
             kept = preflight.validate_excluded(found, pattern)
         with op.execution() as db:
             collections.remove_exclude(db, found.id, kept)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def enable_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -295,6 +289,29 @@ def disable_collection(catalog: OpenCatalog, collection: str) -> Collection:
     Raises: `ConfigurationError`.
     """
     return _set_enabled(catalog, "collection_disable", collection, enabled=False)
+
+
+def set_upgrades(catalog: OpenCatalog, collection: str, upgrades: Upgrades) -> Collection:
+    """Say what an ingest does with the approval of a file that went, where a new one shows the same; return the collection.
+
+    Pre-conditions:
+        - The collection exists and nobody else is working on it. `upgrades` is one of the two.
+
+    Post-conditions:
+        - With `"keep-approval"`, the new one of a `Replacement` is approved where the missing one was and it is ready, unless
+          the operator withdrew its own approval. With `"ask"`, as in a new collection, it waits for the operator.
+
+    Atomicity: One row changes, or none.
+
+    Raises: `ConfigurationError`.
+    """
+    with catalog.operation("collection_set_upgrades", ConfigurationError, collection=collection, upgrades=upgrades) as op:
+        with op.preflight() as db:
+            preflight.validate_upgrades(upgrades)
+            found = _claimed(op, db, collection)
+        with op.execution() as db:
+            collections.set_upgrades(db, found.id, upgrades)
+        return _finished(op, catalog, found.id)
 
 
 def attach_enricher(
@@ -332,8 +349,7 @@ def attach_enricher(
             plugins.make_enricher(type, config, catalog.enrichers)
         with op.execution() as db:
             collections.attach_enricher(db, found.id, AttachedEnricher(type, dict(config), priority))
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collection:  # noqa: A002  the design's word
@@ -353,14 +369,10 @@ def detach_enricher(catalog: OpenCatalog, collection: str, type: str) -> Collect
     with catalog.operation("enricher_detach", ConfigurationError, collection=collection, type=type) as op:
         with op.preflight() as db:
             found = _claimed(op, db, collection)
-            attached = [enricher.type for enricher in found.enrichers]
-            if type not in attached:
-                has = ", ".join(attached) or "none"
-                raise ValidationError(f"enricher {type!r} is not attached to collection {found.name!r}: it has {has}")
+            preflight.validate_enricher_attached(found, type)
         with op.execution() as db:
             collections.detach_enricher(db, found.id, type)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
@@ -379,8 +391,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
     with catalog.operation("collection_remove", ConfigurationError, collection=collection) as op:
         with op.preflight() as db:
             found = _claimed(op, db, collection)
-            count = collections.count_assets(db, found.id)
-            if count:
+            if count := collections.count_assets(db, found.id):
                 raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
         with op.execution() as db:
             collections.remove_collection(db, found.id)
@@ -404,8 +415,7 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
     with catalog.operation("source_remove", ConfigurationError, source=source) as op:
         with op.preflight() as db:
             found = preflight.validate_source_exists(db, source)
-            held = [each.name for each in collections.collections(db) if each.source_id == found.id]
-            if held:
+            if held := [each.name for each in collections.collections(db) if each.source_id == found.id]:
                 raise BusinessRuleError(f"source {found.name!r} has collections {held}: remove them first")
         with op.execution() as db:
             collections.remove_source(db, found.id)
@@ -419,8 +429,7 @@ def _set_enabled(catalog: OpenCatalog, name: str, collection: str, *, enabled: b
             found = _claimed(op, db, collection)
         with op.execution() as db:
             collections.set_enabled(db, found.id, enabled=enabled)
-        _validate(op)
-        return op.finish(preflight.validate_collection_exists(catalog.database, found.id))
+        return _finished(op, catalog, found.id)
 
 
 def _claimed(op: Operation, db: Database, selector: str) -> Collection:
@@ -430,16 +439,12 @@ def _claimed(op: Operation, db: Database, selector: str) -> Collection:
     return found
 
 
+def _finished(op: Operation, catalog: OpenCatalog, id_: str) -> Collection:
+    """Post-validation, and the collection as it is now."""
+    _validate(op)
+    return op.finish(preflight.validate_collection_exists(catalog.database, id_))
+
+
 def _validate(op: Operation) -> None:
     with op.postvalidation() as db:
         integrity.validate_database_consistency(db)
-
-
-def _require_name(noun: str, name: object) -> None:
-    if not isinstance(name, str) or not name.strip() or "\0" in name or not paths.is_utf8(name):
-        raise ValidationError(f"a {noun} needs a readable name, not {name!r}")
-
-
-def _require_free(noun: str, name: str, taken: list[str]) -> None:
-    if folded(name) in map(folded, taken):
-        raise ValidationError(f"there is a {noun} {name!r} already: choose another")

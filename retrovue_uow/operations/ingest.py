@@ -25,7 +25,7 @@ from retrovue_uow.model import (
     as_json,
 )
 from retrovue_uow.operations.discover import Found, Request, keys_to_look_for, spans
-from retrovue_uow.operations.moves import find_moves
+from retrovue_uow.operations.moves import find_moves, replace
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import PreparedIngest, prepare, validate
 from retrovue_uow.operations.write import Writer
@@ -49,6 +49,8 @@ _OF_ASSETS = (
     "moved",
     "unclassified",
     "ambiguous",
+    "replaced",
+    "retitled",
     "broken",
     "warnings",
 )
@@ -129,7 +131,10 @@ def ingest_collection(
         - After a full ingest, assets whose file was not seen are marked missing, and those that came back no longer are.
         - A missing asset and a new file of the same known size, mtime and duration are one that moved: the asset follows its
           file with identity, approval and links. Where several look the same, even one that stayed, none of them is
-          moved, and all are listed.
+          moved, and all are listed. Where the file says another title, and nothing else that is new, the asset is left under
+          its own unless `refresh` is `"all"`, and listed as retitled.
+        - After a full ingest, a new file that shows exactly what a missing one showed is listed as replaced. If the collection
+          is set so (`set_upgrades`), it is approved as that one was. Where several show the same, none is, and all are listed.
         - With a folder (`filters.under`), all this holds for what lies below it, as if it were the collection, and nothing else
           is looked at or changed, but for an asset elsewhere whose own file is gone, while its mapped folder is there, and
           which is a new file of the folder by size, mtime and duration: it moved there.
@@ -245,7 +250,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
     writer = Writer(op, db, collection.id, decided)
     paths: defaultdict[str, list[str]] = defaultdict(list)
-    for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh is not None):
+    for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh):
         paths[outcome].append(each.key)
         if existing is not None and existing.missing_since is not None:
             paths["returned"].append(each.key)
@@ -257,9 +262,14 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     paths["warnings"] = list(dict.fromkeys((*paths["warnings"], *twinned)))
     said = {each.key: each.findings for each in prepared.assets if each.findings}
     moved = {origin.key for origin in origins.values()}
-    paths["missing"] = sorted(each.key for each in unseen if each.key not in moved and each.missing_since is None)
+    left = [each for each in unseen if each.key not in moved]
+    paths["missing"] = sorted(each.key for each in left if each.missing_since is None)
+    created = [each for each in found if each.key not in known and each.key not in origins] if request.filters.is_full else []
+    replacements, unclear = replace(db, collection, left, created)
+    paths["replaced"] = [each.path for each in replacements]
+    paths["retitled"] = [each.path for each in writer.retitlings]
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
-    paths.update({"ambiguous": ambiguous, **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
+    paths.update({"ambiguous": sorted({*ambiguous, *unclear}), **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
     return IngestResult(
         collection=collection,
         under=request.filters.under,
@@ -272,6 +282,8 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         left_out={reason: len(paths) for reason, paths in prepared.left_out.items()},
         left_out_paths=prepared.left_out,
         withdrawals=tuple(writer.withdrawals),
+        replacements=tuple(replacements),
+        retitlings=writer.retitled(),
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
 
@@ -290,7 +302,12 @@ def _twinned(db: Database, prepared: PreparedIngest) -> Mapping[str, Sequence[Fi
 
 
 def _written(
-    writer: Writer, found: Sequence[Found], known: Mapping[str, KnownAsset], origins: Mapping[str, KnownAsset], *, refresh: bool
+    writer: Writer,
+    found: Sequence[Found],
+    known: Mapping[str, KnownAsset],
+    origins: Mapping[str, KnownAsset],
+    *,
+    refresh: Refresh | None,
 ) -> Iterator[tuple[Found, KnownAsset | None, Outcome]]:
     """Each file, with what the catalogue knew of it and what became of it; those in a row of which is the same, in batches."""
     for what, run in groupby(found, lambda each: "known" if each.key in known else "moved" if each.key in origins else "new"):

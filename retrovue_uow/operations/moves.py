@@ -1,12 +1,18 @@
-"""Files that lie elsewhere now: which missing asset is which new file, as far as that can be known."""
+"""Files that lie elsewhere now, or that others replace: which new file is which missing asset, as far as that can be known."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
+from retrovue_uow.model import Asset, Collection, Replacement, folded
 from retrovue_uow.operations.discover import Found
-from retrovue_uow.store.known import KnownAsset
+from retrovue_uow.store import assets as asset_rows
+from retrovue_uow.store import decisions
+from retrovue_uow.store.decisions import shown
+from retrovue_uow.store.known import KnownAsset, known_asset
+from retrovue_uow.uow.database import Database
 
 
 def find_moves(
@@ -43,3 +49,56 @@ def find_moves(
         else:
             ambiguous.update([asset.key for asset in assets], [each.key for each in files])
     return origins, sorted(ambiguous)
+
+
+def replace(
+    db: Database, collection: Collection, missing: Sequence[KnownAsset], created: Sequence[Found]
+) -> tuple[list[Replacement], list[str]]:
+    """The new files that show what missing ones showed, and take over their approvals; and the keys of unclear ones."""
+    if not (missing and created):
+        return [], []
+    gone = asset_rows.assets_by_id(db, [each.id for each in missing])
+    wanted = {(folded(asset.title), asset.year) for asset in gone if asset.title is not None}
+    maybe = [each.key for each in created if (folded(each.draft.title or ""), each.draft.year) in wanted]
+    new = asset_rows.assets_by_id(db, [asset.id for key in maybe if (asset := known_asset(db, collection.id, key))])
+    pairs, unclear = _find_replacements([asset for asset in gone if asset.title is not None], new)
+    said = decisions.approvals(db, collection.id, [come.canonical_key for _, come in pairs])
+    kept = [
+        come
+        for left, come in pairs
+        if collection.upgrades == "keep-approval" and left.approved and come.state == "ready"
+        if not come.approved and come.canonical_key not in said
+    ]
+    if kept:
+        asset_rows.decide(db, "approve", [asset.id for asset in kept])
+        decisions.keep_approvals(db, kept)
+    return [_replacement(left, come, is_kept=come.approved or come in kept) for left, come in pairs], unclear
+
+
+def _replacement(old: Asset, new: Asset, *, is_kept: bool) -> Replacement:
+    approval: Literal["kept", "ask", "not_ready"] = "kept" if is_kept else "ask" if new.state == "ready" else "not_ready"
+    return Replacement(new.id, new.canonical_key, old.id, old.canonical_key, approval if old.approved else None)
+
+
+def _find_replacements(missing: Sequence[Asset], new: Sequence[Asset]) -> tuple[list[tuple[Asset, Asset]], list[str]]:
+    """Pair missing assets and new ones that show exactly the same title, season, episodes and part.
+
+    What was missing before counts only where nothing that shows the same has just gone: something else took its place since.
+
+    Returns:
+        Each missing asset with the new one; and the keys of those that show the same, where more than one is missing or new.
+    """
+    alike: defaultdict[object, tuple[list[Asset], list[Asset]]] = defaultdict(lambda: ([], []))
+    for asset in missing:
+        alike[shown(asset), asset.part][0].append(asset)
+    for asset in new:
+        alike[shown(asset), asset.part][1].append(asset)
+    replaced: list[tuple[Asset, Asset]] = []
+    ambiguous: list[str] = []
+    for gone, come in alike.values():
+        lately = [asset for asset in gone if asset.missing_since is None] or gone
+        if len(lately) == len(come) == 1:
+            replaced.append((lately[0], come[0]))
+        elif lately and come:
+            ambiguous += [asset.canonical_key for asset in (*lately, *come)]
+    return replaced, ambiguous

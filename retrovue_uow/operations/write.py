@@ -8,7 +8,7 @@ from typing import TypeVar
 import attrs
 
 from retrovue_uow.errors import ConstraintError, ValidationError
-from retrovue_uow.model import Asset, AssetDraft, Outcome, Withdrawal
+from retrovue_uow.model import Asset, AssetDraft, Outcome, Refresh, Retitling, Withdrawal, folded
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import StoredAsset
@@ -33,6 +33,7 @@ class Writer:
     Attributes:
         decided: What the operator decided about the collection's files.
         withdrawals: The approvals that it withdrew.
+        retitlings: Moved assets that it left under their titles.
     """
 
     op: Operation
@@ -40,6 +41,7 @@ class Writer:
     collection_id: str
     decided: Decisions
     withdrawals: list[Withdrawal] = attrs.field(factory=list)
+    retitlings: list[Retitling] = attrs.field(factory=list)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
     def create(self, batch: Sequence[Found]) -> list[str]:
@@ -134,13 +136,18 @@ class Writer:
         self._refresh(found, known.id, stored)
         return "refreshed"
 
-    def move(self, found: Found, origin: KnownAsset, *, refresh: bool) -> Outcome:
+    def move(self, found: Found, origin: KnownAsset, *, refresh: Refresh | None) -> Outcome:
         """Let an asset follow its file; identity, approval and links stay.
 
         Where the new name says something else, the asset counts as changed, and is read anew by the next refresh, or by this.
+        Where that is another title and nothing else, it is left under its own unless all is to be read anew.
         """
         self.op.working_on = found.key
-        before, now = assets.asset(self.db, origin.id), found.draft
+        before = assets.asset(self.db, origin.id)
+        if refresh != "all" and (retitling := _retitling(before, found)) is not None:
+            self.retitlings.append(retitling)
+            found = found._replace(draft=attrs.evolve(found.draft, title=before.title, year=before.year))
+        now = found.draft
         with self.db.session():
             decisions.move_decisions(self.db, origin.id, found.key)
             assets.move_asset(
@@ -153,10 +160,17 @@ class Writer:
                 is_changed=(identity(before), before.part) != (identity(now), now.part),
                 now=self.hierarchy.now,
             )
-            if refresh:
+            if refresh is not None:
                 self._refresh(found, origin.id, {})
                 self.hierarchy.write()
         return "moved"
+
+    def retitled(self) -> tuple[Retitling, ...]:
+        """The moved assets that were left under their titles, with what only the end shows: which new titles there are."""
+        alike = titles.titles_alike(self.db, {each.new_title for each in self.retitlings}) if self.retitlings else ()
+        taken = {(each.kind, folded(each.name), each.year) for each in alike}
+        named = [(each.kind, folded(each.new_title), each.new_year) for each in self.retitlings]
+        return tuple(attrs.evolve(each, is_taken=name in taken) for each, name in zip(self.retitlings, named, strict=True))
 
     def _refresh(self, found: Found, asset_id: str, stored: dict[str, StoredAsset]) -> None:
         """Write what was read of a file; `stored` holds assets as they were read, as long as they are so."""
@@ -183,6 +197,18 @@ class Writer:
         if reasons and assets.withdraw_approval(self.db, asset_id):
             decisions.void_approval(self.db, self.collection_id, key)
             self.withdrawals.append(Withdrawal(asset_id, key, "; ".join(reasons)))
+
+
+def _retitling(before: Asset, found: Found) -> Retitling | None:
+    """That a file says another title than its asset's, if it says the same otherwise; case makes no other title."""
+    title, year = found.draft.title, found.draft.year
+    was, now = decisions.shown(before), decisions.shown(found.draft)
+    kind = decisions.title_kind_of(before.kind)
+    if (was._replace(title=title, year=year), before.part) != (now, found.draft.part):
+        return None
+    if kind is None or before.title is None or title is None or (folded(before.title), before.year) == (folded(title), year):
+        return None
+    return Retitling(before.id, found.key, kind, before.title, before.year, title, year)
 
 
 def _differences(before: Asset, now: AssetDraft, *, shows_another: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -111,6 +111,29 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
 
 
 @rule
+def validate_name(noun: str, name: object) -> None:
+    """A source or a collection needs a name that can be read."""
+    if not isinstance(name, str) or not name.strip() or "\0" in name or not paths.is_utf8(name):
+        raise ValidationError(f"a {noun} needs a readable name, not {name!r}")
+
+
+@rule
+def validate_name_free(noun: str, name: str, taken: Iterable[str]) -> None:
+    """Nothing of its kind is called so, in whatever case."""
+    if folded(name) in map(folded, taken):
+        raise ValidationError(f"there is a {noun} {name!r} already: choose another")
+
+
+@rule
+def validate_enricher_attached(collection: Collection, type_: str) -> None:
+    """The collection has an enricher of that type."""
+    attached = [enricher.type for enricher in collection.enrichers]
+    if type_ not in attached:
+        has = ", ".join(attached) or "none"
+        raise ValidationError(f"enricher {type_!r} is not attached to collection {collection.name!r}: it has {has}")
+
+
+@rule
 def validate_configuration(noun: str, name: str, config: object) -> None:
     """The configuration of a source or an enricher can be kept as it is."""
     if not isinstance(config, Mapping) or not _is_plain(config, MAX_DEPTH) or not is_json(config):
@@ -140,6 +163,13 @@ def validate_refresh(refresh: object) -> None:
     """`refresh` is one of the four things that it can be."""
     if refresh not in (None, "files", "changed", "all"):
         raise ValidationError(f"refresh must be None, 'files', 'changed' or 'all', not {refresh!r}")
+
+
+@rule
+def validate_upgrades(upgrades: object) -> None:
+    """`upgrades` is one of the two things that it can be."""
+    if upgrades not in ("ask", "keep-approval"):
+        raise ValidationError(f"upgrades must be 'ask' or 'keep-approval', not {upgrades!r}")
 
 
 @rule

@@ -8,7 +8,7 @@ from collections import defaultdict
 import attrs
 
 from retrovue_uow.errors import Violation
-from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, folded
+from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Upgrades, folded
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.uow.database import Database, Row, Value
 
@@ -80,7 +80,8 @@ def collections(db: Database) -> list[Collection]:
         excludes[id_].append(pattern)
     rows = db.execute(
         """
-        SELECT collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled
+        SELECT collection.id, collection.source_id, collection.name, collection.external_id, collection.enabled,
+               collection.upgrades
           FROM collection
           JOIN source ON source.id = collection.source_id
          ORDER BY source.name, collection.name
@@ -89,9 +90,9 @@ def collections(db: Database) -> list[Collection]:
     return [
         Collection(
             *(id_, source_id, name, external_id, bool(enabled)),
-            *(tuple(mappings[id_]), tuple(enrichers[id_]), tuple(excludes[id_])),
+            *(tuple(mappings[id_]), tuple(enrichers[id_]), tuple(excludes[id_]), upgrades),
         )
-        for id_, source_id, name, external_id, enabled in rows
+        for id_, source_id, name, external_id, enabled, upgrades in rows
     ]
 
 
@@ -134,6 +135,11 @@ def add_collection(db: Database, collection: Collection, *, created_at: str) -> 
 def set_enabled(db: Database, collection_id: str, *, enabled: bool) -> None:
     """Enable or disable a collection."""
     db.execute("UPDATE collection SET enabled = ? WHERE id = ?", (int(enabled), collection_id))
+
+
+def set_upgrades(db: Database, collection_id: str, upgrades: Upgrades) -> None:
+    """Keep what is done with the approval of a file that another one replaces."""
+    db.execute("UPDATE collection SET upgrades = ? WHERE id = ?", (upgrades, collection_id))
 
 
 def remove_collection(db: Database, collection_id: str) -> None:

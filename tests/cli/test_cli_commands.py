@@ -11,10 +11,10 @@ import pytest
 from commandline import Command, Run, make_files
 
 from retrovue_uow import Catalog
-from retrovue_uow.cli_options import KindChoice, RefreshChoice, StateChoice, TitleChoice
+from retrovue_uow.cli_options import KindChoice, RefreshChoice, StateChoice, TitleChoice, UpgradesChoice
 from retrovue_uow.cli_output import shortened
 from retrovue_uow.cli_report import ranges
-from retrovue_uow.model import ASSET_KINDS, AssetState, Refresh, TitleKind
+from retrovue_uow.model import ASSET_KINDS, AssetState, Refresh, TitleKind, Upgrades
 
 READING = [
     ("source", "list"),
@@ -43,6 +43,7 @@ CHANGING = [
     ("collection", "ingest", "shows"),
     ("collection", "disable", "shows"),
     ("collection", "enable", "shows"),
+    ("collection", "set", "shows", "--upgrades", "keep-approval"),
     ("collection", "remove", "empty"),
     ("collection", "wipe", "shows", "--force"),
     ("enricher", "attach", "empty", "ffprobe", "--priority", "7", "--config", '{"timeout_s": 5}'),
@@ -216,3 +217,4 @@ def test_choices_are_those_of_the_library() -> None:
     assert {each.value for each in StateChoice} == set(get_args(AssetState))
     assert {each.value for each in RefreshChoice} == {"none", *get_args(Refresh)}
     assert {each.value for each in TitleChoice} == set(get_args(TitleKind))
+    assert {each.value for each in UpgradesChoice} == set(get_args(Upgrades))

@@ -71,6 +71,7 @@ FAILURES: dict[str, tuple[type[OperationError], type[Exception], Callable[[Catal
     "unexclude": (ConfigurationError, ValidationError, lambda c: c.unexclude("Shows", "*.iso")),
     "enable_collection": (ConfigurationError, ValidationError, lambda c: c.enable_collection("Sh%")),
     "disable_collection": (ConfigurationError, ValidationError, lambda c: c.disable_collection("Show_")),
+    "set_upgrades": (ConfigurationError, ValidationError, lambda c: c.set_upgrades("Nowhere", "ask")),
     "attach_enricher": (ConfigurationError, ValidationError, lambda c: c.attach_enricher("Shows", "fake")),
     "detach_enricher": (ConfigurationError, ValidationError, lambda c: c.detach_enricher("Shows", "nfo")),
     "remove_collection": (ConfigurationError, BusinessRuleError, lambda c: c.remove_collection("Shows")),
@@ -109,6 +110,7 @@ SUCCESSES: dict[str, Callable[[Catalog], object]] = {
     "unexclude": lambda c: c.exclude("Shows", "*.iso") and c.unexclude("Shows", "*.ISO"),
     "enable_collection": lambda c: c.enable_collection("Empty"),
     "disable_collection": lambda c: c.disable_collection("Empty"),
+    "set_upgrades": lambda c: c.set_upgrades("Shows", "keep-approval"),
     "attach_enricher": lambda c: c.attach_enricher("Empty", "fake"),
     "detach_enricher": lambda c: c.detach_enricher("Shows", "fake"),
     "remove_collection": lambda c: c.remove_collection("Empty"),
@@ -265,6 +267,7 @@ SIGNATURES = {
     "unexclude": "(collection, pattern)",
     "enable_collection": "(collection)",
     "disable_collection": "(collection)",
+    "set_upgrades": "(collection, upgrades)",
     "attach_enricher": "(collection, type, *, config={}, priority=100)",
     "detach_enricher": "(collection, type)",
     "remove_collection": "(collection)",
@@ -352,6 +355,8 @@ INGEST_COUNTS = {
     "duplicates",
     "unclassified",
     "ambiguous",
+    "replaced",
+    "retitled",
     "twins",
     "unreachable",
     "broken",
@@ -365,7 +370,7 @@ LEFT_OUT = {"skipped", "left_out", "left_out_paths"}
 def test_ingest_result_is_the_documented_json(station: Catalog) -> None:
     told = json.loads(json.dumps(as_json(station.ingest_collection("Shows"))))
 
-    others = {"collection", "under", "paths", "created_entities", "findings"}
+    others = {"collection", "under", "paths", "created_entities", "findings", "replacements", "retitlings"}
     assert set(told) == {*EVERY_RESULT, *WITHDRAWING, *INGEST_COUNTS, *LEFT_OUT, *others}
     assert all(type(told[name]) is int for name in INGEST_COUNTS)
     assert set(told["paths"]) == INGEST_COUNTS - {"discovered", "unchanged"}

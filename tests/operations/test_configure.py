@@ -52,6 +52,8 @@ CHANGES: dict[str, tuple[Act, set[str]]] = {
     "enable_collection": (lambda c: c.enable_collection("Empty"), {"collection"}),
     "enable_collection again": (lambda c: c.enable_collection("Shows"), set()),
     "disable_collection": (lambda c: c.disable_collection("Shows"), {"collection"}),
+    "set_upgrades": (lambda c: c.set_upgrades("Shows", "keep-approval"), {"collection"}),
+    "set_upgrades again": (lambda c: c.set_upgrades("Shows", "ask"), set()),
     "attach_enricher": (lambda c: c.attach_enricher("42", "fake"), {"collection_enricher"}),
     "detach_enricher": (lambda c: c.detach_enricher("Shows", "fake"), {"collection_enricher"}),
     "remove_collection": (lambda c: c.remove_collection("Empty"), {"collection", "path_mapping", "collection_exclude"}),

@@ -193,15 +193,14 @@ def test_other_collections_have_no_part_in_a_move(stocked: Catalog, importer: Fa
 
 
 def test_a_name_that_tells_something_else_waits_for_a_refresh(stocked: Catalog, importer: FakeImporter) -> None:
-    renamed = at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010)
-    relocate(importer, renamed)
+    relocate(importer, at("bumpers/Tron.mkv", TRON, kind="bumper", title=None, year=None))
 
     assert stocked.ingest_collection("Shows", refresh=None).moved == 1
 
     assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron", True)]
     assert stocked.ingest_collection("Shows", refresh=None).changed == 1
     assert stocked.ingest_collection("Shows").refreshed == 1
-    assert [(each.title, each.approved) for each in stocked.assets(kind="movie")] == [("Tron 2", False)]
+    assert [(each.title, each.approved) for each in stocked.assets(kind="bumper")] == [(None, False)]
 
 
 @pytest.mark.parametrize("refresh", ["files", "changed", "all"])
@@ -209,13 +208,13 @@ def test_a_refresh_reads_a_moved_file_at_once(
     stocked: Catalog, importer: FakeImporter, refresh: Literal["files", "changed", "all"]
 ) -> None:
     (before,) = stocked.assets(kind="movie")
-    relocate(importer, at("Tron 2 (2010).mkv", TRON, title="Tron 2", year=2010))
+    relocate(importer, at("bumpers/Tron.mkv", TRON, kind="bumper", title=None, year=None))
 
     result = stocked.ingest_collection("Shows", refresh=refresh)
 
-    (after,) = stocked.assets(kind="movie")
-    assert result.moved == 1
-    assert (after.id, after.title, after.approved) == (before.id, "Tron 2", False)
+    (after,) = stocked.assets(kind="bumper")
+    assert (result.moved, result.retitled) == (1, 0)
+    assert (after.id, after.title, after.approved) == (before.id, None, False)
     assert stocked.check().is_sound
 
 

@@ -194,7 +194,7 @@ DECISION = st.sampled_from(["approve", "withdraw_approval", "retire", "reinstate
 CONFIGURING = st.sampled_from(
     [
         *("attach", "attach", "detach", "enable", "enable", "disable", "add", "remove", "remove"),
-        *("map", "unmap", "unmap_first", "exclude", "unexclude"),
+        *("map", "unmap", "unmap_first", "exclude", "unexclude", "keep", "keep", "ask"),
     ]
 )
 EXPECTED = st.sampled_from([None, None, None, None, 1, 2])
@@ -507,6 +507,11 @@ class Machine(RuleBasedStateMachine):
             "unmap": (lambda catalog: catalog.unmap_path(name, second), lambda model: model.unmap_path(name, second)),
             "exclude": (lambda catalog: catalog.exclude(name, "e.mkv"), lambda model: model.exclude(name, "e.mkv")),
             "unexclude": (lambda catalog: catalog.unexclude(name, "e.mkv"), lambda model: model.unexclude(name, "e.mkv")),
+            "keep": (
+                lambda catalog: catalog.set_upgrades(name, "keep-approval"),
+                lambda model: model.set_upgrades(name, "keep-approval"),
+            ),
+            "ask": (lambda catalog: catalog.set_upgrades(name, "ask"), lambda model: model.set_upgrades(name, "ask")),
             "unmap_first": (lambda catalog: catalog.unmap_path(name, first), lambda model: model.unmap_path(name, first)),
         }
         return Step(what, *steps[what])
@@ -734,6 +739,26 @@ class Machine(RuleBasedStateMachine):
         self.do(who, wipe(name))
         for file in files[:2]:
             self.process(who, name, file, None, "record", None)
+
+    @rule(
+        who=WHO, name=NAME, number=st.integers(0, 7), file=FILE, what=st.sampled_from(["keep", "keep", "ask"]), options=OPTIONS
+    )
+    def upgrade(self, who: int, name: str, number: int, file: File, what: str, options: Options) -> None:
+        """A file that is approved went, and one of the same name lies in the other place."""
+        old = sorted(self.there[name])[number % len(self.there[name])] if self.there[name] else file.key
+        file_name = old.rpartition("/")[2]
+        better = file._replace(key=f"{ROOTS[root_of(old) == ROOTS[0]]}/{file_name}", identity=IDENTITIES[file_name])
+        self.do(who, self.configuration(name, what))
+        self.do(who, decision("approve", READY))
+        self.do(1 - who, self.ingesting(1 - who, name, [("go", number, file), ("come", 0, better)], options))
+
+    @rule(who=WHO, name=NAME, root=st.sampled_from(ROOTS), names=st.sampled_from(["ad", "da", "ef", "fe"]), options=OPTIONS)
+    def retitle(self, who: int, name: str, root: str, names: str, options: Options) -> None:
+        """A file says another title where it lies now, and nothing else that is new."""
+        old, new = (File(f"{root}/{each}.mkv", 3, 1, IDENTITIES[f"{each}.mkv"]) for each in names)
+        self.do(who, self.ingesting(who, name, [("come", 0, old)], Options()))
+        number = sorted(self.there[name]).index(old.key)
+        self.do(who, self.ingesting(who, name, [("move", number, new)], options))
 
     @rule(who=WHO, name=NAME, number=st.integers(0, 7), file=FILE, refresh=REFRESH)
     def chain(self, who: int, name: str, number: int, file: File, refresh: str | None) -> None:
@@ -1009,6 +1034,7 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
             for mapping in each.path_mappings
         ),
         "exclude": Counter((each.name, pattern) for each in collections for pattern in each.excludes),
+        "upgrades": Counter((each.name,) for each in collections if each.upgrades == "keep-approval"),
         "enricher": Counter((each.name,) for each in collections for _ in each.enrichers),
         "assignment": Counter(
             (names[collection], key, Identity(kind, title, year, season, tuple(json.loads(episodes))))

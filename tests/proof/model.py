@@ -94,11 +94,17 @@ RELOCATED = ("found", "missing", "returned", "mtime_differs", "other_size")
 """What a relocation counts, and but for the first lists."""
 LISTED = (
     *("created", "changed", "outdated", "refreshed", "missing", "returned", "moved", "duplicates"),
-    *("unclassified", "ambiguous", "broken", "warnings"),
+    *("unclassified", "ambiguous", "replaced", "retitled", "broken", "warnings"),
 )
 """What an ingest lists, but for twins and what is unreachable: the files here have plain names, sizes and mtimes."""
 READ = ("created", "refreshed", "moved")
 """What became of files that enrichers saw."""
+
+
+def is_retitled(was: Identity, now: Identity) -> bool:
+    """Whether a file that moved says another title, whatever its case, and nothing else that is new."""
+    is_another = ((was.title or "").casefold(), was.year) != ((now.title or "").casefold(), now.year)
+    return is_another and was._replace(title=now.title, year=now.year) == now
 
 
 def root_of(key: str) -> str:
@@ -348,13 +354,20 @@ class Model:
         number = self._collection_number(name)
         if self.assets_of(name):
             raise RefusedError(name)
-        for table in ("path_mapping", "exclude", "enricher", *BY_PATH):
+        for table in ("path_mapping", "exclude", "enricher", "upgrades", *BY_PATH):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] == name])
         self.remove("collection", [number])
 
     def set_enabled(self, name: str, *, enabled: bool) -> None:
         """Whether it is ingested."""
         self.rows["collection", self._collection_number(name)] = (name, enabled)
+
+    def set_upgrades(self, name: str, upgrades: str) -> None:
+        """Whether what replaces another file takes over its approval."""
+        of_collection = "upgrades", self._collection_number(name)
+        self.rows.pop(of_collection, None)
+        if upgrades == "keep-approval":
+            self.rows[of_collection] = (name,)
 
     def map_path(self, name: str, path: str) -> None:
         """A path is mapped once."""
@@ -481,13 +494,15 @@ class Model:
         """The keys by what became of them."""
         known, moves = self.assets_of(name), self._moves(name, unseen, files, options)
         tally: defaultdict[str, list[str]] = defaultdict(list)
-        tally["ambiguous"] = moves.ambiguous
         tally["returned"] = [file.key for file in files if file.key in known and self.rows["asset", known[file.key]].missing]
         for file in files:
             origin = moves.origins.get(file.key)
             known_as = file.key if origin is None else self.rows["asset", origin].key
             identity = decided.settle(known_as, file.identity)
             if origin is not None:
+                if options.refresh != "all" and is_retitled(was := self.identity(origin), identity):
+                    tally["retitled"].append(file.key)
+                    identity = identity._replace(title=was.title, year=was.year)
                 outcome = self._move(origin, file, identity, options.refresh)
             else:
                 is_retired = file.key in decided.retired
@@ -499,11 +514,32 @@ class Model:
             if outcome in READ and identity.kind == "other":
                 options.refuse_unclassified(file.key)
                 tally["unclassified"] += [file.key] if outcome != "moved" else []
-        for key, number in unseen.items():
-            if number not in moves.origins.values():
-                tally["missing"] += [key] if not self.rows["asset", number].missing else []
-                self.change(number, missing=True)
+        gone = {key: number for key, number in unseen.items() if number not in moves.origins.values()}
+        ambiguous = self._replace(name, gone.values(), tally) if options.is_full else set()
+        tally["ambiguous"] = sorted({*moves.ambiguous, *ambiguous})
+        for key, number in gone.items():
+            tally["missing"] += [key] if not self.rows["asset", number].missing else []
+            self.change(number, missing=True)
         return tally
+
+    def _replace(self, name: str, gone: Iterable[int], tally: dict[str, list[str]]) -> set[str]:
+        """New assets that show what one missing one showed take over its approval; the keys of those that are not just two."""
+        ambiguous: set[str] = set()
+        new = [self.assets_of(name)[key] for key in tally["created"]]
+        for identity in {self.identity(number) for number in gone if self.identity(number).title}:
+            missing = [self.rows["asset", number] for number in gone if self.identity(number) == identity]
+            left = [asset for asset in missing if not asset.missing] or missing
+            come = [number for number in new if self.identity(number) == identity]
+            if len(left) == len(come) == 1:
+                asset = self.rows["asset", come[0]]
+                tally["replaced"].append(asset.key)
+                is_kept = self.find("upgrades", (name,)) and left[0].approved and asset.state == "ready"
+                if is_kept and not any(row[:2] == (name, asset.key) for row in self.table("approval").values()):
+                    self.change(come[0], approved=True)
+                    self._say_approved(come[0], approved=True)
+            elif come:
+                ambiguous |= {asset.key for asset in left} | {self.rows["asset", number].key for number in come}
+        return ambiguous
 
     def enabled(self) -> list[str]:
         """The collections that are ingested with their source."""
@@ -963,10 +999,10 @@ class Model:
             name = row[1:] if row in given else spelled.get(row, row[1:])
             there = self.find("title", (row[0], *name))
             _ = there == number or (self.rename(number, *name) if there is None else self.merge(number, there))
+        for collection, key, identity in list(self.table("assignment").values()):
+            if (number := self.assets_of(collection).get(key)) is not None:
+                self.link_again(number, identity)
         for number in back:
-            asset = self.rows["asset", number]
-            said = Decided.of(self, asset.collection).assigned
-            self.link_again(number, said.get(asset.key, self.identity(number)))
             self._settle_state(number)
 
     def _settle_state(self, number: int) -> None:
@@ -999,7 +1035,16 @@ class Model:
             "title": titles,
             **{
                 table: Counter(self.table(table).values())
-                for table in ("source", "collection", "path_mapping", "exclude", "enricher", *BY_PATH, "title_spelling")
+                for table in (
+                    "source",
+                    "collection",
+                    "path_mapping",
+                    "exclude",
+                    "enricher",
+                    "upgrades",
+                    *BY_PATH,
+                    "title_spelling",
+                )
             },
             **{
                 table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
