@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from commandline import Ask, Run
 
+from retrovue_uow import AssetDraft, Catalog, Collection, IngestFilters
+from retrovue_uow.cli_ingest import IngestRequest, rebuild
 from retrovue_uow.store import recorder
-from retrovue_uow.testing import snapshot
+from retrovue_uow.testing import FakeEnricher, snapshot
 
 
 def units() -> list[str]:
@@ -159,6 +162,28 @@ def test_a_rebuild_is_one_unit_that_one_undo_takes_back(run: Run, ingested: Path
     assert {row[0] for row in snapshot("catalog.db")["asset"]}.isdisjoint(row[0] for row in before["asset"])
     assert run("undo", "--force").exit_code == 0
     assert snapshot("catalog.db", journal=False) == before
+
+
+def test_a_rebuild_tells_how_long_all_of_it_took(catalog: Catalog, collection: Collection, enricher: FakeEnricher) -> None:
+    def slowly(found: AssetDraft) -> AssetDraft:
+        time.sleep(0.2)
+        return found
+
+    enricher.returns = slowly
+    request = IngestRequest(
+        filters=IngestFilters(),
+        refresh=None,
+        allow_empty=False,
+        strict_names=False,
+        broken="record",
+        settle_s=0,
+        dry_run=False,
+    )
+
+    rebuilt = rebuild(catalog, collection.id, request, force=True)
+
+    assert rebuilt is not None
+    assert rebuilt.ingested.result.duration_s > 0.2
 
 
 def test_a_dry_rebuild_keeps_nothing(run: Run, ingested: Path) -> None:
