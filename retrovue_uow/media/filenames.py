@@ -60,6 +60,11 @@ _PREFIX = re.compile(
 """What stands before the name: a site, the six digits of a day, the Chinese or Japanese title before the English one."""
 _SPACED = r"(?:.*[-_.]|.*[ ._][-–][ ._]|.*\)[ ._]?)"  # noqa: RUF001  people type the en dash
 _DISC_FOLDER = re.compile(r"/(?:cd|dis[ck]|dvd)[ ._-]?0?([1-9])$", re.IGNORECASE)
+_NO_SHOW_FOLDER = re.compile(
+    rf"(?:/(?:{SEASON_WORD}[ ._-]?[0-9]{{1,4}}[ ._-][^/]*|(?:s[0-9]{{1,2}}[ ._-]?)?(?:cd|d|dis[ck]|dvd)[ ._-]?[0-9]{{1,2}}))+$",
+    _I,
+)
+"""`Disc 2`, `S03D1`, `Season 3 - The Dark Years`: folders within a show's own, whose names are none of a show."""
 _TRAILER = re.compile(r"(?:.*[^\s-]-)?trailer[0-9]*", _I)
 _SPACED_TRAILER = re.compile(rf"{_SPACED}(?:(?:official|teaser)[ ._-])?trailer[ ._-]?[0-9]*", _I)
 _EXTRA = re.compile(
@@ -123,12 +128,15 @@ def parse(path: str, depth: int | None = None, beside: PartsBeside = dict) -> Pa
     folder, stem = _split(path)
     place = place_below(folder, depth)
     part = part_of(stem, place, beside)
-    parsed = _parsed(stem if part is None else part.name or folder.rpartition("/")[2], place)
+    name = stem if part is None else part.name or folder.rpartition("/")[2]
+    parsed = _parsed(name, place)
     if (disc := _DISC_FOLDER.search(folder)) and part is None and (parsed is None or parsed.kind == "movie"):
         above = place_below(folder[: disc.start()], depth and depth - 1)
         movie = _parsed(stem, above)
         is_its = movie is not None and movie.kind == "movie" and same_name(movie.title or "", above.name)
         return attrs.evolve(movie, part=int(disc[1])) if movie and is_its else parsed
+    if parsed and parsed.kind == "episode" and place.season_number is None and (inner := _NO_SHOW_FOLDER.search(folder)):
+        parsed = _parsed(name, place_below(folder[: inner.start()], depth and max(depth - inner[0].count("/"), 0)))
     if part is None or parsed is None or parsed.kind in INTERSTITIAL_KINDS:
         return parsed
     return attrs.evolve(parsed, part=part.number)
