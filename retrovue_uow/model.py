@@ -332,7 +332,7 @@ class IngestFilters:
         left out with it. Case and Unicode form make no difference, as in the selectors.
 
         Raises:
-            ValidationError: a pattern is empty.
+            ValidationError: a pattern is empty or blank.
         """
         if not self.exclude:
             return False
@@ -347,7 +347,7 @@ class IngestFilters:
         globs: list[tuple[str, ...]] = []
         for pattern in self.exclude:
             segments = [segment for segment in folded(pattern).split("/") if segment not in ("", ".")]
-            if not segments:
+            if not "".join(segments).strip():
                 raise ValidationError(f"exclude pattern {pattern!r} is empty: name a file, a folder or a glob such as '*.iso'")
             if "/" in pattern.rstrip("/"):
                 globs.append(tuple(each for each, next_ in pairwise([*segments, ""]) if (each, next_) != ("**", "**")))

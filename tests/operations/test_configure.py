@@ -107,6 +107,7 @@ REFUSED: dict[str, tuple[Act, type[Exception]]] = {
     "unmapping what assets came through": (lambda c: c.unmap_path("Shows", "/media"), BusinessRuleError),
     "exclude of nothing": (lambda c: c.exclude("Shows", ""), ValidationError),
     "exclude of the root": (lambda c: c.exclude("Shows", "./"), ValidationError),
+    "exclude of a blank": (lambda c: c.exclude("Shows", " "), ValidationError),
     "exclude that is no text": (lambda c: c.exclude("Shows", ("*.iso",)), ValidationError),  # type: ignore[arg-type]
     "exclude with NUL": (lambda c: c.exclude("Shows", "a\0b"), ValidationError),
     "exclude with surrogate": (lambda c: c.exclude("Shows", LONE_SURROGATE), ValidationError),
