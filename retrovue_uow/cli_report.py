@@ -272,7 +272,7 @@ def source_report(outcome: SourceIngestResult, *, verbose: bool = False) -> Grou
     if not rows:
         parts.append(Text("no collection could be ingested"))
     for each in outcome.results:
-        parts += [*_left_or_withdrawn(each), *_unreachable(each), *_left_out(each, verbose=verbose)]
+        parts += [*_named(each), *_left_out(each, verbose=verbose), *_warned(each, ())]
     return Group(*_spaced(parts))
 
 
@@ -303,6 +303,7 @@ def show_rebuilt(rebuilt: Rebuilt, *, json: bool, verbose: bool) -> None:
     """Print what a rebuild wiped and brought in."""
     if json:
         print_json({"wiped": rebuilt.wiped, "ingested": rebuilt.ingested.result}, verbose=verbose)
+        complain_of_broken(rebuilt.ingested.result)
         return
     show_result(rebuilt.wiped, wipe_report, json=False, verbose=verbose)
     stdout().print(Text(""))

@@ -114,9 +114,10 @@ def ingest_collection(
         - The collection exists, is enabled, and nobody else is working on it.
         - Its mapped folders are there and can be read; none is empty while the collection has assets, and below none of them is
           all that the source has there gone from the disk. With `filters.under`, the same of that folder, which is one
-          of them or lies below one: whether others are there makes no difference.
+          of them or lies below one: whether others are there makes no difference. No asset's file lies in another folder
+          whose name differs from its in Unicode form alone.
         - Its source lets us in, and its enrichers are available.
-        - The filters make sense, and match something.
+        - The filters make sense, and match something, unless some file is too young to be read.
 
     Post-conditions:
         - Every file found is one asset, but for the second of two whose names differ in Unicode form alone: it is skipped as a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,6 +116,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         under = preflight.validate_folder_mapped(collection, request.filters.under)
         request = attrs.evolve(request, filters=attrs.evolve(request.filters, under=under))
     known = known_assets(db, collection.id, asked := spans(collection, request.filters.under))
+    _refuse_twin_folder(request.filters.under, known)
     preflight.validate_path_mappings(collection, request.filters.under, refuse_empty=bool(known) and not request.allow_empty)
     source = preflight.validate_source_exists(db, collection.source_id)
     exclude = tuple(dict.fromkeys((*collection.excludes, *request.filters.exclude)))
@@ -140,6 +142,19 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
         decisions=decisions.decisions(db, collection.id, asked),
         wanted_titles=set() if request.filters.title is None else decisions.meant_by(db, request.filters.title),
     )
+
+
+def _refuse_twin_folder(under: str | None, known: KnownAssets) -> None:
+    """The folder's keys are those of its twin's, too: it cannot be told which of them went."""
+    if under is None or under.isascii():
+        return
+    nfc = partial(unicodedata.normalize, "NFC")
+    for path in (each.facts.file_path for each in known.values()):
+        if paths.is_below(nfc(path), nfc(under)) and not paths.is_below(path, under) and not _is_gone(path):
+            raise ValidationError(
+                f"folder {paths.with_form(under)} has a twin, in which {path!r} lies, and their names differ in Unicode form "
+                "alone: rename one of them, or ingest the whole collection"
+            )
 
 
 def prepare(op: Operation, seen: Seen) -> PreparedIngest:
@@ -170,7 +185,7 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         skipped["vanished"].append(each.draft.file_path)
     if not filters.is_full:
         unchanged = {key: each for key, each in unchanged.items() if _matches(seen, seen.assets[key])}
-        if not (chosen or unchanged or unreachable):
+        if not (chosen or unchanged or unreachable or skipped["too_young"]):  # nobody knows what those are
             given = {name: value for name, value in attrs.asdict(filters).items() if name != "exclude" and value is not None}
             wanted = ", ".join(f"{name} {value!r}" for name, value in given.items())
             raise ValidationError(f"no file matches {wanted}: is it spelt as the file names have it?")

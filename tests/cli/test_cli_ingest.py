@@ -268,6 +268,7 @@ def test_a_broken_file_is_named_on_standard_error_and_the_others_come_in(run: Ru
     assert {each["severity"] for found in json.loads(result.stdout)["findings"].values() for each in found} == {"broken"}
     assert {each["state"] for each in json.loads(run("asset", "list", "--broken", "--json").stdout)} == {"new"}
     assert "file is broken" in run("asset", "explain", shows / "Tron (1982).mkv").stdout
+    assert run("collection", "rebuild", "shows", "--force", "--json").stderr == result.stderr
 
 
 def test_a_broken_file_is_refused_where_the_user_is_strict(run: Run, shows: Path) -> None:

@@ -26,6 +26,7 @@ from retrovue_uow import (
     CurationError,
     Finding,
     IngestError,
+    IngestFilters,
     IngestResult,
     ResourceError,
     ValidationError,
@@ -457,6 +458,13 @@ class TestSkipped:
         assert set(again.skipped["too_young"]) == {f"{folder}/Good (1982).mkv", f"{folder}/Young (1982).mkv"}
         assert (again.missing, again.refreshed, again.created) == (0, 0, 0)
         assert catalog.ingest_collection("Disk", refresh="changed").refreshed == 1
+
+    def test_a_title_whose_files_are_all_too_young_is_not_misspelt(self, catalog: Catalog, folder: Path) -> None:
+        os.utime(folder / "Good (1982).mkv")
+
+        result = catalog.ingest_collection("Disk", IngestFilters(title="Good"), settle_s=600)
+
+        assert (result.discovered, list(result.skipped)) == (0, ["too_young"])
 
     @pytest.mark.parametrize("settle_s", [-1, True, "60", math.nan, math.inf, -math.inf, 10**400])
     def test_what_is_no_number_of_seconds_is_refused(self, catalog: Catalog, folder: Path, settle_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -13,9 +14,18 @@ import pytest
 from commandline import Run
 from harness import draft, mounted
 
-from retrovue_uow import AssetDraft, AssetProcessingError, AssetSelector, Catalog, Collection, IngestFilters, IngestResult
+from retrovue_uow import (
+    AssetDraft,
+    AssetProcessingError,
+    AssetSelector,
+    Catalog,
+    Collection,
+    IngestError,
+    IngestFilters,
+    IngestResult,
+)
 from retrovue_uow.model import Refresh
-from retrovue_uow.testing import FakeEnricher, FakeImporter
+from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Später.mkv") for form in ("NFC", "NFD"))
 KEY = f"/media/{COMPOSED}"
@@ -211,6 +221,23 @@ def test_an_ingest_of_one_folder_leaves_the_warnings_outside(disk: Catalog, medi
     assert "/In/" not in stored
 
 
+def test_one_of_two_folders_that_are_twins_is_not_taken_for_the_other(disk: Catalog, media: Path) -> None:
+    composed, decomposed = (media / name.removesuffix(".mkv") for name in (COMPOSED, DECOMPOSED))
+    for folder, name in ((composed, "Moor (1971)"), (decomposed, "Moor (1971)"), (decomposed, "Fen (1972)")):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.mkv").touch()
+    disk.ingest_collection("Disk")
+    before = snapshot(disk.database.path, journal=False)
+
+    for folder in (composed, decomposed):
+        with pytest.raises(IngestError, match="differ in Unicode form alone"):
+            disk.ingest_collection("Disk", IngestFilters(under=folder))
+
+    assert snapshot(disk.database.path, journal=False) == before
+    shutil.rmtree(composed)
+    assert disk.ingest_collection("Disk", IngestFilters(under=decomposed)).missing == 0
+
+
 def test_filters_keep_the_warning_from_what_they_leave_out(disk: Catalog, media: Path) -> None:
     (media / DECOMPOSED).unlink()
     (media / "Moor (1971).mkv").touch()
@@ -262,6 +289,7 @@ def test_twins_are_named_once_on_a_terminal(run: Run, here: Path) -> None:
 
     assert told.exit_code == 0
     assert told.stdout.count("(NFD)") == 1
+    assert run("source", "ingest", "filesystem").stdout.count("(NFD)") == 1
 
 
 def test_an_asset_whose_recorded_twin_went_is_read_under_the_other_name(catalog: Catalog, media: Path) -> None:
