@@ -718,6 +718,14 @@ class Machine(RuleBasedStateMachine):
         for asset in assets:
             (Path(self.local(root + place) + asset.key.removeprefix(root))).touch()
 
+    @precondition(lambda self: all(ROOTS[0] in self.model.roots(name) for name in NAMES[:2]))
+    @rule(who=WHO, name=st.sampled_from(NAMES[:2]), refresh=REFRESH)
+    def relocate_one_of_two(self, who: int, name: str, refresh: str | None) -> None:
+        """Of two collections with the same files, one leads elsewhere: the files of the first are in the way of the other."""
+        place = PLACES[1 - PLACES.index(self.model.place(name, ROOTS[0]))]
+        self.relocate(who, name, ROOTS[0], place, ["there"] * len(IDENTITIES), 0, dry_run=False, fault_at=None)
+        self.ingest_the_source(who, [], refresh, "record")
+
     @rule(who=WHO, name=NAME, expected=EXPECTED, dry_run=st.booleans(), fault_at=FAULT)
     def wipe(self, who: int, name: str, expected: int | None, dry_run: bool, fault_at: int | None) -> None:
         self.do(who, wipe(name, expected, dry_run=dry_run), dry_run=dry_run, fault_at=fault_at)
