@@ -219,6 +219,9 @@ def _replaced(result: IngestResult) -> Iterator[RenderableType]:
         more = f", and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else ""
         command = f"asset approve {shlex.join(asked[:_SHOWN])}"
         yield Text(plain(f"what these replace was approved, and they wait for it: `{command}`{more}"))
+    if preferred := [each.path for each in result.replacements if each.preference == "ask"]:
+        command = f"asset prefer {shlex.join(preferred[:_SHOWN])}"
+        yield Text(plain(f"what these replace is preferred; once they are approved: `{command}`"))
 
 
 def _retitled(result: IngestResult) -> Iterator[str]:

@@ -203,7 +203,7 @@ class Collection:
 
     Attributes:
         excludes: Glob patterns, as `IngestFilters.exclude` has them, that every ingest of it leaves out.
-        upgrades: Whether a new file that shows what a missing one showed takes over its approval, or the operator is asked.
+        upgrades: Whether a new file that shows what a missing one showed is approved as that was, or the operator is asked.
     """
 
     id: str
@@ -527,6 +527,7 @@ class Replacement:
     Attributes:
         approval: What became of the missing one's approval: `"kept"`: the new one is approved, too; `"ask"`: it waits for
             `approve`; `"not_ready"`: it cannot be approved yet; None: the missing one is not approved.
+        preference: Likewise: `"kept"`; `"ask"`: it waits for `prefer`; None: the missing one is not preferred, or not alone.
     """
 
     asset_id: str
@@ -534,6 +535,7 @@ class Replacement:
     old_asset_id: str
     old_path: str
     approval: Literal["kept", "ask", "not_ready"] | None
+    preference: Literal["kept", "ask"] | None = None
 
 
 @attrs.frozen

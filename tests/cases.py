@@ -68,7 +68,7 @@ def moved_into_one_folder(catalog: Catalog) -> object:
 
 
 def upgraded_and_retitled(catalog: Catalog) -> object:
-    """An episode that is approved has a better file, and the movie another name."""
+    """An episode that is approved and preferred has a better file, and the movie another name."""
     importer: Any = catalog.importers["fake"]
     met, path = importer.drafts, "/media/Tron 2 (2010).mkv"
     better = attrs.evolve(episode("Space: 1999", 1, 2), file_path="/media/2.mkv", source_path="/media/2.mkv", size=2000)
@@ -76,7 +76,8 @@ def upgraded_and_retitled(catalog: Catalog) -> object:
     importer.drafts = [met[0], better, renamed]
     try:
         with catalog.prepare_ingest("Shows") as prepared, catalog.session():
-            return [catalog.approve(AssetSelector(path="*S01E02.mkv")), catalog.ingest_collection(prepared)]
+            going = AssetSelector(path="*S01E02.mkv")
+            return [catalog.approve(going), catalog.prefer(going), catalog.ingest_collection(prepared)]
     finally:
         importer.drafts = met
 

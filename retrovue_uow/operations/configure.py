@@ -299,7 +299,7 @@ def set_upgrades(catalog: OpenCatalog, collection: str, upgrades: Upgrades) -> C
 
     Post-conditions:
         - With `"keep-approval"`, the new one of a `Replacement` is approved where the missing one was and it is ready, unless
-          the operator withdrew its own approval. With `"ask"`, as in a new collection, it waits for the operator.
+          the operator withdrew its own approval, and preferred likewise. With `"ask"`, as at first, it waits for the operator.
 
     Atomicity: One row changes, or none.
 

@@ -135,7 +135,7 @@ def ingest_collection(
           moved, and all are listed. Where the file says another title, and nothing else that is new, the asset is left under
           its own unless `refresh` is `"all"`, and listed as retitled.
         - After a full ingest, a new file that shows exactly what a missing one showed is listed as replaced. If the collection
-          is set so (`set_upgrades`), it is approved as that one was. Where several show the same, none is, and all are listed.
+          is set so (`set_upgrades`), it is approved and preferred as that was. Several that show the same are listed alone.
         - With a folder (`filters.under`), all this holds for what lies below it, as if it were the collection, and nothing else
           is looked at or changed, but for an asset elsewhere whose own file is gone, while its mapped folder is there, and
           which is a new file of the folder by size, mtime and duration: it moved there.

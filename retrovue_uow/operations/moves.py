@@ -9,7 +9,7 @@ from typing import Literal
 from retrovue_uow.model import Asset, Collection, Replacement, folded
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets as asset_rows
-from retrovue_uow.store import decisions
+from retrovue_uow.store import decisions, titles
 from retrovue_uow.store.decisions import shown
 from retrovue_uow.store.known import KnownAsset, known_asset
 from retrovue_uow.uow.database import Database
@@ -54,7 +54,7 @@ def find_moves(
 def replace(
     db: Database, collection: Collection, missing: Sequence[KnownAsset], created: Sequence[Found]
 ) -> tuple[list[Replacement], list[str]]:
-    """The new files that show what missing ones showed, and take over their approvals; and the keys of unclear ones."""
+    """The new files that show what missing ones showed, and take over what was said of them; and the keys of unclear ones."""
     if not (missing and created):
         return [], []
     gone = asset_rows.assets_by_id(db, [each.id for each in missing])
@@ -62,22 +62,40 @@ def replace(
     maybe = [each.key for each in created if (folded(each.draft.title or ""), each.draft.year) in wanted]
     new = asset_rows.assets_by_id(db, [asset.id for key in maybe if (asset := known_asset(db, collection.id, key))])
     pairs, unclear = _find_replacements([asset for asset in gone if asset.title is not None], new)
+    return _hand_over(db, collection, pairs) if pairs else [], unclear
+
+
+def _hand_over(db: Database, collection: Collection, pairs: Sequence[tuple[Asset, Asset]]) -> list[Replacement]:
+    """Let new assets be approved and preferred as the missing ones are, if the collection is set so."""
+    keeps, heirs = collection.upgrades == "keep-approval", _heirs(db, pairs)
     said = decisions.approvals(db, collection.id, [come.canonical_key for _, come in pairs])
-    kept = [
-        come
-        for left, come in pairs
-        if collection.upgrades == "keep-approval" and left.approved and come.state == "ready"
-        if not come.approved and come.canonical_key not in said
-    ]
+    waiting = [come for left, come in pairs if keeps and left.approved and not come.approved and come.state == "ready"]
+    kept = [come for come in waiting if come.canonical_key not in said]
     if kept:
         asset_rows.decide(db, "approve", [asset.id for asset in kept])
-        decisions.keep_approvals(db, kept)
-    return [_replacement(left, come, is_kept=come.approved or come in kept) for left, come in pairs], unclear
+        decisions.decide(db, "approve", kept)
+    approved = {come.id for _, come in pairs if come.approved} | {come.id for come in kept}
+    preferred = heirs & approved if keeps else set()
+    if preferred:
+        decisions.decide(db, "prefer", [come for _, come in pairs if come.id in preferred])
+    told: list[Replacement] = []
+    for left, come in pairs:
+        approval: Literal["kept", "ask", "not_ready"] = (
+            "kept" if come.id in approved else "ask" if come.state == "ready" else "not_ready"
+        )
+        preference: Literal["kept", "ask"] = "kept" if come.id in preferred else "ask"
+        paths = come.id, come.canonical_key, left.id, left.canonical_key
+        told.append(Replacement(*paths, approval if left.approved else None, preference if come.id in heirs else None))
+    return told
 
 
-def _replacement(old: Asset, new: Asset, *, is_kept: bool) -> Replacement:
-    approval: Literal["kept", "ask", "not_ready"] = "kept" if is_kept else "ask" if new.state == "ready" else "not_ready"
-    return Replacement(new.id, new.canonical_key, old.id, old.canonical_key, approval if old.approved else None)
+def _heirs(db: Database, pairs: Sequence[tuple[Asset, Asset]]) -> set[str]:
+    """The new assets in whose place the missing one is preferred, and no other that shows the same."""
+    preferred: defaultdict[str, set[str]] = defaultdict(set)
+    for each in titles.versions(db, [come.id for _, come in pairs]):
+        if each.is_preferred:
+            preferred[each.asset_id].add(each.id)
+    return {come.id for left, come in pairs if preferred[come.id] == {left.id}}
 
 
 def _find_replacements(missing: Sequence[Asset], new: Sequence[Asset]) -> tuple[list[tuple[Asset, Asset]], list[str]]:

@@ -62,6 +62,18 @@ def test_the_command_that_is_told_approves_what_replaces_others(run: Run, dark: 
     assert {each.canonical_key for each in dark.schedulable_assets()} == {each.source_path for each in importer.drafts}
 
 
+def test_the_commands_that_are_told_prefer_it_too(run: Run, dark: Catalog, importer: FakeImporter) -> None:
+    better = at("better.mkv", DARK[0], size=2000)
+    dark.prefer(AssetSelector(path=DARK[0].source_path))
+    importer.drafts = [better, *DARK[1:]]
+
+    report = printed(ingest_report(Ingested(dark.ingest_collection("Shows"), ())))
+
+    follow(run, report, dark)
+    follow(run, report[report.index("is preferred") :], dark)
+    assert dark.database.execute("SELECT canonical_key FROM preference") == [(better.source_path,)]
+
+
 @pytest.mark.parametrize(
     ("facts", "ending"), [({}, ", approved as that was"), ({"duration_ms": None}, ", which was approved; not ready yet")]
 )

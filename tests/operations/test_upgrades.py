@@ -56,7 +56,7 @@ def test_the_operator_is_asked(dark: Catalog) -> None:
     )
     assert (result.created, result.missing, result.replaced, result.ambiguous) == (1, 1, 1, 0)
     assert result.paths["replaced"] == (NEW.source_path,)
-    assert result.replacements == (Replacement(new.id, NEW.source_path, old.id, OLD.source_path, "ask"),)
+    assert result.replacements == (Replacement(new.id, NEW.source_path, old.id, OLD.source_path, "ask", None),)
     assert approved(dark) == {OLD.source_path: True, NEW.source_path: False}
 
 
@@ -190,6 +190,46 @@ def test_what_is_not_ready_waits(dark: Catalog, importer: FakeImporter, enricher
 
     assert [each.approval for each in result.replacements] == ["not_ready"]
     assert approved(dark)[NEW.source_path] is False
+
+
+@pytest.mark.parametrize(("upgrades", "preference"), [("ask", "ask"), ("keep-approval", "kept")])
+def test_that_the_old_one_is_preferred_is_taken_over_too(
+    dark: Catalog, importer: FakeImporter, upgrades: Any, preference: str
+) -> None:
+    large = at("Dark Hollow/large.mkv", height=1080, size=9000)
+    importer.drafts = [OLD, large, OTHER]
+    dark.ingest_collection("Shows")
+    dark.approve(AssetSelector(kind="episode"))
+    dark.prefer(AssetSelector(path=OLD.source_path))
+    dark.set_upgrades("Shows", upgrades)
+    before = snapshot(dark, journal=False)
+    importer.drafts = [NEW, large, OTHER]
+
+    result = dark.ingest_collection("Shows")
+
+    assert [each.preference for each in result.replacements] == [preference]
+    airs = {each.canonical_key for each in dark.schedulable_assets(versions="best")}
+    assert airs == ({NEW.source_path} if preference == "kept" else {large.source_path})
+    assert dark.check().is_sound
+    dark.undo(result.unit_id or "")
+    assert snapshot(dark, journal=False) == before
+
+
+def test_the_later_word_is_no_preference_to_take_over(dark: Catalog, importer: FakeImporter) -> None:
+    """While the old one was away, the operator preferred another one, which is still there."""
+    large = at("Dark Hollow/large.mkv", height=1080, size=9000)
+    dark.set_upgrades("Shows", "keep-approval")
+    dark.prefer(AssetSelector(kind="episode"))
+    importer.drafts = [OLD, large, OTHER]
+    dark.ingest_collection("Shows")
+    dark.approve(AssetSelector(kind="episode"))
+    dark.prefer(AssetSelector(path=large.source_path))
+    importer.drafts = [NEW, large, OTHER]
+
+    result = dark.ingest_collection("Shows")
+
+    assert [(each.approval, each.preference) for each in result.replacements] == [("kept", None)]
+    assert [each.canonical_key for each in dark.schedulable_assets()] == [large.source_path]
 
 
 def test_there_is_nothing_to_take_over_from_what_was_not_approved(dark: Catalog) -> None:

@@ -749,7 +749,12 @@ class Machine(RuleBasedStateMachine):
             self.process(who, name, file, None, "record", None)
 
     @rule(
-        who=WHO, name=NAME, number=st.integers(0, 7), file=FILE, what=st.sampled_from(["keep", "keep", "ask"]), options=OPTIONS
+        who=WHO,
+        name=NAME,
+        number=st.integers(0, 7),
+        file=FILE,
+        what=st.sampled_from(["keep", "keep", "ask"]),
+        options=st.one_of(st.just(Options()), OPTIONS),
     )
     def upgrade(self, who: int, name: str, number: int, file: File, what: str, options: Options) -> None:
         """A file that is approved went, and one of the same name lies in the other place."""
@@ -758,6 +763,7 @@ class Machine(RuleBasedStateMachine):
         better = file._replace(key=f"{ROOTS[root_of(old) == ROOTS[0]]}/{file_name}", identity=IDENTITIES[file_name])
         self.do(who, self.configuration(name, what))
         self.do(who, decision("approve", READY))
+        self.do(who, decision("prefer", one_file(name, old)))
         self.do(1 - who, self.ingesting(1 - who, name, [("go", number, file), ("come", 0, better)], options))
 
     @rule(who=WHO, name=NAME, root=st.sampled_from(ROOTS), names=st.sampled_from(["ad", "da", "ef", "fe"]), options=OPTIONS)

@@ -527,19 +527,28 @@ class Model:
         ambiguous: set[str] = set()
         new = [self.assets_of(name)[key] for key in tally["created"]]
         for identity in {self.identity(number) for number in gone if self.identity(number).title}:
-            missing = [self.rows["asset", number] for number in gone if self.identity(number) == identity]
-            left = [asset for asset in missing if not asset.missing] or missing
+            missing = [number for number in gone if self.identity(number) == identity]
+            left = [number for number in missing if not self.rows["asset", number].missing] or missing
             come = [number for number in new if self.identity(number) == identity]
             if len(left) == len(come) == 1:
                 asset = self.rows["asset", come[0]]
                 tally["replaced"].append(asset.key)
-                is_kept = self.find("upgrades", (name,)) and left[0].approved and asset.state == "ready"
-                if is_kept and not any(row[:2] == (name, asset.key) for row in self.table("approval").values()):
-                    self.change(come[0], approved=True)
-                    self._say_approved(come[0], approved=True)
+                if self.find("upgrades", (name,)) is not None:
+                    self._take_over(left[0], come[0])
             elif come:
-                ambiguous |= {asset.key for asset in left} | {self.rows["asset", number].key for number in come}
+                ambiguous |= {self.rows["asset", number].key for number in (*left, *come)}
         return ambiguous
+
+    def _take_over(self, old: int, new: int) -> None:
+        """The approval, if it is ready and its own was never withdrawn; then that it is preferred, if no other one is."""
+        asset = self.rows["asset", new]
+        is_ready = self.rows["asset", old].approved and asset.state == "ready"
+        if is_ready and not any(row[:2] == asset[:2] for row in self.table("approval").values()):
+            self.change(new, approved=True)
+            self._say_approved(new, approved=True)
+        if self.rows["asset", new].approved and {each for each in self._versions(new) if self._preference(each)} == {old}:
+            self._forget_decision("preference", *self.rows["asset", old][:2])
+            self.add("preference", asset[:2])
 
     def enabled(self) -> list[str]:
         """The collections that are ingested with their source."""

@@ -15,13 +15,24 @@ from retrovue_uow import AssetDraft, AssetSelector, Catalog, OperationError, Val
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Shows", "More")
-POOL = (
+
+
+def at(path: str, found: AssetDraft) -> AssetDraft:
+    """The draft as it is found under another path."""
+    return attrs.evolve(found, file_path=path, source_path=path)
+
+
+KNOWN = (
     *(episode(show, season, number) for show in ("Space: 1999", "Dark") for season in (1, 2) for number in (1, 2, 3)),
     *(movie(name, 1982, metadata={"editorial": {"plot": f"{name} " * 100}}) for name in ("Tron", "Blade Runner")),
     draft("bumper.mkv", kind="bumper"),
     movie("Torn", 1982),
     movie("Odd", 1982),
 )
+BETTER = tuple(attrs.evolve(at(f"{each.source_path}.better", each), size=7) for each in KNOWN[:4])
+MOVED = tuple(attrs.evolve(at(f"{each.source_path}.moved", each), year=1 if each.title else None) for each in KNOWN[6:])
+POOL = (*KNOWN, *BETTER, *MOVED)
+"""Also better files of some episodes, and files that moved and may say another title."""
 Operation = Callable[[Catalog, random.Random], object]
 
 
@@ -50,6 +61,8 @@ def set_up(catalog: Catalog, media: Path, done: Callable[[], object] = lambda: N
         done()
         catalog.attach_enricher(name, "fake")
         done()
+    catalog.set_upgrades(NAMES[0], "keep-approval")
+    done()
 
 
 def offer(catalog: Catalog, chance: random.Random) -> None:
