@@ -114,7 +114,7 @@ def parse_nfo(text: str) -> Nfo:
     problem: what XML forbids. Where it breaks off, or is nested deeper than 50, what is complete until there is read.
     """
     if not text.lstrip("\0 \t\r\n").startswith("<") and not _KNOWN_ROOT.search(text):
-        return Nfo(_linked((), text))
+        return Nfo(_linked((), text), (_FORBIDDEN_CHARACTER,) if "\0" in text else ())
     body, problems = _mended(text)
     wrapper, error = _wrapped(body)
     if error:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
@@ -32,7 +32,7 @@ Identity: TypeAlias = tuple[int, int]
 """Device and inode: what makes a folder the same, whatever its path."""
 
 
-def _refuse(reason: str, path: str, error: RetroVueError | None) -> None:
+def refuse(reason: str, path: str, error: RetroVueError | None) -> None:
     """What `discover` does with a thing that can be no asset: it raises the error."""
     if error is not None:
         raise error
@@ -94,7 +94,7 @@ class FilesystemImporter:
             for entry, found in run.examined():
                 yield run.draft(entry, found)
 
-    def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip = _refuse) -> Iterator[Run]:
+    def file_runs(self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Skip = refuse) -> Iterator[Run]:
         """The files of which `discover` makes drafts, in its order, not examined yet.
 
         What can be no asset is handed to `skip` with the reason, its path and the error that `discover` raises; what is passed
@@ -113,7 +113,7 @@ class FilesystemImporter:
         _skip_odd_names(odd_names, skip)
 
 
-def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
+def with_sidecars(draft: AssetDraft, root: str, skip: Skip = refuse) -> AssetDraft:
     """`draft` with its sidecars, where they are None: those beside the file, and the show's, up to the mapped `root`.
 
     Raises:
@@ -122,9 +122,9 @@ def with_sidecars(draft: AssetDraft, root: str) -> AssetDraft:
     if draft.sidecars is not None:
         return draft
     folder, name = os.path.split(draft.file_path)
-    found = [*_sidecars((*own_sidecars(name), SEASON_SIDECAR), _nfos(_listing(folder)), root)]
+    found = [*_sidecars((*own_sidecars(name), SEASON_SIDECAR), _nfos(_listing(folder)), root, skip)]
     while is_below(folder, root):
-        found += _sidecars((SHOW_SIDECAR,), _nfos(_listing(folder)), root)
+        found += _sidecars((SHOW_SIDECAR,), _nfos(_listing(folder)), root, skip)
         if folder == os.path.dirname(folder):
             break
         folder = os.path.dirname(folder)
@@ -160,7 +160,7 @@ class Run:
     _source_path: str  # of the folder, as the source has it, with a slash at the end
     _key: str  # of the folder, with a slash at the end
     _identity: Identity
-    _nfos: Mapping[str, os.DirEntry[str]]
+    _nfos: dict[str, os.DirEntry[str]]
     shows: tuple[Sidecar, ...]
     _entries: tuple[os.DirEntry[str], ...] = ()
 
@@ -191,7 +191,7 @@ class Run:
         if not self._nfos:
             return self.shows
         names = own_sidecars(name) if MOVIE_SIDECAR in self._nfos else (own_sidecar(name),)
-        own = _sidecars((*names, SEASON_SIDECAR), self._nfos, self.mapping.local_path)
+        own = _sidecars((*names, SEASON_SIDECAR), self._nfos, self.mapping.local_path, self._skip)
         return (*own, *self.shows) if own else self.shows
 
     def draft(self, entry: os.DirEntry[str], found: os.stat_result) -> AssetDraft:
@@ -275,7 +275,7 @@ class _Walk:
         """The runs and subfolders of a folder, or the `only` one, last name first; links are put aside."""
         entries = _listing(path, self._skip, only=only)
         nfos, root = _nfos(entries), self._mapping.local_path
-        shows = (*_sidecars((SHOW_SIDECAR,), nfos, root), *shows)
+        shows = (*_sidecars((SHOW_SIDECAR,), nfos, root, self._skip), *shows)
         source_root = _with_slash(canonical_key(self._mapping.source_path))
         source_path = _with_slash(source_root + _below(root, path))
         folder = Run(self._mapping, self._skip, path, source_path, _with_slash(key), identity, nfos, shows)
@@ -318,7 +318,7 @@ def _below(root: str, path: str) -> str:
     return path.removeprefix(root).lstrip("/")
 
 
-def _listing(folder: str, skip: Skip = _refuse, *, only: str | None = None) -> list[os.DirEntry[str]]:
+def _listing(folder: str, skip: Skip = refuse, *, only: str | None = None) -> list[os.DirEntry[str]]:
     """The entries of `folder` that are ever looked at, so sorted that a walk meets whole paths in order.
 
     With `only`, the one of that name and the NFO files: a collection may have a thousand folders beside the one that is wanted.
@@ -394,15 +394,21 @@ def _odd_names(paths: Sequence[str]) -> ValidationError:
     return ValidationError(f"names that are not UTF-8:\n{named}\nRename or exclude them.")
 
 
-def _nfos(entries: Sequence[os.DirEntry[str]]) -> Mapping[str, os.DirEntry[str]]:
+def _nfos(entries: Sequence[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
     """The NFO files among `entries`, by their casefolded names; of several, the first."""
     return {name: entry for entry in reversed(entries) if (name := entry.name.casefold()).endswith(".nfo")}
 
 
-def _sidecars(names: Iterable[str], nfos: Mapping[str, os.DirEntry[str]], root: str) -> tuple[Sidecar, ...]:
-    """Those of the NFO files that have one of the `names` and are regular files below `root`."""
-    entries = [nfos[name] for name in dict.fromkeys(map(str.casefold, names)) if name in nfos]
-    stats = [(entry.path, _entry_stat(entry, root)) for entry in entries]
-    return tuple(
-        Sidecar(path, found.st_size, found.st_mtime_ns) for path, found in stats if found and stat.S_ISREG(found.st_mode)
-    )
+def _sidecars(names: Iterable[str], nfos: dict[str, os.DirEntry[str]], root: str, skip: Skip) -> tuple[Sidecar, ...]:
+    """Those of the NFO files that have one of the `names` and are regular files below `root`; what is skipped once is gone."""
+    sidecars: list[Sidecar] = []
+    for entry in [nfos[name] for name in dict.fromkeys(map(str.casefold, names)) if name in nfos]:
+        try:
+            found = _entry_stat(entry, root)
+        except RetroVueError as error:
+            skip("link" if entry.is_symlink() else "unreadable", entry.path, error)
+            del nfos[entry.name.casefold()]
+        else:
+            if found and stat.S_ISREG(found.st_mode):
+                sidecars.append(Sidecar(entry.path, found.st_size, found.st_mtime_ns))
+    return tuple(sidecars)

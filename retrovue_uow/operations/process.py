@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import attrs
+
 from retrovue_uow import media
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
@@ -83,7 +85,13 @@ def process_asset(
             validate_inside_mapping(asset_draft, mapping, roots.Links())
             draft = _there(asset_draft, mapping)
             _refuse_twin(draft, known)
-            draft = media.walk.with_sidecars(draft, mapping.local_path)
+            warned: list[str] = []
+            draft = media.walk.with_sidecars(
+                draft,
+                mapping.local_path,
+                media.walk.refuse if broken == "refuse" else lambda *told: warned.append(str(told[2])),
+            )
+            draft = attrs.evolve(draft, warnings=(*draft.warnings, *warned))
             fingerprint = plugins.fingerprint(owner.enrichers, [each.enricher for each in enrichers])
             found = Found(key, draft, mapping, facts_of(draft, fingerprint), known)
             if found.is_due(refresh, was_broken=was_broken):

@@ -455,6 +455,7 @@ def test_names_are_composed_as_file_names_are() -> None:
         ("<movie><title>The Movie</title><plot>Half of", "not well-formed", "The Movie"),
         (f"{MOVIE}<br>", "not well-formed", "The Movie"),
         (f"{MOVIE}\0\0\0\0", "XML forbids", "The Movie"),
+        ("\0" * 400, "XML forbids", None),
         (MOVIE.replace("The", "Thé").encode() + b"\xff\xfe\x93", "not UTF-8 to its end", "Thé Movie"),
         (MOVIE.replace("</title>", "</title><plot>a < b</plot>"), "'<' that begins no element", "The Movie"),
         ("<movie/></nfo><nfo>", "not well-formed", None),

@@ -459,6 +459,31 @@ class TestSkipped:
         assert (again.missing, again.refreshed, again.created) == (0, 0, 0)
         assert catalog.ingest_collection("Disk", refresh="changed").refreshed == 1
 
+    def test_an_nfo_that_is_a_link_nowhere_or_out_of_the_folder_keeps_no_file_out(
+        self, catalog: Catalog, folder: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "outside.nfo").write_text("<movie><title>Outside</title></movie>")
+        links = [folder / name for name in ("Good (1982).nfo", "Tron (1982).nfo", "season.nfo", "tvshow.nfo")]
+        (folder / "Tron (1982).mkv").write_bytes(b"media")
+        for link in links[1:]:
+            link.symlink_to("nowhere.nfo")
+        links[0].symlink_to(tmp_path / "outside.nfo")
+        with pytest.raises(IngestError, match="is broken: mend or exclude it"):
+            catalog.ingest_collection("Disk")
+
+        result = catalog.ingest_collection("Disk", broken="record")
+
+        assert result.created == 2
+        assert sorted(result.skipped["link"]) == sorted(map(str, links))
+        assert catalog.ingest_collection("Disk", broken="record").unchanged == 2
+        film = str(folder / "Tron (1982).mkv")
+        with pytest.raises(AssetProcessingError, match="is broken: mend or exclude it"):
+            catalog.process_asset(AssetDraft(film, film), "Disk")
+        processed = catalog.process_asset(AssetDraft(film, film), "Disk", refresh="all", broken="record")
+        assert [each.message for each in processed.findings] == [
+            f"link {str(link)!r} is broken: mend or exclude it" for link in links[1:]
+        ]
+
     def test_a_title_whose_files_are_all_too_young_is_not_misspelt(self, catalog: Catalog, folder: Path) -> None:
         os.utime(folder / "Good (1982).mkv")
 
