@@ -267,8 +267,8 @@ def approvals(db: Database, collection_id: str, keys: Iterable[str]) -> dict[str
         """
         SELECT approval.canonical_key, approval.approved, approval.size, approval.mtime_ns, approval.duration_ms, approval.shown
           FROM json_each(?2) AS wanted
-          JOIN approval ON approval.collection_id = ?1
-                       AND approval.canonical_key = wanted.value
+         CROSS JOIN approval ON approval.collection_id = ?1         -- in this order: SQLite would go through all approvals
+                            AND approval.canonical_key = wanted.value
         """,
         (collection_id, json.dumps(list(keys))),
     )
