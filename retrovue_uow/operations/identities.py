@@ -128,7 +128,7 @@ def let_be(db: Database, decided: Iterable[tuple[Asset, Identity]]) -> list[Asse
     movies: set[str] = set()
     for asset, identity in decided:
         draft = _draft(asset, identity)
-        if write.identity(asset) == write.identity(draft) and draft.episode_title in (None, asset.episode_title):
+        if decisions.shown(asset) == decisions.shown(draft) and draft.episode_title in (None, asset.episode_title):
             continue
         asset_rows.set_kind(db, asset.id, identity.kind, now=hierarchy.now)
         _, left = write.link_again(db, hierarchy, asset, draft)

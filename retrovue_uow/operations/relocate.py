@@ -40,7 +40,7 @@ def relocate_collection(
           assets of them; to any other source the files are where they were.
         - Identifiers, approvals, titles, what is excluded, and history are as they were.
         - Assets whose file was not found are marked missing, and listed. Those that were missing and whose file is there, as
-          it was, no longer are. A file with another mtime is found, and listed.
+          it was, no longer are. A file with another mtime is found, and listed; its approval speaks of that mtime now.
 
     Atomicity: All of it follows, or nothing. No media file is touched. The files are looked for before the write lock is taken.
 
@@ -91,6 +91,9 @@ def relocate_collection(
             assets.mark_missing(db, [id_ for id_, *_ in looked["missing"]], since=utc_now())
             for id_, *_ in looked["returned"]:
                 assets.mark_returned(db, id_)
+            for _, key, _, _, _, missing_since, *there in looked["mtime_differs"]:
+                if missing_since is None:
+                    decisions.follow_file(db, before.id, relocation.new_key(key), *there)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)
             integrity.validate_collection_preserved(db, before)
@@ -172,7 +175,7 @@ def _look(relocation: Relocation, files: Sequence[Row]) -> tuple[Looked, tuple[s
             looked["found"].append(file)
             continue
         for name in _verdict(there, size, mtime_ns, was_missing=missing_since is not None):
-            looked[name].append(file)
+            looked[name].append((*file, *there) if isinstance(there, tuple) else file)
         if isinstance(there, str):
             alike.append(f"{paths.with_form(there)} in place of {paths.with_form(path)}")
     if looked["missing"]:  # which is evidence only while the disk is there

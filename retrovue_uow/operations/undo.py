@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from retrovue_uow.errors import UndoError
 from retrovue_uow.log import logger
-from retrovue_uow.model import UndoResult, Withdrawal, printed_title
+from retrovue_uow.model import Asset, AssetSelector, UndoResult, Withdrawal, printed_title
 from retrovue_uow.operations import curate, identities
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
@@ -60,6 +60,9 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             undoing.validate_no_later_decision(db, unit, inverse)
             back = inverse.keys.changed["asset"]
             settled, withdrawn = settle(db, [str(key) for key in (*back["INSERT"], *back["UPDATE"])])
+            if not back["INSERT"]:  # of assets that come back, approvals speak of what they were
+                named = inverse.keys.changed["title"]
+                _renew_approvals(db, map(str, (*named["INSERT"], *named["UPDATE"])))
             lost = assets.assets_by_id(db, map(str, inverse.updated_to("asset", "approved", 0)))
         with op.postvalidation() as db:
             undoing.validate_nothing_hangs_loose(db, unit, inverse)
@@ -84,28 +87,42 @@ def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Wit
     assets: only those of the assets `back` are looked at.
     """
     settled: list[str] = []
-    for kind, id_, name, year, new, new_year in decisions.contradicted_titles(db):
+    for kind, id_, name, year, new, new_year in checks.contradicted_titles(db):
         if (there := titles.title_id(db, kind, new, new_year)) is not None:
             titles.merge_titles(db, id_, into=there)
         else:
             titles.rename_title(db, id_, new, new_year)
         settled.append(f"{kind} {printed_title(name, year)!r} is {printed_title(new, new_year)!r}, as it was renamed or merged")
-    assigned = assets.assets_by_id(db, decisions.contradicted_assets(db, "assignment"))
+    assigned = assets.assets_by_id(db, checks.contradicted_assets(db, "assignment"))
     identities.let_be(db, curate.assigned(db, assigned))
     settled += [f"{asset.canonical_key!r} is what it was assigned to be" for asset in assigned]
-    retired = assets.assets_by_id(db, decisions.contradicted_assets(db, "retirement"))
+    retired = assets.assets_by_id(db, checks.contradicted_assets(db, "retirement"))
     assets.decide(db, "retire", [asset.id for asset in retired])
     decisions.decide(db, "retire", retired)
     settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
     withdrawn = curate.withdrawals(retired, curate.WITHDRAWING["retire"])
     for asset in assets.assets_by_id(db, decisions.otherwise_approved(db, back)):
-        decided = decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),))
-        said = decisions.approvals(db, asset.collection_id, [asset.canonical_key])[asset.canonical_key]
-        if asset.approved or said.why_void(asset, decided) is None:
+        void = _why_void(db, asset)
+        if asset.approved or void is None:
             assets.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])
             settled.append(f"{asset.canonical_key!r} is {'not ' * asset.approved}approved, as was said since")
-            withdrawn += curate.withdrawals([asset], curate.WITHDRAWING["withdraw_approval"])
+            withdrawn += curate.withdrawals([asset], void or "")
     return settled, withdrawn
+
+
+def _renew_approvals(db: Database, title_ids: Iterable[str]) -> None:
+    """Let approvals speak of titles as they are called now that an undo has named them."""
+    for title_id in title_ids:
+        approved = assets.assets(db, AssetSelector(approved=True), title_id=title_id)
+        decisions.keep_approvals(db, [asset for asset in approved if _why_void(db, asset) is not None])
+
+
+def _why_void(db: Database, asset: Asset) -> str | None:
+    """Why what was said of an asset's file does not approve it."""
+    said = decisions.approvals(db, asset.collection_id, [asset.canonical_key]).get(asset.canonical_key)
+    if said is None or not said.approved:
+        return curate.WITHDRAWING["withdraw_approval"]
+    return said.why_void(asset, decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),)))
 
 
 def settle_after_migration(db: Database) -> None:

@@ -6,7 +6,7 @@ from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets
+from retrovue_uow.store import assets, decisions
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -48,6 +48,7 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
                 doomed = assets.assets(db, collection_id=collection.id)
                 curation.validate_not_protected(catalog.protections, doomed)
         with op.execution() as db:
+            decisions.keep_as_they_are(db, collection.id)
             deleted = assets.delete_assets_of(db, collection.id)
         with op.postvalidation() as db:
             integrity.validate_no_orphaned_records(db)

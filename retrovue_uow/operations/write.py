@@ -12,7 +12,7 @@ from retrovue_uow.model import Asset, AssetDraft, Outcome, Refresh, Retitling, W
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import StoredAsset
-from retrovue_uow.store.decisions import Approval, Decisions
+from retrovue_uow.store.decisions import Approval, Decisions, shown
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.known import KnownAsset
 from retrovue_uow.store.titles import Hierarchy
@@ -157,7 +157,7 @@ class Writer:
                 key=found.key,
                 path_mapping_id=found.mapping.id,
                 sidecars=found.facts.sidecars,
-                is_changed=(identity(before), before.part) != (identity(now), now.part),
+                is_changed=(shown(before), before.part) != (shown(now), now.part),
                 now=self.hierarchy.now,
             )
             if refresh is not None:
@@ -185,12 +185,21 @@ class Writer:
         if was.asset.approved:
             reasons = ["its file is broken"] * found.is_broken + ["its markers changed"] * (was.markers != set(draft.markers))
             self._withdraw(asset_id, found.key, [*_differences(was.asset, draft, shows_another=shows_another), *reasons])
+        elif was.asset.state == "ready" and self.decided.has_approvals and not found.is_broken:
+            self._approve_again(was.asset, found)
         facts, place = found.facts, found.mapping.id
         assets.update_asset(
             self.hierarchy.rows, was, draft, facts, mapping_id=place, findings=found.findings, now=self.hierarchy.now
         )
         if was.asset.approved and was.asset.mtime_ns != draft.mtime_ns:
             decisions.follow_file(self.db, self.collection_id, found.key, draft.size, draft.mtime_ns)
+
+    def _approve_again(self, was: Asset, found: Found) -> None:
+        """Approve an asset that an undo brought back, and whose file is read now as the one that was approved since."""
+        if (was.size, was.mtime_ns, was.duration_ms) != (found.draft.size, found.draft.mtime_ns, found.draft.duration_ms):
+            said = decisions.approvals(self.db, self.collection_id, [found.key]).get(found.key)
+            if said is not None and said.approved and said.why_void(found.draft, self.decided) is None:
+                assets.decide(self.db, "approve", [was.id])
 
     def _withdraw(self, asset_id: str, key: str, reasons: Sequence[str]) -> None:
         """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""
@@ -226,7 +235,7 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     Returns whether it shows something else now, or something of another name, and the episodes and movies that it left, which
     are to be pruned.
     """
-    if identity(asset) == identity(draft):
+    if shown(asset) == shown(draft):
         is_named_so = asset.episode_title == draft.episode_title and len(asset.episode_numbers) == 1
         return not is_named_so and _name_episodes(db, asset, draft), titles.NOTHING
     gone = titles.unlink(db, asset.id)
@@ -234,15 +243,6 @@ def link_again(db: Database, hierarchy: Hierarchy, asset: Asset, draft: AssetDra
     hierarchy.write()
     is_named = _name_episodes(db, asset, draft)
     return is_named or linked != gone, gone
-
-
-def identity(asset: Asset | AssetDraft) -> tuple[object, ...]:
-    """What an asset is and shows, as far as its kind shows anything."""
-    if asset.kind == "movie":
-        return asset.kind, asset.title, asset.year
-    if asset.kind == "episode":
-        return asset.kind, asset.title, asset.year, asset.season_number, *sorted(asset.episode_numbers)
-    return (asset.kind,)
 
 
 def _name_episodes(db: Database, asset: Asset, draft: AssetDraft) -> bool:

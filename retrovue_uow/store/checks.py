@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 import attrs
 
 from retrovue_uow.errors import Violation
+from retrovue_uow.model import TitleKind
 from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.uow.changes import Changeset, Key
@@ -264,3 +266,33 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
                 parent = f"SELECT {column} FROM {quoted(child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  likewise
                 keys[reference.parent].update(row[0] for key in asked for row in db.execute(parent, (key,)))
     return keys[table].union(*changed.changed[table].values())
+
+
+def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:
+    """Titles that go by a name which was given up: kind, identifier, name and year, and the name and year given instead."""
+    rows = db.execute(
+        """
+        SELECT title.kind, title.id, title.name, title.year, title_spelling.name, title_spelling.year
+          FROM title_spelling
+         CROSS JOIN title ON title.kind = title_spelling.kind
+                         AND title.name = title_spelling.spelled
+                         AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
+         WHERE title_spelling.id IN (SELECT id FROM title_spelling_contradicted WHERE subject = 'title_spelling')
+        """
+    )
+    return [(kind, id_, name, year, new, new_year) for kind, id_, name, year, new, new_year in rows]
+
+
+def contradicted_assets(db: Database, decision: Literal["assignment", "retirement"]) -> list[str]:
+    """Identifiers of the assets that are not what was decided."""
+    rows = db.execute(
+        f"""
+        SELECT asset.id
+          FROM {decision}_contradicted AS contradicted
+          JOIN {decision} AS decision ON decision.id = contradicted.id
+          JOIN asset ON asset.collection_id = decision.collection_id
+                    AND asset.canonical_key = decision.canonical_key
+         WHERE contradicted.subject = '{decision}'
+        """  # noqa: S608  one of the two names above
+    )
+    return [str(id_) for (id_,) in rows]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import attrs
 
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, TitleKind, folded
-from retrovue_uow.store import titles
+from retrovue_uow.store import assets, titles
 from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.collections import Relocation, follow, of_mapping
 from retrovue_uow.store.ids import from_json, utc_now
@@ -75,10 +75,12 @@ class Approval(NamedTuple):
         if self.duration_ms != found.duration_ms:
             return f"its length is another one: {self.duration_ms} ms before, {found.duration_ms} ms now"
         title, year = decided.called(self.shown.kind, self.shown.title, self.shown.year)
-        was, now = self.shown._replace(title=title, year=year), shown(found)
-        if was._replace(title=folded(was.title or "")) != now._replace(title=folded(now.title or "")):
-            return "it shows something else"
-        return None
+        now = shown(found)
+        # a name that was given up may have been given anew since
+        names = {(folded(name or ""), of) for name, of in ((title, year), (self.shown.title, self.shown.year))}
+        if (folded(now.title or ""), now.year) in names and self.shown._replace(title=now.title, year=now.year) == now:
+            return None
+        return "it shows something else"
 
 
 @attrs.frozen
@@ -248,6 +250,39 @@ def keep_approvals(db: Database, found: Iterable[Asset]) -> None:
     )
 
 
+def keep_as_they_are(db: Database, collection_id: str) -> None:
+    """Keep what assets that are to go say themselves, whoever wrote it: approved or, of the same file, not approved."""
+    unsaid = db.execute(
+        """
+        SELECT asset.id
+          FROM asset
+          LEFT JOIN approval ON approval.collection_id = asset.collection_id
+                            AND approval.canonical_key = asset.canonical_key
+         WHERE asset.collection_id = ?
+           AND asset.approved = 1
+           AND approval.id IS NULL
+        """,
+        (collection_id,),
+    )
+    keep_approvals(db, assets.assets_by_id(db, [str(id_) for (id_,) in unsaid]) if unsaid else ())
+    db.execute(
+        """
+        UPDATE approval
+           SET approved = 0
+         WHERE collection_id = ?
+           AND approved = 1
+           AND EXISTS (SELECT 1
+                         FROM asset
+                        WHERE asset.collection_id = approval.collection_id
+                          AND asset.canonical_key = approval.canonical_key
+                          AND asset.approved = 0
+                          AND (asset.size, asset.mtime_ns, asset.duration_ms)
+                              IS (approval.size, approval.mtime_ns, approval.duration_ms))
+        """,
+        (collection_id,),
+    )
+
+
 def follow_file(db: Database, collection_id: str, key: str, size: int | None, mtime_ns: int | None) -> None:
     """Let an approval speak of the size and mtime that its file has now: those were not known, or mtime alone changed."""
     db.execute(
@@ -302,9 +337,13 @@ def otherwise_approved(db: Database, asset_ids: Iterable[str]) -> list[str]:
 
 
 def shown(asset: Asset | AssetDraft) -> Identity:
-    """What an asset is and shows, as approvals keep it: without the name of an episode."""
-    numbers = tuple(sorted(asset.episode_numbers))
-    return Identity(asset.kind or "other", asset.title, asset.year, asset.season_number, numbers)
+    """What an asset is and shows, as far as its kind shows anything; without the name of an episode."""
+    kind = asset.kind or "other"
+    if kind == "movie":
+        return Identity(kind, asset.title, asset.year)
+    if kind == "episode":
+        return Identity(kind, asset.title, asset.year, asset.season_number, tuple(sorted(asset.episode_numbers)))
+    return Identity(kind)
 
 
 def move_decisions(db: Database, asset_id: str, key: str) -> None:
@@ -348,36 +387,6 @@ def relocate_decisions(db: Database, relocation: Relocation) -> None:
             asked,
         )
         follow(db, relocation, table)
-
-
-def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:
-    """Titles that go by a name which was given up: kind, identifier, name and year, and the name and year given instead."""
-    rows = db.execute(
-        """
-        SELECT title.kind, title.id, title.name, title.year, title_spelling.name, title_spelling.year
-          FROM title_spelling
-         CROSS JOIN title ON title.kind = title_spelling.kind
-                         AND title.name = title_spelling.spelled
-                         AND ifnull(title.year, 0) = ifnull(title_spelling.spelled_year, 0)
-         WHERE title_spelling.id IN (SELECT id FROM title_spelling_contradicted WHERE subject = 'title_spelling')
-        """
-    )
-    return [(kind, id_, name, year, new, new_year) for kind, id_, name, year, new, new_year in rows]
-
-
-def contradicted_assets(db: Database, decision: Literal["assignment", "retirement"]) -> list[str]:
-    """Identifiers of the assets that are not what was decided."""
-    rows = db.execute(
-        f"""
-        SELECT asset.id
-          FROM {decision}_contradicted AS contradicted
-          JOIN {decision} AS decision ON decision.id = contradicted.id
-          JOIN asset ON asset.collection_id = decision.collection_id
-                    AND asset.canonical_key = decision.canonical_key
-         WHERE contradicted.subject = '{decision}'
-        """  # noqa: S608  one of the two names above
-    )
-    return [str(id_) for (id_,) in rows]
 
 
 def naming_title(db: Database, kind: TitleKind, name: str, year: int | None) -> list[tuple[str, int, str]]:

@@ -159,6 +159,46 @@ def test_what_the_operator_says_of_it_later_leaves_it_approved(approved: Catalog
     assert len(before) == len(FILES)
 
 
+def test_what_its_kind_does_not_show_is_nothing_that_was_approved(
+    catalog: Catalog, collection: Collection, importer: FakeImporter
+) -> None:
+    said: dict[str, object] = {"title": "Tron", "year": 1982, "season_number": 1, "episode_numbers": (2,)}
+    files = [draft(f"{kind}.mkv", kind=kind, **said) for kind in ("movie", "bumper", None)]
+    importer.drafts = files
+    catalog.ingest_collection(collection.name)
+    catalog.approve(AssetSelector())
+
+    assert rebuilt(catalog).withdrawals == ()
+    assert len(schedulable(catalog)) == len(files)
+
+
+def test_titles_that_took_each_others_names_stay_approved(approved: Catalog) -> None:
+    approved.assign(AssetSelector(path="tape 7.mkv"), kind="movie", title="Alien", year=1982)
+    for before, now in (("Tron", "Old"), ("Alien", "Tron"), ("Old", "Alien")):
+        approved.rename_title(before, name=now)
+    approved.withdraw_approval(AssetSelector())
+    approved.approve(AssetSelector())
+
+    assert rebuilt(approved).withdrawals == ()
+    assert len(schedulable(approved)) == len(FILES)
+
+
+@pytest.mark.parametrize("change", ["rename", "merge"])
+def test_an_undo_that_names_a_title_leaves_it_approved(approved: Catalog, change: str) -> None:
+    approved.withdraw_approval(TRON)
+    if change == "rename":
+        done = approved.rename_title("Tron", name="Tron One")
+    else:
+        approved.assign(AssetSelector(path="tape 7.mkv"), kind="movie", title="Tron", year=0)
+        done = approved.merge_titles("Tron (1982)", into="Tron")
+    approved.approve(AssetSelector())
+
+    approved.undo(done.unit_id or "")
+
+    assert rebuilt(approved).withdrawals == ()
+    assert len(schedulable(approved)) == len(FILES)
+
+
 def test_it_follows_a_file_that_moved(approved: Catalog, importer: FakeImporter) -> None:
     replace_tron(importer, file_path="/media/new/Tron (1982).mkv", source_path="/media/new/Tron (1982).mkv")
     assert approved.ingest_collection("Shows").moved == 1
@@ -224,6 +264,63 @@ def test_what_was_approved_since_is_so_when_an_undo_brings_it_back(approved: Cat
 
     assert tron(approved).approved
     assert result.settled == (f"{tron(approved).canonical_key!r} is approved, as was said since",)
+
+
+def test_what_an_undo_brings_back_is_approved_in_a_rebuild_though_another_file_had_voided_it(
+    approved: Catalog, importer: FakeImporter
+) -> None:
+    wiped = approved.wipe_collection("Shows")
+    replace_tron(importer, mtime_ns=77)
+    approved.ingest_collection("Shows")
+    approved.wipe_collection("Shows")
+
+    approved.undo(wiped.unit_id or "")
+    approved.ingest_collection("Shows")
+    assert tron(approved).approved
+
+    assert rebuilt(approved).withdrawals == ()
+    assert tron(approved).approved
+
+
+@pytest.mark.parametrize("values", [{"size": 77}, {"mtime_ns": 77}])
+def test_a_file_that_was_approved_since_is_so_as_soon_as_it_is_read_in_place_of_what_an_undo_brought_back(
+    approved: Catalog, importer: FakeImporter, values: dict[str, object]
+) -> None:
+    approved.withdraw_approval(TRON)
+    wiped = approved.wipe_collection("Shows")
+    replace_tron(importer, **values)
+    approved.ingest_collection("Shows")
+    approved.approve(TRON)
+    approved.wipe_collection("Shows")
+    approved.undo(wiped.unit_id or "")
+    assert not tron(approved).approved
+
+    approved.ingest_collection("Shows")
+
+    assert tron(approved).approved
+
+
+def test_an_undo_says_why_what_it_brings_back_is_not_approved(approved: Catalog, importer: FakeImporter) -> None:
+    wiped = approved.wipe_collection("Shows")
+    replace_tron(importer, size=77)
+    approved.ingest_collection("Shows")
+    approved.approve(TRON)
+    approved.wipe_collection("Shows")
+
+    result = approved.undo(wiped.unit_id or "")
+
+    assert [each.reason for each in result.withdrawals] == ["its file is another one: 77 bytes before, 1000 now"]
+
+
+@pytest.mark.parametrize("is_approved", [0, 1])
+def test_what_somebody_else_wrote_into_an_asset_holds_in_a_rebuild(approved: Catalog, is_approved: int) -> None:
+    with approved.session() as db:
+        db.execute("DELETE FROM approval WHERE ?", (is_approved,))
+        db.execute("UPDATE asset SET approved = ?", (is_approved,))
+
+    assert rebuilt(approved).withdrawals == ()
+
+    assert len(schedulable(approved)) == len(FILES) * is_approved
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,19 @@ def test_a_copy_with_another_mtime_is_found_and_listed(station: Catalog, old: Pa
     assert station.ingest_collection("Shows").paths["refreshed"] == (f"{new}/{FIRST}",)
 
 
+def test_a_copy_with_another_mtime_is_approved_in_a_rebuild(station: Catalog, old: Path, new: Path) -> None:
+    approved = station.schedulable_assets()
+    shutil.copytree(old, new, copy_function=shutil.copyfile)
+    assert relocate(station, old, new).mtime_differs == 5
+
+    station.wipe_collection("Shows")
+
+    assert station.ingest_collection("Shows").withdrawals == ()
+    assert [each.canonical_key for each in station.schedulable_assets()] == [
+        each.canonical_key for each in moved(approved, old, new)
+    ]
+
+
 def test_what_was_missing_is_not_counted_and_returns_as_it_was_only(station: Catalog, old: Path, new: Path) -> None:
     shutil.copytree(old, new)
     for name in (FIRST, SECOND, "Tron (1982).mkv"):
