@@ -327,7 +327,10 @@ class FilenameEnricher:
     def _deduced(self, draft: AssetDraft) -> ParsedName | None:
         folder, stem = _split(draft.source_path)
         place = place_below(folder)
-        is_aside = place.in_extras or (place.season_number is not None and not place.in_season)
+        # The row of a disc begins anew on each of them.
+        is_aside = (
+            place.in_extras or (place.season_number is not None and not place.in_season) or _NO_SHOW_FOLDER.search(folder)
+        )
         numbering = None if is_aside else self._numbering(draft.file_path, place)
         if numbering is not None and stem in numbering.episodes:
             show = _show(numbering.show, place) if numbering.show else NameAndYear(place.name, place.year)

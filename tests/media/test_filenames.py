@@ -266,6 +266,8 @@ def test_who_knows_the_kind_already_is_not_warned_of_what_a_row_would_make_of_it
         ("Show/Season 2", ["Show S01E05-E03", "Show S01E06-E04", "Show S01E07-E05"]),
         ("Show/Season 2/Extras", ["16 Name", "17 Name", "18 Name"]),
         ("Show/Season 2/Disc 1", ["16 Name", "17 Name", "18 Name"]),
+        ("Show/Disc 2", ["Show - 01", "Show - 02", "Show - 03"]),
+        ("Show/Season 2 - The Late Years", ["Show - 01", "Show - 02", "Show - 03"]),
         ("Tapes", ["Tape 01", "Tape 02", "Tape 03"]),
         ("Top Movies", ["01 Night", "02 Day", "03 Dusk"]),
         ("Rocky", ["Rocky 1", "Rocky 2", "Rocky 3"]),
