@@ -20,10 +20,10 @@ _LOOKED_BACK = 1000
 _ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "source_path", "unit_id")
 
 
-def history_table(units: Sequence[JournalUnit]) -> object:
-    """Units of work."""
+def history_table(units: Sequence[JournalUnit], *, when: str = "yet") -> object:
+    """Units of work; `when` there might have been some, if there are none."""
     if not units:
-        return "nothing was done yet"
+        return f"nothing was done {when}"
     rows = [
         (moment(each.committed_at), long("; ".join(map(_named, each.operations))), _counted(each), _state(each), each.id)
         for each in units

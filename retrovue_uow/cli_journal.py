@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +34,8 @@ def history(
     if ctx.invoked_subcommand is None:
         with reading(catalog) as opened:
             most = 20 if limit is None and since is None else limit
-            show(opened.history(most, since=since), history_table, json=as_json)
+            table = partial(history_table, when="yet" if since is None else "since")
+            show(opened.history(most, since=since), table, json=as_json)
 
 
 @history_app.command("show")

@@ -40,7 +40,8 @@ def relocate_collection(
           assets of them; to any other source the files are where they were.
         - Identifiers, approvals, titles, what is excluded, and history are as they were.
         - Assets whose file was not found are marked missing, and listed. Those that were missing and whose file is there, as
-          it was, no longer are. A file with another mtime is found, and listed; its approval speaks of that mtime now.
+          it was, no longer are. A file with another mtime is found, and listed; of a filesystem source, its approval speaks of
+          that mtime now.
 
     Atomicity: All of it follows, or nothing. No media file is touched. The files are looked for before the write lock is taken.
 
@@ -91,7 +92,8 @@ def relocate_collection(
             assets.mark_missing(db, [id_ for id_, *_ in looked["missing"]], since=utc_now())
             for id_, *_ in looked["returned"]:
                 assets.mark_returned(db, id_)
-            for _, key, _, _, _, missing_since, *there in looked["mtime_differs"]:
+            # what another source says of a file's mtime does not depend on this disk
+            for _, key, _, _, _, missing_since, *there in looked["mtime_differs"] if source.type == "filesystem" else ():
                 if missing_since is None:
                     decisions.follow_file(db, before.id, relocation.new_key(key), *there)
         with op.postvalidation() as db:

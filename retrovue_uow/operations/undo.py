@@ -101,7 +101,7 @@ def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Wit
     decisions.decide(db, "retire", retired)
     settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
     withdrawn = curate.withdrawals(retired, curate.WITHDRAWING["retire"])
-    for asset in assets.assets_by_id(db, decisions.otherwise_approved(db, back)):
+    for asset in assets.assets_by_id(db, checks.otherwise_approved(db, back)):
         void = _why_void(db, asset)
         if asset.approved or void is None:
             assets.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])

@@ -7,7 +7,7 @@ mapping that changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -294,5 +294,26 @@ def contradicted_assets(db: Database, decision: Literal["assignment", "retiremen
                     AND asset.canonical_key = decision.canonical_key
          WHERE contradicted.subject = '{decision}'
         """  # noqa: S608  one of the two names above
+    )
+    return [str(id_) for (id_,) in rows]
+
+
+def otherwise_approved(db: Database, asset_ids: Iterable[str]) -> list[str]:
+    """Those of the assets that are approved and should not be, or the other way round, by what was said of their files."""
+    rows = db.execute(
+        """
+        SELECT asset.id
+          FROM json_each(?) AS wanted
+          JOIN asset ON asset.id = wanted.value
+          JOIN approval ON approval.collection_id = asset.collection_id
+                       AND approval.canonical_key = asset.canonical_key
+         WHERE EXISTS (SELECT 1 FROM approval)
+           AND asset.approved <> (approval.approved
+                                  AND approval.size IS asset.size
+                                  AND approval.duration_ms IS asset.duration_ms
+                                  AND (asset.approved OR approval.mtime_ns IS asset.mtime_ns)
+                                  AND asset.state = 'ready')
+        """,
+        (json.dumps(list(asset_ids)),),
     )
     return [str(id_) for (id_,) in rows]

@@ -284,9 +284,16 @@ def keep_as_they_are(db: Database, collection_id: str) -> None:
 
 
 def follow_file(db: Database, collection_id: str, key: str, size: int | None, mtime_ns: int | None) -> None:
-    """Let an approval speak of the size and mtime that its file has now: those were not known, or mtime alone changed."""
+    """Let an approved file's approval speak of the size and mtime that it has now: not known before, or mtime alone changed."""
     db.execute(
-        "UPDATE approval SET size = ?, mtime_ns = ? WHERE collection_id = ? AND canonical_key = ? AND approved = 1",
+        """
+        UPDATE approval
+           SET size = ?1,
+               mtime_ns = ?2
+         WHERE collection_id = ?3
+           AND canonical_key = ?4
+           AND EXISTS (SELECT 1 FROM asset WHERE collection_id = ?3 AND canonical_key = ?4 AND approved = 1)
+        """,
         (size, mtime_ns, collection_id, key),
     )
 
@@ -313,27 +320,6 @@ def approvals(db: Database, collection_id: str, keys: Iterable[str]) -> dict[str
         was = Identity(kind, title, year, season, tuple(numbers))
         said[str(key)] = Approval(bool(approved), size, mtime_ns, duration_ms, was)
     return said
-
-
-def otherwise_approved(db: Database, asset_ids: Iterable[str]) -> list[str]:
-    """Those of the assets that are approved and should not be, or the other way round, by what was said of their files."""
-    rows = db.execute(
-        """
-        SELECT asset.id
-          FROM json_each(?) AS wanted
-          JOIN asset ON asset.id = wanted.value
-          JOIN approval ON approval.collection_id = asset.collection_id
-                       AND approval.canonical_key = asset.canonical_key
-         WHERE EXISTS (SELECT 1 FROM approval)
-           AND asset.approved <> (approval.approved
-                                  AND approval.size IS asset.size
-                                  AND approval.duration_ms IS asset.duration_ms
-                                  AND (asset.approved OR approval.mtime_ns IS asset.mtime_ns)
-                                  AND asset.state = 'ready')
-        """,
-        (json.dumps(list(asset_ids)),),
-    )
-    return [str(id_) for (id_,) in rows]
 
 
 def shown(asset: Asset | AssetDraft) -> Identity:

@@ -58,6 +58,7 @@ def test_what_was_done_since_a_unit_is_listed_the_oldest_first(run: Run, ingeste
     assert len(run("history").stdout.splitlines()) == 2 + 20
     assert [unit["id"] for unit in json.loads(run("history", "--since", last, "-n", "2", "--json").stdout)] == listed[:2]
     assert json.loads(run("history", "--since", listed[-1], "--json").stdout) == []
+    assert run("history", "--since", listed[-1]).stdout == "nothing was done since\n"
 
 
 def test_a_unit_is_shown_with_its_operations_and_rows(run: Run, ingested: Path) -> None:

@@ -198,6 +198,7 @@ def test_a_decision_about_another_file_that_once_lay_there_gives_way(station: Ca
 
 def test_a_server_goes_on_to_name_its_files_as_before(catalog: Catalog, media: Path, new: Path, collection: Any) -> None:
     catalog.ingest_collection("Shows")
+    catalog.approve(AssetSelector())
     before = catalog.assets()
     put(new, *(each.canonical_key.removeprefix("/media/") for each in before))
     for each in before:
@@ -210,6 +211,8 @@ def test_a_server_goes_on_to_name_its_files_as_before(catalog: Catalog, media: P
     local = {each.id: str(new) + each.canonical_key.removeprefix("/media") for each in before}
     assert catalog.assets() == [attrs.evolve(each, file_path=local[each.id]) for each in before]
     assert catalog.check().is_sound
+    catalog.wipe_collection("Shows")
+    assert catalog.ingest_collection("Shows").withdrawals == ()
 
 
 def test_a_folder_of_the_file_system_that_the_source_calls_otherwise_keeps_its_name(

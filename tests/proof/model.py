@@ -681,6 +681,8 @@ class Model:
         for key, row in self.table("approval").items():
             if now.approved and row[:2] == (now.collection, now.key):  # mtime alone withdraws nothing
                 self.rows["approval", key] = (*row[:4], now.mtime, *row[5:])
+        is_another = (before.size, before.mtime, before.duration) != (now.size, now.mtime, now.duration)
+        _ = is_another and before.state == "ready" and not before.approved and self._approve_again(number, voids=False)
         self._describe(number, self._severity(before.collection, file))
 
     def _move(self, number: int, file: File, identity: Identity, refresh: str | None) -> str:
@@ -716,6 +718,11 @@ class Model:
         self._collection_number(name)
         if expected not in (None, len(self.assets_of(name))):
             raise RefusedError("another number")
+        for key, number in self.assets_of(name).items():
+            asset = self.rows["asset", number]
+            said = {row[:2]: row[2:6] for row in self.table("approval").values()}.get((name, key))
+            says_otherwise = said == (None if asset.approved else (True, asset.size, asset.mtime, asset.duration))
+            _ = says_otherwise and self._say_approved(number, approved=asset.approved)
         return self.delete(self.assets_of(name).values())
 
     def forget(self, name: str, max_fraction: float) -> Told:
@@ -765,7 +772,7 @@ class Model:
             self._say_approved(number, approved=False)
         return self._decided(found, to_change)
 
-    def _say_approved(self, number: int, *, approved: bool) -> None:
+    def _say_approved(self, number: int, *, approved: bool) -> bool:
         """What the operator says last; that an approval is withdrawn is kept only where there was one."""
         asset = self.rows["asset", number]
         said = [key for key, row in self.table("approval").items() if row[:2] == (asset.collection, asset.key)]
@@ -774,6 +781,7 @@ class Model:
             self.rows["approval", said[0] if said else self.add("approval", row)] = row
         elif said:
             self.rows["approval", said[0]] = (asset.collection, asset.key, False, *self.rows["approval", said[0]][3:])
+        return approved
 
     def _void(self, number: int) -> None:
         """An asset is not what was approved any more."""
@@ -782,15 +790,16 @@ class Model:
             self._forget_decision("approval", asset.collection, asset.key)
             self.change(number, approved=False)
 
-    def _approve_again(self, number: int) -> None:
-        """An asset that came back is approved if it is what was approved; else the approval is void."""
+    def _approve_again(self, number: int, *, voids: bool = True) -> bool:
+        """An asset that came back is approved if it is what was approved; else the approval is void, or of another file."""
         asset, decided = self.rows["asset", number], Decided.of(self, self.rows["asset", number].collection)
         for key, (collection, own, approved, *facts, was) in list(self.table("approval").items()):
             if (collection, own, approved) == (asset.collection, asset.key, True):
-                now = (asset.size, asset.mtime, asset.duration, self.identity(number))
-                holds = asset.state == "ready" and (*facts, decided.called(was)) == now
+                is_same = tuple(facts) == (asset.size, asset.mtime, asset.duration)
+                holds = asset.state == "ready" and is_same and self.identity(number) in (was, decided.called(was))
                 self.change(number, approved=holds)
-                self.remove("approval", [] if holds else [key])
+                self.remove("approval", [key] if voids and not holds else [])
+        return self.rows["asset", number].approved  # type: ignore[no-any-return]  # rows are of any shape
 
     def retire(self, wanted: Wanted, expected: int | None) -> Told:
         """It is remembered by path."""
@@ -995,7 +1004,19 @@ class Model:
             else:
                 self.rows.pop(key, None)
         self._settle({number for table, number in changed & self.rows.keys() if table == "asset"})
+        if not any(table == "asset" and (table, number) not in after for table, number in changed):
+            named = {self.rows[key] for key in changed & self.rows.keys() if key[0] == "title"}
+            self._renew_approvals({row[1:] for row in named})
         return fits
+
+    def _renew_approvals(self, named: set[tuple[str, int | None]]) -> None:
+        """Approvals speak of titles as an undo has named them."""
+        for number, asset in self.table("asset").items():
+            identity, decided = self.identity(number), Decided.of(self, asset.collection)
+            rows = [row for row in self.table("approval").values() if row[:2] == (asset.collection, asset.key)]
+            is_said = any(identity in (row[-1], decided.called(row[-1])) for row in rows)
+            is_named = asset.approved and (identity.title, identity.year) in named
+            _ = is_named and not is_said and self._say_approved(number, approved=True)
 
     def _settle(self, back: set[int]) -> None:
         """What came back is as the operator has decided since, also where what it showed is gone.
@@ -1024,7 +1045,8 @@ class Model:
             if (collection, own) != (asset.collection, asset.key):
                 continue
             same_file = approved and (facts[0], facts[2]) == (asset.size, asset.duration)
-            back = facts[1] == asset.mtime and asset.state == "ready" and decided.called(was) == self.identity(number)
+            shows_it = self.identity(number) in (was, decided.called(was))
+            back = facts[1] == asset.mtime and asset.state == "ready" and shows_it
             self.change(number, approved=bool(same_file and (asset.approved or back)))
 
     # Comparing
