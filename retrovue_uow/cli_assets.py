@@ -150,7 +150,7 @@ _add_decision(
     "unprefer",
     doing="taking back a preference",
     done="no longer preferred",
-    sentence="Let height, size and age say again which of the files that show the same airs.",
+    sentence="Take back that assets were preferred.",
 )
 _add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
 

@@ -220,7 +220,7 @@ def collection_set(
     catalog: CatalogFile = DEFAULT_CATALOG,
     as_json: AsJson = False,
 ) -> None:
-    """Say what ingests of a collection do where a better file takes the place of an old one."""
+    """Say whether a better file takes over an approval."""
     from retrovue_uow.cli_output import collection_facts, show
 
     with changing(catalog) as opened:
