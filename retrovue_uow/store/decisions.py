@@ -150,7 +150,8 @@ def decisions(db: Database, collection_id: str, spans: Sequence[Span] = EVERYWHE
 def spellings(db: Database) -> dict[TitleIdentity, tuple[str, int | None]]:
     """Names and years that were given up, and what is said instead."""
     rows = db.execute("SELECT kind, spelled, spelled_year, name, year FROM title_spelling")
-    return {(kind, spelled, spelled_year): (name, year) for kind, spelled, spelled_year, name, year in rows}
+    # Text in a damaged file, too, whatever type it has there.
+    return {(kind, str(spelled), spelled_year): (str(name), year) for kind, spelled, spelled_year, name, year in rows}
 
 
 def meant_by(db: Database, title: str) -> set[str]:

@@ -87,7 +87,7 @@ def titles_alike(db: Database, called: Iterable[str]) -> list[Title]:
         """,  # noqa: S608  the text is the one above
         (json.dumps(list(names)),),
     )
-    found = [Title(*row) for row in rows]
+    found = [Title(id_, kind, str(name), year) for id_, kind, name, year in rows]  # text in a damaged file, too
     return [each for each in found if wanted & {each.id, folded(each.name), folded(printed_title(each.name, each.year))}]
 
 
