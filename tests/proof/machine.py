@@ -766,6 +766,14 @@ class Machine(RuleBasedStateMachine):
         self.do(who, decision("prefer", one_file(name, old)))
         self.do(1 - who, self.ingesting(1 - who, name, [("go", number, file), ("come", 0, better)], options))
 
+    @rule(who=WHO, name=NAME, root=st.sampled_from(ROOTS))
+    def replace_by_two(self, who: int, name: str, root: str) -> None:
+        """A file went, and two show what it showed: which of them replaces it cannot be told."""
+        old, *new = (File(f"{root}/{each}.mkv", size, 1, IDENTITIES["d.mkv"]) for each, size in (("d", 3), ("g", 1), ("h", 2)))
+        self.do(who, self.ingesting(who, name, [("come", 0, old)], Options()))
+        number = sorted(self.there[name]).index(old.key)
+        self.do(who, self.ingesting(who, name, [("go", number, old), *(("come", 0, each) for each in new)], Options()))
+
     @rule(who=WHO, name=NAME, root=st.sampled_from(ROOTS), names=st.sampled_from(["ad", "da", "ef", "fe"]), options=OPTIONS)
     def retitle(self, who: int, name: str, root: str, names: str, options: Options) -> None:
         """A file says another title where it lies now, and nothing else that is new."""
