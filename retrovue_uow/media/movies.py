@@ -1,4 +1,4 @@
-"""Movies in file names: what says that a name is a movie's, of which year, and and which part of it a file holds."""
+"""Movies in file names: what says that a name is a movie's, of which year, and which part of it a file holds."""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ What comes back is then as the operator has decided since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from retrovue_uow.errors import UndoError
 from retrovue_uow.log import logger
@@ -101,8 +103,7 @@ def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Wit
     decisions.decide(db, "retire", retired)
     settled += [f"{asset.canonical_key!r} is retired" for asset in retired]
     withdrawn = curate.withdrawals(retired, curate.WITHDRAWING["retire"])
-    for asset in assets.assets_by_id(db, checks.otherwise_approved(db, back)):
-        void = _why_void(db, asset)
+    for asset, void in _with_approvals(db, assets.assets_by_id(db, checks.otherwise_approved(db, back))):
         if asset.approved or void is None:
             assets.decide(db, "withdraw_approval" if asset.approved else "approve", [asset.id])
             settled.append(f"{asset.canonical_key!r} is {'not ' * asset.approved}approved, as was said since")
@@ -114,15 +115,21 @@ def _renew_approvals(db: Database, title_ids: Iterable[str]) -> None:
     """Let approvals speak of titles as they are called now that an undo has named them."""
     for title_id in title_ids:
         approved = assets.assets(db, AssetSelector(approved=True), title_id=title_id)
-        decisions.keep_approvals(db, [asset for asset in approved if _why_void(db, asset) is not None])
+        decisions.keep_approvals(db, [asset for asset, void in _with_approvals(db, approved) if void is not None])
 
 
-def _why_void(db: Database, asset: Asset) -> str | None:
-    """Why what was said of an asset's file does not approve it."""
-    said = decisions.approvals(db, asset.collection_id, [asset.canonical_key]).get(asset.canonical_key)
-    if said is None or not said.approved:
-        return curate.WITHDRAWING["withdraw_approval"]
-    return said.why_void(asset, decisions.decisions(db, asset.collection_id, ((asset.canonical_key, asset.canonical_key),)))
+def _with_approvals(db: Database, found: Sequence[Asset]) -> Iterator[tuple[Asset, str | None]]:
+    """Assets, by collection, each with why what was said of its file does not approve it; None: it does."""
+    for collection_id, of_collection in groupby(found, attrgetter("collection_id")):
+        own = list(of_collection)
+        said = decisions.approvals(db, collection_id, [asset.canonical_key for asset in own])
+        spelled = decisions.decisions(db, collection_id, ())  # nothing but spellings is asked of it
+        for asset in own:
+            approval = said.get(asset.canonical_key)
+            if approval is None or not approval.approved:
+                yield asset, curate.WITHDRAWING["withdraw_approval"]
+            else:
+                yield asset, approval.why_void(asset, spelled)
 
 
 def settle_after_migration(db: Database) -> None:

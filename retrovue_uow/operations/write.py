@@ -211,7 +211,7 @@ class Writer:
 def _retitling(before: Asset, found: Found) -> Retitling | None:
     """That a file says another title than its asset's, if it says the same otherwise; case makes no other title."""
     title, year = found.draft.title, found.draft.year
-    was, now = decisions.shown(before), decisions.shown(found.draft)
+    was, now = shown(before), shown(found.draft)
     kind = decisions.title_kind_of(before.kind)
     if (was._replace(title=title, year=year), before.part) != (now, found.draft.part):
         return None

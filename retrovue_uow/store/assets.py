@@ -272,8 +272,7 @@ def add_asset(
 ) -> str:
     """Add an asset with all that hangs on it; it is ready if its duration is known and its file sound, unless it is retired."""
     asset_id = new_id()
-    is_new = draft.duration_ms is None or "broken" in [each.severity for each in findings]
-    state = "retired" if is_retired else "new" if is_new else "ready"
+    state = "retired" if is_retired else _state(draft, findings)
     place = (asset_id, collection_id, mapping_id, key, draft.file_path)
     is_approved = is_approved and state == "ready"
     rows[_ADD].append((*place, draft.kind, state, is_approved, facts.sidecars, facts.enrichers, *_facts(draft), now, now))
@@ -316,7 +315,7 @@ def update_asset(
 
 def _state(draft: AssetDraft, findings: Sequence[Finding]) -> AssetState:
     """What an asset that is in use is: ready if its duration is known and its file sound."""
-    return "new" if draft.duration_ms is None or any(each.severity == "broken" for each in findings) else "ready"
+    return "new" if draft.duration_ms is None or "broken" in [each.severity for each in findings] else "ready"
 
 
 def fill_in_facts(db: Database, asset_id: str, draft: AssetDraft, *, now: str) -> None:

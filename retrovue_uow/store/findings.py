@@ -28,7 +28,7 @@ def findings(db: Database, asset_id: str) -> list[Finding]:
 
 def is_broken(db: Database, asset_id: str) -> bool:
     """Whether the file of an asset was broken when it was read."""
-    return any(each.severity == "broken" for each in findings(db, asset_id))
+    return bool(broken_among(db, [asset_id]))
 
 
 def broken_among(db: Database, asset_ids: Iterable[str]) -> set[str]:
