@@ -235,14 +235,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     unseen = _unseen(prepared, known)
     stale = _stale(prepared, known)
     found = [*prepared.assets, *stale]
-    origins: dict[str, KnownAsset] = {}
-    ambiguous: list[str] = []
-    if request.filters.is_full:
-        arrived = [each.facts for each in found if each.key not in known] if request.filters.under is not None else []
-        alike = assets_alike(db, collection.id, arrived) if arrived else ()
-        outside = {each.key: each for each in alike if each.key not in known}
-        gone = [each for each in prepared.gone_elsewhere if outside.get(each.key) == each]
-        origins, ambiguous = find_moves([*unseen, *gone], found, {**known, **outside} if outside else known)
+    origins, ambiguous = _moved(db, prepared, known, unseen, found) if request.filters.is_full else ({}, [])
     decided = decisions.decisions(db, collection.id, [*asked, *((each.key, each.key) for each in origins.values())])
     found = [each.settled(decided, known_as=origins[each.key].key if each.key in origins else each.key) for each in found]
     unknown = [each.key for each in found if each.is_enriched and each.draft.kind == "other"]
@@ -250,15 +243,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         shown = some(unknown, 20, between="\n  ")
         raise ValidationError(f"{len(unknown)} file(s) cannot be classified; rename or exclude them:\n  {shown}")
     writer = Writer(op, db, collection.id, decided)
-    paths: defaultdict[str, list[str]] = defaultdict(list)
-    for each, existing, outcome in _written(writer, found, known, origins, refresh=request.refresh):
-        paths[outcome].append(each.key)
-        if existing is not None and existing.missing_since is not None:
-            paths["returned"].append(each.key)
-        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
-            paths["unclassified"].append(each.key)
-        for name in {"broken" if said.severity == "broken" else "warnings" for said in each.findings}:
-            paths[name].append(each.key)
+    paths = _tallied(_written(writer, found, known, origins, refresh=request.refresh))
     twinned = _twinned(db, prepared)
     paths["warnings"] = list(dict.fromkeys((*paths["warnings"], *twinned)))
     said = {each.key: each.findings for each in prepared.assets if each.findings}
@@ -287,6 +272,36 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
         retitlings=writer.retitled(),
         **{name: len(paths[name]) for name in _LISTED},  # type: ignore[arg-type]  # each of them counts one kind of paths
     )
+
+
+def _moved(
+    db: Database,
+    prepared: PreparedIngest,
+    known: Mapping[str, KnownAsset],
+    unseen: Sequence[KnownAsset],
+    found: Sequence[Found],
+) -> tuple[dict[str, KnownAsset], list[str]]:
+    """As `find_moves` has it. What an ingest of a folder does not see may have left another place for it."""
+    collection = prepared.collection
+    arrived = [each.facts for each in found if each.key not in known] if prepared.request.filters.under is not None else []
+    alike = assets_alike(db, collection.id, arrived) if arrived else ()
+    outside = {each.key: each for each in alike if each.key not in known}
+    gone = [each for each in prepared.gone_elsewhere if outside.get(each.key) == each]
+    return find_moves([*unseen, *gone], found, {**known, **outside} if outside else known)
+
+
+def _tallied(written: Iterator[tuple[Found, KnownAsset | None, Outcome]]) -> defaultdict[str, list[str]]:
+    """Write the files, and list their keys by what became of them, and by what else is to be said of them."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for each, existing, outcome in written:
+        paths[outcome].append(each.key)
+        if existing is not None and existing.missing_since is not None:
+            paths["returned"].append(each.key)
+        if each.draft.kind == "other" and outcome in {"created", "refreshed"}:
+            paths["unclassified"].append(each.key)
+        for name in {"broken" if said.severity == "broken" else "warnings" for said in each.findings}:
+            paths[name].append(each.key)
+    return paths
 
 
 def _twinned(db: Database, prepared: PreparedIngest) -> Mapping[str, Sequence[Finding]]:

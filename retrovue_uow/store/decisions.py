@@ -1,4 +1,5 @@
-"""The operator's decisions about what files are and how titles are spelled: queries and changes."""
+"""The operator's decisions, kept by path and by spelling: what files are, what of them is in use, approved or preferred, and
+how titles are called. Queries and changes."""
 
 from __future__ import annotations
 
