@@ -15,7 +15,7 @@ from retrovue_uow.media import paths, roots
 from retrovue_uow.model import Asset, Collection, Explanation, IngestFilters, JournalUnit, PathMapping, RowChange, Source
 from retrovue_uow.operations.ingest import NAME
 from retrovue_uow.rules import curation
-from retrovue_uow.store import assets, collections, decisions, findings, journal, titles
+from retrovue_uow.store import assets, collections, decisions, journal, known, titles
 from retrovue_uow.store.ids import as_stored
 from retrovue_uow.uow.database import Database
 
@@ -51,7 +51,7 @@ def explanation(db: Database, selector: str) -> Explanation:
     asset = asset_named(db, selector)
     if asset is None:
         return Explanation(None, is_schedulable=False, reasons=tuple(_why_no_asset(db, roots.absolute(selector))), history=())
-    found = tuple(findings.findings(db, asset.id))
+    found = tuple(known.findings(db, asset.id))
     reasons = curation.not_schedulable(asset, is_broken=any(each.severity == "broken" for each in found))
     created_at = assets.created_at(db, asset.id)
     # a large unit is not unpacked for one row, whose time of creation names it as well

@@ -30,9 +30,9 @@ from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import PreparedIngest, prepare, validate
 from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
-from retrovue_uow.store import assets, decisions, findings
+from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.known import KnownAsset, assets_alike, known_assets
+from retrovue_uow.store.known import KnownAsset, assets_alike, known_assets, set_twins, twinned_keys
 from retrovue_uow.uow.database import Database
 
 NAME = "collection_ingest"
@@ -312,8 +312,8 @@ def _twinned(db: Database, prepared: PreparedIngest) -> Mapping[str, Sequence[Fi
     collection, filters = prepared.collection, prepared.request.filters
     written = {each.key for each in prepared.assets} if prepared.twinned else ()
     twinned = {key: said for key, said in prepared.twinned.items() if key in written or key in prepared.unchanged}
-    warned = keys_to_look_for(collection, filters, findings.twinned_keys(db, collection.id)) if filters.is_full else ()
-    findings.set_twins(db, collection.id, {**dict.fromkeys(warned, ()), **twinned})
+    warned = keys_to_look_for(collection, filters, twinned_keys(db, collection.id)) if filters.is_full else ()
+    set_twins(db, collection.id, {**dict.fromkeys(warned, ()), **twinned})
     return twinned
 
 

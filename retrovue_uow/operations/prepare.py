@@ -31,10 +31,10 @@ from retrovue_uow.operations.discover import (
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import preflight
 from retrovue_uow.rules.drafts import validate_draft_content, validate_inside_mapping
-from retrovue_uow.store import assets, decisions, findings
+from retrovue_uow.store import assets, decisions
 from retrovue_uow.store.claims import Claim
 from retrovue_uow.store.frame import Operation
-from retrovue_uow.store.known import KnownAsset, KnownAssets, assets_alike, known_assets
+from retrovue_uow.store.known import TWIN, KnownAsset, KnownAssets, assets_alike, broken_among, known_assets
 from retrovue_uow.store.result_cache import ResultCache
 from retrovue_uow.uow.database import Database
 
@@ -173,7 +173,7 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     for key, path, taken in twins:
         skipped["twin"].append(path)
         text = f"file {_beside(path, taken)} has the same name in another Unicode form, and is left out: rename or exclude it"
-        twinned[key].append(finding(findings.TWIN, "warning", text))
+        twinned[key].append(finding(TWIN, "warning", text))
     unreachable = {each.key for each in absent if _is_meant(seen, each)} - reached
     for each in _unsettled(found.values(), request.settle_s):
         del found[each.key]
@@ -253,7 +253,7 @@ def _chosen(found: Mapping[str, Found], seen: Seen) -> tuple[list[Found], list[F
     """What the filters let through, with those enriched that are new or to be refreshed, and what went before it was read."""
     request = seen.request
     with seen.database.read_only() as db:
-        broken = findings.broken_among(db, [each.known.id for each in found.values() if each.known is not None])
+        broken = broken_among(db, [each.known.id for each in found.values() if each.known is not None])
     due = [
         each
         for each in found.values()

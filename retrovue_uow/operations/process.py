@@ -16,8 +16,8 @@ from retrovue_uow.operations.prepare import enriched
 from retrovue_uow.operations.write import Writer
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_inside_mapping
-from retrovue_uow.store import assets, decisions, findings
-from retrovue_uow.store.known import KnownAsset, known_asset
+from retrovue_uow.store import assets, decisions
+from retrovue_uow.store.known import KnownAsset, is_broken, known_asset
 
 
 def process_asset(
@@ -79,7 +79,7 @@ def process_asset(
             enrichers = plugins.ready(owner.enrichers, catalog.enrichers, owner.path_mappings)
             preflight.validate_enrichers_available(enrichers)
             known = known_asset(db, owner.id, key)
-            was_broken = known is not None and findings.is_broken(db, known.id)
+            was_broken = known is not None and is_broken(db, known.id)
         with op.preparation():
             op.working_on = key
             validate_inside_mapping(asset_draft, mapping, roots.Links())

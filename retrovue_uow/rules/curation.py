@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import assets, findings
+from retrovue_uow.store import assets, known
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.titles import Version
 from retrovue_uow.uow.changes import Changeset, before
@@ -61,7 +61,7 @@ def validate_schedulable(db: Database, assets: Sequence[Asset]) -> None:
     """Each of the assets may be scheduled; the first that may not are named, each with its reasons."""
     others = [asset for asset in assets if not asset.approved or asset.missing_since is not None]  # approved needs ready
     if others:
-        reasons = [(each, not_schedulable(each, is_broken=findings.is_broken(db, each.id))) for each in others[:_NAMED]]
+        reasons = [(each, not_schedulable(each, is_broken=known.is_broken(db, each.id))) for each in others[:_NAMED]]
         listed = some(
             [f"{each.canonical_key!r}: {'; '.join(why)}" for each, why in reasons], _NAMED, between="\n  ", of=len(others)
         )
@@ -83,7 +83,7 @@ def validate_ready(db: Database, assets: Sequence[Asset]) -> None:
     """Each of the assets is ready; the first that are not are named, each with its reason."""
     others = [asset for asset in assets if asset.state != "ready"]
     if others:
-        named = [(each.canonical_key, not_ready(each, is_broken=findings.is_broken(db, each.id))) for each in others[:_NAMED]]
+        named = [(each.canonical_key, not_ready(each, is_broken=known.is_broken(db, each.id))) for each in others[:_NAMED]]
         listed = some([f"{key!r}: {reason}" for key, reason in named], _NAMED, between="\n  ", of=len(others))
         raise ValidationError(f"{len(others)} assets are not ready, so nothing was approved:\n  {listed}")
 
