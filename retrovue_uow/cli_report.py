@@ -56,6 +56,7 @@ _COUNTS = (
     "ambiguous",
     "replaced",
     "retitled",
+    "approved",
     "duplicates",
     "twins",
     "unreachable",

@@ -578,6 +578,7 @@ class IngestResult(WithdrawingResult):
             stayed and look the same; likewise of replacements: those of which more than one shows the same.
         replaced: New assets that show exactly what a missing one showed (also counted as created).
         retitled: Moved assets whose files say another title now, and nothing else that is new; they are left under their own.
+        approved: Assets that came back, and are approved again: theirs is the file that the operator approved.
         twins: Files left out because their names differ from another's in Unicode form alone.
         unreachable: Files that the source has and the disk has not; known ones are missing. Check their path mapping.
         broken: New or refreshed assets whose file is broken; `findings` says how.
@@ -613,6 +614,7 @@ class IngestResult(WithdrawingResult):
     ambiguous: int = 0
     replaced: int = 0
     retitled: int = 0
+    approved: int = 0
     twins: int = 0
     unreachable: int = 0
     broken: int = 0

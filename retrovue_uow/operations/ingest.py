@@ -51,6 +51,7 @@ _OF_ASSETS = (
     "ambiguous",
     "replaced",
     "retitled",
+    "approved",
     "broken",
     "warnings",
 )
@@ -254,6 +255,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     replacements, unclear = replace(db, collection, left, created)
     paths["replaced"] = [each.path for each in replacements]
     paths["retitled"] = [each.path for each in writer.retitlings]
+    paths["approved"] = writer.approved
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
     paths.update({"ambiguous": sorted({*ambiguous, *unclear}), **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
     return IngestResult(

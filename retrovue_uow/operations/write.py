@@ -33,6 +33,7 @@ class Writer:
     Attributes:
         decided: What the operator decided about the collection's files.
         withdrawals: The approvals that it withdrew.
+        approved: The canonical keys of assets whose approval holds again.
         retitlings: Moved assets that it left under their titles.
     """
 
@@ -41,6 +42,7 @@ class Writer:
     collection_id: str
     decided: Decisions
     withdrawals: list[Withdrawal] = attrs.field(factory=list)
+    approved: list[str] = attrs.field(factory=list)
     retitlings: list[Retitling] = attrs.field(factory=list)
     hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
 
@@ -67,7 +69,8 @@ class Writer:
 
     def _together(self, batch: Sequence[T], write: Callable[[Sequence[T]], list[R]]) -> list[R]:
         """Write a batch in one savepoint, or one by one where SQLite refuses a row: then the file is named."""
-        added, withdrawn, is_alone = self.hierarchy.added.copy(), len(self.withdrawals), len(batch) == 1
+        added, is_alone = self.hierarchy.added.copy(), len(batch) == 1
+        withdrawn, approved = len(self.withdrawals), len(self.approved)
         try:
             with self.db.session(contain=not is_alone):
                 written = write(batch)
@@ -78,7 +81,7 @@ class Writer:
             if is_alone:
                 raise
             self.hierarchy.take_back(added)
-            del self.withdrawals[withdrawn:]
+            del self.withdrawals[withdrawn:], self.approved[approved:]
         return [result for each in batch for result in self._together([each], write)]
 
     def _add(self, found: Found, said: Approval | None) -> str:
@@ -105,6 +108,8 @@ class Writer:
         if void is not None:
             decisions.void_approval(self.db, self.collection_id, found.key)
             self.withdrawals.append(Withdrawal(asset_id, found.key, void))
+        elif is_approved:
+            self.approved.append(found.key)
         return asset_id
 
     def _update(self, batch: Sequence[tuple[Found, KnownAsset]]) -> list[Outcome]:
@@ -200,6 +205,7 @@ class Writer:
             said = decisions.approvals(self.db, self.collection_id, [found.key]).get(found.key)
             if said is not None and said.approved and said.why_void(found.draft, self.decided) is None:
                 assets.decide(self.db, "approve", [was.id])
+                self.approved.append(found.key)
 
     def _withdraw(self, asset_id: str, key: str, reasons: Sequence[str]) -> None:
         """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""

@@ -357,6 +357,7 @@ INGEST_COUNTS = {
     "ambiguous",
     "replaced",
     "retitled",
+    "approved",
     "twins",
     "unreachable",
     "broken",

@@ -63,7 +63,7 @@ def test_a_rebuild_of_untouched_files_keeps_every_approval(approved: Catalog) ->
     result = rebuilt(approved)
 
     assert schedulable(approved) == before
-    assert len(before) == len(FILES)
+    assert len(before) == result.approved == len(FILES)
     assert result.withdrawals == ()
     assert approved.check().is_sound
 
@@ -74,6 +74,7 @@ def test_what_was_withdrawn_is_not_approved_again(approved: Catalog) -> None:
     result = rebuilt(approved)
 
     assert not tron(approved).approved
+    assert tron(approved).canonical_key not in result.paths["approved"]
     assert result.withdrawals == ()  # it had been withdrawn before
 
 
@@ -295,9 +296,10 @@ def test_a_file_that_was_approved_since_is_so_as_soon_as_it_is_read_in_place_of_
     approved.undo(wiped.unit_id or "")
     assert not tron(approved).approved
 
-    approved.ingest_collection("Shows")
+    result = approved.ingest_collection("Shows")
 
     assert tron(approved).approved
+    assert result.paths["approved"] == (tron(approved).canonical_key,)
 
 
 def test_an_undo_says_why_what_it_brings_back_is_not_approved(approved: Catalog, importer: FakeImporter) -> None:
