@@ -167,6 +167,7 @@ OPTIONS = st.builds(
     refresh=REFRESH,
     title=st.sampled_from([None, None, None, None, "Dark", "LOST", "tron", "Nothing"]),
     exclude=st.sampled_from([None, None, None, "a.mkv", "e.mkv"]),
+    under=st.sampled_from([None, None, None, *ROOTS]),
     allow_empty=st.booleans(),
     strict_names=st.sampled_from([False, False, True]),
     broken=BROKEN_FILES,
@@ -608,9 +609,22 @@ class Machine(RuleBasedStateMachine):
         files = self.reported(who, name, self.happen(name, happenings), is_stray=is_stray)
         return Step(
             "ingest",
-            lambda catalog: catalog.ingest_collection(name, dry_run=dry_run, **arguments(options)),
+            lambda catalog: catalog.ingest_collection(name, dry_run=dry_run, **self.arguments(name, options)),
             lambda model: model.ingest(name, files, options),
         )
+
+    def arguments(self, name: str, options: Options) -> dict[str, Any]:
+        """Options as an ingest takes them."""
+        under = options.under
+        if under is not None:
+            under = self.local(under + (self.model.place(name, under) if under in self.model.roots(name) else ""))
+        return {
+            "filters": IngestFilters(title=options.title, exclude=(options.exclude,) if options.exclude else (), under=under),
+            "refresh": options.refresh,
+            "allow_empty": options.allow_empty,
+            "strict_names": options.strict_names,
+            "broken": options.broken,
+        }
 
     @rule(who=WHO, name=NAME, happenings=HAPPENINGS, how=st.sampled_from(["rebuild", "use", "close"]), fault_at=FAULT)
     def prepare(self, who: int, name: str, happenings: list[tuple[str, int, File]], how: str, fault_at: int | None) -> None:
@@ -973,17 +987,6 @@ class Machine(RuleBasedStateMachine):
         for table in {*sums, *OF_ASSETS}:
             ((count,),) = self.catalogs[1].database.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  the journal's names
             assert sums[table] == count, table
-
-
-def arguments(options: Options) -> dict[str, Any]:
-    """Options as an ingest takes them."""
-    return {
-        "filters": IngestFilters(title=options.title, exclude=(options.exclude,) if options.exclude else ()),
-        "refresh": options.refresh,
-        "allow_empty": options.allow_empty,
-        "strict_names": options.strict_names,
-        "broken": options.broken,
-    }
 
 
 def assert_tells(result: object, told: object) -> None:

@@ -94,7 +94,7 @@ RELOCATED = ("found", "missing", "returned", "mtime_differs", "other_size")
 """What a relocation counts, and but for the first lists."""
 LISTED = (
     *("created", "changed", "outdated", "refreshed", "missing", "returned", "moved", "duplicates"),
-    *("unclassified", "ambiguous", "replaced", "retitled", "broken", "warnings"),
+    *("unclassified", "ambiguous", "replaced", "retitled", "approved", "broken", "warnings"),
 )
 """What an ingest lists, but for twins and what is unreachable: the files here have plain names, sizes and mtimes."""
 READ = ("created", "refreshed", "moved")
@@ -114,11 +114,12 @@ def root_of(key: str) -> str:
 
 @attrs.frozen
 class Options:
-    """How to ingest; `exclude` is the name of a file."""
+    """How to ingest; `exclude` is the name of a file, `under` a mapped path."""
 
     refresh: str | None = "files"
     title: str | None = None
     exclude: str | None = None
+    under: str | None = None
     allow_empty: bool = True
     strict_names: bool = False
     broken: str = "record"
@@ -141,6 +142,10 @@ class Options:
     def excludes(self, key: str) -> bool:
         """Whether a file is left out."""
         return self.exclude is not None and key.endswith(f"/{self.exclude}")
+
+    def is_inside(self, key: str) -> bool:
+        """Whether a file lies in the folder that is looked at."""
+        return self.under in (None, root_of(key))
 
 
 @attrs.frozen
@@ -464,12 +469,16 @@ class Model:
             raise RefusedError("a file is below no mapping")
         if any(file.place != self.place(name, root_of(file.key)) for file in files):
             raise RefusedError("a file lies elsewhere")
+        if options.under is not None and options.under not in self.roots(name):
+            raise RefusedError("below no mapping")
         found: dict[str, File] = {}
+        files = [file for file in files if options.is_inside(file.key)]
         excluding = [options, *(Options(exclude=file) for each, file in self.table("exclude").values() if each == name)]
         reported = [file for file in files if not any(each.excludes(file.key) for each in excluding)]
         duplicates = [file.key for file in reported if found.setdefault(file.key, file) is not file]
         known, decided = self.assets_of(name), Decided.of(self, name)
-        expected = {key: number for key, number in known.items() if not any(each.excludes(key) for each in excluding)}
+        inside = {key: number for key, number in known.items() if options.is_inside(key)}
+        expected = {key: number for key, number in inside.items() if not any(each.excludes(key) for each in excluding)}
         due = [each for each in found.values() if self._is_read(known.get(each.key), each, options.refresh)]
         options.refuse_broken(self._severity(name, each) for each in due)
         if options.is_full and not options.allow_empty and {root_of(key) for key in expected} - {root_of(key) for key in found}:
@@ -492,12 +501,15 @@ class Model:
         self, name: str, files: list[File], unseen: Mapping[str, int], options: Options, decided: Decided
     ) -> dict[str, list[str]]:
         """The keys by what became of them."""
-        known, moves = self.assets_of(name), self._moves(name, unseen, files, options)
+        known = self.assets_of(name)
+        moves = self._moves(name, unseen, files, options) if options.is_full else Moves({}, [])
         tally: defaultdict[str, list[str]] = defaultdict(list)
         tally["returned"] = [file.key for file in files if file.key in known and self.rows["asset", known[file.key]].missing]
         for file in files:
             origin = moves.origins.get(file.key)
             known_as = file.key if origin is None else self.rows["asset", origin].key
+            before = known.get(file.key) if origin is None else origin
+            was_approved = before is not None and self.rows["asset", before].approved
             identity = decided.settle(known_as, file.identity)
             if origin is not None:
                 if options.refresh != "all" and is_retitled(was := self.identity(origin), identity):
@@ -508,6 +520,8 @@ class Model:
                 is_retired = file.key in decided.retired
                 outcome = self._write(name, known.get(file.key), file, identity, options.refresh, is_retired=is_retired)
             tally[outcome].append(file.key)
+            is_approved = self.rows["asset", self.assets_of(name)[file.key]].approved
+            tally["approved"] += [file.key] if is_approved and not was_approved else []
             severity = self._severity(name, file) if outcome in READ else None
             if severity is not None:
                 tally["broken" if severity == "broken" else "warnings"].append(file.key)
@@ -589,8 +603,6 @@ class Model:
 
     def _moves(self, name: str, unseen: Mapping[str, int], files: list[File], options: Options) -> Moves:
         """Missing asset and new file, where nothing else looks the same."""
-        if not options.is_full:
-            return Moves({}, [])
         known = self.assets_of(name)
         alike: defaultdict[Any, list[tuple[str, str]]] = defaultdict(list)
         displaced = set(unseen)
@@ -608,9 +620,11 @@ class Model:
                 alike[asset.size, asset.mtime, asset.duration].append(("replaced", file.key))
                 if self._is_read(known[file.key], file, options.refresh):
                     alike[facts].append(("replacing", file.key))
+        arrived = {(file.size, file.mtime) for file in files if file.key not in known}
         for key in known.keys() - displaced:
             asset = self.rows["asset", known[key]]
-            alike[asset.size, asset.mtime, asset.duration].append(("stayed", key))
+            if options.is_inside(key) or (asset.size, asset.mtime) in arrived:
+                alike[asset.size, asset.mtime, asset.duration].append(("stayed", key))
         return Moves.of([each for facts, each in alike.items() if facts[2] is not None], known)
 
     def _is_read(self, number: int | None, file: File, refresh: str | None) -> bool:
