@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import _lru_cache_wrapper, cache, partial
 from types import TracebackType
 
@@ -19,6 +19,8 @@ from retrovue_uow.model import (
     CheckReport,
     Collection,
     Explanation,
+    Extension,
+    InstalledExtension,
     JournalUnit,
     Json,
     Marker,
@@ -71,6 +73,8 @@ class Catalog(OpenCatalog):
         enrichers: Enricher types by name, likewise.
         ffprobe: The program that the enricher `ffprobe` runs; None: what the environment variable RETROVUE_FFPROBE names,
             else `ffprobe` on PATH. A catalogue's own configuration cannot name one.
+        extensions: The station's own tables, rules and views, which the catalogue gets if it does not have them; the code of
+            others that it has already is found by entry point.
         production: Refuse whatever would delete or retire what is protected, or give it another identifier: an operation, an
             undo, SQL in a session. Nothing overrides that.
         protects: Says whether an asset, as it was before the unit of work, is protected, such as by having been on the air;
@@ -94,6 +98,7 @@ class Catalog(OpenCatalog):
         importers: Mapping[str, ImporterFactory] = {},
         enrichers: Mapping[str, EnricherFactory] = {},
         ffprobe: str | os.PathLike[str] | None = None,
+        extensions: Iterable[Extension] = (),
         production: bool = False,
         protects: Protection | None = None,
     ) -> None:
@@ -101,8 +106,7 @@ class Catalog(OpenCatalog):
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            migrations.migrate(self.database, undo.settle_after_migration)
-            self.database.transaction.altered = migrations.altered
+            schemas = migrations.migrate(self.database, undo.settle_after_migration, extensions, plugins.extensions)
         except BaseException:
             self.database.close()
             raise
@@ -112,6 +116,7 @@ class Catalog(OpenCatalog):
         self._claims = Claims(self.database.path)
         self._recorder = Recorder(
             self.database,
+            schemas,
             integrity.validate_database_consistency,
             Retention(undo_units, undo_bytes),
             allow=partial(curation.validate_nothing_protected_goes, protections) if protections else None,
@@ -317,6 +322,19 @@ class Catalog(OpenCatalog):
         """The unit that last ingested a collection; None if there was none."""
         return journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
 
+    def extensions(self) -> list[InstalledExtension]:
+        """The extensions that the catalogue has, by name."""
+        schemas = self._recorder.schemas
+        return [
+            InstalledExtension(
+                name,
+                record.version,
+                len(schemas.code[name].migrations) if name in schemas.code else None,
+                tuple(record.rules),
+            )
+            for name, record in schemas.records.items()
+        ]
+
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
         rules themselves, the settings of the connection, and the journal with what it recorded. Of CHECK constraints, SQLite
@@ -324,7 +342,8 @@ class Catalog(OpenCatalog):
         its `mentions`.
         """
         with self.database.read_only() as db:
-            schema = list(verification.listed(db, verification.wrong_schema))
+            schemas = self._recorder.schemas
+            schema = list(verification.listed(db, lambda db: verification.wrong_schema(db, schemas)))
             rules_can_judge = not any(each.subject == "view" for each in schema)
             return CheckReport(
                 (
@@ -335,7 +354,10 @@ class Catalog(OpenCatalog):
                     *verification.wrong_connection(db),
                     *verification.listed(db, verification.wrong_journal),
                 ),
-                mentions=tuple(verification.listed(db, collections.alike_names)),
+                mentions=(
+                    *verification.listed(db, collections.alike_names),
+                    *verification.unusual_extensions(schemas),
+                ),
             )
 
     def backup(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> None:

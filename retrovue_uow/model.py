@@ -462,6 +462,7 @@ class JournalUnit:
         is_recorded: Whether its rows can still be told, and so be undone; False once that has expired.
         undoes: The units that it undid.
         undone_by: The unit that undid it, unless that was undone itself.
+        extensions: How many migrations of each extension the catalogue had had, of those whose rows it changed.
     """
 
     id: str
@@ -475,6 +476,7 @@ class JournalUnit:
     is_recorded: bool = False
     undoes: tuple[str, ...] = ()
     undone_by: str | None = None
+    extensions: Mapping[str, int] = {}
 
     @property
     def can_be_undone(self) -> bool:
@@ -769,6 +771,36 @@ class SourceIngestResult:
     source: Source
     results: tuple[IngestResult, ...] = ()
     failures: tuple[IngestFailure, ...] = ()
+
+
+@attrs.frozen
+class Extension:
+    """Tables, rules and views of the station's own, which the catalogue then keeps like its own.
+
+    Attributes:
+        name: Small letters and digits; with `_` it begins the name of all that the extension has, as in `playlog_airing`.
+        package: The importable package with its SQL, in the folders `migrations/` (`0001_….sql` and so on), `rules/` and
+            `views/`, as in `retrovue_uow.schema`.
+    """
+
+    name: str
+    package: str
+
+
+@attrs.frozen
+class InstalledExtension:
+    """An extension of a catalogue.
+
+    Attributes:
+        version: How many of its migrations the file has had.
+        known_version: How many the code at hand has; None: its code is not at hand, and the file's own rules judge.
+        rules: Names of its rules.
+    """
+
+    name: str
+    version: int
+    known_version: int | None
+    rules: tuple[str, ...]
 
 
 @attrs.frozen

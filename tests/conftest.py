@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commandline import asked, command, here, ingested, run, shows  # noqa: F401  fixtures
+from extending import extension  # noqa: F401  a fixture
 from harness import episode, movie
 from proof.hooks import (  # noqa: F401  hooks and fixtures
     figures,

@@ -25,6 +25,7 @@ from retrovue_uow.model import (
     AssetDraft,
     AttachedEnricher,
     Collection,
+    Extension,
     FoundCollection,
     IngestFilters,
     Json,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 IMPORTER_GROUP = "retrovue_uow.importers"
 ENRICHER_GROUP = "retrovue_uow.enrichers"
 PROTECTION_GROUP = "retrovue_uow.protections"
+EXTENSION_GROUP = "retrovue_uow.extensions"
 DEFAULT_TIMEOUT_S = 60.0
 CACHED_BY = ("file", "draft", None)
 
@@ -104,6 +106,12 @@ def enricher_factories(extra: Mapping[str, EnricherFactory], *, ffprobe: str | N
 def protections() -> list[Callable[[Asset], bool]]:
     """The functions by which other distributions protect assets: each says whether an asset is protected."""
     return [_loaded(each) for each in sorted(entry_points(group=PROTECTION_GROUP), key=_distribution)]
+
+
+def extensions(names: Collected[str]) -> list[Extension]:
+    """The extensions of these names that other distributions offer."""
+    offered = sorted(entry_points(group=EXTENSION_GROUP), key=_distribution)
+    return [Extension(each.name, each.value) for each in {each.name: each for each in offered}.values() if each.name in names]
 
 
 def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word

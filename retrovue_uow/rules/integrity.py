@@ -84,5 +84,5 @@ def _collection(db: Database, before: Collection) -> Collection | None:
 
 def _refuse(found: Sequence[Violation]) -> None:
     if found:
-        details = [violation.detail for violation in found]
+        details = [violation.detail + checks.whose(violation.rule) for violation in found]
         raise ValidationError(f"the catalogue would break its rules: {some(details)}", violations=found)

@@ -13,9 +13,9 @@ import attrs
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import Asset, AssetDraft, AssetKind, AssetSelector, AssetState, FileFacts, Finding, Json, Marker
 from retrovue_uow.store import titles
+from retrovue_uow.store.extensions import own_names
 from retrovue_uow.store.ids import as_stored, from_json, new_id, utc_now
 from retrovue_uow.store.known import IS_BROKEN, add_findings, set_findings
-from retrovue_uow.store.migrations import own_names
 from retrovue_uow.store.titles import NewRows
 from retrovue_uow.uow.database import Database, Row, Value
 

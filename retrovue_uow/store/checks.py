@@ -7,16 +7,17 @@ mapping that changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Literal
 
+import apsw
 import attrs
 
-from retrovue_uow.errors import Violation
+from retrovue_uow.errors import RetroVueError, Violation
 from retrovue_uow.model import TitleKind
+from retrovue_uow.store import extensions
 from retrovue_uow.store.journal import JOURNAL_TABLES
-from retrovue_uow.store.migrations import rule_names
 from retrovue_uow.uow.changes import Changeset, Key
 from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.tables import Reference, quoted
@@ -29,8 +30,8 @@ CREATE TEMP TABLE IF NOT EXISTS touched (
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
-_TOUCHED = "main.{} WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
-_MOSTLY_TOUCHED = _TOUCHED.replace("main.{}", "(SELECT * FROM main.{} WHERE subject = ?1 LIMIT -1)")
+_TOUCHED = "{} WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
+_MOSTLY_TOUCHED = _TOUCHED.replace("{}", "(SELECT * FROM {} WHERE subject = ?1 LIMIT -1)")
 """The same where it is faster to judge every row, and see then whether one that breaks a rule was touched."""
 _COMPARED = ("title_spelling",)
 """Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
@@ -40,6 +41,8 @@ MANY = 100
 """Touched rows of a table, from which on it is worth a statement to find out whether they can be handled all at once."""
 REFERENCES = "foreign_key"
 """The rule, no view, that every reference points at a row."""
+RULE_LIMIT_S = 60.0
+"""How long a rule of an extension may take, for which its author answers."""
 
 
 @attrs.frozen
@@ -49,21 +52,34 @@ class CheckScope:
     Attributes:
         subjects: The tables that have rows in `temp.touched`, and whether they are many, and half of all rows or more.
         judged: Names of the rule views that were asked about all of those rows.
+        extended: The rules of extensions that read a changed table. They are asked about every row: what changed may break a
+            rule far from it, and nobody can tell by looking at the rule.
     """
 
     subjects: Mapping[str, bool]
     judged: set[str] = attrs.field(factory=set)
+    extended: Collection[str] = ()
 
     @property
     def has_judged_all(self) -> bool:
         """Whether every rule was among those that have looked."""
-        return REFERENCES in self.judged and ("violation" in self.judged or self.judged >= rule_names())
+        return REFERENCES in self.judged and (
+            "violation" in self.judged or self.judged >= {*extensions.own().rules, *self.extended}
+        )
 
 
 @contextmanager
-def narrowed(db: Database, changeset: Changeset) -> Iterator[CheckScope]:
-    """Within the block the rules look at the rows that `changeset` touches."""
-    db.scope = scope = CheckScope(touch(db, changeset))
+def narrowed(db: Database, changeset: Changeset, extended: Mapping[str, Set[str]] = {}) -> Iterator[CheckScope]:
+    """Within the block the rules look at the rows that `changeset` touches.
+
+    Args:
+        extended: The rules of extensions, each with the tables that it reads.
+    """
+    changed = {table for table, keys in changeset.keys.changed.items() if any(keys.values())}
+    same = changeset.shape.keys.keys() - changed
+    db.scope = scope = CheckScope(
+        touch(db, changeset), extended=[rule for rule, tables in extended.items() if not tables <= same]
+    )
     try:
         yield scope
     finally:
@@ -74,28 +90,55 @@ def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Vi
     """The rows that break one of `rules`, or any rule: those of them that were touched, where the rules are narrowed."""
     scope = db.scope
     if not isinstance(scope, CheckScope):
-        return _violations(db, rules, "main.{}")
-    found: list[Violation] = []
+        return all_violations(db, rules)
+    found = _of_extensions(db, [each for each in scope.extended if each in rules or "violation" in rules])
     for subject, is_mostly_touched in scope.subjects.items():
         found += _violations(db, rules, _MOSTLY_TOUCHED if is_mostly_touched else _TOUCHED, subject)
     scope.judged.update(rules)
     return found
 
 
-def all_violations(db: Database) -> list[Violation]:
+def all_violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Violation]:
     """The rows that break any rule, in the whole catalogue."""
-    return _violations(db, ("violation",), "main.{}")
+    extended = [each for each in extensions.rules(db) if each in rules or "violation" in rules]
+    own = [each for each in rules if each not in extended]
+    return [*_violations(db, own, "{}"), *_of_extensions(db, extended)]
 
 
 def asset_violations(db: Database, rules: Collection[str], asset_id: str) -> list[Violation]:
     """The violations of one asset, served by its key."""
-    return _violations(db, rules, "main.{} WHERE subject = 'asset' AND id = ?", asset_id)
+    return _violations(db, rules, "{} WHERE subject = 'asset' AND id = ?", asset_id)
 
 
 def _violations(db: Database, rules: Collection[str], rows_of: str, *params: str) -> list[Violation]:
+    """The rows that break rules of the catalogue's own; `violation` stands for all of these."""
     found: list[Violation] = []
     for rule in rules:
-        rows = db.execute(f"SELECT rule, subject, id, detail FROM {rows_of.format(rule)}", params)  # noqa: S608  names, not input
+        view = f"({extensions.united(extensions.own().rules)})" if rule == "violation" else f"main.{rule}"
+        rows = db.execute(f"SELECT rule, subject, id, detail FROM {rows_of.format(view)}", params)  # noqa: S608  names, not input
+        found.extend(Violation(*map(str, row)) for row in rows)
+    return found
+
+
+def whose(rule: str) -> str:
+    """What a message says of a rule that is an extension's."""
+    is_own = rule == REFERENCES or rule in extensions.own().rules
+    return "" if is_own else f" (rule {rule!r} of extension {extensions.of(rule)!r})"
+
+
+def _of_extensions(db: Database, rules: Iterable[str]) -> list[Violation]:
+    """The rows that break rules of extensions, and the rules that cannot judge: those fail, or take too long."""
+    found: list[Violation] = []
+    for rule in rules:
+        try:
+            with db.interrupted_after(RULE_LIMIT_S):
+                rows = db.execute(f"SELECT rule, subject, id, detail FROM main.{rule}")  # noqa: S608  names, not input
+        except RetroVueError as error:
+            if not isinstance(error.__cause__, apsw.SQLError | apsw.InterruptError):
+                raise
+            is_late = isinstance(error.__cause__, apsw.InterruptError)
+            reason = f"it takes longer than {RULE_LIMIT_S:g} s" if is_late else str(error)
+            rows = [(rule, "view", rule, f"a rule cannot judge: {reason}")]
         found.extend(Violation(*map(str, row)) for row in rows)
     return found
 

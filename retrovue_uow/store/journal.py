@@ -16,7 +16,7 @@ from operator import attrgetter
 from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.model import JournalOperation, JournalUnit, RowChange, as_json, summary
 from retrovue_uow.secrets import redacted
-from retrovue_uow.store import migrations
+from retrovue_uow.store import extensions
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.store.rows import shown
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD, ChangeKind, Changeset, Key, decompressed
@@ -27,7 +27,7 @@ UNDO = "unit_undo"
 """Name of the operation that undoes a unit; its argument `unit_id` says which."""
 
 _FIND = """
-SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, length(changeset) IS NOT NULL
+SELECT id, started_at, committed_at, pid, library_version, schema_version, counts, length(changeset) IS NOT NULL, extensions
   FROM unit_of_work
 """
 """Of a changeset itself, which may be large, SQLite would read all to say that it is not NULL."""
@@ -45,7 +45,10 @@ def close_unit(db: Database, unit_id: str, *, committed_at: str, changeset: Chan
                counts = ?,
                digest = ?,
                changeset = ?,
-               unpacked_bytes = ?
+               unpacked_bytes = ?,
+               extensions = (SELECT nullif(json_group_object(name, version), '{}')
+                               FROM extension
+                              WHERE EXISTS (SELECT 1 FROM json_each(?2) WHERE key GLOB extension.name || '_*'))
          WHERE id = ?
         """,
         (committed_at, *record, unit_id),
@@ -212,9 +215,12 @@ def recorded(db: Database, unit: JournalUnit, *, inverted: bool = False) -> Chan
 
 def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
     """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
-    if unit.schema_version == len(migrations.migrations()):
-        return []
-    then, now = migrations.columns_at(unit.schema_version), db.shape.columns
+    now, then = db.shape.columns, dict[str, Sequence[str]]()
+    if unit.schema_version != len(extensions.own().migrations):
+        then.update(extensions.columns_at(unit.schema_version))
+    known = extensions.records(db) if unit.extensions else {}
+    for name, version in unit.extensions.items():
+        then.update(known[name].columns[version - 1] if name in known and version <= known[name].version else {})
     return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
 
 
@@ -246,8 +252,8 @@ def last_unit_that_changed(db: Database, table: str, key: Key, *, after: Journal
 
 
 def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
-    """The recorded changes since a unit, joined to one changeset for each version of the schema."""
-    later = groupby(recorded_units(db, after=unit.id), key=attrgetter("schema_version"))
+    """The recorded changes since a unit, joined to one changeset for each version of the schema and of extensions."""
+    later = groupby(recorded_units(db, after=unit.id), key=attrgetter("schema_version", "extensions"))
     read = [[_read(db, each) for each in units] for _, units in later]
     return [first.followed_by(*others) for first, *others in read]
 
@@ -285,8 +291,9 @@ def _units(db: Database, rows: Sequence[Row]) -> list[JournalUnit]:
             is_recorded=bool(is_recorded),
             undoes=tuple(target for by, target in undoing if by == id_),
             undone_by=undone.get(id_),
+            extensions={} if versions is None else from_json(versions, dict, column="unit_of_work.extensions"),
         )
-        for id_, started_at, committed_at, pid, library_version, schema_version, counts, is_recorded in rows
+        for id_, started_at, committed_at, pid, library_version, schema_version, counts, is_recorded, versions in rows
     ]
 
 

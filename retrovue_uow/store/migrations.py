@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import cache, partial
-from importlib import import_module
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import closing
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import apsw
+import attrs
 
-from retrovue_uow.errors import ResourceError, loading, some
+from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, some
 from retrovue_uow.log import logger
+from retrovue_uow.model import Extension
+from retrovue_uow.secrets import with_message
+from retrovue_uow.store import checks
+from retrovue_uow.store.extensions import (
+    OwnObjects,
+    Record,
+    Schema,
+    code_of,
+    extend,
+    is_of,
+    made_by_migrations,
+    of,
+    own,
+    own_names,
+    records,
+    remember,
+    stored,
+    united,
+)
 from retrovue_uow.store.ids import utc_now
-from retrovue_uow.uow.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header, translated
+from retrovue_uow.uow.connection import MEMORY, SQLITE_HEADER, as_it_lies, cannot_open, has_log, read_header
 from retrovue_uow.uow.database import Database
+from retrovue_uow.uow.tables import quoted
 
 APPLICATION_ID = 0x52565557
 """`RVUW` in ASCII: what `file` and SQLite's header show of a catalogue."""
@@ -30,95 +49,82 @@ SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
   FROM pragma_application_id, pragma_user_version
 """
 """One statement, so that nobody can make the catalogue between two of its answers."""
-_COLUMNS = """
-SELECT tables.name, columns.name
-  FROM pragma_table_list AS tables
-  JOIN pragma_table_info(tables.name) AS columns
- WHERE tables.type = 'table'
- ORDER BY tables.name, columns.cid
-"""
 
 
-@cache
-def migrations() -> tuple[str, ...]:
-    """The SQL of every migration, in order; `PRAGMA user_version` counts those that a file has had."""
-    return tuple(_texts("migrations").values())
+@attrs.frozen
+class Schemas:
+    """What there is in one catalogue: its own schema, and those of its extensions, by their code or else as the file has them.
 
+    Attributes:
+        version: How many migrations of its own the file has had.
+        records: What the file remembers of each extension.
+        code: The SQL of those extensions whose code is at hand; some of them may not be in the file yet.
+        is_read_only: The file stays as it is, so what it remembers counts.
+    """
 
-@contextmanager
-def _made(count: int) -> Iterator[apsw.Connection]:
-    """A database in memory as the first migrations make it."""
-    try:
-        with closing(apsw.Connection(MEMORY)) as fresh:
-            for text in migrations()[:count]:
-                fresh.execute(text).fetchall()
-            yield fresh
-    except apsw.Error as error:
-        raise translated(error, MEMORY) from error
+    version: int
+    records: Mapping[str, Record]
+    code: Mapping[str, Schema]
+    is_read_only: bool
 
+    @cached_property
+    def refusals(self) -> dict[str, str]:
+        """Why nothing is written, by extension: the file has had other migrations than the code at hand knows."""
+        found: dict[str, str] = {}
+        for name in self.code.keys() & self.records.keys():
+            had, known = self.records[name].digests, self.code[name].digests
+            edited = [stem for stem, *both in zip(self.code[name].migrations, known, had, strict=False) if both[0] != both[1]]
+            if len(had) > len(known):
+                found[name] = (
+                    f"extension {name!r} has had {len(had)} migrations in the catalogue, and its code here knows {len(known)}: "
+                    "install the version of it that wrote the catalogue, or a newer one. It can be read meanwhile"
+                )
+            elif edited:
+                found[name] = (
+                    f"migration {edited[0]!r} of extension {name!r} is not what the catalogue has had: leave it as it was, and "
+                    "add another one. The catalogue can be read meanwhile"
+                )
+        return found
 
-@cache
-def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
-    """Type and name → SQL of all that the first migrations make."""
-    with _made(count) as fresh:
-        return stored(fresh.execute)
+    @cached_property
+    def parts(self) -> list[Schema | Record]:
+        """The catalogue's own schema, and those of its extensions."""
+        found: dict[str, Schema | Record] = {**self.records}
+        for name, schema in self.code.items():
+            if name not in self.records or not (self.is_read_only or name in self.refusals):
+                found[name] = schema
+        return [own(), *(found[name] for name in sorted(found))]
 
+    @cached_property
+    def pending(self) -> list[tuple[Schema, list[tuple[str, str]]]]:
+        """The schemas that the file does not have, or not wholly, with the migrations that it has not had."""
+        had = {"": self.version, **{name: record.version for name, record in self.records.items()}}
+        found = [(each, [*each.migrations.items()][had.get(each.name, 0) :]) for each in self.parts if isinstance(each, Schema)]
+        return [(schema, files) for schema, files in found if files or schema.name not in had]
 
-@cache
-def columns_at(version: int) -> dict[str, list[str]]:
-    """The columns of each table, as the first migrations make them."""
-    found: dict[str, list[str]] = {}
-    with _made(version) as fresh:
-        for table, column in fresh.execute(_COLUMNS).fetchall():
-            found.setdefault(str(table), []).append(str(column))
-    return found
+    @cached_property
+    def views(self) -> dict[str, str]:
+        """`CREATE VIEW` statements by name: one for each rule, `violation`, which unites them, and the ones made for people."""
+        rules = {name: query for part in self.parts for name, query in part.rules.items()}
+        shown = {name: query for part in self.parts for name, query in part.views.items()}
+        queries = {**rules, "violation": united(rules), **shown}
+        return {name: f"CREATE VIEW {name} AS\n{query}" for name, query in queries.items()}
 
+    @cached_property
+    def made(self) -> dict[tuple[str, str], str]:
+        """Type and name → SQL of all that the migrations so far have made."""
+        of_extensions = {key: sql for record in self.records.values() for key, sql in record.made.items()}
+        return {**made_by_migrations(self.version), **of_extensions}
 
-def stored(execute: Callable[[str], Iterable[Any]]) -> dict[tuple[str, str], str]:
-    """Type and name → SQL of all that a file's schema has."""
-    rows = execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-    return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
+    @cached_property
+    def all(self) -> dict[tuple[str, str], str]:
+        """Type and name → SQL of every table, index, trigger and view that must be there."""
+        return {**self.made, **{("view", name): sql for name, sql in self.views.items()}}
 
-
-def altered(connection: apsw.Connection) -> list[str]:
-    """The parts of this library's own schema that are missing or were altered. Raises APSW's own errors."""
-    there = stored(connection.execute)
-    return [f"{kind} {name!r}" for (kind, name), sql in own_schema().items() if there.get((kind, name)) != sql]
-
-
-def own_schema() -> dict[tuple[str, str], str]:
-    """Type and name → SQL of every table, index, trigger and view that this library makes."""
-    return {**made_by_migrations(len(migrations())), **{("view", name): sql for name, sql in views().items()}}
-
-
-@cache
-def own_names() -> frozenset[str]:
-    return frozenset(name for _, name in own_schema())
-
-
-@cache
-def rule_names() -> frozenset[str]:
-    return frozenset(_texts("rules"))
-
-
-@cache
-def views() -> dict[str, str]:
-    """`CREATE VIEW` statements by name: one for each rule, `violation`, which unites those, and the ones made for people."""
-    rules = _texts("rules")
-    violation = "\nUNION ALL\n".join(f"SELECT rule, subject, id, detail FROM {name}" for name in rules)  # noqa: S608  our names
-    bodies = {**rules, "violation": violation, **_texts("views")}
-    texts = {name: [line for line in body.splitlines() if not line.startswith("--")] for name, body in bodies.items()}
-    return {name: f"CREATE VIEW {name} AS\n" + "\n".join(lines).strip() for name, lines in texts.items()}
-
-
-def _texts(folder: str) -> dict[str, str]:
-    """Stem → text of the SQL files in a folder of `retrovue_uow.schema`, sorted by name."""
-    with loading(f"the SQL of {folder}"):
-        # Not by `importlib.resources`, which takes longer to import than all these files to read.
-        # Nor by `Path.glob`, to which a folder that cannot be read is an empty one.
-        within = Path(import_module("retrovue_uow.schema").__path__[0], folder)
-        names = sorted(name for name in os.listdir(within) if name.endswith(".sql"))
-        return {name.removesuffix(".sql"): (within / name).read_text(encoding="utf-8") for name in names}
+    def altered(self, connection: apsw.Connection) -> list[str]:
+        """The parts of the schema that are missing or were altered. Raises APSW's own errors."""
+        there = stored(connection.execute)
+        return [f"{kind} {name!r}" for (kind, name), sql in self.all.items() if there.get((kind, name)) != sql]
 
 
 def refuse_foreign_file(path: str) -> None:
@@ -127,7 +133,7 @@ def refuse_foreign_file(path: str) -> None:
         return
     header = read_header(path)
     is_known = _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID and header.startswith(SQLITE_HEADER)
-    if is_known and _number(header, _USER_VERSION_OFFSET) <= len(migrations()):
+    if is_known and _number(header, _USER_VERSION_OFFSET) <= len(own().migrations):
         return
     if has_log(path):
         # with its log, from which SQLite mends what a crash left, as it would for the next who opens the file; what may not be
@@ -159,61 +165,182 @@ def _known_version(path: str, state: Sequence[Any]) -> int:
         raise ResourceError(f"{path!r} is a database of another program: name another file for the catalogue")
     if version < 0:
         raise ResourceError(f"catalogue {path!r} has schema version {version}, which is none: restore a backup")
-    if version > len(migrations()):
+    if version > len(own().migrations):
         raise ResourceError(
-            f"catalogue {path!r} has schema version {version}, this library knows {len(migrations())}: "
+            f"catalogue {path!r} has schema version {version}, this library knows {len(own().migrations)}: "
             "install the version of retrovue_uow that wrote it, or a newer one"
         )
     return int(version)
 
 
-def migrate(database: Database, settle: Callable[[Database], None]) -> None:
-    """Bring a catalogue to the schema of this library: all pending migrations and the views in one transaction.
+def migrate(
+    database: Database,
+    settle: Callable[[Database], None],
+    extensions: Iterable[Extension] = (),
+    provided: Callable[[Set[str]], Iterable[Extension]] = lambda _: (),
+) -> Schemas:
+    """Bring a catalogue to its schema and those of its extensions: all pending migrations and the views in one transaction.
 
     A catalogue that has data is first copied beside itself, to `<path>.v<N>.<time>.bak`. Of several processes that open it at
     once, the first one whose turn comes migrates it.
 
     Args:
         settle: Mends what an older version let stand, and the rules would not; called as the last thing in the transaction.
+        extensions: Those whose code is at hand; the file gets those that it does not have.
+        provided: Asked for the code of others that the file has.
 
     Raises:
         ResourceError: The file is another program's, newer than this library, or older and opened read-only.
+        ValidationError: An extension, or what it makes, is called otherwise than it must be, or breaks its own rules.
+        ContractError: The SQL of an extension is faulty, or does what it must not.
     """
-    version = _version(database)
-    _refuse_impostors(database, version)
-    if version == len(migrations()) and (database.is_read_only or _stored_views(database) == views()):
-        return
-    if database.is_read_only:
-        raise ResourceError(f"catalogue {database.path!r} is of an older version: open it once for writing to update it")
-    require_own_triggers(database, version)
-    with database.session(durable=True):
-        version = _version(database)
-        pending = migrations()[version:]
-        if version and pending:
-            _back_up(database, version)
-        for name in _stored_views(database):  # SQLite refuses to rename or drop what a view still names
-            database.execute(f"DROP VIEW {name}")
-        for text in pending:
-            database.execute(text)
-        database.execute(f"PRAGMA user_version = {len(migrations())}")
+    there = _found(database, code_of(extensions))
+    unknown = there.records.keys() - there.code.keys()
+    if unknown:
+        there = attrs.evolve(there, code={**there.code, **code_of(provided(unknown))})
+    _refuse_impostors(database, there)
+    if not there.pending and (database.is_read_only or there.refusals or _views_of(database, there) == there.views):
+        return there
+    if there.refusals or database.is_read_only:
+        lacks = next(f" lacks extension {each.name!r}" if each.name else " is of an older version" for each, _ in there.pending)
+        reason = f"catalogue {database.path!r}{lacks}: open it once for writing to update it"
+        raise ResourceError(next(iter(there.refusals.values()), reason))
+    require_own_triggers(database, there)
+    with database.as_keeper(), database.session(durable=True):
+        there = _found(database, there.code)
+        for schema, _ in there.pending:
+            _require_free_name(database, schema, there)
+        if there.version and there.pending:
+            _back_up(database, there.version)
+        _drop_views(database, there)
+        for schema, files in there.pending:
+            extend(database, schema, files)
+        database.execute(f"PRAGMA user_version = {len(own().migrations)}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        for statement in views().values():
-            database.execute(statement)
-        if version and pending:
+        current = _make_views(database, _found(database, there.code))
+        if there.version and there.version < current.version:
             settle(database)
-    logger.info("catalogue_migrated", path=database.path, applied=len(pending), version=len(migrations()))
+        _require_judged(database, [schema for schema, _ in there.pending if schema.name])
+    logger.info(
+        "catalogue_migrated",
+        path=database.path,
+        applied=sum(len(files) for _, files in there.pending),
+        version=current.version,
+        extensions={name: record.version for name, record in current.records.items()},
+    )
+    return current
 
 
-def require_current(database: Database) -> None:
-    """Raise `ResourceError` unless the open catalogue still has, word for word, this library's schema, rules and triggers."""
-    if _version(database) != len(migrations()) or _stored_views(database) != views():
+def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Schemas, str | None]:
+    """Drop all that an extension has made, after a copy: what is there then, and the path of the copy.
+
+    Raises:
+        ValidationError: There is no such extension, or a table of somebody else's refers to one of its own.
+    """
+    if name not in there.records:
+        raise ValidationError(f"catalogue {database.path!r} has no extension {name!r}: it has {sorted(there.records)}")
+    with database.as_keeper(), database.session(durable=True):
+        require_current(database, there)
+        shape = database.shape
+        for each in shape.references:
+            if is_of(name, each.parent) and not is_of(name, each.child):
+                counted = f"SELECT count(*) FROM {quoted(each.child)} WHERE {quoted(each.column)} IS NOT NULL"  # noqa: S608  the schema's
+                ((count,),) = database.execute(counted)
+                raise ValidationError(
+                    f"extension {name!r} cannot be removed: {count} rows of table {each.child!r} refer to its table "
+                    f"{each.parent!r}. Drop that reference first"
+                )
+        copy = _back_up(database, there.version)
+        _drop_views(database, there)
+        for kind, made in there.records[name].made:
+            if kind == "view":
+                database.execute(f"DROP VIEW {made}")
+        for table in shape.keys:  # children before their parents
+            if is_of(name, table):
+                database.execute(f"DROP TABLE {quoted(table)}")
+        database.execute("DELETE FROM extension WHERE name = ?", (name,))
+        code = {other: schema for other, schema in there.code.items() if other != name}
+        current = _make_views(database, _found(database, code))
+    logger.info("extension_removed", path=database.path, extension=name, copy=copy)
+    return current, copy
+
+
+def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
+    return Schemas(_version(database), records(database), code, database.is_read_only)
+
+
+def _require_free_name(database: Database, schema: Schema, there: Schemas) -> None:
+    """Raise `ValidationError` where an extension that is new to the file would take a name that is there."""
+    if not schema.name or schema.name in there.records:
+        return
+    taken = sorted(name for _, name in stored(database.execute, schema.name))
+    if taken:
+        raise ValidationError(
+            f"extension {schema.name!r} cannot be added to catalogue {database.path!r}: {some(taken, between=', ')} is there "
+            "already. Rename it first; a migration can read it under another name, and drop it"
+        )
+
+
+def _views_of(database: Database, schemas: Schemas) -> dict[str, str]:
+    """The views of the catalogue and its extensions that are there."""
+    ours = {"violation"}.union(
+        *(each for part in (*schemas.parts, *schemas.records.values()) for each in (part.rules, part.views))
+    )
+    rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+    return {str(name): str(sql) for name, sql in rows if name in ours}
+
+
+def _drop_views(database: Database, schemas: Schemas) -> None:
+    for name in _views_of(database, schemas):  # SQLite refuses to rename or drop what a view still names
+        database.execute(f"DROP VIEW {name}")
+
+
+def _make_views(database: Database, schemas: Schemas) -> Schemas:
+    """Make every view, and remember those of extensions: what is there then."""
+    for name, statement in schemas.views.items():
+        if name in own_names():
+            database.execute(statement)
+        else:
+            with database.guarded(OwnObjects(of(name))):
+                database.execute(statement)
+    there = stored(database.execute)
+    for part in schemas.parts[1:]:
+        reads: dict[str, list[str]] = {}
+        for name in (*part.rules, *part.views):
+            asked = "rule, subject, id, detail" if name in part.rules else "*"
+            try:
+                reads[name] = sorted(database.tables_read_by(f"SELECT {asked} FROM {name}"))  # noqa: S608  the schema's names
+            except RetroVueError as error:
+                raise with_message(error, f"view {name!r} of extension {part.name!r} cannot be asked: {error}") from error
+            if there["view", name] != schemas.views[name]:
+                raise ValidationError(f"view {name!r} of extension {part.name!r} must be one query, and nothing after it")
+        record = schemas.records.get(part.name, Record(part.name))
+        of_rules = {name: reads[name] for name in part.rules}
+        remember(database, attrs.evolve(record, rules=part.rules, views=part.views, reads=of_rules))
+    return _found(database, schemas.code)
+
+
+def _require_judged(database: Database, added: Iterable[Schema]) -> None:
+    """Raise `ValidationError` where what is there breaks a rule of an extension that was added, or has had a migration."""
+    found = checks.violations(database, [rule for schema in added for rule in schema.rules])
+    if found:
+        listed = some([each.detail + checks.whose(each.rule) for each in found])
+        raise ValidationError(f"what the catalogue holds breaks rules of its extensions: {listed}", violations=found)
+
+
+def require_current(database: Database, schemas: Schemas) -> None:
+    """Raise `ResourceError` unless the open catalogue still has, word for word, its schema, rules and triggers."""
+    for refusal in schemas.refusals.values():
+        raise ResourceError(refusal)
+    now = _found(database, schemas.code)
+    if (now.version, now.records) != (schemas.version, schemas.records) or _views_of(database, schemas) != schemas.views:
         raise ResourceError(
             f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
             "restores the rules"
         )
-    require_own_triggers(database, len(migrations()))
+    require_own_triggers(database, schemas)
     try:
-        found = altered(database.connection)
+        found = schemas.altered(database.connection)
     except (apsw.Error, UnicodeError) as error:
         raise database.transaction.refusal(error) from error
     if found:
@@ -223,9 +350,9 @@ def require_current(database: Database) -> None:
         )
 
 
-def foreign_triggers(database: Database, version: int) -> list[tuple[str, str]]:
+def foreign_triggers(database: Database, schemas: Schemas) -> list[tuple[str, str]]:
     """Name and table of the triggers on our tables that are not, word for word, what the migrations so far have made."""
-    ours = made_by_migrations(version)
+    ours = schemas.made
     rows = database.execute("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name")
     return [
         (str(name), str(table))
@@ -234,9 +361,9 @@ def foreign_triggers(database: Database, version: int) -> list[tuple[str, str]]:
     ]
 
 
-def require_own_triggers(database: Database, version: int) -> None:
+def require_own_triggers(database: Database, schemas: Schemas) -> None:
     """Raise `ResourceError` where a trigger that is somebody else's would run with what we write."""
-    found = foreign_triggers(database, version)
+    found = foreign_triggers(database, schemas)
     if found:
         listed = some([f"{name!r} (on {table})" for name, table in found], between=", ")
         raise ResourceError(
@@ -246,10 +373,10 @@ def require_own_triggers(database: Database, version: int) -> None:
         )
 
 
-def _refuse_impostors(database: Database, version: int) -> None:
+def _refuse_impostors(database: Database, schemas: Schemas) -> None:
     """A view with the name of a table would run somebody else's query wherever the catalogue is read."""
     for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name"):
-        if ("table", str(name).lower()) in made_by_migrations(version):
+        if ("table", str(name).lower()) in schemas.made:
             raise ResourceError(f"in catalogue {database.path!r}, {name!r} is a view instead of a table: restore a backup")
 
 
@@ -259,16 +386,12 @@ def _version(database: Database) -> int:
     return _known_version(database.path, state)
 
 
-def _stored_views(database: Database) -> dict[str, str]:
-    rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
-    return {str(name): str(sql) for name, sql in rows if name in views()}
-
-
-def _back_up(database: Database, version: int) -> None:
+def _back_up(database: Database, version: int) -> str | None:
     """Copy the file as it was committed, by a connection of its own: that of the open unit could not make a copy."""
     if database.path == MEMORY:
-        return
+        return None
     copy = f"{database.path}.v{version}.{re.sub('[-:]', '', utc_now())}.bak"
     with Database(database.path, read_only=True) as committed:
         committed.backup(copy)
     logger.info("catalogue_copied_before_migration", copy=copy)
+    return copy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import attrs
 from retrovue_uow.errors import ContractError, ValidationError
 from retrovue_uow.log import logger
 from retrovue_uow.model import Changes
-from retrovue_uow.store import checks, journal, migrations
+from retrovue_uow.store import checks, extensions, journal, migrations
 from retrovue_uow.store.ids import new_id, utc_now
 from retrovue_uow.store.rows import changes_in
 from retrovue_uow.uow.changes import HAS_SESSIONS, Changeset, Recording
@@ -62,9 +62,10 @@ class RecordedUnit(Recorded):
 
 
 class Recorder:
-    """Records, judges and journals every outermost unit of a database.
+    """Records, judges and journals every outermost unit of a database, but for those in which its keeper shapes it.
 
     Args:
+        schemas: What there is in it.
         validate: Judges what was touched; raises `ValidationError`.
         allow: Judges all that a unit changed, with what was there before it; raises an error of its own. None: all is allowed.
     """
@@ -72,6 +73,7 @@ class Recorder:
     def __init__(
         self,
         database: Database,
+        schemas: migrations.Schemas,
         validate: Callable[[Database], None],
         retention: Retention,
         *,
@@ -82,14 +84,21 @@ class Recorder:
         self._retention = retention
         self._allow = allow
         self._shape = Shape({}, {}, ())
-        self._schema_version = -1
         self._unit = RecordedUnit(None)
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
-        self._guard = Guard(kept=frozenset({*journal.JOURNAL_TABLES, "sqlite_sequence"}), named=migrations.own_names())
-        database.transaction.set_guard(self._guard)
+        self.know(schemas)
         database.after_begin(self._open_unit)
         database.before_commit(self._close_unit)
+
+    def know(self, schemas: migrations.Schemas) -> None:
+        """Hold the catalogue to this from now on."""
+        self.schemas, self._schema_version = schemas, -1
+        self._extended: Mapping[str, Set[str]] = {}
+        named = frozenset((*extensions.own_names(), *(name for _, name in schemas.all)))
+        self._guard = Guard(kept=frozenset({*journal.JOURNAL_TABLES, "extension", "sqlite_sequence"}), named=named)
+        self._database.transaction.set_guard(self._guard)
+        self._database.transaction.altered = schemas.altered
 
     @property
     def unit_id(self) -> str:
@@ -97,6 +106,8 @@ class Recorder:
         return self._unit.id
 
     def _open_unit(self) -> None:
+        if self._database.transaction.is_keeper:
+            return
         self._database.at_end(self._forget_unit)
         self._look_at_schema()
         self._unit = RecordedUnit(self._recording(), id=new_id(), started_at=utc_now())
@@ -114,8 +125,8 @@ class Recorder:
         """Another program may have changed the schema since we last looked: rules, tables, even to a newer version's."""
         version = self._read_schema_version()
         if version != self._schema_version:
-            migrations.require_current(self._database)
-            self._schema_version = version
+            migrations.require_current(self._database, self.schemas)
+            self._schema_version, self._extended = version, extensions.rules(self._database)
         shape = self._database.shape
         if shape is not self._shape:
             unrecorded = frozenset(table.lower() for table in shape.unkeyed)
@@ -144,7 +155,7 @@ class Recorder:
             return
         recorded.changeset = recorded.recording.changeset()
         self._unit.whole = recorded.changeset if recorded is self._unit else None
-        with checks.narrowed(self._database, recorded.changeset) as scope:
+        with checks.narrowed(self._database, recorded.changeset, self._extended) as scope:
             yield
         if scope.has_judged_all and recorded.since <= self._unit.judged:
             self._unit.judged = self._database.unit_changes()
@@ -182,6 +193,8 @@ class Recorder:
     def _close_unit(self) -> None:
         """The gate: what the rules have not seen is judged, and all by what was before; then the unit's own row is finished."""
         db, unit = self._database, self._unit
+        if db.transaction.is_keeper:
+            return
         if self._read_schema_version() != self._schema_version:
             raise ContractError("the shape of a catalogue is changed by migrations only: everything was rolled back")
         if db.unit_changes() == 0:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import apsw
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, Violation
-from retrovue_uow.store import journal, migrations
+from retrovue_uow.store import extensions, journal, migrations
 from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings
 from retrovue_uow.uow.database import Database
@@ -64,19 +64,29 @@ def _wrong_json(db: Database) -> Iterator[Violation]:
             yield Violation("json", table, str(id_), detail)
 
 
-def wrong_schema(db: Database) -> Iterator[Violation]:
+def wrong_schema(db: Database, schemas: migrations.Schemas) -> Iterator[Violation]:
     """Tables, indexes, triggers and rules that are not as the migrations made them, and what others put on our tables."""
-    there, ours = migrations.stored(db.execute), migrations.own_schema()
+    there, ours = extensions.stored(db.execute), schemas.all
     for (kind, name), sql in ours.items():
         if (kind, name) not in there:
             yield Violation("schema", kind, name, f"{kind} {name!r} is missing: restore a backup")
         elif there[kind, name] != sql:
             yield Violation("schema", kind, name, f"{kind} {name!r} is not as this library made it")
-    for name, table in migrations.foreign_triggers(db, len(migrations.migrations())):
+    for name, table in migrations.foreign_triggers(db, schemas):
         if ("trigger", name) not in ours:
             yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
     for name in db.shape.unkeyed:
         yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
+
+
+def unusual_extensions(schemas: migrations.Schemas) -> Iterator[Violation]:
+    """Extensions whose code is not at hand, or is older than the file."""
+    for name in schemas.records.keys() - schemas.code.keys():
+        yield Violation(
+            "extension", "extension", name, f"the code of extension {name!r} is not at hand: its rules judge all the same"
+        )
+    for name, refusal in schemas.refusals.items():
+        yield Violation("extension", "extension", name, refusal)
 
 
 def wrong_connection(db: Database) -> Iterator[Violation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,13 +23,15 @@ from retrovue_uow.uow.connection import (
     translated,
     usable_path,
 )
-from retrovue_uow.uow.guard import Hook
+from retrovue_uow.uow.guard import Guarding, Hook
 from retrovue_uow.uow.tables import Shape, null_keys, read_shape
 from retrovue_uow.uow.unit import ReadOnly, Transaction, Unit, WatchedUnit
 from retrovue_uow.uow.writer_queue import WriterQueue
 
 _LONGEST_NAME = 255
 """Bytes; asked before the work, and not when the finished copy is to be called so."""
+_STEPS = 10_000
+"""Of SQLite's virtual machine between two looks at the clock: a few tenths of a millisecond."""
 Value = int | float | str | bytes | None
 Row = tuple[Any, ...]  # what comes out is known to the query alone, which gives it its types
 Params = Sequence[Value] | Mapping[str, Value]
@@ -169,6 +172,44 @@ class Database:
             yield
         finally:
             self.transaction.is_keeper = False
+
+    @contextmanager
+    def guarded(self, guard: Guarding) -> Iterator[None]:
+        """A block in which this guard judges the statements, in place of the one that does, and also those of the keeper."""
+        transaction = self.transaction
+        usual, is_keeper = transaction.guard, transaction.is_keeper
+        transaction.is_keeper = False
+        transaction.set_guard(guard)
+        try:
+            yield
+        finally:
+            transaction.is_keeper = is_keeper
+            transaction.set_guard(usual)
+
+    @contextmanager
+    def interrupted_after(self, seconds: float) -> Iterator[None]:
+        """A block whose statements SQLite gives up, with a `ResourceError`, once it has lasted so long."""
+        deadline = time.monotonic() + seconds
+        self.connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        try:
+            yield
+        finally:
+            self.connection.set_progress_handler(None)
+
+    def tables_read_by(self, query: str) -> set[str]:
+        """The tables that a query reads, through whatever views. Raises what `execute` raises where it cannot run."""
+        read: set[str] = set()
+
+        def note(action: int, first: str | None, *_: str | None) -> int:
+            read.update([first or ""] if action == apsw.SQLITE_READ else [])
+            return apsw.SQLITE_OK
+
+        self.connection.authorizer = note
+        try:
+            self.execute(f"EXPLAIN {query}")
+        finally:
+            self.transaction.set_guard(self.transaction.guard)
+        return read.intersection(name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))
 
     def damage(self) -> str | None:
         """The first thing that is wrong with the file or its schema, for which all of it is read."""

@@ -61,7 +61,9 @@ class Guard(NamedTuple):
     named: Set[str] = frozenset()
     unrecorded: Set[str] = frozenset()
 
-    def refusal(self, action: int, first: str | None, second: str | None, database: str | None) -> str | None:
+    def refusal(
+        self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+    ) -> str | None:
         """Why a statement is refused; None: it is not. The arguments are those of an authorizer."""
         name = (first or "").lower()
         if action in _WRITES:
@@ -84,6 +86,17 @@ class Guard(NamedTuple):
         if action == apsw.SQLITE_ALTER_TABLE and name == "temp" and self.named:
             return f"TEMP table {second!r} stays as it is, for it could take a name of this library's: make another one"
         return None
+
+
+class Guarding(Protocol):
+    """A `Guard`, or what takes its place for a while."""
+
+    @property
+    def kept(self) -> Set[str]: ...
+
+    def refusal(
+        self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+    ) -> str | None: ...
 
 
 class OpenUnit(Protocol):
@@ -114,7 +127,7 @@ class GuardedConnection:
         self.owner = Owner()
         self.altered: Altered | None = None
         self.is_applying = self.has_applied = False
-        self.guard = Guard()
+        self.guard: Guarding = Guard()
         self.is_keeper = False
         self._read_only_blocks = 0
         self._is_refusing_writes = False
@@ -161,7 +174,7 @@ class GuardedConnection:
                 "(docs/how-to.md says how a backup is restored)"
             )
 
-    def set_guard(self, guard: Guard) -> None:
+    def set_guard(self, guard: Guarding) -> None:
         """Refuse what the guard refuses, also where a statement is cached: an authorizer that is set makes SQLite ask again."""
         self.guard = guard
         self.connection.authorizer = self._authorize
@@ -287,7 +300,7 @@ class GuardedConnection:
             or (setting == "defer_foreign_keys" and (second or "").lower() in _OFF and not self.is_applying)
             or (action == apsw.SQLITE_SAVEPOINT and self._read_only_blocks > 0)
         )
-        refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database)
+        refusal = None if denied or self.is_keeper else self.guard.refusal(action, first, second, database, trigger)
         if not denied and refusal is None:
             return apsw.SQLITE_OK
         self._refusal = refusal

@@ -333,9 +333,8 @@ def test_public_signatures_are_the_design_s(name: str) -> None:
 
 def test_catalog_opens_with_the_design_s_parameters() -> None:
     limits = "busy_timeout_ms=5000, write_wait_s=60, undo_units=200, undo_bytes=1073741824"
-    expected = (
-        f"(path, *, read_only=False, {limits}, importers={{}}, enrichers={{}}, ffprobe=None, production=False, protects=None)"
-    )
+    plugins = "importers={}, enrichers={}, ffprobe=None, extensions=()"
+    expected = f"(path, *, read_only=False, {limits}, {plugins}, production=False, protects=None)"
 
     assert plain_signature(Catalog.__init__) == expected
 

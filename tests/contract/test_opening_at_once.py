@@ -14,7 +14,7 @@ import pytest
 from proof.figures import Size
 
 from retrovue_uow import Catalog
-from retrovue_uow.store import migrations
+from retrovue_uow.store import extensions
 from retrovue_uow.uow.connection import has_log
 
 OLDER = Path(__file__).parents[1] / "data" / "catalogue_of_schema_3.db.gz"
@@ -38,7 +38,7 @@ for line in sys.stdin:
 def older_version(path: Path) -> None:
     """A catalogue that lacks the newest migration."""
     path.write_bytes(gzip.decompress(OLDER.read_bytes()))
-    if len(migrations.migrations()) == 3:
+    if len(extensions.own().migrations) == 3:
         connection = apsw.Connection(str(path))
         connection.execute("DROP INDEX title_spelling_identity; DROP TABLE title_spelling; DROP TABLE retirement").fetchall()
         connection.execute("DROP TABLE assignment; PRAGMA user_version = 2").fetchall()

@@ -16,7 +16,8 @@ from harness import episode, movie
 from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, ContractError, OperationError, ResourceError, RetroVueError, WipeOptions
-from retrovue_uow.store.migrations import APPLICATION_ID, made_by_migrations, migrations, rule_names, views
+from retrovue_uow.store.extensions import made_by_migrations, own, read
+from retrovue_uow.store.migrations import APPLICATION_ID
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 IMPORTER = FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
@@ -236,7 +237,7 @@ def test_opening_without_memory_is_an_error_of_the_library(tmp_path: Path, sound
 def test_opening_where_no_more_files_can_be_opened_is_an_error_of_the_library(tmp_path: Path, sound: bytes, left: int) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(sound)
-    for cached in (made_by_migrations, migrations, views, rule_names):
+    for cached in (made_by_migrations, own, read):
         cached.cache_clear()
     first_free = os.dup(0)
     os.close(first_free)
@@ -443,7 +444,7 @@ def test_a_view_in_the_place_of_a_table_is_refused(tmp_path: Path, sound: bytes,
 def test_an_older_catalogue_with_a_trigger_of_somebody_else_s_is_not_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     connection = apsw.Connection(str(path))
-    connection.execute(migrations()[0]).fetchall()
+    connection.execute(own().migrations["0001_catalogue"]).fetchall()
     connection.execute(
         f"PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION_ID};"
         f"CREATE TRIGGER evil AFTER INSERT ON source BEGIN {ENDLESS}; END"
@@ -574,7 +575,7 @@ def test_a_stranger_s_file_that_claims_to_be_ours_is_an_error_of_the_library(tmp
     connection = apsw.Connection(str(path))
     connection.execute(
         f"CREATE TABLE recipe (id INTEGER PRIMARY KEY); PRAGMA application_id = {APPLICATION_ID};"
-        f"PRAGMA user_version = {len(migrations())}"
+        f"PRAGMA user_version = {len(own().migrations)}"
     ).fetchall()
     connection.close()
 

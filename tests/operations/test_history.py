@@ -13,7 +13,7 @@ from harness import movie
 
 from retrovue_uow import Catalog, Collection, IngestError, ResourceError, ValidationError, WipeOptions
 from retrovue_uow.model import RowChange
-from retrovue_uow.store import journal, migrations, recorder
+from retrovue_uow.store import extensions, journal, recorder
 from retrovue_uow.testing import FakeImporter, snapshot
 
 
@@ -45,7 +45,7 @@ def test_a_unit_tells_when_by_whom_and_with_what_result(stocked: Catalog) -> Non
     (unit,) = stocked.history(1)
 
     assert (unit.id, unit.pid, unit.library_version) == (result.unit_id, os.getpid(), journal.library_version())
-    assert unit.schema_version == len(migrations.migrations())
+    assert unit.schema_version == len(extensions.own().migrations)
     assert unit.started_at <= unit.committed_at
     assert result.changes is not None
     assert unit.counts == {table: dict(kinds) for table, kinds in result.changes.counts.items()}

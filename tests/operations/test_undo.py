@@ -31,7 +31,7 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
-from retrovue_uow.store import checks, journal, migrations, recorder
+from retrovue_uow.store import checks, extensions, journal, recorder
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow import changes
 from retrovue_uow.uow.changes import Recording
@@ -407,8 +407,8 @@ class TestTampering:
     ) -> None:
         renamed = stocked.rename_title("Tron", name="Tron 1")
         wiped = stocked.wipe_collection("Shows")
-        then = {**migrations.columns_at(1), "asset": ["id", "path"]}  # as a version to come would find them
-        monkeypatch.setattr(migrations, "columns_at", lambda version: then)
+        then = {**extensions.columns_at(1), "asset": ["id", "path"]}  # as a version to come would find them
+        monkeypatch.setattr(extensions, "columns_at", lambda version: then)
         for unit_id in (renamed.unit_id, wiped.unit_id):
             self.tamper(stocked, "UPDATE unit_of_work SET schema_version = 1 WHERE id = ?", unit_id)
 

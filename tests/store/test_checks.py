@@ -12,7 +12,7 @@ from harness import changed, movie
 from retrovue_uow import Catalog, Collection, Database
 from retrovue_uow.errors import Violation
 from retrovue_uow.store import checks
-from retrovue_uow.store.migrations import rule_names
+from retrovue_uow.store.extensions import own
 from retrovue_uow.testing import FakeImporter
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -127,12 +127,12 @@ class TestWhetherAllWasJudged:
         ("judged", "is_all"),
         [
             ({"foreign_key", "violation"}, True),
-            ({"foreign_key", *rule_names()}, True),
-            ({"foreign_key", *rule_names(), "a_rule_of_ones_own"}, True),
-            ({"foreign_key", *sorted(rule_names())[1:]}, False),
+            ({"foreign_key", *own().rules}, True),
+            ({"foreign_key", *own().rules, "a_rule_of_ones_own"}, True),
+            ({"foreign_key", *sorted(own().rules)[1:]}, False),
             ({"foreign_key"}, False),
             ({"violation"}, False),
-            (set(rule_names()), False),
+            (set(own().rules), False),
         ],
         ids=["all at once", "each", "more", "one left out", "references only", "rules at once only", "each rule only"],
     )

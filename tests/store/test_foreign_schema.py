@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from retrovue_uow import Catalog, OperationError, ResourceError
-from retrovue_uow.store import migrations
+from retrovue_uow.store import extensions, migrations
 from retrovue_uow.testing import snapshot
 
 NOSY = "CREATE TRIGGER nosy AFTER INSERT ON {0} BEGIN SELECT 1; END"
@@ -53,7 +53,7 @@ def test_a_trigger_on_a_table_of_ours_stops_every_unit(catalog: Catalog, sql: st
             "open it again",
         ),
         (
-            f"PRAGMA user_version = {len(migrations.migrations()) - 1}; CREATE TABLE note (id INTEGER PRIMARY KEY)",
+            f"PRAGMA user_version = {len(extensions.own().migrations) - 1}; CREATE TABLE note (id INTEGER PRIMARY KEY)",
             "open it again",
         ),
         ("PRAGMA user_version = 99; CREATE TABLE note (id INTEGER PRIMARY KEY)", "schema version 99"),
@@ -124,7 +124,7 @@ def test_a_view_in_the_place_of_a_table_is_refused(catalog: Catalog, *, read_onl
 @pytest.mark.parametrize("read_only", [False, True])
 def test_an_older_catalogue_with_a_trigger_on_a_table_of_ours_stays_as_it_is(tmp_path: Path, *, read_only: bool) -> None:
     path = tmp_path / "catalog.db"
-    put(path, migrations.migrations()[0])
+    put(path, extensions.own().migrations["0001_catalogue"])
     put(path, f"PRAGMA user_version = 1; PRAGMA application_id = {migrations.APPLICATION_ID}; {NOSY.format('source')}")
     before = snapshot(path)
 

@@ -13,7 +13,7 @@ import pytest
 
 from retrovue_uow import Catalog, Collection, ContractError, JournalUnit, ValidationError, WipeOptions
 from retrovue_uow.rules.integrity import validate_database_consistency
-from retrovue_uow.store import journal, migrations, recorder
+from retrovue_uow.store import extensions, journal, recorder
 from retrovue_uow.testing import snapshot
 
 
@@ -315,7 +315,7 @@ class TestGuard:
 
     def test_the_version_can_be_read(self, stocked: Catalog) -> None:
         with stocked.session() as db:
-            assert db.execute("PRAGMA user_version") == [(len(migrations.migrations()),)]
+            assert db.execute("PRAGMA user_version") == [(len(extensions.own().migrations),)]
 
 
 class TestRecords:

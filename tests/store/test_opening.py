@@ -11,11 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+import attrs
 import pytest
 
 from retrovue_uow import Catalog, ContractError, Database, ResourceError
-from retrovue_uow.store import migrations
+from retrovue_uow.store import extensions, migrations
 from retrovue_uow.uow.connection import SQLITE_HEADER
+
+
+def with_migration(sql: str) -> extensions.Schema:
+    """The catalogue's own schema, with one migration more."""
+    own = extensions.own()
+    return attrs.evolve(own, migrations={**own.migrations, "9999_next": sql})
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -191,7 +198,7 @@ def test_a_new_catalogue_is_marked_as_ours(tmp_path: Path) -> None:
 
     connection = apsw.Connection(str(tmp_path / "catalog.db"))
     assert connection.execute("PRAGMA application_id").fetchall() == [(migrations.APPLICATION_ID,)]
-    assert connection.execute("PRAGMA user_version").fetchall() == [(len(migrations.migrations()),)]
+    assert connection.execute("PRAGMA user_version").fetchall() == [(len(extensions.own().migrations),)]
     connection.close()
 
 
@@ -209,9 +216,9 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
     path = tmp_path / "catalog.db"
     with Catalog(path) as catalog:
         catalog.add_source("disk")
-    known = len(migrations.migrations())
-    newer = (*migrations.migrations(), "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT")
-    monkeypatch.setattr(migrations, "migrations", lambda: newer)
+    known = len(extensions.own().migrations)
+    newer = with_migration("CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT")
+    monkeypatch.setattr(migrations, "own", lambda: newer)
 
     with Catalog(path) as catalog:
         assert catalog.database.execute("SELECT count(*) FROM extra") == [(0,)]
@@ -227,7 +234,7 @@ def test_an_older_catalogue_is_copied_beside_itself_and_migrated(tmp_path: Path,
 def test_a_catalogue_of_the_first_version_is_copied_beside_itself_and_migrated(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     connection = apsw.Connection(str(path))
-    connection.execute(migrations.migrations()[0]).fetchall()
+    connection.execute(extensions.own().migrations["0001_catalogue"]).fetchall()
     connection.execute("INSERT INTO source VALUES (printf('%036d', 1), 'disk', 'filesystem', '{}', '')").fetchall()
     connection.execute(f"PRAGMA user_version = 1; PRAGMA application_id = {migrations.APPLICATION_ID}").fetchall()
     connection.close()
@@ -254,9 +261,9 @@ def test_a_catalogue_is_migrated_in_a_unit_of_its_own(tmp_path: Path) -> None:
 def test_a_migration_that_fails_leaves_the_older_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "catalog.db"
     Catalog(path).close()
-    broken = (*migrations.migrations(), "CREATE TABLE fine (id INTEGER PRIMARY KEY); CREATE TABLE source (id INTEGER)")
+    broken = with_migration("CREATE TABLE fine (id INTEGER PRIMARY KEY); CREATE TABLE source (id INTEGER)")
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "migrations", lambda: broken)
+        patch.setattr(migrations, "own", lambda: broken)
         with pytest.raises(Exception, match="already exists"):
             Catalog(path)
 
@@ -267,8 +274,8 @@ def test_a_migration_that_fails_leaves_the_older_catalogue(tmp_path: Path, monke
 def test_an_older_catalogue_is_not_migrated_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "catalog.db"
     Catalog(path).close()
-    newer = (*migrations.migrations(), "")
-    monkeypatch.setattr(migrations, "migrations", lambda: newer)
+    newer = with_migration("")
+    monkeypatch.setattr(migrations, "own", lambda: newer)
 
     with pytest.raises(ResourceError, match="open it once for writing"):
         Catalog(path, read_only=True)
@@ -341,8 +348,8 @@ def test_the_views_survive_a_migration_of_what_they_show(tmp_path: Path, monkeyp
         DROP TABLE operation;
         ALTER TABLE new_operation RENAME TO operation
         """
-    newer = (*migrations.migrations(), rebuilding)
-    monkeypatch.setattr(migrations, "migrations", lambda: newer)
+    newer = with_migration(rebuilding)
+    monkeypatch.setattr(migrations, "own", lambda: newer)
 
     with Catalog(path) as catalog:
         assert catalog.database.execute("SELECT operations FROM unit_listing") == []

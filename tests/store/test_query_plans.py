@@ -33,6 +33,7 @@ SCANS = {
     "UPDATE title_spelling SET name": DECISIONS,
     "DELETE FROM title_spelling": DECISIONS,
     "SELECT rule, subject, id, detail FROM main.": DECISIONS,
+    "SELECT rule, subject, id, detail FROM (SELECT rule,": DECISIONS,
     "UPDATE unit_of_work SET changeset = NULL": UNDOABLE,
     "SELECT id, started_at, committed_at,": UNDOABLE,
 }

@@ -62,7 +62,7 @@ class TestSchema:
     ) -> None:
         tamper(stocked, statement)
 
-        assert list(verification.wrong_schema(stocked.database)) == [found]
+        assert [each for each in stocked.check().violations if each.rule == "schema"] == [found]
 
 
 class TestFile:
