@@ -11,7 +11,7 @@ from retrovue_uow.errors import BusinessRuleError, ConfigurationError, Validatio
 from retrovue_uow.media import paths, plugins
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, Upgrades
 from retrovue_uow.operations.open_catalog import OpenCatalog
-from retrovue_uow.rules import integrity, preflight
+from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import collections
 from retrovue_uow.store.frame import Operation
 from retrovue_uow.store.ids import new_id, utc_now
@@ -91,10 +91,8 @@ def _normalised(found: FoundCollection) -> FoundCollection:
 
 
 def _known_id(found: FoundCollection, known: Sequence[Collection]) -> str | None:
-    for each in known:
-        if each.external_id == found.external_id if found.external_id is not None else each.name == found.name:
-            return each.id
-    return None
+    by = "name" if found.external_id is None else "external_id"
+    return next((each.id for each in known if getattr(each, by) == getattr(found, by)), None)
 
 
 def _require_distinct(reported: Sequence[FoundCollection], known: Sequence[Collection]) -> None:
@@ -142,9 +140,8 @@ def add_collection(
             found = _normalised(FoundCollection(name, external_id, path_mappings))
             siblings = [each for each in collections.collections(db) if each.source_id == found_source.id]
             preflight.validate_name_free("collection", name, [each.name for each in siblings])
-            preflight.validate_name_free(
-                "external id", external_id or "", [each.external_id or "" for each in siblings if each.external_id]
-            )
+            taken = [each.external_id for each in siblings if each.external_id]
+            preflight.validate_name_free("external id", external_id or "", taken)
         with op.execution() as db:
             id_ = _add_collection(db, found_source, found, enabled=enabled)
         return _finished(op, catalog, id_)
@@ -191,7 +188,7 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
 
     Pre-conditions:
         - The collection exists and nobody else is working on it.
-        - It has a mapping for `source_path`, and no asset came through it.
+        - It has a mapping for `source_path`, and no asset came through it, nor does a row of the station's own refer to it.
 
     Post-conditions:
         - The mapping is gone, and nothing else.
@@ -208,6 +205,7 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
                 raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
             if used := collections.assets_of_mapping(db, mapping.id):
                 raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
+            curation.validate_nothing_refers(db, {"path_mapping": [mapping.id]})
         with op.execution() as db:
             collections.remove_path_mapping(db, mapping.id)
         return _finished(op, catalog, found.id)
@@ -379,7 +377,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
     """Remove a collection that has no assets, and return what it was.
 
     Pre-conditions:
-        - The collection exists, nobody else is working on it, and it has no assets.
+        - The collection exists, nobody else is working on it, it has no assets, and no row of the station's own needs it.
 
     Post-conditions:
         - The collection, its path mappings, enrichers and excludes, and what the operator had said of its files are gone.
@@ -393,6 +391,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
             found = _claimed(op, db, collection)
             if count := collections.count_assets(db, found.id):
                 raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
+            curation.validate_nothing_refers(db, {"collection": [found.id]})
         with op.execution() as db:
             collections.remove_collection(db, found.id)
         _validate(op)
@@ -403,7 +402,7 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
     """Remove a source that has no collections, and return what it was.
 
     Pre-conditions:
-        - The source exists and has no collections.
+        - The source exists and has no collections, and no row of the station's own tables refers to it.
 
     Post-conditions:
         - The source is gone, and nothing else.
@@ -417,6 +416,7 @@ def remove_source(catalog: OpenCatalog, source: str) -> Source:
             found = preflight.validate_source_exists(db, source)
             if held := [each.name for each in collections.collections(db) if each.source_id == found.id]:
                 raise BusinessRuleError(f"source {found.name!r} has collections {held}: remove them first")
+            curation.validate_nothing_refers(db, {"source": [found.id]})
         with op.execution() as db:
             collections.remove_source(db, found.id)
         _validate(op)

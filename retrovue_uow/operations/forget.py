@@ -8,7 +8,7 @@ from retrovue_uow.errors import ForgetError
 from retrovue_uow.model import ForgetResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, checks, decisions
 from retrovue_uow.store.ids import utc_ago
 from retrovue_uow.store.known import missing_assets
 
@@ -28,6 +28,7 @@ def forget_missing(
         - The collection exists and nobody else is working on it.
         - What is to go is at most `max_fraction` of its assets, and exactly `expect_assets` of them, if that is given; in
           production none of them is protected.
+        - No row of the station's own tables refers to what goes, but for those that go along (`ON DELETE CASCADE`).
 
     Post-conditions:
         - Its assets that have been missing for longer than `older_than` are gone, with their links, markers and metadata, what
@@ -64,8 +65,11 @@ def forget_missing(
             preflight.validate_forget_bounds(db, found, len(doomed), expect_assets=expect_assets, max_fraction=max_fraction)
             if catalog.protections:
                 curation.validate_not_protected(catalog.protections, assets.assets_by_id(db, [each.id for each in doomed]))
-        with op.execution() as db:
             ids = [each.id for each in doomed]
+            if checks.foreign_references(db):
+                going = decisions.of_files(db, ids) | {"asset": [*ids]}
+                curation.validate_nothing_refers(db, going, ", or let them stay: what is missing is not scheduled")
+        with op.execution() as db:
             decisions.forget(db, ids)
             deleted = assets.delete_assets(db, ids)
         with op.postvalidation() as db:

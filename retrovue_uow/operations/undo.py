@@ -30,6 +30,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
         - Its record has not expired, is what was written, and its tables still begin with the columns of then.
         - Nobody else is working on a collection that it touched; in production no asset that would go or be
           retired is protected.
+        - No row of the station's own tables refers to what would go.
 
     Post-conditions:
         - Every row that the unit changed is, bit for bit, what it was before, cascades included; but for
@@ -50,6 +51,8 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             unit = undoing.validate_unit_exists(db, unit_id)
             inverse = undoing.validate_unit_can_be_undone(db, unit)
             undoing.validate_rows_are_as_left(db, unit, inverse)
+            going = {table: changed["DELETE"] for table, changed in inverse.keys.changed.items()}
+            curation.validate_nothing_refers(db, going, ", or undo the units that wrote it")
             ids = checks.above(db, inverse, "collection")
             for collection in collections.collections(db):
                 if collection.id in ids:

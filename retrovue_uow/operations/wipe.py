@@ -6,7 +6,7 @@ from retrovue_uow.errors import ContractError, WipeError
 from retrovue_uow.model import WipeOptions, WipeResult
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
-from retrovue_uow.store import assets, decisions
+from retrovue_uow.store import assets, checks, collections, decisions
 
 
 def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
@@ -16,13 +16,14 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
         - The collection exists; it need not be enabled, nor its source be reachable.
         - Nobody else is working on it.
         - It holds exactly `options.expect_assets` assets, if that is given; in production none of them is protected.
+        - No row of the station's own tables refers to what goes, but for those that go along (`ON DELETE CASCADE`).
 
     Post-conditions:
         - Its assets are gone, with their links, markers and metadata, and the titles, seasons and episodes that only they
           held up.
         - The collection, its path mappings and its enrichers are as they were, and so is every other collection.
         - What the operator said of its files stays, in case they come back.
-        - The result counts exactly the rows that went, per table.
+        - The result counts exactly the rows that went, per table; `changes` has those of the station's own tables, too.
 
     Atomicity: All of it goes, or nothing. No media file is touched.
 
@@ -44,6 +45,9 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             collection = preflight.validate_collection_exists(db, collection_id)
             preflight.validate_no_conflicting_operations(op, collection)
             preflight.validate_wipe_prerequisites(db, collection, options)
+            if checks.foreign_references(db):
+                anew = f", or keep the assets and read their files anew: `collection ingest {collection.name!r} --refresh all`"
+                curation.validate_nothing_refers(db, {"asset": collections.asset_ids(db, collection.id)}, anew)
             if catalog.protections:
                 doomed = assets.assets(db, collection_id=collection.id)
                 curation.validate_not_protected(catalog.protections, doomed)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import assets, known
+from retrovue_uow.store import assets, checks, known, rows
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.titles import Version
-from retrovue_uow.uow.changes import Changeset, before
+from retrovue_uow.uow.changes import Changeset, Key, before
 from retrovue_uow.uow.database import Database
 
 Protection = Callable[[Asset], bool]
@@ -106,6 +106,30 @@ def validate_not_protected(protections: Sequence[Protection], assets: Sequence[A
     if protected:
         listed = some(protected, between=", ")
         raise BusinessRuleError(f"{len(protected)} assets are protected in production, so nothing was changed: {listed}")
+
+
+@rule
+def validate_nothing_refers(db: Database, going: Mapping[str, Collection[Key]], instead: str = "") -> None:
+    """No row of the station's own tables refers to what is to be deleted, or to what goes along, unless it goes along itself.
+
+    Args:
+        going: The keys of what is to be deleted, by table.
+        instead: What the caller may do instead, in words.
+    """
+    held = checks.held(db, going) if checks.foreign_references(db) else {}
+    if not held:
+        return
+    reasons = []
+    for reference, pairs in held.items():
+        kept = list(dict.fromkeys(key for _, key in pairs))
+        named = some([str(rows.named(db, reference.parent, key)) for key in kept[:_NAMED]], _NAMED, between=", ", of=len(kept))
+        by = f"{_counted(len(pairs), 'row')} of table {reference.child!r} ({', '.join(reference.columns)})"
+        reasons.append(f"{_counted(len(kept), reference.parent)} cannot be deleted because of {by}: {named}")
+    raise BusinessRuleError(f"{'; '.join(reasons)}. Nothing was changed: delete these rows first{instead}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 @rule

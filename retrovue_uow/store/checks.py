@@ -20,7 +20,7 @@ from retrovue_uow.store import extensions
 from retrovue_uow.store.journal import JOURNAL_TABLES
 from retrovue_uow.uow.changes import Changeset, Key
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import Reference, quoted
+from retrovue_uow.uow.tables import Reference, holding, quoted
 
 _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (
@@ -309,6 +309,53 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
                 parent = f"SELECT {column} FROM {quoted(child)} WHERE {own_key} = ? AND {column} IS NOT NULL"  # noqa: S608  likewise
                 keys[reference.parent].update(row[0] for key in asked for row in db.execute(parent, (key,)))
     return keys[table].union(*changed.changed[table].values())
+
+
+def foreign_references(db: Database) -> list[Reference]:
+    """The references from the station's own tables, if one of them leads to a table of the catalogue."""
+    found = [each for each in db.shape.references if each.child not in extensions.own_names()]
+    return found if any(each.parent in extensions.own_names() for each in found) else []
+
+
+def held(db: Database, going: Mapping[str, Collection[Key]]) -> dict[Reference, list[tuple[Key, Key]]]:
+    """Rows of the station's own tables that keep rows from being deleted, by reference: their key, and that of what they keep.
+
+    Args:
+        going: The keys of what is to be deleted, by table; titles, seasons and episodes that only its assets hold up go, too.
+    """
+    return holding(db.execute, db.shape, foreign_references(db), {**_held_up_by(db, going.get("asset", ())), **going})
+
+
+def _held_up_by(db: Database, asset_ids: Collection[Key]) -> dict[str, set[Key]]:
+    """The keys of the episodes, seasons and titles that hold nothing up once all of the assets are gone."""
+    rows = db.execute(
+        """
+        WITH going AS MATERIALIZED (SELECT value AS id FROM json_each(?)),
+             gone_episode AS MATERIALIZED (
+                SELECT episode_id AS id
+                  FROM episode_asset
+                 WHERE episode_id IN (SELECT episode_id FROM episode_asset WHERE asset_id IN going)
+                 GROUP BY episode_id
+                HAVING min(asset_id IN going)),
+             gone_season AS MATERIALIZED (
+                SELECT season_id AS id
+                  FROM episode
+                 WHERE season_id IN (SELECT season_id FROM episode WHERE id IN gone_episode)
+                 GROUP BY season_id
+                HAVING min(id IN gone_episode)),
+             holder AS (
+                SELECT title_id, id IN gone_season AS goes FROM season
+                 UNION ALL
+                SELECT title_id, asset_id IN going FROM movie_asset)
+        SELECT 'episode', id FROM gone_episode
+         UNION ALL
+        SELECT 'season', id FROM gone_season
+         UNION ALL
+        SELECT 'title', title_id FROM holder GROUP BY title_id HAVING min(goes)
+        """,
+        (json.dumps(list(asset_ids)),),
+    )
+    return {table: {key for each, key in rows if each == table} for table in ("episode", "season", "title")}
 
 
 def contradicted_titles(db: Database) -> list[tuple[TitleKind, str, str, int | None, str, int | None]]:

@@ -166,6 +166,11 @@ def count_assets(db: Database, collection_id: str) -> int:
     return int(count)
 
 
+def asset_ids(db: Database, collection_id: str) -> list[str]:
+    """The identifiers of the assets of a collection."""
+    return [str(id_) for (id_,) in db.execute("SELECT id FROM asset WHERE collection_id = ?", (collection_id,))]
+
+
 def assets_of_mapping(db: Database, mapping_id: int) -> int:
     """How many assets came through a path mapping."""
     ((count,),) = db.execute("SELECT count(*) FROM asset WHERE path_mapping_id = ?", (mapping_id,))

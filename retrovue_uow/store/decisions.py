@@ -16,6 +16,7 @@ from retrovue_uow.store.assets import Decision
 from retrovue_uow.store.collections import Relocation, follow, of_mapping
 from retrovue_uow.store.ids import from_json, utc_now
 from retrovue_uow.store.known import EVERYWHERE, Span
+from retrovue_uow.uow.changes import Key
 from retrovue_uow.uow.database import Database
 
 TitleIdentity = tuple[TitleKind, str, int | None]
@@ -220,6 +221,13 @@ def forget(db: Database, asset_ids: Sequence[str], tables: Iterable[str] = _BY_P
             """,  # noqa: S608  the names are those above
             (json.dumps(asset_ids),),
         )
+
+
+def of_files(db: Database, asset_ids: Sequence[str]) -> dict[str, list[Key]]:
+    """The keys of all that was decided about the files of assets, by table."""
+    files = "SELECT collection_id, canonical_key FROM asset WHERE id IN (SELECT value FROM json_each(?))"
+    decided = f"SELECT id FROM {{}} WHERE (collection_id, canonical_key) IN ({files})"  # noqa: S608  likewise
+    return {table: [id_ for (id_,) in db.execute(decided.format(table), (json.dumps(asset_ids),))] for table in _BY_PATH}
 
 
 def keep_approvals(db: Database, found: Iterable[Asset]) -> None:

@@ -11,6 +11,7 @@ from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import AssetDraft, Title, TitleKind, folded, printed_title
 from retrovue_uow.store.ids import as_stored, new_id, utc_now
 from retrovue_uow.uow.database import Database, Row, Value
+from retrovue_uow.uow.tables import quoted
 
 NOTHING: tuple[set[int], set[str]] = (set(), set())
 """No episodes and no movies."""
@@ -369,23 +370,19 @@ def rename_title(db: Database, title_id: str, name: str, year: int | None) -> No
 
 def merge_titles(db: Database, title_id: str, *, into: str) -> None:
     """Let all that belongs to a title belong to another one, and remove it. Equal seasons and episodes become one."""
-    db.execute("UPDATE movie_asset SET title_id = ? WHERE title_id = ?", (into, title_id))
     seasons = db.execute(
         """
         SELECT goes.id, stays.id
           FROM season AS goes
-          LEFT JOIN season AS stays ON stays.title_id = ?
-                                   AND stays.number = goes.number
+          JOIN season AS stays ON stays.title_id = ?
+                              AND stays.number = goes.number
          WHERE goes.title_id = ?
         """,
         (into, title_id),
     )
     for season_id, twin_id in seasons:
-        if twin_id is None:
-            db.execute("UPDATE season SET title_id = ? WHERE id = ?", (into, season_id))
-        else:
-            _merge_seasons(db, season_id, into=twin_id)
-    db.execute("DELETE FROM title WHERE id = ?", (title_id,))
+        _merge_seasons(db, season_id, into=twin_id)
+    _merge_rows(db, "title", title_id, into=into)
 
 
 def _merge_seasons(db: Database, season_id: int, *, into: int) -> None:
@@ -393,17 +390,22 @@ def _merge_seasons(db: Database, season_id: int, *, into: int) -> None:
         """
         SELECT goes.id, goes.name, stays.id
           FROM episode AS goes
-          LEFT JOIN episode AS stays ON stays.season_id = ?
-                                    AND stays.number = goes.number
+          JOIN episode AS stays ON stays.season_id = ?
+                               AND stays.number = goes.number
          WHERE goes.season_id = ?
         """,
         (into, season_id),
     )
     for episode_id, name, twin_id in episodes:
-        if twin_id is None:
-            db.execute("UPDATE episode SET season_id = ? WHERE id = ?", (into, episode_id))
-        else:
-            db.execute("UPDATE episode_asset SET episode_id = ? WHERE episode_id = ?", (twin_id, episode_id))
-            db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, twin_id))
-            db.execute("DELETE FROM episode WHERE id = ?", (episode_id,))
-    db.execute("DELETE FROM season WHERE id = ?", (season_id,))
+        db.execute("UPDATE episode SET name = ? WHERE id = ? AND name IS NULL", (name, twin_id))
+        _merge_rows(db, "episode", episode_id, into=twin_id)
+    _merge_rows(db, "season", season_id, into=into)
+
+
+def _merge_rows(db: Database, table: str, id_: Value, *, into: Value) -> None:
+    """Let whatever refers to a row refer to another one, also from the station's own tables, and remove it."""
+    for each in db.shape.references:
+        if each.parent == table and each.is_to_key:
+            column = quoted(each.column)
+            db.execute(f"UPDATE {quoted(each.child)} SET {column} = ? WHERE {column} = ?", (into, id_))  # noqa: S608  the schema's
+    db.execute(f"DELETE FROM {table} WHERE id = ?", (id_,))  # noqa: S608  the name is one of ours

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ class Reference(NamedTuple):
 
     Attributes:
         is_to_key: Whether its one column holds the parent's primary key; else it is composite, or to columns that are unique.
+        on_delete: What becomes of the child when the parent goes: `CASCADE`, `SET NULL`, … Without one, the parent cannot go.
     """
 
     child: str
@@ -29,6 +32,11 @@ class Reference(NamedTuple):
     parent: str
     to: tuple[str, ...]
     is_to_key: bool
+    on_delete: str = "NO ACTION"
+
+    @property
+    def keeps_parent(self) -> bool:
+        return self.on_delete in ("NO ACTION", "RESTRICT")
 
     @property
     def column(self) -> str:
@@ -38,10 +46,14 @@ class Reference(NamedTuple):
     def is_broken(self) -> str:
         """Whether the reference of the row `child` points at nothing, in SQL. A NULL refers to nothing, and may."""
         is_set = " AND ".join(f"child.{quoted(column)} IS NOT NULL" for column in self.columns)
-        pairs = zip(self.to, self.columns, strict=True)
-        equal = " AND ".join(f"parent.{quoted(to)} = child.{quoted(column)}" for to, column in pairs)
-        there = f"SELECT 1 FROM main.{quoted(self.parent)} AS parent WHERE {equal}"  # noqa: S608  the names are the schema's
+        there = f"SELECT 1 FROM main.{quoted(self.parent)} AS parent WHERE {self.is_parent}"  # noqa: S608  the names are the schema's
         return f"({is_set} AND NOT EXISTS ({there}))"
+
+    @property
+    def is_parent(self) -> str:
+        """Whether the row `child` refers to the row `parent`, in SQL."""
+        pairs = zip(self.to, self.columns, strict=True)
+        return " AND ".join(f"parent.{quoted(to)} = child.{quoted(column)}" for to, column in pairs)
 
 
 @attrs.frozen
@@ -128,16 +140,16 @@ def _references(execute: Execute, tables: Sequence[str], keys: Mapping[str, Sequ
     named = {table.lower(): table for table in keys}
     found: list[Reference] = []
     for table in tables:
-        rows = execute('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
+        rows = execute('SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,))
         for _, of_key in groupby(rows, key=itemgetter(0)):
             parts = list(of_key)
             parent = named.get(str(parts[0][1]).lower())
             if parent is None:
                 continue  # SQLite itself refuses every row that refers to a table which is not there
-            columns = tuple(str(column) for _, _, column, _ in parts)
-            to = tuple(keys[parent]) if parts[0][3] is None else tuple(str(column) for *_, column in parts)
+            columns = tuple(str(part[2]) for part in parts)
+            to = tuple(keys[parent]) if parts[0][3] is None else tuple(str(part[3]) for part in parts)
             is_to_key = [column.lower() for column in to] == [column.lower() for column in keys[parent]] and len(to) == 1
-            found.append(Reference(table, columns, parent, to, is_to_key and parent in tables))
+            found.append(Reference(table, columns, parent, to, is_to_key and parent in tables, str(parts[0][4])))
     return found
 
 
@@ -150,3 +162,47 @@ def _children_first(tables: Sequence[str], references: Sequence[Reference]) -> l
         ordered.extend(free)
         left = [table for table in left if table not in free]
     return ordered
+
+
+def holding(
+    execute: Execute, shape: Shape, references: Sequence[Reference], going: Mapping[str, Iterable[Any]]
+) -> dict[Reference, list[tuple[Any, Any]]]:
+    """Rows that keep others from being deleted, by which of the `references`: their key, and that of the row that they keep.
+
+    What goes along with a row (ON DELETE CASCADE) may be kept in its turn, and keeps nothing itself.
+
+    Args:
+        going: The keys of what is to be deleted, by table.
+    """
+    leading = set().union(*(shape.ancestors(each.parent) for each in references))
+    gone = defaultdict(set, {table: set(keys) for table, keys in going.items()})
+    found: dict[Reference, list[tuple[Any, Any]]] = {}
+    left = list(gone)
+    while left:
+        parent = left.pop()
+        for each in shape.references:
+            if each.parent != parent or not gone[parent] or not (each in references or each.child in leading):
+                continue
+            if each.on_delete == "CASCADE":
+                along = {key for key, _ in _referring(execute, shape, each, gone[parent])} - gone[each.child]
+                gone[each.child] |= along
+                left += [each.child] if along else []
+            elif each in references and each.keeps_parent:
+                found[each] = _referring(execute, shape, each, gone[parent])
+    kept = {each: [pair for pair in pairs if pair[0] not in gone[each.child]] for each, pairs in found.items()}
+    return {each: pairs for each, pairs in kept.items() if pairs}
+
+
+def _referring(execute: Execute, shape: Shape, reference: Reference, keys: Set[Any]) -> list[tuple[Any, Any]]:
+    """The keys of the rows that refer to rows with these keys, each with the one that it refers to."""
+    child, parent = quoted(reference.child), quoted(reference.parent)
+    child_key, parent_key = quoted(shape.keys[reference.child]), quoted(shape.keys[reference.parent])
+    is_plain = {*map(type, keys)} <= {str, int}  # JSON has no other keys
+    find = f"""
+        SELECT child.{child_key}, parent.{parent_key}
+          FROM {"json_each(?)" if is_plain else "(SELECT ? AS value)"} AS keys
+          JOIN main.{parent} AS parent ON parent.{parent_key} = keys.value
+          JOIN main.{child} AS child ON {reference.is_parent}
+         ORDER BY parent.{parent_key}
+        """  # noqa: S608  the names are the schema's
+    return [row for each in ([json.dumps(list(keys))] if is_plain else keys) for row in execute(find, (each,))]
