@@ -106,7 +106,8 @@ class Catalog(OpenCatalog):
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            schemas = migrations.migrate(self.database, undo.settle_after_migration, extensions, plugins.extensions)
+            self._given = [*extensions]
+            schemas = migrations.migrate(self.database, undo.settle_after_migration, self._given, plugins.extensions)
         except BaseException:
             self.database.close()
             raise
@@ -334,6 +335,42 @@ class Catalog(OpenCatalog):
             )
             for name, record in schemas.records.items()
         ]
+
+    def add_extension(self, extension: Extension | str) -> InstalledExtension:
+        """Add tables, rules and views of the station's own, or bring them up to date, as opening with `extensions` does.
+
+        The catalogue is copied beside itself first (`<path>.v<N>.<time>.bak`): what follows is undone by that copy alone.
+
+        Args:
+            extension: Or the name by which an installed distribution offers one.
+
+        Raises:
+            ValidationError: Nobody offers it, or what it has is called otherwise than it must be, or breaks its own rules.
+            ContractError: Its SQL is faulty, or does what it must not; or a unit of work is open.
+            ResourceError: It cannot be imported, or the catalogue cannot be written.
+        """
+        offered = plugins.extensions({extension}) if isinstance(extension, str) else [extension]
+        if not offered:
+            raise ValidationError(f"no installed distribution offers an extension {extension!r}: install the one that has it")
+        given = [*(each for each in self._given if each.name != offered[0].name), *offered]
+        self._recorder.know(migrations.migrate(self.database, undo.settle_after_migration, given, plugins.extensions))
+        self._given = given
+        return next(each for each in self.extensions() if each.name == offered[0].name)
+
+    def remove_extension(self, name: str) -> str | None:
+        """Drop all that an extension has in the catalogue; undone only by the copy that is made first.
+
+        Returns:
+            The path of the copy; None where the catalogue is in memory.
+
+        Raises:
+            ValidationError: The catalogue has no such extension, or a table of others refers to one of its own.
+            ContractError: A unit of work is open.
+        """
+        schemas, copy = migrations.remove_extension(self.database, self._recorder.schemas, name)
+        self._recorder.know(schemas)
+        self._given = [each for each in self._given if each.name != name]
+        return copy
 
     def check(self) -> CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its

@@ -92,8 +92,9 @@ def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Vi
     if not isinstance(scope, CheckScope):
         return all_violations(db, rules)
     found = _of_extensions(db, [each for each in scope.extended if each in rules or "violation" in rules])
+    own = [each for each in rules if each not in scope.extended]
     for subject, is_mostly_touched in scope.subjects.items():
-        found += _violations(db, rules, _MOSTLY_TOUCHED if is_mostly_touched else _TOUCHED, subject)
+        found += _violations(db, own, _MOSTLY_TOUCHED if is_mostly_touched else _TOUCHED, subject)
     scope.judged.update(rules)
     return found
 

@@ -215,13 +215,19 @@ def recorded(db: Database, unit: JournalUnit, *, inverted: bool = False) -> Chan
 
 def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
     """The tables in which a unit changed rows, and whose columns a migration has changed since, but for more at the end."""
-    now, then = db.shape.columns, dict[str, Sequence[str]]()
+    now, then, gone = db.shape.columns, dict[str, Sequence[str]](), list[str]()
     if unit.schema_version != len(extensions.own().migrations):
         then.update(extensions.columns_at(unit.schema_version))
     known = extensions.records(db) if unit.extensions else {}
     for name, version in unit.extensions.items():
-        then.update(known[name].columns[version - 1] if name in known and version <= known[name].version else {})
-    return [table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]]
+        if name in known and version <= known[name].version:
+            then.update(known[name].columns[version - 1])
+        else:
+            gone += [table for table in unit.counts or {} if extensions.is_of(name, table)]
+    reshaped = [
+        table for table in unit.counts or {} if table in then and then[table] != [*now.get(table, ())][: len(then[table])]
+    ]
+    return gone + reshaped
 
 
 def _read(db: Database, unit: JournalUnit) -> Changeset:

@@ -83,7 +83,6 @@ class Recorder:
         self._validate = validate
         self._retention = retention
         self._allow = allow
-        self._shape = Shape({}, {}, ())
         self._unit = RecordedUnit(None)
         if not HAS_SESSIONS:
             logger.warning("changes_are_not_recorded", reason="this SQLite has no session extension")
@@ -94,7 +93,7 @@ class Recorder:
     def know(self, schemas: migrations.Schemas) -> None:
         """Hold the catalogue to this from now on."""
         self.schemas, self._schema_version = schemas, -1
-        self._extended: Mapping[str, Set[str]] = {}
+        self._shape, self._extended = Shape({}, {}, ()), dict[str, Set[str]]()
         named = frozenset((*extensions.own_names(), *(name for _, name in schemas.all)))
         self._guard = Guard(kept=frozenset({*journal.JOURNAL_TABLES, "extension", "sqlite_sequence"}), named=named)
         self._database.transaction.set_guard(self._guard)
@@ -126,7 +125,7 @@ class Recorder:
         version = self._read_schema_version()
         if version != self._schema_version:
             migrations.require_current(self._database, self.schemas)
-            self._schema_version, self._extended = version, extensions.rules(self._database)
+            self._schema_version, self._extended = version, {**extensions.rules(self._database)}
         shape = self._database.shape
         if shape is not self._shape:
             unrecorded = frozenset(table.lower() for table in shape.unkeyed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, overload
+from typing import NamedTuple, cast, overload
 
 from retrovue_uow.model import Changes, RowChange
-from retrovue_uow.secrets import redacted_row
+from retrovue_uow.secrets import redacted, redacted_row
+from retrovue_uow.store.extensions import own_names
 from retrovue_uow.uow.changes import ChangedRow, Changeset, Key
 from retrovue_uow.uow.database import Database, Row
 from retrovue_uow.uow.tables import quoted
@@ -91,9 +92,16 @@ def changes_in(changeset: Changeset) -> Changes:
 
 
 def shown(change: ChangedRow) -> RowChange:
-    """A changed row as users see it: without the secrets in its configuration."""
-    old, new = (None if values is None else redacted_row(change.table, values) for values in (change.old, change.new))
+    """A changed row as users see it: without the secrets in it."""
+    old, new = (None if values is None else _safe(change.table, values) for values in (change.old, change.new))
     return RowChange(table=change.table, kind=change.kind, key=change.key, old=old, new=new)
+
+
+def _safe(table: str, values: Mapping[str, object]) -> Mapping[str, object]:
+    """What may be shown of a row: of a table that is not the library's, who knows what it holds."""
+    if table in own_names():
+        return redacted_row(table, values)
+    return cast("Mapping[str, object]", redacted(values))  # of a mapping it is one
 
 
 class ChangedRows(Sequence[RowChange]):

@@ -1,0 +1,465 @@
+"""A catalogue with an extension: its rows and rules have what the catalogue's own have, with no line of code of their own."""
+
+# ruff: noqa: S608  the statements are put together from our own names
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from extending import AIRING, SLOT, MakeExtension
+
+from retrovue_uow import (
+    AssetSelector,
+    Catalog,
+    Collection,
+    Extension,
+    OperationError,
+    ResourceError,
+    RetroVueError,
+    UndoError,
+    ValidationError,
+    WipeOptions,
+)
+from retrovue_uow.rules.integrity import validate_business_rules, validate_database_consistency
+from retrovue_uow.store import checks
+from retrovue_uow.testing import snapshot
+from retrovue_uow.uow.database import Params, Row
+
+
+@pytest.fixture
+def playlog(extension: MakeExtension) -> Extension:
+    return extension()
+
+
+@pytest.fixture
+def station(catalog: Catalog, collection: Collection, playlog: Extension) -> Catalog:
+    """Three episodes and a movie, all approved, and a playlog without rows."""
+    catalog.ingest_collection(collection.name)
+    catalog.approve(AssetSelector(state="ready"))
+    catalog.add_extension(playlog)
+    return catalog
+
+
+def plan(catalog: Catalog, start_ms: int, end_ms: int, *, kind: str = "movie") -> None:
+    """A slot for the first asset of a kind, in a unit of its own."""
+    with catalog.session() as db:
+        db.execute(
+            "INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT min(id), ?, ? FROM asset WHERE kind = ?",
+            (start_ms, end_ms, kind),
+        )
+
+
+def air(catalog: Catalog, duration_ms: int = 1000) -> None:
+    with catalog.session() as db:
+        db.execute(
+            "INSERT INTO playlog_airing (asset_id, aired_at, duration_ms) SELECT id, 'noon', ? FROM asset WHERE kind = 'movie'",
+            (duration_ms,),
+        )
+
+
+def elsewhere(catalog: Catalog, *statements: str) -> None:
+    connection = apsw.Connection(catalog.database.path)
+    for statement in statements:
+        connection.execute(statement).fetchall()
+    connection.close()
+
+
+class TestRules:
+    def test_a_unit_that_breaks_one_is_refused_by_rule_and_extension(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        before = snapshot(station)
+
+        with pytest.raises(
+            ValidationError, match=r"begins within another \(rule 'playlog_slot_overlap' of extension 'playlog'\)"
+        ):
+            plan(station, 5, 15)
+
+        assert snapshot(station) == before
+
+    def test_a_program_without_the_code_is_refused_just_so(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        with Catalog(station.database.path) as other, pytest.raises(ValidationError, match="'playlog_slot_overlap'"):
+            plan(other, 5, 15)
+
+    def test_what_another_program_broke_is_listed_by_any_shell_and_by_check(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        elsewhere(
+            station,
+            "UPDATE playlog_slot SET end_ms = 20",
+            "INSERT INTO playlog_slot SELECT 9, asset_id, 5, 6, NULL FROM playlog_slot",
+        )
+
+        connection = apsw.Connection(station.database.path, flags=apsw.SQLITE_OPEN_READONLY)
+        listed = connection.execute("SELECT rule, subject, id FROM violation").fetchall()
+        connection.close()
+
+        assert listed == [("playlog_slot_overlap", "playlog_slot", 9)]
+        assert [(each.rule, each.id) for each in station.check().violations] == [("playlog_slot_overlap", "9")]
+
+    def test_a_row_far_from_the_change_that_it_breaks_is_found(
+        self, catalog: Catalog, collection: Collection, extension: MakeExtension
+    ) -> None:
+        """An approval that is withdrawn touches no slot that refers to the asset; nor does a slot the one after it."""
+        approved = """
+            SELECT 'playlog_slot_approved' AS rule, 'playlog_slot' AS subject, playlog_slot.id AS id, 'not approved' AS detail
+              FROM playlog_slot
+              JOIN asset_listing ON asset_listing.id = playlog_slot.asset_id
+             WHERE asset_listing.approved = 'no'
+            """
+        gap = """
+            SELECT 'playlog_slot_gap' AS rule, 'playlog_slot' AS subject, slot.id AS id, 'a gap before it' AS detail
+              FROM playlog_slot AS slot
+             WHERE slot.start_ms > 0
+               AND NOT EXISTS (SELECT 1 FROM playlog_slot AS earlier WHERE earlier.end_ms = slot.start_ms)
+            """
+        catalog.ingest_collection(collection.name)
+        catalog.approve(AssetSelector(state="ready"))
+        catalog.add_extension(extension(rules={"playlog_slot_approved": approved, "playlog_slot_gap": gap}))
+        plan(catalog, 0, 10)
+        plan(catalog, 10, 20, kind="episode")
+        before = snapshot(catalog)
+
+        with pytest.raises(OperationError, match="not approved"):
+            catalog.withdraw_approval(AssetSelector(kind="movie"))
+        with pytest.raises(ValidationError, match="a gap before it"), catalog.session() as db:
+            db.execute("DELETE FROM playlog_slot WHERE start_ms = 0")
+
+        assert snapshot(catalog) == before
+
+    def test_what_is_broken_already_stops_what_touches_the_tables_that_the_rule_reads_and_nothing_else(
+        self, station: Catalog
+    ) -> None:
+        air(station)
+        elsewhere(station, "UPDATE playlog_airing SET duration_ms = 0")
+
+        station.add_source("another", "fake")
+        plan(station, 0, 10)
+        with pytest.raises(ValidationError, match="'playlog_airing_length'"):
+            air(station)
+        with station.session() as db:
+            db.execute("UPDATE playlog_airing SET duration_ms = 1")
+
+    def test_one_that_an_operation_names_is_asked(self, station: Catalog) -> None:
+        with pytest.raises(OperationError, match="'playlog_slot_overlap'") as caught, station.operation("plan") as op:
+            with op.preflight():
+                pass
+            with op.execution() as db:
+                for start in (0, 1):
+                    db.execute(
+                        "INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT min(id), ?, 9 FROM asset", (start,)
+                    )
+            with op.postvalidation() as db:
+                assert [each.id for each in checks.violations(db, ["playlog_slot_overlap"])] == ["2"]
+                validate_business_rules(db)
+                validate_database_consistency(db)
+            op.finish(None)
+
+        assert caught.value.phase == "postvalidation"
+        assert isinstance(caught.value.cause, ValidationError)
+        assert [each.rule for each in caught.value.cause.violations] == ["playlog_slot_overlap"]
+
+    def test_what_all_rules_have_seen_is_not_judged_again_at_the_gate(
+        self, station: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        execute = station.database.execute
+
+        def noted(sql: str, params: Params = ()) -> list[Row]:
+            asked.append(sql)
+            return execute(sql, params)
+
+        monkeypatch.setattr(station.database, "execute", noted)
+
+        with station.operation("plan") as op:
+            with op.preflight():
+                pass
+            with op.execution() as db:
+                db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT min(id), 0, 9 FROM asset")
+            with op.postvalidation() as db:
+                validate_database_consistency(db)
+            op.finish(None)
+
+        assert sum("main.playlog_slot_overlap" in sql for sql in asked) == 1
+        assert sum("main.playlog_airing_length" in sql for sql in asked) == 0
+
+
+NEVER_ENDING = """
+WITH RECURSIVE forever (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
+SELECT 'playlog_x' AS rule, 'playlog_slot' AS subject, n AS id, '' AS detail FROM playlog_slot CROSS JOIN forever WHERE n < 0
+"""
+FAILING = """
+SELECT 'playlog_x' AS rule, 'playlog_slot' AS subject, id, abs(-9223372036854775807 - start_ms) AS detail
+  FROM playlog_slot
+"""
+
+
+class TestRulesThatCannotJudge:
+    @pytest.mark.parametrize(
+        ("rule", "told"), [(NEVER_ENDING, "takes longer than 0.2 s"), (FAILING, "integer overflow")], ids=["endless", "raising"]
+    )
+    def test_the_unit_is_refused_and_check_names_it(
+        self,
+        catalog: Catalog,
+        collection: Collection,
+        extension: MakeExtension,
+        monkeypatch: pytest.MonkeyPatch,
+        rule: str,
+        told: str,
+    ) -> None:
+        monkeypatch.setattr(checks, "RULE_LIMIT_S", 0.2)
+        catalog.ingest_collection(collection.name)
+        catalog.add_extension(extension(rules={"playlog_x": rule}))
+        before = snapshot(catalog)
+
+        with pytest.raises(ValidationError, match=f"a rule cannot judge: .*{told}.*'playlog_x' of extension 'playlog'"):
+            plan(catalog, 1, 2)
+
+        assert snapshot(catalog) == before
+        elsewhere(catalog, "INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT min(id), 1, 2 FROM asset")
+        (found,) = catalog.check().violations
+        assert (found.rule, found.subject, found.id) == ("playlog_x", "view", "playlog_x")
+        catalog.add_source("goes on", "fake")
+        assert catalog.database.execute("SELECT count(*) FROM playlog_slot") == [(1,)]
+
+
+def test_a_rule_that_never_ends_is_not_added(
+    catalog: Catalog, extension: MakeExtension, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "RULE_LIMIT_S", 0.2)
+    before = snapshot(catalog)
+
+    with pytest.raises(ValidationError, match=r"longer than 0.2 s \(rule 'playlog_x' of extension 'playlog'\)"):
+        catalog.add_extension(extension(rules={"playlog_x": NEVER_ENDING.replace("playlog_slot CROSS JOIN ", "")}))
+
+    assert snapshot(catalog) == before
+
+
+class TestRows:
+    def test_they_are_recorded_journalled_and_undone_with_cascades(self, station: Catalog) -> None:
+        start = snapshot(station, journal=False)
+        air(station)
+        plan(station, 0, 10)
+        with station.session() as db:
+            db.execute("UPDATE playlog_slot SET airing_id = (SELECT id FROM playlog_airing), end_ms = 12")
+        units = station.history(3)
+        before = snapshot(station, journal=False)
+
+        with station.session() as db:
+            db.execute("DELETE FROM playlog_airing")
+            assert db.execute("SELECT airing_id FROM playlog_slot") == [(None,)]
+        unit = station.history(1)[0]
+
+        assert unit.counts == {"playlog_airing": {"delete": 1}, "playlog_slot": {"update": 1}}
+        assert unit.extensions == units[0].extensions == {"playlog": 2}
+        assert [row.table for row in station.changes(unit.id).rows] == ["playlog_slot", "playlog_airing"]
+        station.undo(unit.id)
+        assert snapshot(station, journal=False) == before
+        for each in units:
+            station.undo(each.id)
+        assert {
+            name: station.database.execute(f"SELECT count(*) FROM {name}") for name in ("playlog_slot", "playlog_airing")
+        } == {
+            "playlog_slot": [(0,)],
+            "playlog_airing": [(0,)],
+        }
+        assert snapshot(station, journal=False) == start
+
+    def test_a_unit_that_changed_none_of_them_names_no_extension(self, station: Catalog) -> None:
+        station.add_source("another", "fake")
+
+        assert station.history(1)[0].extensions == {}
+
+    def test_what_goes_with_an_asset_is_counted_before_and_comes_back_after(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        before = snapshot(station, journal=False)
+
+        preview = station.wipe_collection("Shows", WipeOptions(dry_run=True))
+        wiped = station.wipe_collection("Shows")
+
+        for result in (preview, wiped):
+            assert result.changes is not None
+            assert result.changes.counts["playlog_slot"] == {"delete": 1}
+        assert station.history(1)[0].extensions == {"playlog": 2}
+        station.undo(str(wiped.unit_id))
+        assert snapshot(station, journal=False) == before
+
+    def test_titles_that_are_merged_and_renamed_keep_what_refers_to_their_assets(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        slots = snapshot(station)["playlog_slot"]
+
+        station.rename_title("Tron", name="TRON")
+
+        assert snapshot(station)["playlog_slot"] == slots
+
+    def test_a_secret_in_a_row_is_masked_as_in_any_other(self, catalog: Catalog, extension: MakeExtension) -> None:
+        keys = "CREATE TABLE playlog_rights (id INTEGER PRIMARY KEY, config TEXT NOT NULL) STRICT"
+        catalog.add_extension(extension(migrations=[keys], rules={}, views={}))
+        with catalog.session() as db:
+            db.execute("""INSERT INTO playlog_rights VALUES (1, '{"password": "rosebud", "url": "http://u:rosebud@nas"}')""")
+
+        (row,) = catalog.changes(catalog.history(1)[0].id).rows
+
+        assert "rosebud" not in str(row)
+
+    def test_a_backup_has_them_and_opens_without_the_code(self, station: Catalog, tmp_path: Path) -> None:
+        plan(station, 0, 10)
+        station.backup(tmp_path / "copy.db")
+
+        with Catalog(tmp_path / "copy.db") as copy:
+            assert copy.check().is_sound
+            assert [each.name for each in copy.extensions()] == ["playlog"]
+            assert snapshot(copy) == snapshot(station)
+            copy.undo(copy.history(1)[0].id)
+
+    def test_a_fault_at_any_statement_leaves_all_of_a_unit_undone(self, station: Catalog) -> None:
+        before = snapshot(station)
+
+        with pytest.raises(RetroVueError), station.session() as db:
+            db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT id, 0, 1 FROM asset LIMIT 1")
+            db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) VALUES ('nowhere', 5, 6)")
+
+        assert snapshot(station) == before
+
+
+class TestReshaped:
+    RESHAPING = "ALTER TABLE playlog_slot DROP COLUMN airing_id; ALTER TABLE playlog_slot ADD COLUMN note TEXT"
+    GROWING = "ALTER TABLE playlog_slot ADD COLUMN note TEXT"
+
+    def test_a_unit_is_refused_where_a_table_that_it_touched_has_another_shape_now(
+        self, station: Catalog, extension: MakeExtension
+    ) -> None:
+        plan(station, 0, 10)
+        air(station)
+        airing, slot = station.history(2)
+        station.add_extension(extension(migrations=[AIRING, SLOT, self.RESHAPING]))
+
+        with pytest.raises(UndoError, match="table 'playlog_slot' has another shape now"):
+            station.undo(slot.id)
+        station.undo(airing.id)
+
+        assert station.check().violations == ()
+
+    def test_one_that_only_grew_is_undone(self, station: Catalog, extension: MakeExtension) -> None:
+        plan(station, 0, 10)
+        slot = station.history(1)[0]
+        station.add_extension(extension(migrations=[AIRING, SLOT, self.GROWING]))
+        with station.session() as db:
+            db.execute("INSERT INTO playlog_slot SELECT 7, asset_id, 20, 30, NULL, 'later' FROM playlog_slot")
+
+        station.undo(slot.id)
+
+        assert [row[0] for row in snapshot(station)["playlog_slot"]] == [7]
+
+    def test_without_the_code_it_is_told_as_well(self, station: Catalog, extension: MakeExtension) -> None:
+        plan(station, 0, 10)
+        slot = station.history(1)[0]
+        station.add_extension(extension(migrations=[AIRING, SLOT, self.RESHAPING]))
+
+        with (
+            Catalog(station.database.path) as other,
+            pytest.raises(UndoError, match="table 'playlog_slot' has another shape now"),
+        ):
+            other.undo(slot.id)
+
+
+class TestAddingAndRemoving:
+    def test_one_is_added_to_an_open_catalogue_and_used(self, catalog: Catalog, playlog: Extension) -> None:
+        found = catalog.add_extension(playlog)
+
+        assert (found.name, found.version, found.known_version) == ("playlog", 2, 2)
+        assert catalog.add_extension(playlog) == found
+        assert len(list(Path(catalog.database.path).parent.glob("*.bak"))) == 1
+        with pytest.raises(RetroVueError, match="is written by this library alone"), catalog.session() as db:
+            db.execute("DELETE FROM operation")
+        elsewhere(catalog, "CREATE TABLE note (text)")
+        with pytest.raises(RetroVueError, match="cannot be recorded"), catalog.session() as db:
+            db.execute("INSERT INTO note VALUES (1)")
+
+    def test_one_that_nobody_offers_is_refused(self, catalog: Catalog) -> None:
+        with pytest.raises(ValidationError, match="no installed distribution offers an extension 'playlog'"):
+            catalog.add_extension("playlog")
+
+    def test_one_that_fails_leaves_the_open_catalogue_as_it_was(self, catalog: Catalog, extension: MakeExtension) -> None:
+        before = snapshot(catalog)
+
+        with pytest.raises(RetroVueError, match="'source' is not named"):
+            catalog.add_extension(extension(migrations=["DROP TABLE source"]))
+
+        assert snapshot(catalog) == before
+        assert catalog.extensions() == []
+        catalog.add_source("goes on", "fake")
+
+    def test_neither_is_done_inside_a_unit_or_read_only(self, station: Catalog, extension: MakeExtension) -> None:
+        other = extension("other", ["CREATE TABLE other_a (id INTEGER PRIMARY KEY) STRICT"], {}, {})
+        before = snapshot(station)
+
+        for act in (lambda: station.add_extension(other), lambda: station.remove_extension("playlog")):
+            with pytest.raises(RetroVueError, match="outermost"), station.session():
+                act()
+        with Catalog(station.database.path, read_only=True) as reading:
+            for act in (lambda: reading.add_extension(other), lambda: reading.remove_extension("playlog")):
+                with pytest.raises(ResourceError):
+                    act()
+
+        assert snapshot(station) == before
+
+    def test_one_is_removed_after_a_copy(self, station: Catalog) -> None:
+        plan(station, 0, 10)
+        slot = station.history(1)[0]
+        before = snapshot(station)
+
+        copy = station.remove_extension("playlog")
+
+        assert snapshot(str(copy)) == before
+        assert station.extensions() == []
+        assert station.check().violations == ()
+        assert "playlog_slot" not in snapshot(station).tables
+        with pytest.raises(UndoError, match="'playlog_slot' has another shape now"):
+            station.undo(slot.id)
+        station.wipe_collection("Shows")
+        with Catalog(station.database.path) as again:
+            assert again.check().mentions == ()
+
+    def test_what_comes_back_begins_anew(self, station: Catalog, playlog: Extension) -> None:
+        station.remove_extension("playlog")
+
+        station.add_extension(playlog)
+
+        plan(station, 0, 10)
+        assert station.check().is_sound
+
+    def test_one_to_which_a_table_of_others_refers_stays(self, station: Catalog, extension: MakeExtension) -> None:
+        plan(station, 0, 10)
+        bill = "CREATE TABLE bill_item (id INTEGER PRIMARY KEY, slot_id INTEGER REFERENCES playlog_slot (id)) STRICT"
+        station.add_extension(extension("bill", [bill], {}, {}))
+        with station.session() as db:
+            db.execute("INSERT INTO bill_item (slot_id) SELECT id FROM playlog_slot")
+        before = snapshot(station)
+
+        with pytest.raises(ValidationError, match="1 rows of table 'bill_item' refer to its table 'playlog_slot'"):
+            station.remove_extension("playlog")
+
+        assert snapshot(station) == before
+        station.remove_extension("bill")
+        station.remove_extension("playlog")
+
+    def test_one_whose_tables_a_view_of_another_reads_stays(self, station: Catalog, extension: MakeExtension) -> None:
+        station.add_extension(extension("bill", [], {}, {"bill_due": "SELECT id FROM playlog_airing"}))
+
+        with pytest.raises(RetroVueError, match="view 'bill_due' of extension 'bill' cannot be asked"):
+            station.remove_extension("playlog")
+
+        assert [each.name for each in station.extensions()] == ["bill", "playlog"]
+
+    def test_one_that_is_not_there_is_refused(self, station: Catalog) -> None:
+        with pytest.raises(ValidationError, match=r"has no extension 'bill': it has \['playlog'\]"):
+            station.remove_extension("bill")
+
+    def test_in_memory_it_works_without_a_copy(self, playlog: Extension) -> None:
+        with Catalog(":memory:") as catalog:
+            catalog.add_extension(playlog)
+            assert catalog.check().is_sound
+            assert catalog.remove_extension("playlog") is None
+            assert catalog.check().is_sound
