@@ -226,8 +226,10 @@ class Changeset:
             ValidationError: A table has another shape than when the changes were recorded.
         """
         self.require_fitting()
-        if self._insert(db):
-            return None
+        with db.without_triggers():
+            return None if self._insert(db) else self._apply(db)
+
+    def _apply(self, db: Database) -> ApplyConflict | None:
         in_the_way: list[ApplyConflict] = []
 
         def judge(reason: int, change: apsw.TableChange) -> int:

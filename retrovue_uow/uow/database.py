@@ -157,6 +157,15 @@ class Database:
         finally:
             self.transaction.is_applying = False
 
+    @contextmanager
+    def without_triggers(self) -> Iterator[None]:
+        """A block in which no trigger runs: what they did is in the changeset that is applied, and would be done twice."""
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        try:
+            yield
+        finally:
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
+
     @property
     def has_enforced_references(self) -> bool:
         """Whether SQLite itself has enforced every reference so far in the open unit, so that none need be searched."""

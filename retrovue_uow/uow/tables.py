@@ -60,8 +60,7 @@ class Reference(NamedTuple):
 class Shape:
     """Every ordinary table but those that are kept by the keeper of the file, children before their parents.
 
-    In that order a recording names the tables, and a changeset deletes their rows: so no trigger that guards a parent's row
-    finds it in use by children that are about to go, too.
+    In that order a recording names the tables, and a changeset deletes their rows.
 
     Attributes:
         columns: Names by table, in the order in which a changeset has the values.

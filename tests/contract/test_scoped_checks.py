@@ -14,6 +14,7 @@ from typing import Literal
 import apsw
 import attrs
 import pytest
+from extending import PLAYLOG
 from harness import draft, episode, movie
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from proof.figures import Proof
 from retrovue_uow import AssetSelector, Catalog, Collection, Marker, ValidationError, Violation, WipeOptions
 from retrovue_uow.errors import ConstraintError
 from retrovue_uow.model import Result
-from retrovue_uow.store import checks, rows
+from retrovue_uow.store import checks, extensions, rows
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Changeset, Recording, decompressed
 from retrovue_uow.uow.database import Database, Value
@@ -41,6 +42,9 @@ VALUES: Mapping[str, Sequence[Value]] = {
     "finding.severity": ("broken", "warning"),
     "marker.start_ms": (0, 10, 70_000),
     "marker.end_ms": (None, 11, 80_000),
+    "playlog_airing.duration_ms": (0, 7),
+    "playlog_slot.start_ms": (0, 9, 10),
+    "playlog_slot.end_ms": (10, 20),
 }
 SYMMETRIC = "episode_of_other_season"  # two rows break it together: one of them may be far from the change
 
@@ -136,7 +140,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         "markers": (Marker("avail", 5), Marker("intro", 0, 4)),
         "warnings": ("odd",),
     }
-    with Catalog(":memory:", importers={"fake": importer}) as opened:
+    with Catalog(":memory:", importers={"fake": importer}, extensions=[PLAYLOG]) as opened:
         opened.add_source("station", "fake")
         opened.add_source("spare", "fake")
         for name in ("Shows", "More"):
@@ -159,6 +163,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         opened.assign(AssetSelector(path="bumper.mkv"), kind="psa")
         opened.retire(AssetSelector(path="promo.mkv"))
         opened.rename_title("Alien", name="Alien!")
+        with opened.session() as db:
+            db.execute("INSERT INTO playlog_airing (asset_id, aired_at, duration_ms) SELECT id, 'noon', 5 FROM asset LIMIT 2")
+            db.execute(
+                """
+                INSERT INTO playlog_slot (asset_id, start_ms, end_ms, airing_id)
+                SELECT id, 10 * rowid, 10 * rowid + 10, iif(kind = 'movie', 1, NULL) FROM asset WHERE kind <> 'other'
+                """
+            )
         assert opened.check().is_sound
         yield opened
 
@@ -196,7 +208,7 @@ def attempt(db: Database, write: Write) -> bool:
 
 
 def scoped(db: Database, changeset: Changeset) -> set[Violation]:
-    with checks.narrowed(db, changeset):
+    with checks.narrowed(db, changeset, extensions.rules(db)):
         return {*checks.broken_references(db), *checks.violations(db)}
 
 

@@ -7,6 +7,7 @@ before its statement runs, so that one at the COMMIT means that there was none.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ import apsw
 import attrs
 import pytest
 from cases import CASES, Case, stock
+from extending import PLAYLOG, MakeExtension
 from harness import entry, operations_of_catalog
 from proof.figures import Proof, Size
 
 from retrovue_uow import Catalog, OperationError, ResourceError, WipeOptions, as_json
+from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 from retrovue_uow.testing.faults import Fault, Injection, tracing
 
@@ -51,6 +54,9 @@ class Scene:
 @pytest.fixture
 def scene(catalog: Catalog, importer: FakeImporter, enricher: FakeEnricher, media: Path) -> Iterator[Scene]:
     stock(catalog, importer, media)
+    catalog.add_extension(PLAYLOG)
+    with catalog.session() as db:
+        db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT id, 10 * rowid, 10 * rowid + 9 FROM asset")
     template = apsw.Connection(":memory:")
     with template.backup("main", catalog.database.connection, "main") as copying:
         copying.step()
@@ -69,6 +75,22 @@ def fault_at(catalog: Catalog, number: int, error: BaseException) -> Iterator[In
     injection = Injection(Fault("statement", number, "", ""))
     with tracing(catalog.database.connection, injection, fail):
         yield injection
+
+
+def planned(catalog: Catalog) -> object:
+    """An operation of the extension's own."""
+    with catalog.operation("plan") as op:
+        with op.preflight():
+            pass
+        with op.execution() as db:
+            db.execute("DELETE FROM playlog_slot WHERE start_ms = 10")
+            db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT min(id), 1000, 1001 FROM asset")
+        with op.postvalidation() as db:
+            validate_database_consistency(db)
+        return op.finish(None)
+
+
+EVERY_CASE = {**CASES, "plan": Case(planned, OperationError)}
 
 
 def outcome(scene: Scene, case: Case) -> tuple[str, dict[str, int], list[str]]:
@@ -118,9 +140,9 @@ def test_every_operation_has_a_case() -> None:
     "An operation that fails at an SQL statement raises the promised error, changes and holds nothing, and works the next time",
     how="an error, Ctrl-C and a full disk take turns before every statement of every public operation, on one open catalogue",
 )
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EVERY_CASE)
 def test_a_fault_at_any_statement_leaves_everything_as_it_was(scene: Scene, size: Size, figures: Proof, name: str) -> None:
-    case = CASES[name]
+    case = EVERY_CASE[name]
     before = snapshot(scene.catalog)
     *clean, statements = outcome(scene, case)
     assert snapshot(scene.catalog) == before
@@ -137,3 +159,37 @@ def test_a_fault_at_any_statement_leaves_everything_as_it_was(scene: Scene, size
         assert_nothing_is_held(scene)
         assert outcome(scene, case)[:2] == tuple(clean)
     figures.add({"faults": len(numbers), "statements": len(statements)})
+
+
+@pytest.mark.proof(
+    "An operation that fails at an SQL statement raises the promised error, changes and holds nothing, and works the next time"
+)
+@pytest.mark.parametrize("act", ["add", "remove"])
+def test_a_fault_at_any_statement_leaves_an_extension_as_it_was(
+    catalog: Catalog, extension: MakeExtension, size: Size, figures: Proof, act: str
+) -> None:
+    bill = extension("bill", ["CREATE TABLE bill_item (id INTEGER PRIMARY KEY) STRICT"], {}, {"bill_due": "SELECT 1 AS id"})
+    catalog.add_extension(PLAYLOG)
+    before, schema = snapshot(catalog), made_in(catalog)
+
+    for faults in itertools.count():
+        number = 1 + size.seed % 5 + faults * size.choose(sample=5, full=1)
+        fault = list(FAULTS.values())[faults % len(FAULTS)]()
+        with contextlib.suppress(type(fault), ResourceError), fault_at(catalog, number, fault) as injection:
+            if act == "add":
+                catalog.add_extension(bill)
+            else:
+                catalog.remove_extension("playlog")
+        if not injection.has_struck:
+            break
+        assert (snapshot(catalog), made_in(catalog)) == (before, schema), injection.points[-1]
+
+    assert snapshot(catalog) != before
+    catalog.add_source("nothing is held", "fake")
+    assert catalog.check().is_sound
+    figures.add({"faults": faults, "statements": number})
+
+
+def made_in(catalog: Catalog) -> list[object]:
+    with contextlib.closing(apsw.Connection(catalog.database.path)) as other:
+        return list(other.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").fetchall())

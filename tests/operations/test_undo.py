@@ -6,12 +6,14 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import apsw
 import attrs
 import pytest
+from extending import PLAYLOG
 from harness import changed, draft, episode, movie
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -468,9 +470,10 @@ class TestTampering:
 class TestTraps:
     """What SQLite documents of changesets, shown without the remedy."""
 
-    def test_tables_attached_parents_first_cannot_be_undone_past_a_guarding_trigger(
-        self, stocked: Catalog, media: Path
+    def test_with_triggers_tables_attached_parents_first_cannot_be_undone_past_a_guarding_one(
+        self, stocked: Catalog, media: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(Database, "without_triggers", lambda _: nullcontext())
         right = stocked.database.shape
         wrong = Shape(right.columns, dict(reversed(list(right.keys.items()))), right.references)
         kinds = {}
@@ -638,6 +641,9 @@ STEPS = st.one_of(
             attempted(lambda catalog: catalog.merge_titles("Both", into="Space: 1999")),
             attempted(lambda catalog: catalog.merge_titles("Space: 1999", into="Either")),
             statement("DELETE FROM marker"),
+            statement("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT id, 10 * rowid, 10 * rowid + 9 FROM asset"),
+            statement("UPDATE playlog_slot SET end_ms = end_ms - 1"),
+            statement("DELETE FROM playlog_slot WHERE id % 2"),
         ]
     ),
 )
@@ -655,7 +661,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cat
     def make() -> Catalog:
         while opened:
             opened.pop().close()
-        catalog = Catalog(":memory:", importers={"fake": FakeImporter()})
+        catalog = Catalog(":memory:", importers={"fake": FakeImporter()}, extensions=[PLAYLOG])
         opened.append(catalog)
         catalog.add_source("station", "fake")
         catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
+from extending import PLAYLOG
 from harness import draft, episode, movie
 
 from retrovue_uow import AssetDraft, AssetSelector, Catalog, OperationError, ValidationError
+from retrovue_uow.model import Result
+from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 NAMES = ("Shows", "More")
@@ -45,9 +48,9 @@ def judged(found: AssetDraft) -> AssetDraft:
 
 
 def opened(path: Path | str) -> Catalog:
-    """A catalogue with an importer whose drafts can be set, and an enricher whose answers are cached."""
+    """A catalogue with an extension, an importer whose drafts can be set, and an enricher whose answers are cached."""
     enricher = FakeEnricher(cached_by="file", returns=judged)
-    return Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": enricher})
+    return Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": enricher}, extensions=[PLAYLOG])
 
 
 def set_up(catalog: Catalog, media: Path, done: Callable[[], object] = lambda: None) -> None:
@@ -117,6 +120,26 @@ def relocate(catalog: Catalog, chance: random.Random) -> object:
     return catalog.relocate_collection(collection.id, old, new, min_found=0)
 
 
+def plan(catalog: Catalog, chance: random.Random) -> object:
+    """A slot for one of the assets, in place of what was planned then; two that overlap are refused."""
+    start_ms = chance.randrange(0, 100, 10)
+    with catalog.operation("plan") as op:
+        with op.preflight():
+            pass
+        with op.execution() as db:
+            db.execute("DELETE FROM playlog_slot WHERE start_ms = ?", (start_ms,))
+            db.execute(
+                """
+                INSERT INTO playlog_slot (asset_id, start_ms, end_ms)
+                SELECT id, ?, ? FROM asset WHERE kind <> 'other' ORDER BY substr(id, -?) LIMIT 1
+                """,
+                (start_ms, start_ms + chance.choice((5, 10, 15)), chance.randint(1, 12)),
+            )
+        with op.postvalidation() as db:
+            validate_database_consistency(db)
+        return op.finish(Result())
+
+
 OPERATIONS: tuple[Operation, ...] = (
     ingest,
     ingest,
@@ -127,6 +150,8 @@ OPERATIONS: tuple[Operation, ...] = (
     relocate,
     assign,
     prefer,
+    plan,
+    plan,
     lambda catalog, chance: catalog.wipe_collection(chance.choice(NAMES)),
     lambda catalog, _: catalog.forget_missing("Shows", max_fraction=1),
     lambda catalog, _: catalog.approve(AssetSelector(state="ready")),
