@@ -17,6 +17,7 @@ from retrovue_uow.cli_options import (
     EpisodeFilter,
     Exclude,
     Force,
+    MaxMissing,
     RefreshChoice,
     RefreshOption,
     SeasonFilter,
@@ -273,6 +274,7 @@ def collection_ingest(
     strict_names: StrictNames = False,
     strict: Strict = False,
     settle: Settle = 0,
+    max_missing: MaxMissing = None,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
@@ -287,6 +289,7 @@ def collection_ingest(
         strict_names=strict_names,
         strict=strict,
         settle_s=settle,
+        max_missing=max_missing,
     )
     with changing(catalog) as opened:
         cli_report.show_ingested(cli_ingest.ingest(opened, collection, asked), json=as_json, verbose=verbose)

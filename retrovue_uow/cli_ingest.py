@@ -55,6 +55,7 @@ class IngestRequest:
     broken: Broken
     settle_s: float
     dry_run: bool
+    max_missing: float | None = None
 
 
 @attrs.frozen
@@ -177,6 +178,7 @@ def ingest(catalog: Catalog, collection: str, request: IngestRequest) -> Ingeste
             strict_names=request.strict_names,
             broken=request.broken,
             settle_s=request.settle_s,
+            max_missing=request.max_missing,
             progress=progress,
         )
     return Ingested(result, _arrived(catalog, result))
@@ -205,6 +207,7 @@ def _prepared(
         strict_names=request.strict_names,
         broken=request.broken,
         settle_s=request.settle_s,
+        max_missing=request.max_missing,
         progress=progress,
     )
 

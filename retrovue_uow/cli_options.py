@@ -102,6 +102,14 @@ Strict = Annotated[
 Settle = Annotated[
     float, typer.Option("--settle", metavar="SECONDS", help="Leave files for next time that changed within so many seconds.")
 ]
+MaxMissing = Annotated[
+    float | None,
+    typer.Option(
+        "--max-missing",
+        metavar="PART",
+        help="Refuse if more of the assets would be missing than this part, from 0 to 1; of a server 0.5.",
+    ),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Tell row by row what changed, or would; of an ingest, also what was left out.")
 ]
@@ -162,6 +170,7 @@ def request(
     strict_names: bool,
     strict: bool,
     settle_s: float,
+    max_missing: float | None = None,
 ) -> IngestRequest:
     """What the user asked of an ingest."""
     from retrovue_uow.cli_ingest import IngestRequest
@@ -175,6 +184,7 @@ def request(
         broken="refuse" if strict else "record",
         settle_s=settle_s,
         dry_run=dry_run,
+        max_missing=max_missing,
     )
 
 

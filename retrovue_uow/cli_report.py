@@ -77,7 +77,11 @@ _NAMED = {
 }
 _SKIPPED = {
     "link": "since they are links that lead nowhere, or out of the mapped folder (mend or exclude them)",
+    "no_path": "since no file can have such a path",
     "not_utf8": "since their names are not UTF-8 (rename or exclude them)",
+    "plugin": "since they are streams of an add-on",
+    "stack": "since each is several files in a row",
+    "strm": "since they only name a stream",
     "too_young": "since they changed just now, and may still be written (--settle)",
     "unreadable": "since they cannot be read (mend or exclude them)",
     "vanished": "since they went while they were read",

@@ -587,7 +587,7 @@ class IngestResult(WithdrawingResult):
         warnings: New or refreshed assets of which there is something to know, likewise, and those that have a twin.
         findings: What was found out about files that were read, and of twins, by canonical key.
         skipped: Paths of what became no asset or is no NFO file, by reason: `link`, `not_utf8`, `too_young`, `twin`,
-            `unreadable`, `vanished`.
+            `unreadable`, `vanished`; of a media server also `strm`, `no_path` and schemes of no files (`stack`, `plugin`, …).
         left_out: How many files and folders were passed over, by reason: `excluded`, `hidden` (or the system's own), `partial`
             (an unfinished download), `unknown_extension`. What usually stands beside media files, such as pictures, subtitles
             and NFO files, is not counted, nor what lies in a folder that was passed over.

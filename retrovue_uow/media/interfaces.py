@@ -11,12 +11,18 @@ from retrovue_uow.model import AssetDraft, Collection, FoundCollection, IngestFi
 class Importer(Protocol):
     """Finds drafts in a source. Made once per operation from the source's `config`; never sees the database.
 
-    An importer may also have this method:
+    An importer may also have these:
 
+    - `timeout_s`: seconds that `check` and `collections` may take, and `discover` from one draft to the next; 60 where it is
+      not there. They are called in threads of their own, and abandoned when they are late.
+    - `max_missing`: the part of a collection's assets, from 0 to 1, that the source may no longer name before an ingest
+      refuses to believe it; 1 where it is not there. A server that lost its library is no proof that files are gone.
+    - `file_drafts(mappings, filters, skip)`: asked in place of `discover`: the same drafts. `skip(reason, path)` is called for
+      what can be no asset, which the result lists under `skipped`.
     - `file_runs(mappings, filters, skip=…)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is
       asked in place of `discover`: no draft is made of a file that is as the catalogue knows it. `skip(reason, path, error)`
       is called for what can be no asset, and raises the error or notes the path; with None as the error, for what is passed
-      over, and notes that.
+      over, and notes that. No time limit holds for it.
     """
 
     def check(self) -> None:

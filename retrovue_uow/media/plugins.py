@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
 from operator import attrgetter
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import attrs
@@ -46,7 +47,10 @@ DEFAULT_TIMEOUT_S = 60.0
 CACHED_BY = ("file", "draft", None)
 
 _BUILT_IN = {
-    IMPORTER_GROUP: {"filesystem": "retrovue_uow.media.walk:FilesystemImporter"},
+    IMPORTER_GROUP: {
+        "filesystem": "retrovue_uow.media.walk:FilesystemImporter",
+        "kodi": "retrovue_uow.media.kodi:KodiImporter",
+    },
     ENRICHER_GROUP: {
         "filename": "retrovue_uow.media.filenames:FilenameEnricher",
         "nfo": "retrovue_uow.media.nfo:NfoEnricher",
@@ -185,9 +189,32 @@ def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: 
             raise ResourceError(f"{owner} gave no answer within {timeout_s:g} s: is what it asks asleep or gone?") from error
 
 
+def timeout_of(owner: str, plugin: object) -> float:
+    """The seconds that a call of an importer or enricher may take; `owner` is how messages call it."""
+    timeout_s = getattr(plugin, "timeout_s", DEFAULT_TIMEOUT_S)
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= threading.TIMEOUT_MAX:
+        raise ResourceError(f"{owner} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+    return float(timeout_s)
+
+
+def max_missing_of(owner: str, importer: Importer) -> float:
+    """The part of a collection's assets that its source may no longer name, unless the operator says otherwise."""
+    part = getattr(importer, "max_missing", 1.0)
+    if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
+        raise ResourceError(f"{owner} has max_missing={part!r}: it must be a number from 0 to 1")
+    return part
+
+
 def reported_collections(importer: Importer, source: Source) -> list[FoundCollection]:
-    with _foreign_code(f"the importer of source {source.name!r} could not list its collections", source.config):
-        reported = list(importer.collections())
+    owner = f"the importer of source {source.name!r}"
+    with _foreign_code(f"{owner} could not list its collections", source.config):
+        timeout_s = timeout_of(owner, importer)
+        try:
+            reported = call_within(timeout_s, lambda: list(importer.collections()))
+        except TimeoutError as error:
+            raise ResourceError(
+                f"{owner} listed no collections within {timeout_s:g} s: is its server asleep or gone?"
+            ) from error
         for found in reported:
             if not isinstance(found, FoundCollection):
                 raise ValidationError(
@@ -197,17 +224,26 @@ def reported_collections(importer: Importer, source: Source) -> list[FoundCollec
 
 
 def discover(
-    importer: Importer, collection: Collection, filters: IngestFilters, *, progress: Progress | None = None
+    importer: Importer,
+    collection: Collection,
+    filters: IngestFilters,
+    skip: Callable[[str, str], None],
+    *,
+    progress: Progress | None = None,
 ) -> list[AssetDraft]:
     """All that `importer` finds. What `progress` raises passes through untouched.
 
     Raises:
         RetroVueError: what the importer raised on purpose.
-        ResourceError: it failed in another way.
+        ResourceError: it failed in another way, or kept us waiting for the next draft.
         ValidationError: it yielded something that is not a draft.
     """
+    own = getattr(importer, "file_drafts", None)
+    mappings = collection.path_mappings
+    find = partial(own, mappings, filters, skip) if callable(own) else partial(importer.discover, collection, mappings, filters)
+    owner = f"the importer of collection {collection.name!r}"
     drafts: list[AssetDraft] = []
-    for draft in _yielded(lambda: importer.discover(collection, collection.path_mappings, filters), collection, "files"):
+    for draft in _yielded(partial(_each_within, timeout_of(owner, importer), find, owner), collection, "files"):
         if not isinstance(draft, AssetDraft):
             last = repr(drafts[-1].file_path) if drafts else "the start"
             raise ValidationError(
@@ -243,6 +279,37 @@ def _yielded(find: Callable[[], Iterable[T]], collection: Collection, noun: str)
         raise
     except Exception as error:  # an importer is somebody else's code
         raise ResourceError(f"the importer of collection {collection.name!r} failed after {count} {noun}: {error!r}") from error
+
+
+def _each_within(seconds: float, find: Callable[[], Iterable[T]], owner: str) -> Iterator[T]:
+    """What `find` yields, each within `seconds` of the one before. It runs in a daemon thread; a late one is abandoned."""
+    answers: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
+    is_abandoned = threading.Event()
+
+    def run() -> None:
+        try:
+            for each in find():
+                answers.put((each,))
+                if is_abandoned.is_set():
+                    return
+            answers.put(None)
+        except BaseException as error:  # noqa: BLE001  whatever it is belongs to the caller's thread
+            answers.put(error)
+
+    asking = threading.Thread(target=run, name="retrovue-discovery", daemon=True)
+    asking.start()
+    try:
+        while isinstance(answer := answers.get(timeout=seconds), tuple):
+            yield answer[0]
+    except Empty as error:
+        raise ResourceError(
+            f"{owner} has found nothing more for {seconds:g} s: is its server or disk asleep or gone?"
+        ) from error
+    finally:
+        is_abandoned.set()
+    asking.join()  # it has nothing left to do, and a unit that it left open is nobody's
+    if answer is not None:
+        raise answer
 
 
 def masked_draft(draft: AssetDraft) -> AssetDraft:
@@ -333,9 +400,7 @@ def _made(
 
 
 def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
-    timeout_s = getattr(enricher, "timeout_s", DEFAULT_TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or not timeout_s > 0:
-        raise ResourceError(f"enricher {attached.type!r} has timeout_s={timeout_s!r}: it must be a number of seconds above 0")
+    timeout_s = timeout_of(f"enricher {attached.type!r}", enricher)
     cached_by = getattr(enricher, "cached_by", None)
     if cached_by not in CACHED_BY:
         raise ResourceError(f"enricher {attached.type!r} has cached_by={cached_by!r}: it must be one of {CACHED_BY}")
@@ -345,7 +410,7 @@ def _ready(attached: AttachedEnricher, enricher: Enricher) -> ReadyEnricher:
     return ReadyEnricher(
         type=attached.type,
         enricher=enricher,
-        timeout_s=float(timeout_s),
+        timeout_s=timeout_s,
         identifies=bool(getattr(enricher, "identifies", True)),
         needs_file_only=cached_by == "file",
         identity=_as_text(facts) if version and isinstance(version, str) else "",

@@ -51,6 +51,7 @@ class Request:
     strict_names: bool
     broken: Broken
     settle_s: float
+    max_missing: float | None
     progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
 
 
@@ -153,7 +154,13 @@ def discover(
         if runs is not None:
             drafts, known = _walked(runs, seen, known, unchanged), KnownAssets()
         else:
-            drafts = plugins.discover(seen.importer, seen.collection, request.filters, progress=request.progress)
+            drafts = plugins.discover(
+                seen.importer,
+                seen.collection,
+                request.filters,
+                lambda reason, path: skipped[reason].append(path),
+                progress=request.progress,
+            )
     met, absent = _examined(_met(op, drafts, seen, left_out), seen.collection)
     there: list[Found] = []
     for each in met:
@@ -276,6 +283,25 @@ def refuse_absent_mappings(absent: Iterable[Found], mappings_seen: Set[int], see
                 verdict.problem
                 or f"folder {mapping.local_path!r} became empty while its files were looked for: was it unmounted?"
             ) from verdict.error
+
+
+def refuse_loss(named: Iterable[Found], unchanged: Collected[str], seen: Seen) -> None:
+    """A server that no longer names most of what it had has lost its library, or was pointed elsewhere; the files are there."""
+    request, collection = seen.request, seen.collection
+    most = request.max_missing
+    if most is None:
+        most = 1 if request.allow_empty else plugins.max_missing_of(f"the importer of {seen.source.name!r}", seen.importer)
+    if most == 1 or not request.filters.is_full:
+        return
+    known = [key for key in keys_to_look_for(collection, request.filters, seen.known) if seen.known[key].missing_since is None]
+    keys = {*unchanged, *(each.key for each in named)}
+    lost = [key for key in known if key not in keys]
+    if len(lost) > most * len(known):
+        raise ResourceError(
+            f"source {seen.source.name!r} names {len(known) - len(lost)} of the {len(known)} files that the catalogue has of "
+            f"collection {collection.name!r}, and not {lost[0]!r}: more than the part of {most:g} that may be missing. Was its "
+            "library emptied or moved? If the files went on purpose, say so with max_missing=1.0 (--max-missing 1.0)"
+        )
 
 
 def refuse_silent_mappings(mappings_seen: Set[int], seen: Seen) -> None:

@@ -69,6 +69,7 @@ def prepare_ingest(
     strict_names: bool = False,
     broken: Broken = "refuse",
     settle_s: float = 0,
+    max_missing: float | None = None,
     progress: Progress | None = None,
 ) -> PreparedIngest:
     """Do all of an ingest that asks the outside world, in front of the unit that will write it.
@@ -89,7 +90,7 @@ def prepare_ingest(
         IngestError: As `ingest_collection`.
         ContractError: A unit of work is open.
     """
-    request = Request(filters, refresh, as_if_empty, allow_empty, strict_names, broken, settle_s, progress)
+    request = Request(filters, refresh, as_if_empty, allow_empty, strict_names, broken, settle_s, max_missing, progress)
     with _frame(catalog, "collection_prepare_ingest", collection_id, request, prepares=True) as op:
         prepared = _prepared(catalog, op, collection_id, request)
         op.finish(None)
@@ -107,6 +108,7 @@ def ingest_collection(
     strict_names: bool = False,
     broken: Broken = "refuse",
     settle_s: float = 0,
+    max_missing: float | None = None,
     progress: Progress | None = None,
 ) -> IngestResult:
     """Bring what a collection's source has into the catalogue.
@@ -157,6 +159,8 @@ def ingest_collection(
             that is `new` and never ready, with a finding that says what is wrong, and lists what can be no asset as `skipped`.
         settle_s: Seconds for which a file must not have changed; younger ones are left for the next ingest, listed under
             `skipped` as `too_young`, and never marked missing. An mtime in the future is old enough.
+        max_missing: The part of the assets, from 0 to 1, that the source may no longer name; more is refused. None: as its
+            importer has it (a folder 1, a media server 0.5), and 1 with `allow_empty`. 1 believes that all of them went.
         progress: Called with files done, files in all (None while they are being found) and the path.
 
     Raises:
@@ -164,11 +168,11 @@ def ingest_collection(
         ContractError: A unit of work is open, and the ingest is not prepared.
     """
     if isinstance(collection_id, PreparedIngest):
-        options = (filters, refresh, allow_empty, strict_names, broken, settle_s, progress)
-        if options != (IngestFilters(), "files", False, False, "refuse", 0, None):
+        options = (filters, refresh, allow_empty, strict_names, broken, settle_s, max_missing, progress)
+        if options != (IngestFilters(), "files", False, False, "refuse", 0, None, None):
             raise ContractError("a prepared ingest has its filters and options already: give them to `prepare_ingest`")
         return _ingest_prepared(catalog, collection_id, dry_run=dry_run)
-    request = Request(filters, refresh, False, allow_empty, strict_names, broken, settle_s, progress)
+    request = Request(filters, refresh, False, allow_empty, strict_names, broken, settle_s, max_missing, progress)
     with _frame(catalog, NAME, collection_id, request, dry_run=dry_run, prepares=True) as op:
         return _finished(op, _prepared(catalog, op, collection_id, request))
 
@@ -200,7 +204,6 @@ def _finished(op: Operation, prepared: PreparedIngest) -> IngestResult:
 def _frame(
     catalog: OpenCatalog, name: str, collection: str, request: Request, *, dry_run: bool = False, prepares: bool = False
 ) -> Operation:
-    settle_s = request.settle_s
     return catalog.operation(
         name,
         IngestError,
@@ -212,8 +215,13 @@ def _frame(
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
         broken=request.broken,
-        settle_s=str(settle_s) if settle_s != settle_s or settle_s in (inf, -inf) else settle_s,  # JSON knows none of these
+        settle_s=_told(request.settle_s),
+        max_missing=_told(request.max_missing),
     )
+
+
+def _told(number: float | None) -> float | str | None:
+    return str(number) if number != number or number in (inf, -inf) else number  # JSON knows none of these
 
 
 def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: Request) -> PreparedIngest:
@@ -371,6 +379,7 @@ def ingest_source(
     strict_names: bool = False,
     broken: Broken = "refuse",
     settle_s: float = 0,
+    max_missing: float | None = None,
     progress: Progress | None = None,
 ) -> SourceIngestResult:
     """Ingest every enabled collection of a source, one unit of work each; a failure stops none of the others.
@@ -404,6 +413,7 @@ def ingest_source(
                 "strict_names": strict_names,
                 "broken": broken,
                 "settle_s": settle_s,
+                "max_missing": max_missing,
             }
         op.finish(None)
     cancelling: list[BaseException] = []

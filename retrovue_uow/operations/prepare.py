@@ -24,6 +24,7 @@ from retrovue_uow.operations.discover import (
     Seen,
     discover,
     refuse_absent_mappings,
+    refuse_loss,
     refuse_silent_mappings,
     spans,
     split,
@@ -107,6 +108,7 @@ def validate(catalog: OpenCatalog, op: Operation, db: Database, collection_id: s
     preflight.validate_refresh(request.refresh)
     preflight.validate_broken(request.broken)
     preflight.validate_settle_s(request.settle_s)
+    preflight.validate_max_missing(request.max_missing)
     preflight.validate_ingest_filters(request.filters)
     named = preflight.validate_collection_exists(db, collection_id)
     preflight.validate_no_conflicting_operations(op, named)
@@ -163,10 +165,12 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
     skipped: defaultdict[str, list[str]] = defaultdict(list)
     left_out: defaultdict[str, list[str]] = defaultdict(list)
     there, absent, unchanged = discover(op, seen, skipped, left_out)
+    refuse_loss([*there, *absent], unchanged, seen)
     if not request.allow_empty:
         mappings_seen = {mapping.id for mapping in unchanged.values()} | {each.mapping.id for each in there}
         refuse_absent_mappings(absent, mappings_seen, seen)
-        refuse_silent_mappings(mappings_seen, seen)
+        if request.max_missing != 1:
+            refuse_silent_mappings(mappings_seen, seen)
     found, duplicates, twins = split(there, unchanged, seen.known)
     reached = {*unchanged, *found}
     twinned: defaultdict[str, list[Finding]] = defaultdict(list)

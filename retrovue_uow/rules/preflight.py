@@ -187,6 +187,13 @@ def validate_settle_s(settle_s: object) -> None:
 
 
 @rule
+def validate_max_missing(max_missing: object) -> None:
+    """The part of the assets that may be missing is one of a whole, or left to the importer."""
+    if isinstance(max_missing, bool) or not isinstance(max_missing, int | float | None) or not 0 <= (max_missing or 0) <= 1:
+        raise ValidationError(f"max_missing must be a number from 0 to 1, not {max_missing!r}")
+
+
+@rule
 def validate_ingest_filters(filters: IngestFilters) -> None:
     """Season needs title, episode needs season, nothing is negative or blank, and a folder is named from the root on."""
     if not isinstance(filters, IngestFilters):
@@ -321,7 +328,8 @@ def validate_min_found(min_found: object) -> None:
 @rule
 def validate_source_connectivity(source: Source, importer: Importer) -> None:
     """The source can be reached and lets us in: its importer says so."""
-    plugins.check(f"source {source.name!r} ({source.type})", importer.check, config=source.config)
+    owner = f"source {source.name!r} ({source.type})"
+    plugins.check(owner, importer.check, config=source.config, timeout_s=plugins.timeout_of(owner, importer))
 
 
 @rule

@@ -274,13 +274,16 @@ SIGNATURES = {
     "remove_source": "(source)",
     "prepare_ingest": "(collection_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, refresh='files', as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "*, refresh='files', as_if_empty=False, allow_empty=False, strict_names=False, broken='refuse', settle_s=0, "
+    "max_missing=None, progress=None)",
     "ingest_collection": "(collection_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, "
+    "max_missing=None, progress=None)",
     "ingest_source": "(source_id, "
     "filters=IngestFilters(title=None, season=None, episode=None, exclude=(), under=None), "
-    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, progress=None)",
+    "*, dry_run=False, refresh='files', allow_empty=False, strict_names=False, broken='refuse', settle_s=0, "
+    "max_missing=None, progress=None)",
     "process_asset": "(asset_draft, collection, *, refresh='files', broken='refuse')",
     "wipe_collection": "(collection_id, options=WipeOptions(dry_run=False, expect_assets=None))",
     "forget_missing": "(collection, *, older_than=None, expect_assets=None, max_fraction=0.1, dry_run=False)",

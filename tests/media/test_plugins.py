@@ -21,7 +21,16 @@ from retrovue_uow.media.interfaces import Enricher, EnricherFactory
 from retrovue_uow.media.plugins import enricher_factories, fingerprint, importer_factories, make_enricher, make_importer, ready
 from retrovue_uow.media.probing import FfprobeEnricher
 from retrovue_uow.media.walk import FilesystemImporter, Skip
-from retrovue_uow.model import AssetDraft, AttachedEnricher, Collection, FoundCollection, IngestFilters, Json, PathMapping
+from retrovue_uow.model import (
+    AssetDraft,
+    AttachedEnricher,
+    Collection,
+    FoundCollection,
+    IngestFilters,
+    Json,
+    PathMapping,
+    Source,
+)
 
 
 class Plain:
@@ -68,7 +77,7 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 def test_built_in_types_are_there_without_the_packages_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "entry_points", lambda group: metadata.EntryPoints())
 
-    assert set(importer_factories({})) == {"filesystem"}
+    assert set(importer_factories({})) == {"filesystem", "kodi"}
     assert set(enricher_factories({})) == {"filename", "nfo", "ffprobe"}
     assert isinstance(make_importer("filesystem", {}, importer_factories({})), FilesystemImporter)
     for name in ("filename", "nfo", "ffprobe"):
@@ -90,7 +99,7 @@ def test_other_distributions_are_looked_for_only_where_no_type_at_hand_is_meant(
     assert asked == []
 
     assert "plex" not in factories
-    assert len(factories) == 2
+    assert len(factories) == 3
     assert asked == ["retrovue_uow.importers"]
 
 
@@ -328,7 +337,7 @@ class Yielding:
 
 def drained(importer: Yielding, progress: Callable[[int, int | None, str], None] | None = None) -> list[AssetDraft]:
     collection = Collection(id="c", source_id="s", name="Retro TV")
-    return plugins.discover(importer, collection, IngestFilters(), progress=progress)
+    return plugins.discover(importer, collection, IngestFilters(), lambda reason, path: None, progress=progress)
 
 
 A, B = AssetDraft("/a", "/a"), AssetDraft("/b", "/b")
@@ -339,6 +348,65 @@ def test_discover_reports_each_draft_without_a_total() -> None:
 
     assert drained(Yielding(A, B), lambda *call: told.append(call)) == [A, B]
     assert told == [(1, None, "/a"), (2, None, "/b")]
+
+
+def test_an_importer_that_keeps_us_waiting_for_its_next_draft_is_abandoned() -> None:
+    never, over = threading.Event(), threading.Event()
+
+    class Hanging(Yielding):
+        timeout_s = 0.1
+
+        def discover(self, *asked: object) -> Iterator[AssetDraft]:
+            try:
+                yield A
+                never.wait()
+                yield B
+                pytest.fail("nobody takes what comes after the time limit")
+            finally:
+                over.set()
+
+    with pytest.raises(ResourceError, match="'Retro TV' has found nothing more for"):
+        drained(Hanging())
+    never.set()
+    assert over.wait(10)
+
+
+def test_an_importer_that_hangs_while_it_lists_its_collections_is_abandoned() -> None:
+    never = threading.Event()
+
+    class Hanging(Yielding):
+        timeout_s = 0.1
+
+        def collections(self) -> Iterable[FoundCollection]:
+            never.wait()
+            return ()
+
+    with pytest.raises(ResourceError, match="the importer of source 'server' listed no collections within"):
+        plugins.reported_collections(Hanging(), Source("s", "server", "hanging"))
+    never.set()
+
+
+def test_a_server_may_tell_what_can_be_no_asset() -> None:
+    class Telling(Yielding):
+        def file_drafts(self, mappings: object, filters: object, skip: Callable[[str, str], None]) -> Iterator[AssetDraft]:
+            skip("plugin", "plugin://b")
+            yield A
+
+    skipped: list[tuple[str, str]] = []
+    found = plugins.discover(
+        Telling(), Collection(id="c", source_id="s", name="Retro TV"), IngestFilters(), lambda *told: skipped.append(told)
+    )
+
+    assert (found, skipped) == ([A], [("plugin", "plugin://b")])
+
+
+@pytest.mark.parametrize("part", [-0.1, 1.5, True, "half", None, float("nan")])
+def test_a_part_that_may_be_missing_and_is_none_is_refused(part: object) -> None:
+    importer = Yielding()
+    importer.max_missing = part  # type: ignore[attr-defined]  # not declared, as in the wild
+
+    with pytest.raises(ResourceError, match="the importer of 'server' has max_missing="):
+        plugins.max_missing_of("the importer of 'server'", importer)
 
 
 def test_an_importers_own_refusal_passes() -> None:
