@@ -462,9 +462,10 @@ class Machine(RuleBasedStateMachine):
         self.do(1, self.ingesting(1, "Shows", [("come", 0, back)], options if comes_back is None else Options()))
         self.do(0, self.ingesting(0, "More", [], Options("all", strict_names=True)))
 
-    @rule(who=WHO, name=st.sampled_from(NAMES), what=CONFIGURING, fault_at=FAULT)
-    def configure(self, who: int, name: str, what: str, fault_at: int | None) -> None:
-        self.do(who, self.configuration(name, what), fault_at=fault_at)
+    @rule(who=WHO, name=st.sampled_from(NAMES), whats=st.lists(CONFIGURING, min_size=1, max_size=3), fault_at=FAULT)
+    def configure(self, who: int, name: str, whats: list[str], fault_at: int | None) -> None:
+        for what in whats:
+            self.do(who, self.configuration(name, what), fault_at=fault_at)
 
     @rule(
         who=WHO,
@@ -768,7 +769,7 @@ class Machine(RuleBasedStateMachine):
         number=st.integers(0, 7),
         file=FILE,
         what=st.sampled_from(["keep", "keep", "ask"]),
-        options=st.one_of(st.just(Options()), OPTIONS),
+        options=st.one_of(st.just(Options()), st.just(Options()), OPTIONS),
     )
     def upgrade(self, who: int, name: str, number: int, file: File, what: str, options: Options) -> None:
         """A file that is approved went, and one of the same name lies in the other place."""
