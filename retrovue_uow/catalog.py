@@ -102,12 +102,12 @@ class Catalog(OpenCatalog):
         production: bool = False,
         protects: Protection | None = None,
     ) -> None:
+        self.given_extensions = tuple(extensions)
         protections = _protections(protects) if production else ()
         migrations.refuse_foreign_file(usable_path(path))
         self.database = Database(path, busy_timeout_ms=busy_timeout_ms, read_only=read_only, write_wait_s=write_wait_s)
         try:
-            self._given = [*extensions]
-            schemas = migrations.migrate(self.database, undo.settle_after_migration, self._given, plugins.extensions)
+            schemas = migrations.migrate(self.database, undo.settle_after_migration, self.given_extensions, plugins.extensions)
         except BaseException:
             self.database.close()
             raise
@@ -352,9 +352,9 @@ class Catalog(OpenCatalog):
         offered = plugins.extensions({extension}) if isinstance(extension, str) else [extension]
         if not offered:
             raise ValidationError(f"no installed distribution offers an extension {extension!r}: install the one that has it")
-        given = [*(each for each in self._given if each.name != offered[0].name), *offered]
+        given = (*(each for each in self.given_extensions if each.name != offered[0].name), *offered)
         self._recorder.know(migrations.migrate(self.database, undo.settle_after_migration, given, plugins.extensions))
-        self._given = given
+        self.given_extensions = given
         return next(each for each in self.extensions() if each.name == offered[0].name)
 
     def remove_extension(self, name: str) -> str | None:
@@ -369,7 +369,7 @@ class Catalog(OpenCatalog):
         """
         schemas, copy = migrations.remove_extension(self.database, self._recorder.schemas, name)
         self._recorder.know(schemas)
-        self._given = [each for each in self._given if each.name != name]
+        self.given_extensions = tuple(each for each in self.given_extensions if each.name != name)
         return copy
 
     def check(self) -> CheckReport:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from retrovue_uow.errors import OperationError
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
+from retrovue_uow.model import Extension
 from retrovue_uow.rules.curation import Protection
 from retrovue_uow.store.claims import Claims
 from retrovue_uow.store.frame import Operation
@@ -19,12 +20,14 @@ class OpenCatalog:
     Attributes:
         importers: Importer types by name.
         enrichers: Enricher types by name.
+        given_extensions: Those that it was opened with; `Catalog.extensions` lists what the file has.
         protections: What must not be taken off the air, in production; nothing elsewhere.
     """
 
     database: Database
     importers: Mapping[str, ImporterFactory]
     enrichers: Mapping[str, EnricherFactory]
+    given_extensions: tuple[Extension, ...]
     protections: tuple[Protection, ...]
     _claims: Claims
     _recorder: Recorder

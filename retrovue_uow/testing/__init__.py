@@ -1,7 +1,8 @@
 """The proof kit: what a test harness needs to prove that its operations are all or nothing. Also a plugin of pytest.
 
-pytest loads it by itself where this library is installed. It brings the fixtures `catalog`, `media_folder`, `fake_importer`
-and `fake_enricher`; a fixture of yours with such a name takes its place. All else is imported from here.
+pytest loads it by itself where this library is installed. It brings the fixtures `catalog`, `media_folder`, `fake_importer`,
+`fake_enricher` and `retrovue_extended_catalog`; a fixture of yours with such a name takes its place. All else is imported from
+here.
 """
 
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from retrovue_uow.testing.plugin import catalog_fixture as catalog_fixture
 from retrovue_uow.testing.plugin import clip_fixture as clip_fixture
+from retrovue_uow.testing.plugin import extended_catalog_fixture as extended_catalog_fixture
 from retrovue_uow.testing.plugin import fake_enricher_fixture as fake_enricher_fixture
 from retrovue_uow.testing.plugin import fake_importer_fixture as fake_importer_fixture
 from retrovue_uow.testing.plugin import media_folder_fixture as media_folder_fixture
@@ -18,6 +20,7 @@ from retrovue_uow.testing.plugin import pytest_unconfigure as pytest_unconfigure
 
 if TYPE_CHECKING:
     from retrovue_uow.testing.atomic import Report, assert_atomic
+    from retrovue_uow.testing.extensions import assert_extension, extended_catalog
     from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter, drafts, fake_enricher, fake_importer
     from retrovue_uow.testing.snapshots import Snapshot, assert_unchanged, snapshot
 
@@ -27,8 +30,10 @@ __all__ = [
     "Report",
     "Snapshot",
     "assert_atomic",
+    "assert_extension",
     "assert_unchanged",
     "drafts",
+    "extended_catalog",
     "fake_enricher",
     "fake_importer",
     "snapshot",
@@ -36,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("Report", "assert_atomic"), "atomic"),
+    **dict.fromkeys(("assert_extension", "extended_catalog"), "extensions"),
     **dict.fromkeys(("FakeEnricher", "FakeImporter", "drafts", "fake_enricher", "fake_importer"), "fakes"),
     **dict.fromkeys(("Snapshot", "assert_unchanged", "snapshot"), "snapshots"),
 }

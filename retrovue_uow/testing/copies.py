@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from retrovue_uow import Asset, Catalog
+from retrovue_uow import Asset, Catalog, Extension
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
 
 Action = Callable[[Catalog], object]
@@ -29,6 +29,7 @@ class Sandbox:
     folder: Path
     importers: Mapping[str, ImporterFactory]
     enrichers: Mapping[str, EnricherFactory]
+    extensions: tuple[Extension, ...]
     protections: tuple[Callable[[Asset], bool], ...]
 
     @contextmanager
@@ -42,7 +43,7 @@ class Sandbox:
             shutil.rmtree(folder, ignore_errors=True)
 
     def open(self, path: str) -> Catalog:
-        """A copy, opened with the sandbox's importers and enrichers."""
+        """A copy, opened with the sandbox's importers, enrichers and extensions."""
         # An action that another one of its own connections locks out must not take for ever: hence the short waits.
         return Catalog(
             path,
@@ -50,6 +51,7 @@ class Sandbox:
             write_wait_s=5,
             importers=self.importers,
             enrichers=self.enrichers,
+            extensions=self.extensions,
             production=bool(self.protections),
             protects=lambda asset: any(protects(asset) for protects in self.protections),
         )
@@ -66,7 +68,7 @@ def sandbox_of(subject: Subject) -> Iterator[Sandbox]:
         (folder / "made").mkdir()
         with nullcontext(subject) if isinstance(subject, Catalog) else subject(folder / "made" / NAME) as catalog:
             catalog.backup(folder / NAME)
-            sandbox = Sandbox(folder, catalog.importers, catalog.enrichers, catalog.protections)
+            sandbox = Sandbox(folder, catalog.importers, catalog.enrichers, catalog.given_extensions, catalog.protections)
         yield sandbox
 
 

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -37,6 +39,15 @@ def catalog_fixture(tmp_path: Path) -> Iterator[Catalog]:
     importer, enricher = testing.fake_importer(testing.drafts(12)), testing.fake_enricher()
     with retrovue_uow.Catalog(tmp_path / "catalog.db", importers={"fake": importer}, enrichers={"fake": enricher}) as opened:
         yield opened
+
+
+@pytest.fixture(name="retrovue_extended_catalog")
+def extended_catalog_fixture(tmp_path: Path) -> Iterator[Callable[..., Catalog]]:
+    """`retrovue_extended_catalog(*extensions)`: a new catalogue with these, and with twelve assets that may go on the air."""
+    with ExitStack() as opened:
+        yield lambda *extensions: opened.enter_context(
+            testing.extended_catalog(tmp_path / f"extended-{uuid4()}.db", *extensions)
+        )
 
 
 @pytest.fixture(name="fake_importer")

@@ -30,10 +30,11 @@ _OF_ONE_RUN = {("unit_of_work", "pid"), ("unit_of_work", "digest"), ("unit_of_wo
 
 @attrs.frozen
 class Table:
-    """The rows of one table, by its first column, which is its key."""
+    """The rows of one table, in the order of its key, and where in a row that is."""
 
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
+    key: int = 0
 
 
 _NO_TABLE = Table()
@@ -46,7 +47,7 @@ class Snapshot:
     tables: Mapping[str, Table]
 
     def __getitem__(self, table: str) -> list[Row]:
-        """The rows of one table, in the order of its first column."""
+        """The rows of one table, in the order of its key."""
         return list(self.tables[table].rows)
 
     def __repr__(self) -> str:
@@ -96,9 +97,10 @@ def snapshot(catalog: Catalog | str | os.PathLike[str], *, journal: bool = True)
         tables = {}
         for (name,) in connection.execute(_TABLES).fetchall():
             if journal or name not in _JOURNAL:
-                columns = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
-                rows = connection.execute(f"SELECT * FROM {quoted(str(name))} ORDER BY 1").fetchall()  # noqa: S608  its own name
-                tables[str(name)] = Table(tuple(str(column) for (column,) in columns), tuple(rows))
+                shape = connection.execute("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+                key = next((place for place, (_, pk) in enumerate(shape) if pk), 0)
+                rows = connection.execute(f"SELECT * FROM {quoted(str(name))} ORDER BY {key + 1}").fetchall()  # noqa: S608  its own name
+                tables[str(name)] = Table(tuple(str(column) for column, _ in shape), tuple(rows), key)
         return Snapshot(tables)
 
 
@@ -127,7 +129,7 @@ _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE
 
 
 def _changes(name: str, earlier: Table, later: Table) -> Iterator[str]:
-    ours, theirs = ({row[0]: row for row in table.rows} for table in (earlier, later))
+    ours, theirs = ({row[table.key]: row for row in table.rows} for table in (earlier, later))
     for key in [*ours, *(key for key in theirs if key not in ours)]:
         if key not in theirs:
             yield f"- {name} {_shown(ours[key])}"
