@@ -314,11 +314,11 @@ def above(db: Database, changeset: Changeset, table: str) -> set[Key]:
 
 def foreign_references(db: Database) -> list[Reference]:
     """The references from the station's own tables, if one of them leads to a table of the catalogue."""
-    found = [each for each in db.shape.references if each.child not in extensions.own_names()]
+    found = [each for each in db.shape.references if each.child not in extensions.own_names()] + [*db.shape.unrecorded]
     return found if any(each.parent in extensions.own_names() for each in found) else []
 
 
-def held(db: Database, going: Mapping[str, Collection[Key]]) -> dict[Reference, list[tuple[Key, Key]]]:
+def held(db: Database, going: Mapping[str, Collection[Key]]) -> dict[Reference, list[tuple[Key | None, Key]]]:
     """Rows of the station's own tables that keep rows from being deleted, by reference: their key, and that of what they keep.
 
     Args:

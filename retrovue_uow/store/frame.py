@@ -11,10 +11,19 @@ from typing import TypeVar
 
 import attrs
 
-from retrovue_uow.errors import AfterCommitError, ContractError, OperationError, ResourceError, RetroVueError
+from retrovue_uow.errors import (
+    AfterCommitError,
+    ConstraintError,
+    ContractError,
+    OperationError,
+    ResourceError,
+    RetroVueError,
+    some,
+)
 from retrovue_uow.log import logger
 from retrovue_uow.model import Result
 from retrovue_uow.secrets import redacted
+from retrovue_uow.store import checks
 from retrovue_uow.store.claims import Claim, Claims
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.store.recorder import Recorded, Recorder
@@ -254,6 +263,14 @@ class Operation:
         damage.__cause__ = error
         return damage
 
+    def _who_refers(self, cause: BaseException) -> str:
+        """SQLite does not say which reference it minds: what the station's own tables have may be it, in words."""
+        if not isinstance(cause, ConstraintError) or "FOREIGN KEY" not in str(cause):
+            return ""
+        found = checks.foreign_references(self._database)
+        named = [f"{each.child!r} ({', '.join(each.columns)}) to {each.parent}" for each in found]
+        return f". The station's own tables refer to what may not go: {some(named, between=', ')}" if named else ""
+
     def _failed(self, error: BaseException) -> BaseException:
         """The operation's own error for `error`; `error` itself where it must pass through unwrapped."""
         if isinstance(error, AfterCommitError):
@@ -274,7 +291,7 @@ class Operation:
         while isinstance(cause, OperationError):
             cause = cause.cause
         where = f" at {self.working_on!r}" if self.working_on is not None else ""
-        reason = str(cause) or type(cause).__name__
+        reason = (str(cause) or type(cause).__name__) + self._who_refers(cause)
         return self._error(
             f"{self.name} failed in {self.phase}{where}: {reason}", operation=self.name, phase=self.phase, cause=cause
         )

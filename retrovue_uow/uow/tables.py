@@ -66,6 +66,7 @@ class Shape:
         columns: Names by table, in the order in which a changeset has the values.
         keys: Name of the primary key's one column, by table.
         references: Every foreign key of these tables.
+        unrecorded: The foreign keys of tables that are unkeyed.
         unkeyed: Tables without a primary key of one column, or with a row whose key is NULL: SQLite would pass over what
             changes in them.
         nullable: The primary keys' one column, by table, where the schema lets it be NULL.
@@ -76,6 +77,7 @@ class Shape:
     keys: Mapping[str, str]
     references: Sequence[Reference]
     unkeyed: Sequence[str] = ()
+    unrecorded: Sequence[Reference] = attrs.field(default=(), eq=False)
     nullable: Mapping[str, str] = attrs.field(factory=dict, eq=False)
     nulls: Sequence[str] = attrs.field(default=(), eq=False)
 
@@ -116,13 +118,15 @@ def read_shape(execute: Execute, kept: Set[str] = frozenset()) -> Shape:
     nullable = {table: column for table, column, pk, may_be_null in rows if pk and may_be_null and len(keys[table]) == 1}
     nulls = null_keys(execute, nullable)
     keyed = [table for table in wanted if len(keys[table]) == 1 and table not in nulls]
+    unkeyed = [table for table in wanted if table not in keyed]
     references = _references(execute, keyed, keys)
     ordered = _children_first(keyed, references)
     return Shape(
         {table: columns[table] for table in ordered},
         {table: keys[table][0] for table in ordered},
         references,
-        [table for table in wanted if table not in keyed],
+        unkeyed,
+        _references(execute, unkeyed, keys),
         nullable,
         nulls,
     )
@@ -168,6 +172,8 @@ def holding(
 ) -> dict[Reference, list[tuple[Any, Any]]]:
     """Rows that keep others from being deleted, by which of the `references`: their key, and that of the row that they keep.
 
+    The key is None where the table is unkeyed.
+
     What goes along with a row (ON DELETE CASCADE) may be kept in its turn, and keeps nothing itself.
 
     Args:
@@ -179,10 +185,10 @@ def holding(
     left = list(gone)
     while left:
         parent = left.pop()
-        for each in shape.references:
+        for each in (*shape.references, *shape.unrecorded):
             if each.parent != parent or not gone[parent] or not (each in references or each.child in leading):
                 continue
-            if each.on_delete == "CASCADE":
+            if each.on_delete == "CASCADE" and each.child in shape.keys:
                 along = {key for key, _ in _referring(execute, shape, each, gone[parent])} - gone[each.child]
                 gone[each.child] |= along
                 left += [each.child] if along else []
@@ -195,10 +201,11 @@ def holding(
 def _referring(execute: Execute, shape: Shape, reference: Reference, keys: Set[Any]) -> list[tuple[Any, Any]]:
     """The keys of the rows that refer to rows with these keys, each with the one that it refers to."""
     child, parent = quoted(reference.child), quoted(reference.parent)
-    child_key, parent_key = quoted(shape.keys[reference.child]), quoted(shape.keys[reference.parent])
+    parent_key = quoted(shape.keys[reference.parent])
+    child_key = f"child.{quoted(shape.keys[reference.child])}" if reference.child in shape.keys else "NULL"
     is_plain = {*map(type, keys)} <= {str, int}  # JSON has no other keys
     find = f"""
-        SELECT child.{child_key}, parent.{parent_key}
+        SELECT {child_key}, parent.{parent_key}
           FROM {"json_each(?)" if is_plain else "(SELECT ? AS value)"} AS keys
           JOIN main.{parent} AS parent ON parent.{parent_key} = keys.value
           JOIN main.{child} AS child ON {reference.is_parent}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+import attrs
 import pytest
 from harness import episode, movie
 
@@ -291,3 +292,25 @@ def test_nothing_is_looked_for_where_no_table_of_the_station_refers_to_the_catal
     wipe(station)
 
     assert checks.foreign_references(station.database) == []
+
+
+@pytest.mark.parametrize("key", ["", ", PRIMARY KEY (day, file)"])
+def test_a_table_that_cannot_be_recorded_keeps_what_it_refers_to_as_well(station: Catalog, key: str) -> None:
+    elsewhere(station, f"CREATE TABLE note (day TEXT, file TEXT REFERENCES asset (id){key})")
+    elsewhere(station, "INSERT INTO note SELECT 'Monday', id FROM asset UNION ALL SELECT 'Tuesday', max(id) FROM asset")
+
+    with pytest.raises(OperationError, match=r"3 assets cannot be deleted because of 4 rows of table 'note' \(file\)"):
+        wipe(station)
+
+
+def test_an_ingest_that_would_remove_a_title_names_the_tables_that_may_need_it(
+    station: Catalog, importer: FakeImporter
+) -> None:
+    log(station, "title")
+    importer.drafts = [attrs.evolve(each, title="Light", mtime_ns=1) for each in importer.drafts]
+    before = snapshot(station)
+
+    with pytest.raises(OperationError, match=r"FOREIGN KEY constraint failed\. The station's own .*: 'log' \(what\) to title$"):
+        station.ingest_collection("Shows", refresh="all")
+
+    assert snapshot(station) == before
