@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import attrs
 
-from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, loading, some
+from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, ValidationError, loading, some
 from retrovue_uow.model import Extension
 from retrovue_uow.secrets import with_message
 from retrovue_uow.uow.connection import MEMORY, translated
@@ -43,7 +43,7 @@ _EMPTIES = frozenset({apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE, apsw.SQLITE_DR
 _BOOKKEEPING = frozenset({"sqlite_master", "sqlite_temp_master", "sqlite_sequence"})
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Schema:
     """The SQL of one package: `migrations/` shape its tables, `rules/` judge them, `views/` show them.
 
@@ -59,7 +59,7 @@ class Schema:
     rules: Mapping[str, str]
     views: Mapping[str, str]
 
-    @property
+    @cached_property
     def digests(self) -> list[str]:
         return [digest(text) for text in self.migrations.values()]
 
@@ -231,9 +231,13 @@ def of(called: str) -> str:
 def records(db: Database) -> dict[str, Record]:
     """What the file remembers of its extensions, by name. Raises `ResourceError` where that is not what was written."""
     found: dict[str, Record] = {}
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
+    try:
+        rows = db.execute("SELECT name, record, digest FROM extension ORDER BY name")
+    except ContractError:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
+            raise
         return found  # the catalogue is older than this, or none
-    for name, text, known in db.execute("SELECT name, record, digest FROM extension ORDER BY name"):
+    for name, text, known in rows:
         if digest(str(text)) != known:
             raise ResourceError(f"what catalogue {db.path!r} remembers of extension {name!r} is damaged: restore a backup")
         record = json.loads(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import closing
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
 """One statement, so that nobody can make the catalogue between two of its answers."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Schemas:
     """What there is in one catalogue: its own schema, and those of its extensions, by their code or else as the file has them.
 
@@ -120,6 +120,21 @@ class Schemas:
     def all(self) -> dict[tuple[str, str], str]:
         """Type and name → SQL of every table, index, trigger and view that must be there."""
         return {**self.made, **{("view", name): sql for name, sql in self.views.items()}}
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Of all that must be there."""
+        return frozenset(name for _, name in self.all)
+
+    @cached_property
+    def _view_names(self) -> frozenset[str]:
+        """Also of views that an extension had, and its code has no more."""
+        had = (name for record in self.records.values() for name in (*record.rules, *record.views))
+        return frozenset((*self.views, *had))
+
+    def views_among(self, there: Mapping[str, str]) -> dict[str, str]:
+        """Those of the views in a file that are the catalogue's or its extensions'."""
+        return {name: sql for name, sql in there.items() if name in self._view_names}
 
     def altered(self, connection: apsw.Connection) -> list[str]:
         """The parts of the schema that are missing or were altered. Raises APSW's own errors."""
@@ -198,8 +213,9 @@ def migrate(
     unknown = there.records.keys() - there.code.keys()
     if unknown:
         there = attrs.evolve(there, code={**there.code, **code_of(provided(unknown))})
-    _refuse_impostors(database, there)
-    if not there.pending and (database.is_read_only or there.refusals or _views_of(database, there) == there.views):
+    views = _views(database)
+    _refuse_impostors(database.path, views, there)
+    if not there.pending and (database.is_read_only or there.refusals or there.views_among(views) == there.views):
         return there
     if there.refusals or database.is_read_only:
         lacks = next(f" lacks extension {each.name!r}" if each.name else " is of an older version" for each, _ in there.pending)
@@ -266,7 +282,15 @@ def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Sch
 
 
 def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
-    return Schemas(_version(database), records(database), code, database.is_read_only)
+    version, known = _version(database), records(database)
+    if known or code:
+        return Schemas(version, known, code, database.is_read_only)
+    return _without_extensions(own(), version, database.is_read_only)
+
+
+@cache
+def _without_extensions(_: Schema, version: int, is_read_only: bool) -> Schemas:
+    return Schemas(version, {}, {}, is_read_only)
 
 
 def _require_free_name(database: Database, schema: Schema, there: Schemas) -> None:
@@ -281,17 +305,14 @@ def _require_free_name(database: Database, schema: Schema, there: Schemas) -> No
         )
 
 
-def _views_of(database: Database, schemas: Schemas) -> dict[str, str]:
-    """The views of the catalogue and its extensions that are there."""
-    ours = {"violation"}.union(
-        *(each for part in (*schemas.parts, *schemas.records.values()) for each in (part.rules, part.views))
-    )
-    rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
-    return {str(name): str(sql) for name, sql in rows if name in ours}
+def _views(database: Database) -> dict[str, str]:
+    """Every view of the file, also somebody else's."""
+    rows = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY name")
+    return {str(name): str(sql) for name, sql in rows}
 
 
 def _drop_views(database: Database, schemas: Schemas) -> None:
-    for name in _views_of(database, schemas):  # SQLite refuses to rename or drop what a view still names
+    for name in schemas.views_among(_views(database)):  # SQLite refuses to rename or drop what a view still names
         database.execute(f"DROP VIEW {name}")
 
 
@@ -333,7 +354,9 @@ def require_current(database: Database, schemas: Schemas) -> None:
     for refusal in schemas.refusals.values():
         raise ResourceError(refusal)
     now = _found(database, schemas.code)
-    if (now.version, now.records) != (schemas.version, schemas.records) or _views_of(database, schemas) != schemas.views:
+    if (now.version, now.records) != (schemas.version, schemas.records) or (
+        schemas.views_among(_views(database)) != schemas.views
+    ):
         raise ResourceError(
             f"another program has changed the schema or the rules of catalogue {database.path!r}: open it again, which "
             "restores the rules"
@@ -373,11 +396,11 @@ def require_own_triggers(database: Database, schemas: Schemas) -> None:
         )
 
 
-def _refuse_impostors(database: Database, schemas: Schemas) -> None:
+def _refuse_impostors(path: str, views: Iterable[str], schemas: Schemas) -> None:
     """A view with the name of a table would run somebody else's query wherever the catalogue is read."""
-    for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name"):
-        if ("table", str(name).lower()) in schemas.made:
-            raise ResourceError(f"in catalogue {database.path!r}, {name!r} is a view instead of a table: restore a backup")
+    for name in views:
+        if ("table", name.lower()) in schemas.made:
+            raise ResourceError(f"in catalogue {path!r}, {name!r} is a view instead of a table: restore a backup")
 
 
 def _version(database: Database) -> int:

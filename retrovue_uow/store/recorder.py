@@ -19,6 +19,8 @@ from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.guard import Guard
 from retrovue_uow.uow.tables import Shape
 
+_KEPT = frozenset({*journal.JOURNAL_TABLES, "extension", "sqlite_sequence"})
+
 
 class Retention(NamedTuple):
     """How much of the past can be undone: the changesets of so many units, and of so many bytes, compressed."""
@@ -94,8 +96,7 @@ class Recorder:
         """Hold the catalogue to this from now on."""
         self.schemas, self._schema_version = schemas, -1
         self._shape, self._extended = Shape({}, {}, ()), dict[str, Set[str]]()
-        named = frozenset((*extensions.own_names(), *(name for _, name in schemas.all)))
-        self._guard = Guard(kept=frozenset({*journal.JOURNAL_TABLES, "extension", "sqlite_sequence"}), named=named)
+        self._guard = Guard(kept=_KEPT, named=schemas.names)
         self._database.transaction.set_guard(self._guard)
         self._database.transaction.altered = schemas.altered
 
