@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
+from extending import PLAYLOG
 from harness import operations_of_catalog
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -52,6 +53,7 @@ from retrovue_uow import (
     WipeOptions,
 )
 from retrovue_uow.model import WithdrawingResult
+from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 from retrovue_uow.testing.faults import Fault, Injection, tracing
 
@@ -341,8 +343,8 @@ class Machine(RuleBasedStateMachine):
 
     def opened(self) -> Catalog:
         importer = FakeImporter(found=[FoundCollection("Found", None, {ROOTS[0]: self.local(ROOTS[0])})])
-        enricher = FakeEnricher(returns=measured)
-        return Catalog(Path(self.folder.name, "catalog.db"), importers={"fake": importer}, enrichers={"fake": enricher})
+        types: Any = {"importers": {"fake": importer}, "enrichers": {"fake": FakeEnricher(returns=measured)}}
+        return Catalog(Path(self.folder.name, "catalog.db"), extensions=[PLAYLOG], **types)
 
     def local(self, path: str) -> str:
         """Where a path of the source lies."""
@@ -361,6 +363,7 @@ class Machine(RuleBasedStateMachine):
         try:
             with self.watched():
                 told = step.change(model)
+                model.judge()
             is_refused = False
         except RefusedError:
             told, is_refused = None, True
@@ -663,6 +666,7 @@ class Machine(RuleBasedStateMachine):
                 ingested = model.copied()
                 with suppress(RefusedError):
                     ingested.ingest(name, files, options)
+                    ingested.judge()
                     model = ingested
                     models.append(model)
                     done.append(name)
@@ -926,6 +930,34 @@ class Machine(RuleBasedStateMachine):
         (found,) = [each for each in self.catalogs[0].titles() if (each.kind, each.name, each.year) == titles[number]]
         return number, found.id
 
+    @precondition(lambda self: self.model.table("asset"))
+    @rule(who=WHO, number=st.integers(0, 9), start=st.integers(0, 3), fault_at=FAULT)
+    def plan(self, who: int, number: int, start: int, fault_at: int | None) -> None:
+        """An operation of an extension's own, whose rules hold for all others, too."""
+        numbers = self.model.table("asset")
+        asset = sorted(numbers)[number % len(numbers)]
+
+        def act(catalog: Catalog) -> None:
+            with catalog.operation("plan") as op:
+                with op.preflight() as db:
+                    ((id_,),) = db.execute(
+                        """
+                        SELECT asset.id
+                          FROM asset
+                          JOIN collection ON collection.id = asset.collection_id
+                         WHERE (collection.name, asset.canonical_key) = (?, ?)
+                        """,
+                        numbers[asset][:2],
+                    )
+                with op.execution() as db:
+                    slot = "INSERT INTO playlog_slot (asset_id, start_ms, end_ms) VALUES (?1, ?2, ?2 + 1)"
+                    db.execute(slot, (id_, start))
+                with op.postvalidation() as db:
+                    validate_database_consistency(db)
+                op.finish(None)
+
+        self.do(who, Step("plan", act, lambda model: model.plan(asset, start)), fault_at=fault_at)
+
     # Undo, and the ways of the world
 
     @rule(who=WHO, dry_run=DRY, fault_at=FAULT)
@@ -1088,6 +1120,9 @@ def content(catalog: Catalog) -> dict[str, Counter[Any]]:
             db.execute(
                 "SELECT canonical_key, document ->> 'size' FROM asset_metadata JOIN asset ON asset.id = asset_metadata.asset_id"
             )
+        ),
+        "slot": Counter(
+            db.execute("SELECT canonical_key, start_ms FROM playlog_slot JOIN asset ON asset.id = playlog_slot.asset_id")
         ),
         "finding": Counter(
             (key, severity, int(message.rpartition(" ")[2]))

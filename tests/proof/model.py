@@ -720,7 +720,7 @@ class Model:
         self.unlink(doomed)
         self.sweep()
         self.remove("asset", doomed)
-        for table in DESCRIBING:
+        for table in (*DESCRIBING, "slot"):
             self.remove(table, [key for key, row in self.table(table).items() if row[0] in doomed])
         return {"deleted": dict(before - self._sizes())}
 
@@ -754,6 +754,19 @@ class Model:
         found = [number for number, row in self.table(table).items() if row[:2] == (collection, key)]
         self.remove(table, found)
         return bool(found)
+
+    # The station's own table
+
+    def plan(self, number: int, start: int) -> None:
+        """An asset is on at a time."""
+        if start in {taken for _, taken in self.table("slot").values()}:
+            raise RefusedError("another one is on then")
+        self.add("slot", (number, start))
+
+    def judge(self) -> None:
+        """What its rules say in the end."""
+        if any(self.rows["asset", number].kind == "other" for number, _ in self.table("slot").values()):
+            raise RefusedError("what nothing could classify is planned")
 
     # Deciding
 
@@ -1093,7 +1106,7 @@ class Model:
             },
             **{
                 table: Counter((self.rows["asset", number].key, value) for number, value in self.table(table).values())
-                for table in ("marker", "asset_metadata")
+                for table in ("marker", "asset_metadata", "slot")
             },
             "finding": Counter((self.rows["asset", row[0]].key, *row[1:]) for row in self.table("finding").values()),
             "schedulable": Counter(each.key for number, each in self.table("asset").items() if self._airs(number)),
