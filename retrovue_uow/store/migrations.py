@@ -97,9 +97,13 @@ class Schemas:
 
     @cached_property
     def pending(self) -> list[tuple[Schema, list[tuple[str, str]]]]:
-        """The schemas that the file does not have, or not wholly, with the migrations that it has not had."""
+        """The schemas that the file does not have, or not wholly, with the migrations that it has not had.
+
+        In the order in which they were given: one may refer to the tables of another before it.
+        """
         had = {"": self.version, **{name: record.version for name, record in self.records.items()}}
-        found = [(each, [*each.migrations.items()][had.get(each.name, 0) :]) for each in self.parts if isinstance(each, Schema)]
+        usable = [own(), *(schema for schema in self.code.values() if schema in self.parts)]
+        found = [(each, [*each.migrations.items()][had.get(each.name, 0) :]) for each in usable]
         return [(schema, files) for schema, files in found if files or schema.name not in had]
 
     @cached_property
@@ -268,6 +272,7 @@ def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Sch
                 )
         copy = _back_up(database, there.version)
         _drop_views(database, there)
+        database.execute("PRAGMA defer_foreign_keys = 1")  # its tables may refer to each other in a circle
         for kind, made in there.records[name].made:
             if kind == "view":
                 database.execute(f"DROP VIEW {made}")

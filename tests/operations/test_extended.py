@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from extending import MIGRATIONS, MakeExtension
+from extending import MIGRATIONS, PLAYLOG, MakeExtension
 
 from retrovue_uow import (
     AssetSelector,
@@ -22,6 +22,7 @@ from retrovue_uow import (
     ValidationError,
     WipeOptions,
 )
+from retrovue_uow.media import plugins
 from retrovue_uow.rules.integrity import validate_business_rules, validate_database_consistency
 from retrovue_uow.store import checks
 from retrovue_uow.testing import snapshot
@@ -471,6 +472,32 @@ class TestAddingAndRemoving:
 
         assert [each.name for each in station.extensions()] == ["bill", "playlog"]
 
+    def test_one_whose_tables_and_views_hold_each_other_up_goes_whole(self, catalog: Catalog, extension: MakeExtension) -> None:
+        circle = """
+        CREATE TABLE ring_a (id INTEGER PRIMARY KEY, b INTEGER REFERENCES ring_b (id)) STRICT;
+        CREATE TABLE ring_b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES ring_a (id)) STRICT;
+        CREATE VIEW ring_v AS SELECT id FROM ring_a;
+        """
+        catalog.add_extension(extension("ring", [circle], {}, {}))
+        with catalog.session() as db:
+            db.execute("PRAGMA defer_foreign_keys = 1")
+            db.execute("INSERT INTO ring_a VALUES (1, 2); INSERT INTO ring_b VALUES (2, 1)")
+
+        catalog.remove_extension("ring")
+
+        assert not [name for name in snapshot(catalog).tables if name.startswith("ring")]
+        assert catalog.check().is_sound
+
+    def test_several_are_added_in_the_order_in_which_they_are_given(self, tmp_path: Path, extension: MakeExtension) -> None:
+        first = extension(
+            "zebra", ["CREATE TABLE zebra_a (id INTEGER PRIMARY KEY) STRICT; INSERT INTO zebra_a VALUES (1)"], {}, {}
+        )
+        copying = "CREATE TABLE ant_a (id INTEGER PRIMARY KEY) STRICT; INSERT INTO ant_a SELECT id FROM zebra_a"
+
+        with Catalog(tmp_path / "new.db", extensions=[first, extension("ant", [copying], {}, {})]) as catalog:
+            assert [each.name for each in catalog.extensions()] == ["ant", "zebra"]
+            assert snapshot(catalog)["ant_a"] == [(1,)]
+
     def test_one_that_is_not_there_is_refused(self, station: Catalog) -> None:
         with pytest.raises(ValidationError, match=r"has no extension 'bill': it has \['playlog'\]"):
             station.remove_extension("bill")
@@ -481,3 +508,36 @@ class TestAddingAndRemoving:
             assert catalog.check().is_sound
             assert catalog.remove_extension("playlog") is None
             assert catalog.check().is_sound
+
+
+class TestOffered:
+    @pytest.fixture(autouse=True)
+    def distribution(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An installed distribution that offers the extension."""
+        folder = tmp_path / "site" / "our_station-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text("Name: our-station\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text("[retrovue_uow.extensions]\nplaylog = playlog\n")
+        monkeypatch.syspath_prepend(str(folder.parent))
+
+    def test_the_code_of_what_a_file_has_is_found_and_nothing_is_added_to_one_that_has_it_not(self, catalog: Catalog) -> None:
+        with Catalog(catalog.database.path) as other:
+            assert other.extensions() == []
+
+        found = catalog.add_extension("playlog")
+
+        assert (found.version, found.known_version) == (2, 2)
+        with Catalog(catalog.database.path) as other:
+            assert other.extensions() == [found]
+            assert other.check().mentions == ()
+            other.add_source("another")
+
+    def test_nobody_looks_for_what_was_given(self, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+        def looked(**_: str) -> None:
+            pytest.fail("the installed distributions were looked through")
+
+        monkeypatch.setattr(plugins, "entry_points", looked)
+
+        catalog.add_extension(PLAYLOG)
+
+        Catalog(catalog.database.path, extensions=[PLAYLOG]).close()
