@@ -51,8 +51,10 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             unit = undoing.validate_unit_exists(db, unit_id)
             inverse = undoing.validate_unit_can_be_undone(db, unit)
             undoing.validate_rows_are_as_left(db, unit, inverse)
-            going = {table: changed["DELETE"] for table, changed in inverse.keys.changed.items()}
-            curation.validate_nothing_refers(db, going, ", or undo the units that wrote it")
+            going, changing = (
+                {table: changed[kind] for table, changed in inverse.keys.changed.items()} for kind in ("DELETE", "UPDATE")
+            )
+            curation.validate_nothing_refers(db, going, ", or undo the units that wrote them", changing)
             ids = checks.above(db, inverse, "collection")
             for collection in collections.collections(db):
                 if collection.id in ids:

@@ -109,14 +109,17 @@ def validate_not_protected(protections: Sequence[Protection], assets: Sequence[A
 
 
 @rule
-def validate_nothing_refers(db: Database, going: Mapping[str, Collection[Key]], instead: str = "") -> None:
+def validate_nothing_refers(
+    db: Database, going: Mapping[str, Collection[Key]], instead: str = "", changing: Mapping[str, Collection[Key]] = {}
+) -> None:
     """No row of the station's own tables refers to what is to be deleted, or to what goes along, unless it goes along itself.
 
     Args:
         going: The keys of what is to be deleted, by table.
         instead: What the caller may do instead, in words.
+        changing: The keys of rows that change with it: what these refer to then is judged in the end.
     """
-    held = checks.held(db, going) if checks.foreign_references(db) else {}
+    held = checks.held(db, going, changing) if checks.foreign_references(db) else {}
     if not held:
         return
     reasons = []

@@ -318,13 +318,18 @@ def foreign_references(db: Database) -> list[Reference]:
     return found if any(each.parent in extensions.own_names() for each in found) else []
 
 
-def held(db: Database, going: Mapping[str, Collection[Key]]) -> dict[Reference, list[tuple[Key | None, Key]]]:
+def held(
+    db: Database, going: Mapping[str, Collection[Key]], changing: Mapping[str, Collection[Key]]
+) -> dict[Reference, list[tuple[Key | None, Key]]]:
     """Rows of the station's own tables that keep rows from being deleted, by reference: their key, and that of what they keep.
 
     Args:
         going: The keys of what is to be deleted, by table; titles, seasons and episodes that only its assets hold up go, too.
+        changing: The keys of rows that change with it, and of which nobody can say yet what they refer to then.
     """
-    return holding(db.execute, db.shape, foreign_references(db), {**_held_up_by(db, going.get("asset", ())), **going})
+    found = holding(db.execute, db.shape, foreign_references(db), {**_held_up_by(db, going.get("asset", ())), **going})
+    staying = {each: [pair for pair in pairs if pair[0] not in changing.get(each.child, ())] for each, pairs in found.items()}
+    return {each: pairs for each, pairs in staying.items() if pairs}
 
 
 def _held_up_by(db: Database, asset_ids: Collection[Key]) -> dict[str, set[Key]]:

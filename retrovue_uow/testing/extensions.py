@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import apsw
 
-from retrovue_uow import AssetSelector, Catalog, Database, Extension, InstalledExtension, ValidationError
+from retrovue_uow import AssetSelector, Catalog, Database, Extension, InstalledExtension, RetroVueError, ValidationError
 from retrovue_uow.store.extensions import statements
 from retrovue_uow.testing.copies import in_memory
 from retrovue_uow.testing.fakes import ROOT, drafts, fake_enricher, fake_importer
@@ -74,16 +74,19 @@ def _installed(catalog: Catalog, extension: Extension) -> InstalledExtension:
     return next(each for each in catalog.extensions() if each.name == extension.name)
 
 
-def _run(db: Database, sql: str) -> None:
-    for statement in statements(sql):
-        db.execute(statement)
+def _run(db: Database, sql: str, what: str) -> None:
+    try:
+        for statement in statements(sql):
+            db.execute(statement)
+    except RetroVueError as error:
+        raise AssertionError(f"{what} cannot be written: {error}") from error
 
 
 def _assert_judges(path: Path, extension: Extension, rule: str, sql: str) -> None:
     with Catalog(path, extensions=[extension]) as catalog:
         try:
             with catalog.session() as db:
-                _run(db, sql)
+                _run(db, sql, f"what breaks rule {rule!r}")
         except ValidationError as error:
             if rule not in {each.rule for each in error.violations}:
                 raise AssertionError(f"what breaks rule {rule!r} was refused, but not by it: {error}") from error
@@ -122,7 +125,7 @@ def _assert_fills(catalog: Catalog, extension: Extension, version: int, data: Ma
     """The rows of a version are there, in every table, once an undo has been undone."""
     before = snapshot(catalog, journal=False)
     with catalog.session() as db:
-        _run(db, data[version])
+        _run(db, data[version], f"the rows of version {version}")
     written = snapshot(catalog, journal=False)
     for table in written.tables:
         if table.startswith(f"{extension.name}_") and not written[table]:

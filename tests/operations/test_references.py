@@ -148,6 +148,20 @@ def test_an_undo_does_not_take_along_what_was_added_since(station: Catalog) -> N
         undo_ingest(station)
 
 
+def test_what_goes_or_changes_with_an_undo_keeps_nothing(station: Catalog, importer: FakeImporter) -> None:
+    log(station, "asset")
+    before = snapshot(station, journal=False)
+    importer.drafts = [*importer.drafts, movie("Brazil", 1985)]
+    with station.prepare_ingest("Shows") as prepared, station.session() as db:
+        station.ingest_collection(prepared)
+        db.execute("INSERT INTO log (what) SELECT max(id) FROM asset")
+        db.execute("UPDATE log SET what = (SELECT max(id) FROM asset) WHERE id = 1")
+
+    station.undo(station.history(1)[0].id)
+
+    assert snapshot(station, journal=False) == before
+
+
 def test_what_is_set_to_null_is_not_in_the_way(station: Catalog) -> None:
     log(station, "asset", "ON DELETE SET NULL")
 

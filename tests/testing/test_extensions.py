@@ -48,6 +48,12 @@ UNSOUND: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"breaks": {**SOUND["breaks"], "playlog_slot_overlap": PLANNED}},
         "what breaks rule 'playlog_slot_overlap' was committed",
     ),
+    "SQL that cannot run": (
+        {},
+        {"breaks": {**SOUND["breaks"], "playlog_slot_overlap": "INSERT INTO nowhere VALUES (1)"}},
+        "what breaks rule 'playlog_slot_overlap' cannot be written: .*no such table: nowhere",
+    ),
+    "rows that cannot be written": ({}, {"data": {**SOUND["data"], 1: PLANNED}}, "the rows of version 1 cannot be written"),
     "another rule that is broken": (
         {},
         {"breaks": {**SOUND["breaks"], "playlog_slot_overlap": AIRED.format(0)}},
