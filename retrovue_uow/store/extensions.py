@@ -233,9 +233,11 @@ def records(db: Database) -> dict[str, Record]:
     found: dict[str, Record] = {}
     try:
         rows = db.execute("SELECT name, record, digest FROM extension ORDER BY name")
-    except ContractError:
+    except ContractError as error:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
-            raise
+            raise ResourceError(
+                f"in catalogue {db.path!r}, table 'extension' is damaged: restore a backup ({error})"
+            ) from error
         return found  # the catalogue is older than this, or none
     for name, text, known in rows:
         if digest(str(text)) != known:

@@ -186,6 +186,23 @@ def test_a_package_that_is_not_laid_out_so_is_refused(path: Path, extension: Mak
     assert path.read_bytes() == before
 
 
+def test_a_package_needs_no_folder_that_would_be_empty_and_is_utf_8(
+    path: Path, tmp_path: Path, extension: MakeExtension
+) -> None:
+    house = extension("house", [], {}, {"house_made": "SELECT id, 'ü' AS at FROM source"})
+    folders = tmp_path / house.package
+    (folders / "migrations").rmdir()
+    (folders / "rules").rmdir()
+    added(path, house)
+    odd = extension(migrations=[], rules={}, views={"playlog_odd": "SELECT 1"})
+    (tmp_path / odd.package / "views" / "playlog_odd.sql").write_bytes(b"SELECT '\xfc'")
+
+    with pytest.raises(ValidationError, match="is not UTF-8"):
+        added(path, odd)
+
+    assert elsewhere(path, "SELECT name, version FROM extension") == [("house", 0)]
+
+
 def test_a_package_that_cannot_be_imported_is_named(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "sql_that_fails.py").write_text("raise KeyError('no')")
@@ -420,6 +437,12 @@ class TestOtherVersions:
         elsewhere(extended, "UPDATE extension SET record = json_set(record, '$.rules', json('{}'))")
 
         with pytest.raises(ResourceError, match="remembers of extension 'playlog' is damaged"):
+            Catalog(extended)
+
+    def test_a_table_of_records_with_other_columns_is_damage(self, extended: Path) -> None:
+        elsewhere(extended, "ALTER TABLE extension RENAME COLUMN record TO text")
+
+        with pytest.raises(ResourceError, match="table 'extension' is damaged: restore a backup"):
             Catalog(extended)
 
     def test_what_another_process_adds_meanwhile_asks_for_opening_again(self, path: Path, extension: MakeExtension) -> None:
