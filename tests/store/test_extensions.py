@@ -159,6 +159,11 @@ def test_a_name_that_is_the_catalogue_s_or_sql_s_is_refused(path: Path, extensio
     assert path.read_bytes() == before
 
 
+def test_what_is_no_extension_is_refused(path: Path) -> None:
+    with pytest.raises(ContractError, match="not as 'playlog'"):
+        Catalog(path, extensions=["playlog"])  # type: ignore[list-item]  # as a user may
+
+
 def test_two_of_one_name_are_refused(path: Path, extension: MakeExtension) -> None:
     with pytest.raises(ValidationError, match="two extensions are called 'playlog'"):
         added(path, extension(), extension())
@@ -310,6 +315,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "no such table": ("SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail FROM nowhere", "no such table: main.nowhere"),
     "two statements": ("SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail WHERE false; SELECT 2", "one query"),
+    "a name that a table has": ("", "view 'playlog_a' of extension 'playlog' cannot be: .*already exists"),
     "one that drops": ("SELECT 1; DROP TABLE source", "is not named playlog_…"),
 }
 
@@ -320,7 +326,7 @@ def test_a_rule_that_cannot_be_asked_is_refused(path: Path, extension: MakeExten
     before = schema_of(path)
 
     with pytest.raises(RetroVueError, match=told):
-        added(path, extension(migrations=[TABLE], rules={"playlog_x": query}, views={}))
+        added(path, extension(migrations=[TABLE], rules={"playlog_x" if query else "playlog_a": query or OVERLAP}, views={}))
 
     assert schema_of(path) == before
 
@@ -481,7 +487,7 @@ class TestOtherVersions:
         newer = attrs.evolve(own, migrations={**own.migrations, "0099_next": next_one})
         monkeypatch.setattr(migrations, "own", lambda: newer)
 
-        with pytest.raises(RetroVueError, match=r"view 'playlog_made' of extension 'playlog' cannot be asked: .*created_at"):
+        with pytest.raises(RetroVueError, match=r"view 'playlog_made' of extension 'playlog' cannot be: .*created_at"):
             Catalog(path)
 
         assert schema_of(path) == before
