@@ -24,7 +24,7 @@ from benchmarks.locking import lock
 from benchmarks.measuring import Comparison, Curve, Sizes
 from benchmarks.memory import memory
 from benchmarks.names import names
-from benchmarks.starting import command_line, importing
+from benchmarks.starting import importing, starting
 
 DOCS = str(Path(__file__).parent.parent / "docs")
 Benchmark = Callable[[Sizes], Sequence[Comparison | Curve]]
@@ -46,7 +46,7 @@ _ALL: Sequence[Benchmark] = (
     names,
     importing,
     opening,
-    command_line,
+    starting,
 )
 BENCHMARKS: Mapping[str, Benchmark] = {each.__name__: each for each in _ALL}
 REPORTS: Mapping[str, Callable[[Sequence[str]], None]] = {

@@ -28,7 +28,7 @@ PLOTS: Mapping[str, tuple[str, str]] = {
 """File and axis by plot."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _TIMES = "×"  # noqa: RUF001  the sign, not the letter
-_PACKAGES = ("retrovue_uow", "apsw", "attrs", "cattrs", "loguru", "typer", "rich", "guessit")
+_PACKAGES = ("retrovue_uow", "apsw", "attrs", "cattrs", "loguru", "click", "guessit")
 _PEERS = ("sqlalchemy", "django", "peewee", "sqlite-utils")
 
 

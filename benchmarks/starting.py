@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,15 +41,32 @@ def importing(sizes: Sizes) -> list[Comparison]:
         ]
 
 
-def command_line(sizes: Sizes) -> list[Comparison]:
-    """From starting the command line to the end of its help."""
-    taken = by_turns(
-        partial(_taken_by, "import typer, rich"),
-        lambda: timed(lambda: _run("-m", "retrovue_uow", "--help")),
-        rounds=sizes.starts,
-    )
-    against = '`python -c "import typer, rich"`'
-    return [compared("`retrovue-uow --help`", against, Goal("slower", 1.3), *taken, note=_NOTE)]
+def starting(sizes: Sizes) -> list[Comparison]:
+    """The command line, from its start to its end, where it has little to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "catalog.db"))
+        Catalog(path).close()
+        bare = ("`python -c pass`", "pass", Goal("slower", 2.5))
+        packages = ("importing the library's four dependencies", "import apsw, attrs, cattrs, loguru", Goal("slower", 1.7))
+        runs = {
+            "`retrovue-uow --help`": (bare, ["--help"]),
+            "`retrovue-uow --version`": (bare, ["--version"]),
+            "`retrovue-uow collection list`": (packages, ["collection", "list", "--catalog", path]),
+        }
+        return [
+            compared(
+                what,
+                against,
+                goal,
+                *by_turns(partial(_taken_by, statement), partial(_taken_by_command, arguments), rounds=sizes.starts),
+                note=_NOTE,
+            )
+            for what, ((against, statement, goal), arguments) in runs.items()
+        ]
+
+
+def _taken_by_command(arguments: Sequence[str]) -> Taken:
+    return timed(lambda: _run("-m", "retrovue_uow", *arguments))
 
 
 def _taken_by(statement: str) -> Taken:

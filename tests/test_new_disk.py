@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from retrovue_uow import Asset, Catalog
-from retrovue_uow.cli_output import shown_title
+from retrovue_uow.cli.output import shown_title
 
 ROOT = Path(__file__).parent.parent
 TAPES = "From tape/Doctor Static (1961) - S{:02}E{:02}.mkv"

@@ -12,7 +12,7 @@ import pytest
 from tutorial import PAGE, Walk, scratch_folder, walk
 
 from retrovue_uow import Asset, AssetSelector, Catalog
-from retrovue_uow.cli_output import shown_title
+from retrovue_uow.cli.output import shown_title
 from retrovue_uow.model import printed_title
 from retrovue_uow.testing import snapshot
 

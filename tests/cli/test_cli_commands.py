@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import apsw
 import pytest
 from commandline import Command, Run, make_files
 
 from retrovue_uow import Catalog
-from retrovue_uow.cli_options import KindChoice, RefreshChoice, StateChoice, TitleChoice, UpgradesChoice
-from retrovue_uow.cli_output import shortened
-from retrovue_uow.cli_report import ranges
-from retrovue_uow.model import ASSET_KINDS, AssetState, Refresh, TitleKind, Upgrades
+from retrovue_uow.cli.output import shortened
+from retrovue_uow.cli.reports import ranges
 
 READING = [
     ("source", "list"),
@@ -210,11 +207,3 @@ def test_a_path_is_shortened_in_its_middle() -> None:
 
 def test_numbers_are_told_as_ranges() -> None:
     assert ranges({1, 2, 3, 5, 8, 9}) == "1-3, 5, 8-9"
-
-
-def test_choices_are_those_of_the_library() -> None:
-    assert {each.value for each in KindChoice} == set(ASSET_KINDS)
-    assert {each.value for each in StateChoice} == set(get_args(AssetState))
-    assert {each.value for each in RefreshChoice} == {"none", *get_args(Refresh)}
-    assert {each.value for each in TitleChoice} == set(get_args(TitleKind))
-    assert {each.value for each in UpgradesChoice} == set(get_args(Upgrades))

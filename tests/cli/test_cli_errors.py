@@ -14,13 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import typer
+from click.testing import CliRunner
 from commandline import FILES, Command, Run, make_files
 from harness import ends
-from typer.testing import CliRunner
 
 from retrovue_uow import Catalog
-from retrovue_uow.cli import SentenceGroup
+from retrovue_uow.cli.app import CommandLine
 from retrovue_uow.media.enrichment import DEFAULT_WORKERS
 from retrovue_uow.testing import snapshot
 
@@ -127,11 +126,9 @@ def test_debug_shows_the_traceback_before_the_sentence(command: Command) -> None
 
 
 def test_an_unexpected_exception_is_a_sentence_too() -> None:
-    crashing = typer.Typer(cls=SentenceGroup)
-    crashing.callback()(lambda: None)
-    crashing.command("divide")(lambda: 1 // 0)
+    crashing = CommandLine("crashing", invoke_without_command=True, callback=lambda: 1 // 0)
 
-    result = CliRunner().invoke(crashing, ["divide"])
+    result = CliRunner().invoke(crashing)
 
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ZeroDivisionError")
@@ -233,7 +230,7 @@ def test_a_terminal_that_is_not_utf8_is_no_reason_to_fail(command: Command, tmp_
     assert r"Am\xe9lie" in result.stdout
 
 
-@pytest.mark.parametrize("module", ["typer", "rich"])
+@pytest.mark.parametrize("module", ["click"])
 def test_without_the_extra_one_sentence_says_what_to_install(command: Command, tmp_path: Path, module: str) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from commandline import Ask, Run
 
-from retrovue_uow import AssetDraft, Catalog, Collection, IngestFilters
-from retrovue_uow.cli_ingest import IngestRequest, rebuild
+from retrovue_uow import AssetDraft, Catalog, Collection
+from retrovue_uow.cli.consent import agreed
+from retrovue_uow.cli.ingesting import rebuild
 from retrovue_uow.store import recorder
 from retrovue_uow.testing import FakeEnricher, snapshot
 
@@ -171,17 +173,8 @@ def test_a_rebuild_tells_how_long_all_of_it_took(catalog: Catalog, collection: C
         return found
 
     enricher.returns = slowly
-    request = IngestRequest(
-        filters=IngestFilters(),
-        refresh=None,
-        allow_empty=False,
-        strict_names=False,
-        broken="record",
-        settle_s=0,
-        dry_run=False,
-    )
 
-    rebuilt = rebuild(catalog, collection.id, request, force=True)
+    rebuilt = rebuild(catalog, collection.id, {}, partial(agreed, force=True, dry_run=False))
 
     assert rebuilt is not None
     assert rebuilt.ingested.result.duration_s > 0.2

@@ -1,9 +1,13 @@
-"""How a command that fails ends: one sentence on standard error, and an exit code that says whose turn it is."""
+"""What a command that fails tells: one sentence, and an exit code that says whose turn it is. And the log, if wanted."""
 
 from __future__ import annotations
 
-from retrovue_uow.cli_output import plain
+import errno
+from collections.abc import Callable
+
+from retrovue_uow.cli.output import plain
 from retrovue_uow.errors import OperationError, ResourceError, RetroVueError
+from retrovue_uow.log import logger
 from retrovue_uow.media.paths import reason
 from retrovue_uow.model import SourceIngestResult
 
@@ -42,7 +46,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, RetroVueError):
         return plain(str(error), keep="\n")
     if isinstance(error, OSError) and _is_of_output(error):
-        return f"the output cannot be written ({reason(error)}): is its disk full? What was done stays done"
+        hint = "is its disk full?" if error.errno == errno.ENOSPC else "is its reader or terminal gone?"
+        return f"the output cannot be written ({reason(error)}): {hint} What was done stays done"
     return plain(f"{type(error).__name__}: {error} (unexpected: `retrovue-uow --debug …` shows where)")
 
 
@@ -50,3 +55,21 @@ def _of_operation(error: OperationError) -> str:
     """The reason and the file; the phase only where it says more, since the user gave a command, not an operation."""
     rest = str(error).removeprefix(f"{error.operation} failed in {error.phase}").removeprefix(":").strip()
     return rest if error.phase in BEFORE_ANY_CHANGE else f"{error.phase}: {rest}"
+
+
+def log_to(path: str) -> Callable[[], None]:
+    """Append what the library logs to the file at `path`, and to nothing else; call what is returned to stop."""
+    try:
+        file = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115  open until the command ends
+    except OSError as error:
+        raise ResourceError(f"log {path!r} cannot be written ({error.strerror}): name another file") from error
+    logger.remove()  # this process is the command's own, and its standard error is not for the log
+    sink = logger.add(file, level="DEBUG", serialize=True)
+    logger.enable("retrovue_uow")
+
+    def stop() -> None:
+        logger.disable("retrovue_uow")
+        logger.remove(sink)
+        file.close()
+
+    return stop

@@ -1,34 +1,18 @@
-"""What an ingest tells people: the counts, then what came in, then what needs a look."""
+"""What ingests and other changes tell people: the counts, then what came in, then what needs a look."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import groupby
 
 import attrs
-from rich.console import Group, RenderableType
-from rich.text import Text
 
-from retrovue_uow.cli_changes import show_changes, show_result
-from retrovue_uow.cli_errors import BEFORE_ANY_CHANGE
-from retrovue_uow.cli_ingest import Ingested, Rebuilt
-from retrovue_uow.cli_output import (
-    clock,
-    deleted_table,
-    grid,
-    listed,
-    long,
-    note,
-    plain,
-    print_json,
-    show,
-    shown_title,
-    stdout,
-    withdrawn,
-)
+from retrovue_uow.cli.command import Page
+from retrovue_uow.cli.failures import BEFORE_ANY_CHANGE, exit_code_of_outcome
+from retrovue_uow.cli.output import Long, changed, clock, grid, listed, note, plain, shown_title, withdrawn
 from retrovue_uow.errors import some
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
@@ -44,6 +28,8 @@ from retrovue_uow.model import (
     printed_title,
 )
 
+Part = Iterable[str]
+"""The lines of a report that belong together."""
 _COUNTS = (
     "created",
     "unchanged",
@@ -100,41 +86,52 @@ _APPROVAL = {
 _SHOWN = 50
 
 
-def ingest_report(ingested: Ingested, *, verbose: bool = False) -> Group:
-    """Everything about one ingest; where `verbose`, with the path of each file that was passed over."""
-    result, arrived = ingested.result, ingested.arrived
-    came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
-    noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
-    parts = [_headline(result), _counts(result), *came_in, *noted]
-    return Group(*_spaced(parts))
+@attrs.frozen
+class Ingested(Page):
+    """What an ingest did, and the assets that it brought in or refreshed."""
+
+    result: IngestResult
+    arrived: Sequence[Asset]
+
+    def document(self) -> object:
+        return self.result
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        result, arrived = self.result, self.arrived
+        came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
+        noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
+        yield from _spaced([_headline(result), _counts(result), *came_in, *noted])
+        yield from changed(result, verbose=verbose)
+
+    def complain(self) -> None:
+        complain_of_broken(self.result)
 
 
-def _spaced(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
+def _spaced(parts: Iterable[Part]) -> Iterator[str]:
     for position, part in enumerate(parts):
-        if position:
-            yield Text("")
-        yield part
+        yield from ("",) * bool(position)
+        yield from part
 
 
-def _headline(result: IngestResult) -> Text:
+def _headline(result: IngestResult) -> Part:
     rehearsal = "dry run, nothing was kept: " if result.dry_run else ""
     where = "" if result.under is None else f", below {result.under}"
-    return Text(plain(f"{rehearsal}collection {result.collection.name}{where}, {result.duration_s:.1f} s"))
+    return [plain(f"{rehearsal}collection {result.collection.name}{where}, {result.duration_s:.1f} s")]
 
 
-def _counts(result: IngestResult) -> RenderableType:
+def _counts(result: IngestResult) -> Part:
     counted = [(name.replace("_", " "), getattr(result, name)) for name in _COUNTS]
     return grid(("files", "count"), [("found", result.discovered), *((name, count) for name, count in counted if count)])
 
 
-def _shows(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+def _shows(arrived: Sequence[Asset]) -> Iterator[Part]:
     seasons: defaultdict[tuple[str, int, int], list[Asset]] = defaultdict(list)
     for asset in arrived:
         if asset.kind == "episode":
             seasons[asset.title or "", asset.year or 0, asset.season_number or 0].append(asset)
     rows = [
         (
-            long(printed_title(name, year)),
+            Long(printed_title(name, year)),
             "specials" if season == 0 else season,
             ranges({number for asset in assets for number in asset.episode_numbers}),
             len(assets),
@@ -151,33 +148,33 @@ def ranges(numbers: set[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def _movies(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+def _movies(arrived: Sequence[Asset]) -> Iterator[Part]:
     movies = sorted(
         (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
     )
-    rows = [(long(shown_title(asset)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
+    rows = [(Long(shown_title(asset)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
     if rows:
         yield grid(("movie", "length"), rows)
     if len(movies) > _SHOWN:
-        yield Text(f"and {len(movies) - _SHOWN} more movies: see `asset list --kind movie`")
+        yield [f"and {len(movies) - _SHOWN} more movies: see `asset list --kind movie`"]
 
 
-def _interstitials(arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+def _interstitials(arrived: Sequence[Asset]) -> Iterator[Part]:
     kinds = Counter(asset.kind for asset in arrived)
     rows = [(kind.replace("_", " "), kinds[kind]) for kind in INTERSTITIAL_KINDS if kinds[kind]]
     if rows:
         yield grid(("interstitial", "files"), rows)
 
 
-def _named(result: IngestResult) -> Iterator[RenderableType]:
+def _named(result: IngestResult) -> Iterator[Part]:
     for name, heading in _NAMED.items():
         if result.paths[name]:
-            yield Group(Text(heading), *listed(result.paths[name]))
+            yield [heading, *listed(result.paths[name])]
     yield from _left_or_withdrawn(result)
     yield from _unreachable(result)
 
 
-def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[RenderableType]:
+def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[Part]:
     """Warnings, each once: what is said of several files stands above all of them."""
     paths_of = {asset.canonical_key: asset.file_path for asset in arrived}
     keys: dict[str, list[str]] = {}
@@ -187,46 +184,47 @@ def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[Renderab
                 text = each.message.replace(f"file {paths_of.get(key, key)!r}", "this file")
                 keys.setdefault(text, []).extend([key] if text != each.message else [])
     if keys:
-        told = [part for text, of in [*keys.items()][:_SHOWN] for part in (Text(plain(f"- {text}")), *listed(of))]
-        more = [Text(f"and {len(keys) - _SHOWN} more: --json names all")] if len(keys) > _SHOWN else []
-        yield Group(Text("warnings, which keep nothing off the air:"), *told, *more)
+        told = [part for text, of in [*keys.items()][:_SHOWN] for part in (plain(f"- {text}"), *listed(of))]
+        more = [f"and {len(keys) - _SHOWN} more: --json names all"] if len(keys) > _SHOWN else []
+        yield ["warnings, which keep nothing off the air:", *told, *more]
 
 
-def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[RenderableType]:
+def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[Part]:
     for reason, skipped in result.skipped.items():
         if reason != "twin":
-            yield Group(Text(plain(f"skipped, {_SKIPPED.get(reason, reason)}:")), *listed(skipped))
+            yield [plain(f"skipped, {_SKIPPED.get(reason, reason)}:"), *listed(skipped)]
     if result.left_out and not verbose:
         counted = ", ".join(f"{count} {_LEFT_OUT.get(reason, reason)}" for reason, count in result.left_out.items())
-        yield Text(plain(f"left out: {counted}; --verbose names them"))
+        yield [plain(f"left out: {counted}; --verbose names them")]
     for reason, files in result.left_out_paths.items() if verbose else ():
-        yield Group(Text(plain(f"left out, {_LEFT_OUT.get(reason, reason)}:")), grid(("",), [(long(path),) for path in files]))
+        yield [plain(f"left out, {_LEFT_OUT.get(reason, reason)}:"), *grid(("",), [(Long(path),) for path in files])]
 
 
-def _left_or_withdrawn(result: IngestResult) -> Iterator[RenderableType]:
+def _left_or_withdrawn(result: IngestResult) -> Iterator[Part]:
     """What waits for the operator: assets that only older enrichers saw, and approvals that hold no longer."""
     if result.outdated:
         command = f"collection ingest {shlex.quote(result.collection.name)} --refresh changed"
-        yield Text(plain(f"{result.outdated} files were read by older enrichers only: `{command}` reads them again"))
+        yield [plain(f"{result.outdated} files were read by older enrichers only: `{command}` reads them again")]
     yield from _replaced(result)
     if result.retitlings:
-        yield Group(*map(Text, _retitled(result)))
-    yield from withdrawn(result)
+        yield _retitled(result)
+    if result.withdrawals:
+        yield withdrawn(result)
 
 
-def _replaced(result: IngestResult) -> Iterator[RenderableType]:
+def _replaced(result: IngestResult) -> Iterator[Part]:
     """New files in the place of missing ones, and the command by which those that wait are approved."""
     if not result.replacements:
         return
     told = [f"{each.path}, in place of {each.old_path}{_APPROVAL.get(each.approval or '', '')}" for each in result.replacements]
-    yield Group(Text("new, and shows exactly what a missing one showed:"), *listed(told))
+    yield ["new, and shows exactly what a missing one showed:", *listed(told)]
     if asked := [each.path for each in result.replacements if each.approval == "ask"]:
         more = f", and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else ""
         command = f"asset approve {shlex.join(asked[:_SHOWN])}"
-        yield Text(plain(f"what these replace was approved, and they wait for it: `{command}`{more}"))
+        yield [plain(f"what these replace was approved, and they wait for it: `{command}`{more}")]
     if preferred := [each.path for each in result.replacements if each.preference == "ask"]:
         command = f"asset prefer {shlex.join(preferred[:_SHOWN])}"
-        yield Text(plain(f"what these replace is preferred; once they are approved: `{command}`"))
+        yield [plain(f"what these replace is preferred; once they are approved: `{command}`")]
 
 
 def _retitled(result: IngestResult) -> Iterator[str]:
@@ -255,7 +253,7 @@ def complain_of_broken(*results: IngestResult) -> None:
         note(some([heading, *broken], 21, between="\n  "))
 
 
-def _unreachable(result: IngestResult) -> Iterator[RenderableType]:
+def _unreachable(result: IngestResult) -> Iterator[Part]:
     below: defaultdict[PathMapping | None, list[str]] = defaultdict(list)
     for key in result.paths["unreachable"]:
         below[paths.mapping_for(key, result.collection.mappings_by_source)].append(key)
@@ -263,37 +261,57 @@ def _unreachable(result: IngestResult) -> Iterator[RenderableType]:
         if mapping is not None:
             where = f"{mapping.source_path!r} to {mapping.local_path!r}"
             heading = f"named by the source, but not there: check the mapping {where} and its disk"
-            yield Group(Text(plain(heading)), *listed(keys))
+            yield [plain(heading), *listed(keys)]
 
 
-def source_report(outcome: SourceIngestResult, *, verbose: bool = False) -> Group:
-    """What became of each collection of a source; where `verbose`, with the path of each file that was passed over."""
-    rows = [
-        (long(each.collection.name), each.discovered, each.created, each.unchanged, each.changed + each.refreshed, each.missing)
-        for each in outcome.results
-    ]
-    parts: list[RenderableType] = []
-    if outcome.results and outcome.results[0].dry_run:
-        parts.append(Text("dry run, nothing was kept"))
-    if rows:
-        parts.append(grid(("collection", "found", "created", "unchanged", "changed", "missing"), rows))
-    if not rows:
-        parts.append(Text("no collection could be ingested"))
-    for each in outcome.results:
-        parts += [*_named(each), *_left_out(each, verbose=verbose), *_warned(each, ())]
-    return Group(*_spaced(parts))
+@attrs.frozen
+class SourceIngested(Page):
+    """What became of each collection of a source."""
+
+    outcome: SourceIngestResult
+
+    @property
+    def exit_code(self) -> int:
+        return exit_code_of_outcome(self.outcome)
+
+    def document(self) -> object:
+        return self.outcome
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        results = self.outcome.results
+        yield from _spaced(self._parts(verbose=verbose))
+        for each in results:
+            yield from changed(each, verbose=verbose, title=f"collection {each.collection.name!r}")
+
+    def _parts(self, *, verbose: bool) -> Iterator[Part]:
+        results = self.outcome.results
+        if results and results[0].dry_run:
+            yield ["dry run, nothing was kept"]
+        rows = [
+            (
+                Long(each.collection.name),
+                each.discovered,
+                each.created,
+                each.unchanged,
+                each.changed + each.refreshed,
+                each.missing,
+            )
+            for each in results
+        ]
+        headers = ("collection", "found", "created", "unchanged", "changed", "missing")
+        yield grid(headers, rows) if rows else ["no collection could be ingested"]
+        for each in results:
+            yield from _named(each)
+            yield from _left_out(each, verbose=verbose)
+            yield from _warned(each, ())
+
+    def complain(self) -> None:
+        complain_of_broken(*self.outcome.results)
+        for failure in self.outcome.failures:
+            sys.stderr.write(f"error: {plain(_failed(failure), keep=chr(10))}\n")
 
 
-def show_source(outcome: SourceIngestResult, *, json: bool, verbose: bool) -> None:
-    """Print what became of each collection of a source."""
-    show(outcome, partial(source_report, verbose=verbose), json=json, verbose=verbose)
-    complain_of_broken(*outcome.results)
-    if not json:
-        for result in outcome.results:
-            show_changes(result, verbose=verbose, title=f"collection {result.collection.name!r}")
-
-
-def failed(failure: IngestFailure) -> str:
+def _failed(failure: IngestFailure) -> str:
     """Why a collection could not be ingested."""
     reason = failure.message.removeprefix("collection_ingest failed in ")
     for phase in BEFORE_ANY_CHANGE:
@@ -301,35 +319,38 @@ def failed(failure: IngestFailure) -> str:
     return f"collection {failure.collection.name!r}: {reason}"
 
 
-def show_ingested(ingested: Ingested, *, json: bool, verbose: bool) -> None:
-    """Print what an ingest did."""
-    show_result(ingested.result, lambda _: ingest_report(ingested, verbose=verbose), json=json, verbose=verbose)
-    complain_of_broken(ingested.result)
+@attrs.frozen
+class Rebuilt(Page):
+    """What an ingest brought in, and what a wipe before it took, if there was one."""
+
+    wiped: WipeResult | None
+    ingested: Ingested
+
+    def document(self) -> object:
+        return {"wiped": self.wiped, "ingested": self.ingested.result}
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        if self.wiped is not None:
+            yield from (*wipe_report(self.wiped), *changed(self.wiped, verbose=verbose), "")
+        yield from self.ingested.lines(verbose=verbose)
+
+    def complain(self) -> None:
+        self.ingested.complain()
 
 
-def show_rebuilt(rebuilt: Rebuilt, *, json: bool, verbose: bool) -> None:
-    """Print what a rebuild wiped and brought in."""
-    if json:
-        print_json({"wiped": rebuilt.wiped, "ingested": rebuilt.ingested.result}, verbose=verbose)
-        complain_of_broken(rebuilt.ingested.result)
-        return
-    show_result(rebuilt.wiped, wipe_report, json=False, verbose=verbose)
-    stdout().print(Text(""))
-    show_ingested(rebuilt.ingested, json=False, verbose=verbose)
-
-
-def wipe_report(result: WipeResult) -> Group:
+def wipe_report(result: WipeResult) -> Part:
     """What a wipe deleted, or would."""
     verb = "would delete" if result.dry_run else "deleted"
-    return Group(Text(plain(f"wiping collection {result.collection.name!r} {verb}:")), deleted_table(result.deleted))
+    rows = [(name.replace("_", " "), count) for name, count in result.deleted.items() if count or name == "asset"]
+    return [plain(f"wiping collection {result.collection.name!r} {verb}:"), *grid(("table", "rows"), rows)]
 
 
-def forget_report(result: ForgetResult) -> Group:
+def forget_report(result: ForgetResult) -> Part:
     """Which missing assets were forgotten, or would be."""
     verb = "would be forgotten" if result.dry_run else "forgotten"
     name = plain(repr(result.collection.name))
-    told = Text(f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept")
-    return Group(told, *listed(result.paths))
+    told = f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept"
+    return [told, *listed(result.paths)]
 
 
 _RELOCATED = {
@@ -341,12 +362,12 @@ _RELOCATED = {
 }
 
 
-def relocate_report(result: RelocateResult) -> Group:
+def relocate_report(result: RelocateResult) -> Part:
     """What became of the assets of a folder that lies elsewhere now, or would."""
     verb = "would relocate" if result.dry_run else "relocated"
     where = f"collection {result.collection.name!r} from {result.old_root!r} to {result.new_root!r}"
-    parts: list[RenderableType] = [Text(plain(f"{verb} {where}: {result.found} files found, {result.missing} missing"))]
+    parts: list[Part] = [[plain(f"{verb} {where}: {result.found} files found, {result.missing} missing")]]
     for name, heading in _RELOCATED.items():
         if result.paths[name]:
-            parts.append(Group(Text(f"{heading} ({len(result.paths[name])}):"), *listed(result.paths[name])))
-    return Group(*_spaced(parts))
+            parts.append([f"{heading} ({len(result.paths[name])}):", *listed(result.paths[name])])
+    return _spaced(parts)

@@ -1,0 +1,246 @@
+"""Assets: looking at them, and deciding about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+import click
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli.app import Group
+from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected
+from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.model import ASSET_KINDS, Asset, AssetSelector, CurationResult, Explanation, Json, Marker, as_json
+
+asset = Group("asset", help="The media files that the catalogue knows.")
+_ASSETS = Listing(
+    names=tuple(attrs.fields_dict(Asset)),
+    headers=("kind", "title", "length", "state", "approved", "file"),
+    row=lambda each: (
+        each.kind,
+        Long(shown_title(each)),
+        clock(each.duration_ms),
+        "missing" if each.missing_since else each.state,
+        "yes" if each.approved else "",
+        Long(each.file_path),
+    ),
+    empty="there are no such assets",
+)
+
+
+@attrs.frozen
+class _AssetPage(Page):
+    """One asset with what hangs on it."""
+
+    asset: Asset
+    markers: Sequence[Marker]
+    metadata: Mapping[str, Json]
+
+    def document(self) -> object:
+        return {**attrs.asdict(self.asset), "markers": as_json(self.markers), "metadata": dict(self.metadata)}
+
+    def lines(self, *, verbose: bool) -> Iterable[str]:
+        asset = self.asset
+        picture = f"{asset.width}x{asset.height}" if asset.width and asset.height else None
+        return facts(
+            {
+                "file": plain(asset.file_path),
+                "key": plain(asset.canonical_key) if asset.canonical_key != asset.file_path else None,
+                "id": asset.id,
+                "collection": asset.collection_id,
+                "kind": asset.kind,
+                "title": shown_title(asset),
+                "episode title": asset.episode_title,
+                "state": asset.state,
+                "approved": "yes" if asset.approved else "no",
+                "missing since": asset.missing_since,
+                "length": clock(asset.duration_ms),
+                "bytes": asset.size,
+                "format": " ".join(filter(None, (asset.container, asset.video_codec, asset.audio_codec, picture))),
+                "markers": "\n".join(map(_shown_marker, self.markers)),
+                **{domain: json.dumps(told, indent=2, ensure_ascii=False) for domain, told in self.metadata.items()},
+            }
+        )
+
+
+def _shown_marker(marker: Marker) -> str:
+    return " ".join(filter(None, (marker.kind, clock(marker.start_ms), clock(marker.end_ms), plain(marker.name or ""))))
+
+
+def _explanation(explanation: Explanation) -> Iterable[str]:
+    """Why an asset is what it is, or a file none, sentence by sentence."""
+    found = explanation.asset
+    if found is None:
+        return facts({"an asset": "no", "because": "\n".join(map(plain, explanation.reasons))})
+    reasons = explanation.reasons or ("it is ready, approved and there",)
+    return facts(
+        {
+            "file": plain(found.file_path),
+            "id": found.id,
+            "kind": found.kind,
+            "title": shown_title(found),
+            "state": found.state,
+            "may be scheduled": "yes" if explanation.is_schedulable else "no",
+            "because": "\n".join(map(plain, reasons)),
+            "versions": "\n".join(map(plain, explanation.versions)),
+            "findings": "\n".join(plain(f"{each.severity}: {each.message}") for each in explanation.findings),
+            "history": "\n".join(map(plain, explanation.history)),
+        }
+    )
+
+
+def _decided(result: CurationResult, *, done: str) -> Iterator[str]:
+    """The report of a verb, which `done` names."""
+    would = "would be " if result.dry_run else ""
+    lost = f", {result.approvals_withdrawn} had been approved" if result.withdrawals else ""
+    yield f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already{lost}"
+    yield from _assigned(result) if result.assets else listed(result.paths)
+
+
+def _assigned(result: CurationResult) -> Iterator[str]:
+    """Files by the names that were read, and what each becomes."""
+    rows = [
+        (
+            Long(each.canonical_key.rpartition("/")[2]),
+            each.kind,
+            Long(shown_title(each)),
+            Long(each.episode_title or ""),
+        )
+        for each in result.assets
+    ]
+    return first_rows(("file", "becomes", "title", "episode title"), rows)
+
+
+@command(asset, "list", OF_COLLECTION, *DESCRIBING, lists=_ASSETS)
+def list_(catalog: Catalog, **described: Any) -> list[Asset]:
+    """List assets by their path."""
+    return catalog.select(AssetSelector(**described))
+
+
+@command(asset, "show", ASSET)
+def show(catalog: Catalog, asset: str) -> Page:
+    """Show all about one asset, with its markers and metadata."""
+    found = asset_named(catalog, asset)
+    return _AssetPage(found, catalog.markers(found.id), catalog.metadata(found.id))
+
+
+@command(asset, "explain", ASSET, shows=_explanation)
+def explain(catalog: Catalog, asset: str) -> Explanation:
+    """Say what keeps an asset off the air, or a file from being one."""
+    return catalog.explain(asset)
+
+
+def _decide(
+    catalog: Catalog,
+    verb: Callable[..., CurationResult],
+    *,
+    doing: str,
+    agreed: Any,
+    assets: Sequence[str],
+    expect_assets: int | None,
+    **described: Any,
+) -> Any:
+    """What every verb has in common. Whoever knows the number is not asked."""
+    chosen = selected(catalog, assets, AssetSelector(**described))
+    return agreed(
+        lambda seen, *, dry_run: verb(chosen, expect_assets=expect_assets if seen is None else seen.selected, dry_run=dry_run),
+        lambda seen: f"{doing} changes {seen.changed} of the {seen.selected} selected assets",
+        is_sure=expect_assets is not None,
+        details=_assigned,
+    )
+
+
+def _add_decision(name: str, verb: str, *, doing: str, done: str, sentence: str) -> None:
+    """A command for a verb that needs nothing but assets."""
+
+    def decide(catalog: Catalog, **asked: Any) -> Any:
+        return _decide(catalog, getattr(catalog, verb), doing=doing, **asked)
+
+    decide.__doc__ = sentence
+    command(asset, name, *NAMING, EXPECT_ASSETS, opens="changing", agrees=True, shows=partial(_decided, done=done))(decide)
+
+
+_add_decision(
+    "approve", "approve", doing="approving", done="approved", sentence="Let assets go on the air. They must be ready."
+)
+_add_decision(
+    "withdraw",
+    "withdraw_approval",
+    doing="withdrawing approval",
+    done="no longer approved",
+    sentence="Withdraw the approval of assets.",
+)
+_add_decision(
+    "retire", "retire", doing="retiring", done="retired", sentence="Take assets out of use. They stay in the catalogue."
+)
+_add_decision(
+    "unassign",
+    "unassign",
+    doing="taking back what was assigned",
+    done="no longer assigned",
+    sentence="Let files speak for themselves again, from the next ingest on.",
+)
+_add_decision(
+    "prefer",
+    "prefer",
+    doing="preferring",
+    done="preferred",
+    sentence="Let assets air rather than other files that show the same.",
+)
+_add_decision(
+    "unprefer",
+    "unprefer",
+    doing="taking back a preference",
+    done="no longer preferred",
+    sentence="Take back that assets were preferred.",
+)
+_add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
+
+
+@command(
+    asset,
+    "assign",
+    *NAMING,
+    click.Option(["--to-kind"], type=click.Choice(ASSET_KINDS), help="What it is."),
+    click.Option(["--to-title"], metavar="NAME", help="Its show or movie."),
+    click.Option(["--to-year"], type=int, metavar="YEAR", help="First year of that."),
+    click.Option(["--to-season"], type=int, metavar="N", help="Its season; 0 for a special."),
+    click.Option(["--to-episode"], type=int, multiple=True, metavar="N", help="An episode that it holds; may be repeated."),
+    click.Option(["--to-episode-title"], metavar="NAME", help="What that episode is called."),
+    click.Option(
+        ["--from-name"],
+        metavar="PATTERN",
+        help="Read it from the names of the files, without folder and ending: 'Astro Boy - {episode} - {episode_title}'. "
+        "Fields: {title} {year} {season} {episode} {episode_title}; {*} for anything.",
+    ),
+    EXPECT_ASSETS,
+    opens="changing",
+    agrees=True,
+    shows=partial(_decided, done="assigned"),
+)
+def assign(
+    catalog: Catalog,
+    to_kind: str | None,
+    to_title: str | None,
+    to_year: int | None,
+    to_season: int | None,
+    to_episode: Sequence[int],
+    to_episode_title: str | None,
+    from_name: str | None,
+    **asked: Any,
+) -> Any:
+    """Say what assets are, where that was read wrongly or not at all. What you say outranks the file."""
+    said: dict[str, Any] = {"kind": to_kind, "title": to_title, "year": to_year}
+    if from_name is None:
+        said |= {"season_number": to_season, "episode_numbers": to_episode or None, "episode_title": to_episode_title}
+        return _decide(catalog, partial(catalog.assign, **said), doing="assigning", **asked)
+    if to_episode or to_episode_title:
+        raise ValidationError("with --from-name, {episode} and {episode_title} in the pattern say what --to-episode… would")
+    said |= {"pattern": from_name, "season": to_season}
+    return _decide(catalog, partial(catalog.assign_by_name, **said), doing="assigning", **asked)

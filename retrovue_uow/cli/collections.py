@@ -1,0 +1,287 @@
+"""Collections: the parts of a source that are ingested and wiped as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import attrs
+import click
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli import ingesting
+from retrovue_uow.cli.app import Group
+from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, MAX_MISSING, OF_SOURCE, SOURCE, age, request
+from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
+from retrovue_uow.cli.reports import Ingested, Rebuilt, forget_report, relocate_report, wipe_report
+from retrovue_uow.media.roots import absolute
+from retrovue_uow.model import Collection, ForgetResult, JournalUnit, RelocateResult, Upgrades, WipeOptions, WipeResult
+
+collection = Group("collection", help="The parts of a source that are ingested and wiped as a whole.")
+exclude = Group("exclude", help="What every ingest of a collection leaves out.")
+collection.add_command(exclude)
+COLLECTIONS = Listing(
+    names=tuple(attrs.fields_dict(Collection)),
+    headers=("collection", "enabled", "enrichers", "folder", "excludes"),
+    row=lambda each: (
+        Long(each.name),
+        "yes" if each.enabled else "no",
+        ", ".join(enricher.type for enricher in each.enrichers),
+        Long(", ".join(mapping.local_path for mapping in each.path_mappings)),
+        Long(", ".join(each.excludes)),
+    ),
+    empty="there are no collections yet",
+)
+_EXCLUDES = Listing(names=("exclude",), headers=("exclude",), row=lambda each: (Long(each),), empty="nothing is excluded")
+_SOURCE_PATH = click.Argument(["source_path"], metavar="SOURCE_PATH", help="The folder as the source names it.")
+_PATTERN = click.Argument(["pattern"], metavar="GLOB", help="Files and folders to leave out, such as '*.sample.*' or Extras.")
+
+
+def collection_facts(found: Collection, **more: object) -> Any:
+    """All about one collection, and more."""
+    told = {
+        "collection": found.name,
+        "id": found.id,
+        "source": found.source_id,
+        "external id": found.external_id,
+        "enabled": "yes" if found.enabled else "no",
+        "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in found.path_mappings),
+        "enrichers": "\n".join(f"{each.priority} {each.type} {compact(each.config)}" for each in found.enrichers),
+        "excludes": "\n".join(map(plain, found.excludes)),
+        "upgrades": found.upgrades,
+    }
+    return facts({**told, **more})
+
+
+def _mapping(source_path: str, local_path: str) -> str:
+    return local_path if source_path == local_path else f"{source_path} -> {local_path}"
+
+
+@attrs.frozen
+class _CollectionPage(Page):
+    """One collection, and the unit in which it was last ingested."""
+
+    collection: Collection
+    last_ingest: JournalUnit | None
+
+    def document(self) -> object:
+        return {**attrs.asdict(self.collection, recurse=False), "last_ingest": self.last_ingest}
+
+    def lines(self, *, verbose: bool) -> Any:
+        return collection_facts(self.collection, **{"last ingest": shown_ingest(self.last_ingest)})
+
+
+def shown_ingest(unit: JournalUnit | None) -> str:
+    """What an ingest did, in a line."""
+    if unit is None:
+        return "never"
+    result = next((each.result for each in reversed(unit.operations) if each.name == "collection_ingest"), None)
+    counts = result if isinstance(result, Mapping) else {}
+    told = [f"{count} {name}" for name, count in counts.items() if type(count) is int and count]
+    undone = ", undone since" if unit.undone_by else ""
+    return f"{moment(unit.committed_at)}: {', '.join(told) or 'nothing found'}{undone} (unit {unit.id})"
+
+
+@command(
+    collection,
+    "add",
+    SOURCE,
+    click.Argument(["name"], metavar="NAME", help="What to call the collection."),
+    click.Option(
+        ["--folder"],
+        multiple=True,
+        metavar="FOLDER",
+        help="A folder with its files, the same for the source; may be repeated.",
+    ),
+    click.Option(["--external-id"], help="What the source itself calls it."),
+    click.Option(["--disabled"], is_flag=True, help="Keep it from being ingested for now."),
+    opens="changing",
+    shows=collection_facts,
+)
+def add(catalog: Catalog, source: str, name: str, folder: Sequence[str], external_id: str | None, disabled: bool) -> Collection:
+    """Add a collection to a source. Attach enrichers to it before you ingest it."""
+    mappings = {absolute(each): absolute(each) for each in folder}
+    return catalog.add_collection(source, name, external_id=external_id, path_mappings=mappings, enabled=not disabled)
+
+
+@command(collection, "list", OF_SOURCE, lists=COLLECTIONS)
+def list_(catalog: Catalog, source: str | None) -> list[Collection]:
+    """List every collection."""
+    return catalog.collections(source)
+
+
+@command(collection, "show", COLLECTION)
+def show(catalog: Catalog, collection: str) -> Page:
+    """Show all about one collection and its last ingest."""
+    found = catalog.collection(collection)
+    return _CollectionPage(found, catalog.last_ingest(found.id))
+
+
+@command(
+    collection,
+    "map",
+    COLLECTION,
+    _SOURCE_PATH,
+    click.Argument(["local_path"], metavar="LOCAL_PATH", help="The folder on this machine."),
+    opens="changing",
+    shows=collection_facts,
+)
+def map_(catalog: Catalog, collection: str, source_path: str, local_path: str) -> Collection:
+    """Say where a folder of the source is found on this machine."""
+    return catalog.map_path(collection, source_path, absolute(local_path))
+
+
+@command(collection, "unmap", COLLECTION, _SOURCE_PATH, opens="changing", shows=collection_facts)
+def unmap(catalog: Catalog, collection: str, source_path: str) -> Collection:
+    """Remove a path mapping through which no asset came."""
+    return catalog.unmap_path(collection, source_path)
+
+
+@command(
+    collection,
+    "set",
+    COLLECTION,
+    click.Option(
+        ["--upgrades"],
+        type=click.Choice(get_args(Upgrades)),
+        required=True,
+        help="Whether a new file takes over the approval of a missing one that showed the same.",
+    ),
+    opens="changing",
+    shows=collection_facts,
+)
+def set_(catalog: Catalog, collection: str, upgrades: Upgrades) -> Collection:
+    """Say whether a better file takes over an approval."""
+    return catalog.set_upgrades(collection, upgrades)
+
+
+@command(exclude, "add", COLLECTION, _PATTERN, opens="changing", shows=collection_facts)
+def exclude_add(catalog: Catalog, collection: str, pattern: str) -> Collection:
+    """Leave out what matches from every ingest from now on. Known assets stay as they are."""
+    return catalog.exclude(collection, pattern)
+
+
+@command(exclude, "list", COLLECTION, lists=_EXCLUDES)
+def exclude_list(catalog: Catalog, collection: str) -> Sequence[str]:
+    """List what every ingest of a collection leaves out."""
+    return catalog.collection(collection).excludes
+
+
+@command(exclude, "remove", COLLECTION, _PATTERN, opens="changing", shows=collection_facts)
+def exclude_remove(catalog: Catalog, collection: str, pattern: str) -> Collection:
+    """Let the ingests of a collection see again what a pattern left out."""
+    return catalog.unexclude(collection, pattern)
+
+
+@command(collection, "ingest", COLLECTION, *INGESTING, MAX_MISSING, opens="changing", tries=True)
+def ingest(catalog: Catalog, collection: str, dry_run: bool, **asked: Any) -> Ingested:
+    """Bring what a collection's source has into the catalogue."""
+    return ingesting.ingest(catalog, collection, request(**asked), dry_run=dry_run)
+
+
+@command(collection, "rebuild", COLLECTION, *INGESTING_ALL, opens="changing", agrees=True)
+def rebuild(catalog: Catalog, collection: str, agreed: Any, **asked: Any) -> Rebuilt | None:
+    """Wipe a collection and ingest it anew, in one unit. One undo takes back both."""
+    return ingesting.rebuild(catalog, collection, request(**asked), agreed)
+
+
+@command(
+    collection,
+    "wipe",
+    COLLECTION,
+    click.Option(["--expect-assets"], type=int, metavar="N", help="Refuse unless the collection holds exactly N assets."),
+    opens="changing",
+    agrees=True,
+    shows=wipe_report,
+)
+def wipe(catalog: Catalog, collection: str, expect_assets: int | None, agreed: Any) -> Any:
+    """Delete a collection's assets from the catalogue. Asks for a typed yes, and touches no media file."""
+
+    def act(seen: WipeResult | None, *, dry_run: bool) -> WipeResult:
+        expected = expect_assets if seen is None else seen.deleted["asset"]
+        which = collection if seen is None else seen.collection.id
+        return catalog.wipe_collection(which, WipeOptions(dry_run=dry_run, expect_assets=expected))
+
+    return agreed(
+        act,
+        lambda seen: f"wiping collection {seen.collection.name!r} deletes {seen.deleted['asset']} assets, and no media file",
+    )
+
+
+@command(
+    collection,
+    "forget-missing",
+    COLLECTION,
+    click.Option(["--older-than"], metavar="AGE", help="Only those missing for longer than 90d, 12h, 2w, …"),
+    click.Option(["--expect-assets"], type=int, metavar="N", help="Refuse unless exactly N assets would go."),
+    click.Option(
+        ["--max-fraction"],
+        type=float,
+        default=0.1,
+        metavar="F",
+        help="Refuse if more than this part of the collection would go.",
+    ),
+    opens="changing",
+    agrees=True,
+    shows=forget_report,
+)
+def forget_missing(
+    catalog: Catalog, collection: str, older_than: str | None, expect_assets: int | None, max_fraction: float, agreed: Any
+) -> Any:
+    """Delete those assets that are marked missing. Asks for a typed yes, and touches no media file."""
+    long_ago = age(older_than)
+
+    def act(seen: ForgetResult | None, *, dry_run: bool) -> ForgetResult:
+        expected = expect_assets if seen is None else seen.forgotten
+        return catalog.forget_missing(
+            collection, older_than=long_ago, expect_assets=expected, max_fraction=max_fraction, dry_run=dry_run
+        )
+
+    return agreed(
+        act, lambda seen: f"{seen.forgotten} assets of collection {seen.collection.name!r} that are missing are forgotten"
+    )
+
+
+@command(
+    collection,
+    "relocate",
+    COLLECTION,
+    click.Argument(["old"], metavar="OLD", help="The folder that is mapped now; it need not be there any more."),
+    click.Argument(["new"], metavar="NEW", help="The folder that holds its files now."),
+    click.Option(
+        ["--min-found"],
+        type=float,
+        default=0.9,
+        metavar="F",
+        help="Refuse unless this part of the files, from 0 to 1, is there.",
+    ),
+    opens="changing",
+    tries=True,
+    shows=relocate_report,
+)
+def relocate(catalog: Catalog, collection: str, old: str, new: str, min_found: float, dry_run: bool) -> RelocateResult:
+    """Map a collection to the folder where its files lie now. Its assets keep all that was said of them."""
+    return catalog.relocate_collection(collection, absolute(old), absolute(new), min_found=min_found, dry_run=dry_run)
+
+
+@command(
+    collection, "enable", COLLECTION, opens="changing", shows=lambda changed: [plain(f"enabled collection {changed.name}")]
+)
+def enable(catalog: Catalog, collection: str) -> Collection:
+    """Let a collection be ingested."""
+    return catalog.enable_collection(collection)
+
+
+@command(
+    collection, "disable", COLLECTION, opens="changing", shows=lambda changed: [plain(f"disabled collection {changed.name}")]
+)
+def disable(catalog: Catalog, collection: str) -> Collection:
+    """Keep a collection from being ingested. Its assets stay."""
+    return catalog.disable_collection(collection)
+
+
+@command(collection, "remove", COLLECTION, opens="changing", shows=lambda gone: [plain(f"removed collection {gone.name}")])
+def remove(catalog: Catalog, collection: str) -> Collection:
+    """Remove a collection that has no assets."""
+    return catalog.remove_collection(collection)

@@ -1,0 +1,197 @@
+"""The journal: what was done when, what can be undone, and undoing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+import click
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli.app import COMMANDS, Group
+from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.output import Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
+from retrovue_uow.errors import ValidationError
+from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
+
+_LOOKED_BACK = 1000
+_ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "source_path", "unit_id")
+
+
+def _named(operation: JournalOperation) -> str:
+    """An operation with what it was about: `collection ingest Shows`."""
+    words = operation.name.replace("_", " ")
+    subject = _subject(operation)
+    return words if subject is None else f"{words} {subject}"
+
+
+def _subject(operation: JournalOperation) -> str | None:
+    result = operation.result if isinstance(operation.result, Mapping) else {}
+    collection = result.get("collection")
+    names = [collection.get("name") if isinstance(collection, Mapping) else None, result.get("name")]
+    names += [operation.arguments.get(argument) for argument in _ARGUMENTS_THAT_NAME]
+    return next((name for name in names if isinstance(name, str)), None) or _selection(operation.arguments.get("assets"))
+
+
+def _selection(assets: object) -> str | None:
+    """Which assets an operation was about: the options that described them, or how many were named."""
+    if isinstance(assets, Mapping):
+        return ", ".join(f"{name} {value}" for name, value in assets.items())
+    return f"{len(assets)} named" if isinstance(assets, list) else None
+
+
+def _rows(unit: JournalUnit) -> str:
+    """Rows added, changed and deleted: `+12 ~3 -1`."""
+    if unit.counts is None:
+        return "?"
+    totals = {kind: sum(kinds.get(kind, 0) for kinds in unit.counts.values()) for kind in ("insert", "update", "delete")}
+    signs = {"insert": "+", "update": "~", "delete": "-"}
+    return " ".join(f"{signs[kind]}{count}" for kind, count in totals.items() if count)
+
+
+def _state(unit: JournalUnit) -> str:
+    if unit.undone_by is not None:
+        return "undone"
+    if not unit.counts:
+        return ""
+    return "possible" if unit.is_recorded else "expired"
+
+
+HISTORY = Listing(
+    names=tuple(attrs.fields_dict(JournalUnit)),
+    headers=("when", "what", "rows", "undo", "unit"),
+    row=lambda each: (
+        moment(each.committed_at),
+        Long("; ".join(map(_named, each.operations))),
+        _rows(each),
+        _state(each),
+        Id(each.id),
+    ),
+    empty=lambda given: f"nothing was done {'since' if given['since'] else 'yet'}",
+)
+
+
+@attrs.frozen
+class _UnitPage(Page):
+    """One unit, with what it changed; None where that is no longer recorded."""
+
+    unit: JournalUnit
+    changes: Changes | None
+
+    def document(self) -> object:
+        return {**attrs.asdict(self.unit), "changes": self.changes}
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        unit = self.unit
+        yield from facts(
+            {
+                "unit": unit.id,
+                "started": unit.started_at,
+                "committed": unit.committed_at,
+                "by": f"process {unit.pid}, retrovue_uow {unit.library_version}, schema {unit.schema_version}",
+                "undo": _state(unit),
+                "undone by": unit.undone_by,
+                "undoes": "\n".join(unit.undoes),
+            }
+        )
+        for operation in unit.operations:
+            yield ""
+            yield from facts(
+                {
+                    "operation": operation.name,
+                    "took": f"{operation.duration_ms / 1000:.1f} s",
+                    "arguments": _brief_json(operation.arguments),
+                    "result": _brief_json(operation.result),
+                }
+            )
+        if self.changes is not None:
+            yield ""
+            yield from counted(self.changes)
+            yield from row_lines(self.changes) if verbose else ()
+
+
+def _brief_json(value: object) -> str:
+    """`value` without what is empty, zero or false in it, and without the collection's own configuration."""
+    if isinstance(value, Mapping):
+        told = {name: each for name, each in value.items() if each not in (None, 0, False, {}, [], "")}
+        if isinstance(told.get("collection"), Mapping):
+            told["collection"] = told["collection"].get("name")
+        return ", ".join(f"{name}={json.dumps(as_json(each), ensure_ascii=False)}" for name, each in told.items())
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+@command(
+    None,
+    "history",
+    click.Option(["--since"], metavar="ID", help="Only what was done after this unit, the oldest first."),
+    click.Option(
+        ["--limit", "-n"],
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="How many units of work to list; 20, or all with --since.",
+    ),
+    lists=HISTORY,
+)
+def _list(catalog: Catalog, since: str | None, limit: int | None) -> list[JournalUnit]:
+    """List what was done to the catalogue, the newest first; or since a unit of work, the oldest first."""
+    return catalog.history(20 if limit is None and since is None else limit, since=since)
+
+
+def _listed(**given: Any) -> Any:
+    """`history` without one of its commands."""
+    return None if click.get_current_context().invoked_subcommand or _list.callback is None else _list.callback(**given)
+
+
+history = Group("history", params=_list.params, callback=_listed, help=COMMANDS["history"][1], invoke_without_command=True)
+
+
+@command(history, "show", click.Argument(["unit"], metavar="ID", help="The unit, as `history` lists it."), verbose=True)
+def show(catalog: Catalog, unit: str) -> Page:
+    """Show all about one unit of work: its operations, and what they changed."""
+    found = catalog.unit(unit)
+    return _UnitPage(found, catalog.changes(found.id) if found.is_recorded else None)
+
+
+def _undone(result: UndoResult) -> Iterable[str]:
+    """What was undone, or would be."""
+    verb = "would be undone" if result.dry_run else "undone"
+    by = "" if result.unit_id is None else f" by unit {result.unit_id}"
+    lines = [f"unit {result.undone_unit_id} ({_operations(result)}) {verb}{by}", *result.settled]
+    return [*map(plain, lines), *withdrawn(result)]
+
+
+def _operations(result: UndoResult) -> str:
+    return ", ".join(name.replace("_", " ") for name in result.operations)
+
+
+@command(
+    None,
+    "undo",
+    click.Argument(
+        ["unit"],
+        metavar="[ID]",
+        required=False,
+        help="The unit, as `history` lists it; by default the last one not undone.",
+    ),
+    opens="changing",
+    agrees=True,
+    shows=_undone,
+)
+def undo(catalog: Catalog, unit: str | None, agreed: Any) -> UndoResult | None:
+    """Take back what a unit of work changed. Shows it first, asks for a typed yes, and can itself be undone."""
+    unit_id = _last_undoable(catalog) if unit is None else unit
+    done: UndoResult | None = agreed(
+        lambda _, *, dry_run: catalog.undo(unit_id, dry_run=dry_run),
+        lambda seen: f"undoing unit {unit_id} ({_operations(seen)}) takes back what it changed",
+    )
+    return done
+
+
+def _last_undoable(catalog: Catalog) -> str:
+    """The newest unit that can be undone, and is no undo itself: so that undoing again and again goes back step by step."""
+    for unit in catalog.history(_LOOKED_BACK):
+        if unit.can_be_undone and not unit.undoes:
+            return unit.id
+    raise ValidationError("nothing can be undone: `history` shows what was done, and what has expired")

@@ -1,0 +1,66 @@
+"""Titles: the shows and movies that the assets belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import click
+
+from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli.app import Group
+from retrovue_uow.cli.command import command
+from retrovue_uow.cli.options import INTO, TITLE, TITLE_KIND
+from retrovue_uow.cli.output import Listing, Long, plain
+from retrovue_uow.model import Title, TitleKind, TitleResult, printed_title
+
+title = Group("title", help="The shows and movies that the assets belong to.")
+_TITLES = Listing(
+    names=tuple(attrs.fields_dict(Title)),
+    headers=("kind", "title", "year", "seasons", "episodes", "files"),
+    row=lambda each: (each.kind, Long(each.name), each.year, each.seasons or None, each.episodes or None, each.assets),
+    empty="there are no titles yet",
+)
+
+
+def _report(result: TitleResult) -> Iterator[str]:
+    """What a title is called now, and what was merged into it."""
+    found = result.title
+    called = printed_title(found.name, found.year)
+    would = "would be" if result.dry_run else "is"
+    if result.merged is None:
+        yield plain(f"the {found.kind} {would} called {called}")
+    else:
+        counted = f"{found.seasons} seasons, {found.episodes} episodes, {found.assets} files"
+        yield plain(f"{found.kind} {result.merged.name} {would} merged into {called}: {counted}")
+
+
+@command(title, "list", TITLE_KIND, lists=_TITLES)
+def list_(catalog: Catalog, kind: TitleKind | None) -> list[Title]:
+    """List shows and movies by name."""
+    return catalog.titles(kind)
+
+
+@command(
+    title,
+    "rename",
+    TITLE,
+    click.Option(["--name"], help="The new name."),
+    click.Option(["--year"], type=int, help="The first year; 0: not known."),
+    opens="changing",
+    tries=True,
+    shows=_report,
+)
+def rename(catalog: Catalog, title: str, name: str | None, year: int | None, dry_run: bool) -> TitleResult:
+    """Call a show or movie otherwise. Files that name it as before still belong to it."""
+    return catalog.rename_title(title, name=name, year=year, dry_run=dry_run)
+
+
+@command(title, "merge", TITLE, INTO, opens="changing", agrees=True, shows=_report)
+def merge(catalog: Catalog, title: str, into: str, agreed: Any) -> Any:
+    """Let two spellings of one show or movie be one. Seasons and episodes are joined."""
+    return agreed(
+        lambda _, *, dry_run: catalog.merge_titles(title, into=into, dry_run=dry_run),
+        lambda seen: f"merging {title!r} into {seen.title.name!r} joins their seasons and episodes",
+    )
