@@ -82,11 +82,11 @@ def walk(folder: Path, states: Path) -> Walk:
     """Do all that the page says in `folder`, which is the working folder; copies of the catalogue go to `states`."""
     page = PAGE.read_text(encoding="utf-8")
     preface, *parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
-    typist = _Typist(folder)
+    typist = Typist(folder)
     written = [preface]
     kept: dict[str, Path] = {}
     for part in parts:
-        written.append(_BLOCK.sub(typist.done, part))
+        written.append(typist.typed(part))
         heading = part.splitlines()[0].removeprefix("## ")
         if os.path.exists("catalog.db"):
             kept[heading] = states / f"{len(kept)}.db"
@@ -95,7 +95,7 @@ def walk(folder: Path, states: Path) -> Walk:
     return Walk(tuple(typist.blocks), kept, "".join(written))
 
 
-class _Typist:
+class Typist:
     """Types the commands of block after block, and remembers how identifiers were called."""
 
     def __init__(self, folder: Path) -> None:
@@ -104,13 +104,17 @@ class _Typist:
         self._numbers = count(1)
         self._real: dict[str, str] = {}  # by the page's identifier
 
-    def done(self, block: re.Match[str]) -> str:
-        """The block with the output of its commands."""
-        ran = tuple(self._run(command) for command in _COMMAND.findall(block[1]))
+    def typed(self, part: str) -> str:
+        """The part of the page with the output of its commands."""
+        return _BLOCK.sub(self._done, part)
+
+    def _done(self, block: re.Match[str]) -> str:
+        ran = tuple(self.run(command) for command in _COMMAND.findall(block[1]))
         self.blocks.append(ran)
         return "```console\n" + "".join(f"$ {each.command}\n{each.output}" for each in ran) + "```\n"
 
-    def _run(self, command: str) -> Ran:
+    def run(self, command: str) -> Ran:
+        """Type one command."""
         typed = _UUID.sub(lambda found: self._real[found[0]], command).replace("\\\n", "")
         program, *arguments = shlex.split(typed)
         if program == "python3":

@@ -17,8 +17,8 @@ class Importer(Protocol):
       not there. They are called in threads of their own, and abandoned when they are late.
     - `max_missing`: the part of a collection's assets, from 0 to 1, that the source may no longer name before an ingest
       refuses to believe it; 1 where it is not there. A server that lost its library is no proof that files are gone.
-    - `file_drafts(mappings, filters, skip)`: asked in place of `discover`: the same drafts. `skip(reason, path)` is called for
-      what can be no asset, which the result lists under `skipped`.
+    - `file_drafts(collection, mappings, filters, skip)`: asked in place of `discover`: the same drafts.
+      `skip(reason, path)` is called for what can be no asset, which the result lists under `skipped`.
     - `file_runs(mappings, filters, skip=…)`: the files that `discover` finds, as `retrovue_uow.media.walk.Run`s. Then it is
       asked in place of `discover`: no draft is made of a file that is as the catalogue knows it. `skip(reason, path, error)`
       is called for what can be no asset, and raises the error or notes the path; with None as the error, for what is passed

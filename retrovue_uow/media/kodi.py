@@ -1,4 +1,4 @@
-"""The importer of Kodi: the episodes and movies of its library, and the other video files of its sources, over JSON-RPC."""
+"""The importer of Kodi: the episodes and movies of its library, and what lies in folders that it has none of, over JSON-RPC."""
 
 from __future__ import annotations
 
@@ -39,21 +39,26 @@ Item: TypeAlias = Mapping[str, Any]
 
 
 class KodiImporter:
-    """Finds what a Kodi has: the episodes and movies of its library, and every other video file of its sources.
+    """Finds what a Kodi has: the episodes, movies and music videos of its library, and the files of chosen sources.
 
     Configuration: `url`, such as `http://192.168.1.5:8080`; `username` (`kodi` where it is left out) and `password`, sent to
-    no other host; `timeout_s`, seconds that one answer may take, 30 unless given. Redirects are not followed, nor are the
-    proxies of the environment used. Kodi tells neither size nor mtime, so the disk is asked.
+    no other host; `folders`, names of video sources that are no part of the library, of which every video file is found;
+    `timeout_s`, seconds that one answer may take, 30 unless given. Redirects are not followed, nor are the proxies of the
+    environment used. Kodi tells neither size nor mtime, so the disk is asked.
     """
 
     max_missing = 0.5
     timeout_s = 3600.0  # of all answers between two drafts; each has its own limit
 
     def __init__(self, config: Json) -> None:
-        refuse_unknown_keys(config, ("url", "username", "password", "timeout_s"), "the kodi importer")
+        refuse_unknown_keys(config, ("url", "username", "password", "folders", "timeout_s"), "the kodi importer")
         self._https, self._host, self._port, self._path = _address(config.get("url"))
         self._called = f"Kodi at {config['url']!r}"
         self._seconds = _seconds(config.get("timeout_s", 30))
+        folders = config.get("folders", ())
+        if not isinstance(folders, list | tuple) or not all(isinstance(each, str) for each in folders):
+            raise ValidationError("the kodi importer's folders are no list: give the names of video sources, ['Station', …]")
+        self._folders = frozenset(folders)
         username, password = config.get("username", "kodi"), config.get("password", "")
         if not isinstance(username, str) or not isinstance(password, str):
             raise ValidationError("the kodi importer's username and password must be texts")
@@ -81,12 +86,16 @@ class KodiImporter:
 
     def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
         """As `file_drafts`, without what can be no asset."""
-        return self.file_drafts(mappings, filters, lambda _reason, _path: None)
+        return self.file_drafts(collection, mappings, filters, lambda _reason, _path: None)
 
     def file_drafts(
-        self, mappings: Sequence[PathMapping], filters: IngestFilters, skip: Callable[[str, str], None]
+        self,
+        collection: Collection,
+        mappings: Sequence[PathMapping],
+        filters: IngestFilters,
+        skip: Callable[[str, str], None],
     ) -> Iterator[AssetDraft]:
-        """A draft per file below `mappings`: of episodes, movies and music videos, and then of what the folders have besides.
+        """A draft per file below `mappings`: of episodes, movies and music videos, and of what the `folders` have besides.
 
         What can be no asset is handed to `skip`: a `strm` file, and by its scheme what is no file (`stack`, `plugin`, …).
         """
@@ -96,7 +105,7 @@ class KodiImporter:
             for each in self._library(kind, properties):
                 if (place := places.of(_file(each))) is not None:
                     yield _movie(place, each) if kind == "Movies" else place.draft(kind="other", metadata=_told([each]))
-        for path in self._files(places):
+        for path in self._files(places) if self._folders else ():
             if (place := places.of(path)) is not None:
                 yield place.draft()
 
@@ -111,8 +120,12 @@ class KodiImporter:
                 yield _episode(place, shown, shows.get(shown[0].get("tvshowid"), {}))
 
     def _sources(self) -> list[tuple[str, str]]:
+        """The video sources, by name and path."""
         listed = self._items(self._ask("Files.GetSources", media="video"), "sources")
-        return [(_text(each, "label") or _file(each), _file(each)) for each in listed]
+        sources = [(_text(each, "label") or _file(each), _file(each)) for each in listed]
+        if unknown := sorted(self._folders - {name for name, _ in sources}):
+            raise ValidationError(f"{self._called} has no video source {unknown[0]!r}: correct 'folders' of its configuration")
+        return sources
 
     def _library(self, kind: str, properties: Sequence[str]) -> Iterator[Item]:
         """All of one kind, asked for by the page."""
@@ -128,8 +141,8 @@ class KodiImporter:
             start, total = start + PAGE, now
 
     def _files(self, places: _Places) -> Iterator[str]:
-        """The video files of the folders that hold `places` or lie in them, each folder once, however many paths lead to it."""
-        folders = [part for _, path in self._sources() for part in _parts(path)]
+        """The video files in and below the `folders`, where they are `places`; each folder once, whatever links lead to it."""
+        folders = [part for name, path in self._sources() if name in self._folders for part in _parts(path)]
         seen: set[object] = set()
         while folders:
             folder = folders.pop()
@@ -158,7 +171,7 @@ class KodiImporter:
         status, location, body = self._exchanged(request.encode())
         if status == 401:
             whether = "refuses the username and password" if "Authorization" in self._headers else "asks for a password"
-            raise ResourceError(f"{self._called} {whether}: give the source those that Kodi's web server is configured with")
+            raise ResourceError(f"{self._called} {whether}: give the source the 'username' and 'password' of its web server")
         if 300 <= status < 400 and location:
             to = redacted_text(location[:200])
             raise ResourceError(f"{self._called} sends us to {to!r}, which is not followed: give the source its true 'url'")

@@ -240,7 +240,8 @@ def discover(
     """
     own = getattr(importer, "file_drafts", None)
     mappings = collection.path_mappings
-    find = partial(own, mappings, filters, skip) if callable(own) else partial(importer.discover, collection, mappings, filters)
+    asked = collection, mappings, filters
+    find = partial(own, *asked, skip) if callable(own) else partial(importer.discover, *asked)
     owner = f"the importer of collection {collection.name!r}"
     drafts: list[AssetDraft] = []
     for draft in _yielded(partial(_each_within, timeout_of(owner, importer), find, owner), collection, "files"):

@@ -133,14 +133,14 @@ def _of_extensions(db: Database, rules: Iterable[str]) -> list[Violation]:
     for rule in rules:
         try:
             with db.interrupted_after(RULE_LIMIT_S):
-                rows = db.execute(f"SELECT rule, subject, id, detail FROM main.{rule}")  # noqa: S608  names, not input
+                rows = db.execute(f"SELECT subject, id, detail FROM main.{rule}")  # noqa: S608  names, not input
         except RetroVueError as error:
             if not isinstance(error.__cause__, apsw.SQLError | apsw.InterruptError):
                 raise
             is_late = isinstance(error.__cause__, apsw.InterruptError)
             reason = f"it takes longer than {RULE_LIMIT_S:g} s" if is_late else str(error)
-            rows = [(rule, "view", rule, f"a rule cannot judge: {reason}")]
-        found.extend(Violation(*map(str, row)) for row in rows)
+            rows = [("view", rule, f"a rule cannot judge: {reason}")]
+        found.extend(Violation(rule, *map(str, row)) for row in rows)
     return found
 
 

@@ -184,9 +184,16 @@ def own_names() -> frozenset[str]:
 
 
 def code_of(extensions: Iterable[Extension]) -> dict[str, Schema]:
-    """The SQL of extensions, by name. Raises `ValidationError` where one is called otherwise than it must be."""
+    """The SQL of extensions, by name.
+
+    Raises:
+        ValidationError: One is called otherwise than it must be, or not laid out so.
+        ContractError: One is no `Extension`.
+    """
     found: dict[str, Schema] = {}
     for each in extensions:
+        if not isinstance(each, Extension):
+            raise ContractError(f"an extension is given as `Extension(name, package)`, not as {each!r}")
         name = each.name
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.upper() in apsw.keywords:
             raise ValidationError(f"an extension cannot be called {name!r}: small letters and digits, and no word of SQL")
@@ -233,9 +240,11 @@ def records(db: Database) -> dict[str, Record]:
     found: dict[str, Record] = {}
     try:
         rows = db.execute("SELECT name, record, digest FROM extension ORDER BY name")
-    except ContractError:
+    except ContractError as error:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
-            raise
+            raise ResourceError(
+                f"in catalogue {db.path!r}, table 'extension' is damaged: restore a backup ({error})"
+            ) from error
         return found  # the catalogue is older than this, or none
     for name, text, known in rows:
         if digest(str(text)) != known:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -326,24 +326,31 @@ def _make_views(database: Database, schemas: Schemas) -> Schemas:
     for name, statement in schemas.views.items():
         if name in own_names():
             database.execute(statement)
-        else:
-            with database.guarded(OwnObjects(of(name))):
-                database.execute(statement)
+            continue
+        with _naming(name), database.guarded(OwnObjects(of(name))):
+            database.execute(statement)
     there = stored(database.execute)
     for part in schemas.parts[1:]:
         reads: dict[str, list[str]] = {}
         for name in (*part.rules, *part.views):
             asked = "rule, subject, id, detail" if name in part.rules else "*"
-            try:
+            with _naming(name):
                 reads[name] = sorted(database.tables_read_by(f"SELECT {asked} FROM {name}"))  # noqa: S608  the schema's names
-            except RetroVueError as error:
-                raise with_message(error, f"view {name!r} of extension {part.name!r} cannot be asked: {error}") from error
             if there["view", name] != schemas.views[name]:
                 raise ValidationError(f"view {name!r} of extension {part.name!r} must be one query, and nothing after it")
         record = schemas.records.get(part.name, Record(part.name))
         of_rules = {name: reads[name] for name in part.rules}
         remember(database, attrs.evolve(record, rules=part.rules, views=part.views, reads=of_rules))
     return _found(database, schemas.code)
+
+
+@contextmanager
+def _naming(view: str) -> Iterator[None]:
+    """Name the view of an extension that SQLite cannot make or ask in the block."""
+    try:
+        yield
+    except RetroVueError as error:
+        raise with_message(error, f"view {view!r} of extension {of(view)!r} cannot be: {error}") from error
 
 
 def _require_judged(database: Database, added: Iterable[Schema]) -> None:

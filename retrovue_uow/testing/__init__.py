@@ -1,19 +1,23 @@
 """The proof kit: what a test harness needs to prove that its operations are all or nothing. Also a plugin of pytest.
 
-pytest loads it by itself where this library is installed. It brings the fixtures `catalog`, `media_folder`, `fake_importer`,
-`fake_enricher` and `retrovue_extended_catalog`; a fixture of yours with such a name takes its place. All else is imported from
-here.
+pytest loads it by itself where this library is installed. It brings the fixtures `retrovue_catalog`, `retrovue_media_folder`,
+`retrovue_fake_importer`, `retrovue_fake_enricher` and `retrovue_extended_catalog`. All else is imported from here.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from retrovue_uow.testing.plugin import catalog_fixture as catalog_fixture
+from retrovue_uow.testing.plugin import catalog_short as catalog_short
 from retrovue_uow.testing.plugin import clip_fixture as clip_fixture
 from retrovue_uow.testing.plugin import extended_catalog_fixture as extended_catalog_fixture
 from retrovue_uow.testing.plugin import fake_enricher_fixture as fake_enricher_fixture
+from retrovue_uow.testing.plugin import fake_enricher_short as fake_enricher_short
 from retrovue_uow.testing.plugin import fake_importer_fixture as fake_importer_fixture
+from retrovue_uow.testing.plugin import fake_importer_short as fake_importer_short
 from retrovue_uow.testing.plugin import media_folder_fixture as media_folder_fixture
+from retrovue_uow.testing.plugin import media_folder_short as media_folder_short
+from retrovue_uow.testing.plugin import pytest_addoption as pytest_addoption
 from retrovue_uow.testing.plugin import pytest_assertrepr_compare as pytest_assertrepr_compare
 from retrovue_uow.testing.plugin import pytest_configure as pytest_configure
 from retrovue_uow.testing.plugin import pytest_unconfigure as pytest_unconfigure

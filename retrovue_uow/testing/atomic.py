@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
+import shlex
 import threading
 import time
+import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
@@ -15,10 +23,12 @@ from retrovue_uow.store.claims import Claims
 from retrovue_uow.testing.copies import Action, Sandbox, Subject, is_side_file, sandbox_of
 from retrovue_uow.testing.fault_kinds import Kind, Run, kinds
 from retrovue_uow.testing.faults import Fault, Injection
-from retrovue_uow.testing.plugin import listeners
+from retrovue_uow.testing.plugin import REPLAY, listeners, replayed
 from retrovue_uow.testing.snapshots import shortened, snapshot
 
 KINDS = ("statement", "file", "call", "claim", "moved", "kill", "fork")
+SHOWN = 7
+"""How many lines of what was wrong a message shows."""
 PROGRESS_S = 5.0
 _THREADS_S = 5.0
 """How long an abandoned call that was let go may take to end."""
@@ -56,6 +66,7 @@ def assert_atomic(
     sample: int | None = None,
     seed: int = 0,
     hang_s: float = 0.5,
+    workers: int | Literal["auto"] = 1,
 ) -> Report:
     """Prove that an action is all or nothing: run it on copies of a catalogue, with a fault at each of its points.
 
@@ -78,34 +89,54 @@ def assert_atomic(
         sample: How many faults of each kind to try; None: all.
         seed: Which ones.
         hang_s: How long `enrich` may take where it hangs.
+        workers: How many processes try the faults; `"auto"`: one for each core that pytest-xdist leaves. They are forks: what
+            the action changes in the test's own variables stays in them. Without fork, and in a replay, it is this process.
 
     Raises:
-        AssertionError: Names every fault after which something was wrong, and what; or the action fails without any fault.
+        AssertionError: Names the first faults after which something was wrong, and what, and how to try one of them again; or
+            the action fails without any fault.
     """
+    __tracebackhide__ = True
     started = time.monotonic()
-    known = kinds(hang_s)
     unknown = set(faults) - set(KINDS)
     if unknown:
         raise ValueError(f"there are no faults of kind {sorted(unknown)}: choose from {KINDS}")
-    with sandbox_of(catalog) as sandbox:
-        proof = _Proof(sandbox, action)
-        for name in faults:
-            if name in known:
-                proof.try_all(name, known[name], sample, random.Random(seed))  # noqa: S311  it draws samples
-    report = Report(proof.points, proof.faults, tuple(proof.failures), proof.unreached, time.monotonic() - started)
-    if report.failures:
-        raise AssertionError("\n".join([f"the action is not atomic: {report}", *shortened(list(report.failures))]))
+    processes = _processes(workers)
+    with sandbox_of(catalog, processes) as sandbox:
+        proof = _Proof(sandbox, action, kinds(hang_s))
+        chosen = [fault for name in faults if name in proof.kinds for fault in proof.faults(name, sample, seed)]
+        if replayed and not chosen:
+            raise AssertionError(f"there is no fault {replayed[0]!r} of the kinds {', '.join(faults)} in this action")
+        failures, unreached = proof.try_all(chosen, processes)
+    told = tuple(f"{fault}: {reason}" for fault, reason in failures)
+    report = Report(proof.points, len(chosen), told, unreached, time.monotonic() - started)
+    if failures:
+        advice = _advice(failures[0][0])
+        raise AssertionError("\n".join([f"the action is not atomic: {report}", *shortened(list(told), SHOWN), *advice]))
     return report
+
+
+def _processes(workers: int | Literal["auto"]) -> int:
+    if replayed or not hasattr(os, "fork"):
+        return 1
+    if workers != "auto":
+        return workers
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _advice(fault: Fault) -> Iterator[str]:
+    """How to try one fault again, where pytest runs."""
+    test = os.environ.get("PYTEST_CURRENT_TEST")
+    if test is not None:
+        yield f"try the first again: {shlex.join(['pytest', test.rpartition(' (')[0], REPLAY, fault.name])}"
 
 
 class _Proof:
     """One proof under way."""
 
-    def __init__(self, sandbox: Sandbox, action: Action) -> None:
+    def __init__(self, sandbox: Sandbox, action: Action, kinds: Mapping[str, Kind]) -> None:
+        self.kinds = kinds
         self.points: dict[str, int] = {}
-        self.faults = 0
-        self.unreached = 0
-        self.failures: list[str] = []
         self._sandbox = sandbox
         self._action = action
         self._reported_at = time.monotonic()
@@ -121,24 +152,77 @@ class _Proof:
                 raise AssertionError(f"the action fails without any fault: {error!r}") from error
             self._whole = snapshot(path)
 
-    def try_all(self, name: str, kind: Kind, sample: int | None, chance: random.Random) -> None:
-        """Try the faults of one kind, or a sample of them."""
+    def faults(self, name: str, sample: int | None, seed: int) -> list[Fault]:
+        """The faults of one kind that are to be tried: all, a sample of them, or the one that is replayed."""
+        kind = self.kinds[name]
         injection, reasons = self._judged(kind, None)
         if reasons:
-            raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons)]))
+            raise AssertionError("\n".join(["something is wrong without any fault:", *shortened(reasons, SHOWN)]))
         self.points[name] = len(injection.points)
         numbered = enumerate(injection.points, 1)
         faults = [Fault(name, number, point, variety) for number, point in numbered for variety in kind.varieties(point)]
-        chosen = faults if sample is None or sample >= len(faults) else chance.sample(faults, sample)
-        for number, fault in enumerate(chosen, 1):
-            self.faults += 1
+        if replayed:
+            return [fault for fault in faults if fault.name == replayed[0]]
+        if sample is None or sample >= len(faults):
+            return faults
+        return random.Random(seed).sample(faults, sample)  # noqa: S311  it draws samples
+
+    def try_all(self, faults: Sequence[Fault], processes: int) -> tuple[list[tuple[Fault, str]], int]:
+        """What was wrong after which fault, in their order, and how many were not reached."""
+        outcomes: dict[Fault, tuple[bool, list[str]]] = {}
+        trying = self._in_processes(faults, processes) if processes > 1 else ((fault, self._try(fault)) for fault in faults)
+        for number, (fault, outcome) in enumerate(trying, 1):
+            outcomes[fault] = outcome
             if time.monotonic() >= self._reported_at + PROGRESS_S:
                 self._reported_at = time.monotonic()
+                failed = sum(bool(reasons) for _, reasons in outcomes.values())
                 for report in listeners:
-                    report(f"assert_atomic: {name} fault {number} of {len(chosen)}, {len(self.failures)} failures")
-            injection, reasons = self._judged(kind, fault)
-            self.unreached += not injection.has_struck
-            self.failures += [f"{fault}: {reason}" for reason in reasons]
+                    report(f"assert_atomic: {fault.kind} fault {number} of {len(faults)}, {failed} failures")
+        failures = [(fault, reason) for fault in faults for reason in outcomes[fault][1]]
+        return failures, sum(not has_struck for has_struck, _ in outcomes.values())
+
+    def _try(self, fault: Fault) -> tuple[bool, list[str]]:
+        injection, reasons = self._judged(self.kinds[fault.kind], fault)
+        return injection.has_struck, reasons
+
+    def _in_processes(self, faults: Sequence[Fault], processes: int) -> Iterator[tuple[Fault, tuple[bool, list[str]]]]:
+        """Each fault with what came of it, as it comes from forked processes that try one after the other."""
+        waiting, busy = deque(faults), dict[Connection, Fault]()
+        context, children = multiprocessing.get_context("fork"), []
+        try:
+            for _ in range(min(processes, len(faults))):
+                ours, theirs = context.Pipe()
+                children.append(context.Process(target=self._work, args=(theirs, [ours, *busy]), daemon=True))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # of threads: the child uses nothing that they may hold
+                    children[-1].start()
+                theirs.close()
+                busy[ours] = waiting.popleft()
+                ours.send(busy[ours])
+            while busy:
+                ready = wait(list(busy))
+                for connection in [each for each in busy if each in ready]:
+                    fault = busy.pop(connection)
+                    try:
+                        yield fault, connection.recv()
+                    except EOFError:
+                        raise AssertionError(f"{fault}: the process that tried it has died") from None
+                    if waiting:
+                        busy[connection] = waiting.popleft()
+                        connection.send(busy[connection])
+                    else:
+                        connection.close()
+        finally:
+            for child in children:
+                child.kill()
+                child.join()
+
+    def _work(self, theirs: Connection, inherited: Sequence[Connection]) -> None:
+        for connection in inherited:  # else this process would not notice that its parent is gone
+            connection.close()
+        with suppress(EOFError, KeyboardInterrupt):
+            while True:
+                theirs.send(self._try(theirs.recv()))
 
     def _judged(self, kind: Kind, fault: Fault | None) -> tuple[Injection, list[str]]:
         """A run on a fresh copy, and what is wrong after it."""

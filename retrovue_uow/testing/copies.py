@@ -58,11 +58,11 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox_of(subject: Subject) -> Iterator[Sandbox]:
+def sandbox_of(subject: Subject, processes: int = 1) -> Iterator[Sandbox]:
     """A sandbox with a copy of the given catalogue, or of the one that a factory makes at the path that it is given."""
     room = ROOM
-    if isinstance(subject, Catalog) and os.path.exists(subject.database.path):  # for two copies and their logs
-        room = max(ROOM, 6 * os.path.getsize(subject.database.path))
+    if isinstance(subject, Catalog) and os.path.exists(subject.database.path):  # for each, two copies and their logs
+        room = max(ROOM, 6 * processes * os.path.getsize(subject.database.path))
     with tempfile.TemporaryDirectory(prefix="retrovue-proof-", dir=in_memory(room)) as name:
         folder = Path(name)
         (folder / "made").mkdir()

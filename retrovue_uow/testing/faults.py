@@ -22,6 +22,11 @@ class Fault:
     point: str
     variety: str
 
+    @property
+    def name(self) -> str:
+        """What tells it from the action's other faults, for `--proof-replay`."""
+        return f"{self.kind}:{self.number}:{self.variety}"
+
     def __str__(self) -> str:
         return f"{self.kind} fault ({self.variety}) at point {self.number}, {self.point}"
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from retrovue_uow.testing.fakes import FakeEnricher, FakeImporter
 
 MediaFolder = Callable[..., Path]
+REPLAY, SHORT_NAMES = "--proof-replay", "retrovue_short_names"
 listeners: list[Callable[[str], None]] = []
 """Who hears how far a long proof has come. They stand here, since the plugin should not load the proofs."""
+replayed: list[str] = []
+"""The name of the one fault that proofs try, where one was asked for."""
 NAMES = (
     "Captain Comet/Captain Comet - S01E01.mkv",
     "Captain Comet/Captain Comet - S01E02.mkv",
@@ -33,7 +36,7 @@ NAMES = (
 _PICTURE, _SOUND = "testsrc=size=64x48:rate=5:duration=1", "sine=frequency=440:duration=1"
 
 
-@pytest.fixture(name="catalog")
+@pytest.fixture(name="retrovue_catalog")
 def catalog_fixture(tmp_path: Path) -> Iterator[Catalog]:
     """An empty catalogue in a new file; its importer and enricher of type `fake` know twelve drafts, and measure a minute."""
     importer, enricher = testing.fake_importer(testing.drafts(12)), testing.fake_enricher()
@@ -50,13 +53,13 @@ def extended_catalog_fixture(tmp_path: Path) -> Iterator[Callable[..., Catalog]]
         )
 
 
-@pytest.fixture(name="fake_importer")
+@pytest.fixture(name="retrovue_fake_importer")
 def fake_importer_fixture() -> Callable[..., FakeImporter]:
     """The function `fake_importer`."""
     return testing.fake_importer
 
 
-@pytest.fixture(name="fake_enricher")
+@pytest.fixture(name="retrovue_fake_enricher")
 def fake_enricher_fixture() -> Iterator[Callable[..., FakeEnricher]]:
     """The function `fake_enricher`; what it made is released with the test."""
     made: list[FakeEnricher] = []
@@ -70,7 +73,7 @@ def fake_enricher_fixture() -> Iterator[Callable[..., FakeEnricher]]:
         enricher.release()
 
 
-@pytest.fixture(name="media_folder")
+@pytest.fixture(name="retrovue_media_folder")
 def media_folder_fixture(tmp_path: Path, _retrovue_clip: Callable[[str], Path | None]) -> MediaFolder:
     """`media_folder(*names, folder="media")`: a folder with those files, or with a few of a station's.
 
@@ -109,6 +112,36 @@ def clip_fixture(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return clip
 
 
+def _short(name: str) -> Callable[..., object]:
+    @pytest.fixture(name=name)
+    def fixture(request: pytest.FixtureRequest) -> object:
+        """The fixture of that name with `retrovue_` before it, where the project wants it (`retrovue_short_names`)."""
+        if not request.config.getini(SHORT_NAMES):
+            advice = f"ask for 'retrovue_{name}', or set {SHORT_NAMES} = true in pytest's configuration"
+            if not _is_library_used():
+                request.raiseerror(f"fixture {name!r} not found: retrovue_uow has one, but nothing here uses it; {advice}")
+            request.node.warn(DeprecationWarning(f"the fixture {name!r} of retrovue_uow will be gone in 0.3: {advice}"))
+        return request.getfixturevalue(f"retrovue_{name}")
+
+    return fixture
+
+
+catalog_short, media_folder_short = _short("catalog"), _short("media_folder")
+fake_importer_short, fake_enricher_short = _short("fake_importer"), _short("fake_enricher")
+
+
+def _is_library_used() -> bool:
+    """Whether more of the library has been asked for than this plugin, which pytest loads everywhere, needs."""
+    ours = retrovue_uow.__name__, testing.__name__, __name__
+    return any(name.startswith(f"{ours[0]}.") and name not in ours for name in sys.modules)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option for proofs, and one setting for fixtures."""
+    parser.getgroup("retrovue_uow").addoption(REPLAY, metavar="FAULT", help="the one fault that `assert_atomic` is to try")
+    parser.addini(SHORT_NAMES, "whether retrovue_uow's fixtures are there without `retrovue_` before their names", type="bool")
+
+
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """Show which rows differ where two snapshots are not equal."""
     snapshots = sys.modules.get(f"{testing.__name__}.snapshots")  # without it there is nothing of ours to compare
@@ -121,12 +154,14 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 
 @pytest.hookimpl(trylast=True)  # the terminal must be there
 def pytest_configure(config: pytest.Config) -> None:
-    """Let long proofs report to a terminal whose user wants to know (`-v` or `-s`)."""
+    """Let long proofs report to a terminal whose user wants to know (`-v` or `-s`), and tell them what to replay."""
+    replayed.extend(filter(None, [config.getoption(REPLAY)]))
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and (config.getoption("verbose", 0) > 0 or config.getoption("capture", None) == "no"):
         listeners.append(terminal.write_line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Report to nobody any more."""
+    """Report to nobody any more, and replay nothing."""
     listeners.clear()
+    replayed.clear()

@@ -120,9 +120,9 @@ def assert_unchanged(catalog: Catalog | str | os.PathLike[str]) -> Iterator[None
             raise AssertionError("\n".join(["the catalogue has changed:", *shortened(differences)]))
 
 
-def shortened(lines: list[str]) -> list[str]:
+def shortened(lines: list[str], most: int = SHOWN) -> list[str]:
     """The first of `lines`, and how many more there are."""
-    return some(lines, SHOWN, between="\n").split("\n")
+    return some(lines, most, between="\n").split("\n")
 
 
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"

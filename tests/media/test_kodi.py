@@ -1,5 +1,5 @@
 """The importer of Kodi before answers as a Kodi gave them, and before servers that are none, or no longer. The real one is
-asked in `tests/test_kodi.py`."""
+asked in `tests/test_real_kodi.py`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 
 from retrovue_uow import (
     Catalog,
+    Collection,
     ConfigurationError,
     IngestError,
     IngestFilters,
@@ -111,16 +112,21 @@ def episode(number: int, **told: Any) -> dict[str, Any]:
 
 
 SHOWS = [{"tvshowid": 1, "title": "Captain Comet", "year": 1958, "genre": ["Science Fiction"], "uniqueid": {"tvdb": "77"}}]
+SHOWS_COLLECTION = Collection("c", "s", "Shows")
 MAPPING = PathMapping(1, "/media/Shows", "/mnt/shows")
 
 
-def found(library: dict[str, Any], *mappings: PathMapping, **filters: Any) -> tuple[list[Any], list[tuple[str, str]]]:
+def found(
+    library: dict[str, Any], *mappings: PathMapping, folders: list[str] | None = None, **filters: Any
+) -> tuple[list[Any], list[tuple[str, str]]]:
     """The drafts of a recorded library, and what is skipped."""
     skipped: list[tuple[str, str]] = []
     with serving(recorded(library)) as url:
-        importer = KodiImporter({"url": url})
+        importer = KodiImporter({"url": url, "folders": folders or []})
         drafts = list(
-            importer.file_drafts(mappings or (MAPPING,), IngestFilters(**filters), lambda *told: skipped.append(told))
+            importer.file_drafts(
+                SHOWS_COLLECTION, mappings or (MAPPING,), IngestFilters(**filters), lambda *told: skipped.append(told)
+            )
         )
     return drafts, skipped
 
@@ -176,43 +182,58 @@ def test_a_movie_has_its_year_where_kodi_knows_one(year: Any, known: int | None)
     assert (draft.kind, draft.title, draft.year, draft.metadata["kodi"]["genres"]) == ("movie", "Brazil", known, ["SF"])
 
 
-def test_what_else_the_folders_have_is_found_once() -> None:
-    folders = {
-        "/media/Shows/": ["/media/Shows/Comet/", "/media/Shows/.hidden/", "/media/Shows/bump.mkv", "/media/Shows/notes.txt"],
-        "/media/Shows/Comet/": ["/media/Shows/Comet/Comet S01E01.mkv", "/media/Shows/Comet/Comet S01E01.nfo"],
-        "/media/Shows/.hidden/": ["/media/Shows/.hidden/no.mkv"],
-    }
-    clip = {"title": "Song", "file": "/media/Shows/song.mkv"}
+STATION = {"label": "Station", "file": "/media/Station/"}
 
-    drafts, _ = found(
-        {
-            "sources": [{"label": "Shows", "file": "/media/Shows/"}],
-            "folders": folders,
-            "episodes": [episode(1)],
-            "musicvideos": [clip],
-        }
-    )
+
+def test_what_the_folders_that_are_named_have_besides_is_found_once() -> None:
+    folders = {
+        "/media/Station/": [
+            "/media/Station/Comet/",
+            "/media/Station/.hidden/",
+            "/media/Station/bump.mkv",
+            "/media/Station/a.txt",
+        ],
+        "/media/Station/Comet/": [
+            "/media/Station/Comet/E01.mkv",
+            "/media/Station/Comet/E01.nfo",
+            "/media/Station/Comet/a.strm",
+        ],
+        "/media/Station/.hidden/": ["/media/Station/.hidden/no.mkv"],
+        "/media/Shows/": ["/media/Shows/forgotten.mkv"],
+    }
+    library = {
+        "sources": [STATION, {"label": "Shows", "file": "/media/Shows/"}],
+        "folders": folders,
+        "episodes": [episode(1, file="/media/Station/Comet/E01.mkv")],
+        "musicvideos": [{"title": "Song", "file": "/media/Station/song.mkv"}],
+    }
+
+    drafts, skipped = found(library, PathMapping(1, "/media", "/mnt"), folders=["Station"])
 
     assert [(draft.source_path.rpartition("/")[2], draft.kind) for draft in drafts] == [
-        ("Comet S01E01.mkv", "episode"),
+        ("E01.mkv", "episode"),
         ("song.mkv", "other"),
         ("bump.mkv", None),
     ]
+    assert skipped == [("strm", "/media/Station/Comet/a.strm")]
 
 
 def test_a_folder_that_a_link_leads_back_to_is_listed_once(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     folders = {
-        "/media/Shows/": ["/media/Shows/bump.mkv", "/media/Shows/loop/"],
-        "/media/Shows/loop/": ["/media/Shows/loop/bump.mkv", "/media/Shows/loop/loop/"],
+        "/media/Station/": ["/media/Station/bump.mkv", "/media/Station/loop/"],
+        "/media/Station/loop/": ["/media/Station/loop/bump.mkv", "/media/Station/loop/loop/"],
     }
+    library = {"sources": [STATION], "folders": folders}
 
-    drafts, _ = found(
-        {"sources": [{"label": "Shows", "file": "/media/Shows/"}], "folders": folders},
-        PathMapping(1, "/media/Shows", str(tmp_path)),
-    )
+    drafts, _ = found(library, PathMapping(1, "/media/Station", str(tmp_path)), folders=["Station"])
 
-    assert [draft.source_path for draft in drafts] == ["/media/Shows/bump.mkv"]
+    assert [draft.source_path for draft in drafts] == ["/media/Station/bump.mkv"]
+
+
+def test_a_folder_that_kodi_has_not_is_named() -> None:
+    with pytest.raises(ValidationError, match="has no video source 'Sation'"):
+        found({"sources": [STATION]}, folders=["Sation"])
 
 
 def test_what_can_be_no_asset_is_skipped_by_reason() -> None:
@@ -256,18 +277,21 @@ def test_a_path_is_mapped_and_its_names_stay_as_kodi_spells_them(source_path: st
 
 def test_an_ingest_of_a_folder_is_asked_for_that_folder_alone() -> None:
     folders = {
-        "/media/Shows/": ["/media/Shows/Comet/", "/media/Shows/Dark/"],
-        "/media/Shows/Comet/": ["/media/Shows/Comet/a.mkv"],
+        "/media/Station/": ["/media/Station/Comet/", "/media/Station/Dark/"],
+        "/media/Station/Comet/": ["/media/Station/Comet/a.mkv"],
     }
     library = {
-        "sources": [{"label": "Shows", "file": "/media/Shows/"}],
+        "sources": [STATION],
         "folders": folders,
-        "episodes": [episode(1), episode(2, file="/media/Shows/Dark/Dark S01E02.mkv")],
+        "episodes": [
+            episode(number, file=f"/media/Station/{name}/{number}.mkv") for number, name in enumerate(("Comet", "Dark"))
+        ],
     }
+    mapping = PathMapping(1, "/media/Station", "/mnt/station")
 
-    drafts, _ = found(library, under="/mnt/shows/Comet")
+    drafts, _ = found(library, mapping, folders=["Station"], under="/mnt/station/Comet")
 
-    assert [draft.source_path for draft in drafts] == ["/media/Shows/Comet/Comet S01E01.mkv", "/media/Shows/Comet/a.mkv"]
+    assert [draft.source_path for draft in drafts] == ["/media/Station/Comet/0.mkv", "/media/Station/Comet/a.mkv"]
 
 
 def test_every_page_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,6 +333,7 @@ def test_collections_are_the_sources_and_what_is_here_is_mapped(tmp_path: Path) 
         {"url": "http://localhost:8080", "username": 5},
         {"url": "http://localhost:8080", "password": None},
         {"url": "http://localhost:8080", "port": 1},
+        {"url": "http://localhost:8080", "folders": "Station"},
         *({"url": "http://localhost:8080", "timeout_s": timeout_s} for timeout_s in (0, -1, True, "5", float("nan"), 10**6)),
     ],
 )

@@ -159,6 +159,11 @@ def test_a_name_that_is_the_catalogue_s_or_sql_s_is_refused(path: Path, extensio
     assert path.read_bytes() == before
 
 
+def test_what_is_no_extension_is_refused(path: Path) -> None:
+    with pytest.raises(ContractError, match="not as 'playlog'"):
+        Catalog(path, extensions=["playlog"])  # type: ignore[list-item]  # as a user may
+
+
 def test_two_of_one_name_are_refused(path: Path, extension: MakeExtension) -> None:
     with pytest.raises(ValidationError, match="two extensions are called 'playlog'"):
         added(path, extension(), extension())
@@ -184,6 +189,23 @@ def test_a_package_that_is_not_laid_out_so_is_refused(path: Path, extension: Mak
         added(path, extension(**parts))
 
     assert path.read_bytes() == before
+
+
+def test_a_package_needs_no_folder_that_would_be_empty_and_is_utf_8(
+    path: Path, tmp_path: Path, extension: MakeExtension
+) -> None:
+    house = extension("house", [], {}, {"house_made": "SELECT id, 'ü' AS at FROM source"})
+    folders = tmp_path / house.package
+    (folders / "migrations").rmdir()
+    (folders / "rules").rmdir()
+    added(path, house)
+    odd = extension(migrations=[], rules={}, views={"playlog_odd": "SELECT 1"})
+    (tmp_path / odd.package / "views" / "playlog_odd.sql").write_bytes(b"SELECT '\xfc'")
+
+    with pytest.raises(ValidationError, match="is not UTF-8"):
+        added(path, odd)
+
+    assert elsewhere(path, "SELECT name, version FROM extension") == [("house", 0)]
 
 
 def test_a_package_that_cannot_be_imported_is_named(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,6 +315,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "no such table": ("SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail FROM nowhere", "no such table: main.nowhere"),
     "two statements": ("SELECT 1 AS rule, 2 AS subject, 3 AS id, 4 AS detail WHERE false; SELECT 2", "one query"),
+    "a name that a table has": ("", "view 'playlog_a' of extension 'playlog' cannot be: .*already exists"),
     "one that drops": ("SELECT 1; DROP TABLE source", "is not named playlog_…"),
 }
 
@@ -303,7 +326,7 @@ def test_a_rule_that_cannot_be_asked_is_refused(path: Path, extension: MakeExten
     before = schema_of(path)
 
     with pytest.raises(RetroVueError, match=told):
-        added(path, extension(migrations=[TABLE], rules={"playlog_x": query}, views={}))
+        added(path, extension(migrations=[TABLE], rules={"playlog_x" if query else "playlog_a": query or OVERLAP}, views={}))
 
     assert schema_of(path) == before
 
@@ -422,6 +445,12 @@ class TestOtherVersions:
         with pytest.raises(ResourceError, match="remembers of extension 'playlog' is damaged"):
             Catalog(extended)
 
+    def test_a_table_of_records_with_other_columns_is_damage(self, extended: Path) -> None:
+        elsewhere(extended, "ALTER TABLE extension RENAME COLUMN record TO text")
+
+        with pytest.raises(ResourceError, match="table 'extension' is damaged: restore a backup"):
+            Catalog(extended)
+
     def test_what_another_process_adds_meanwhile_asks_for_opening_again(self, path: Path, extension: MakeExtension) -> None:
         with Catalog(path) as catalog:
             added(path, extension())
@@ -458,7 +487,7 @@ class TestOtherVersions:
         newer = attrs.evolve(own, migrations={**own.migrations, "0099_next": next_one})
         monkeypatch.setattr(migrations, "own", lambda: newer)
 
-        with pytest.raises(RetroVueError, match=r"view 'playlog_made' of extension 'playlog' cannot be asked: .*created_at"):
+        with pytest.raises(RetroVueError, match=r"view 'playlog_made' of extension 'playlog' cannot be: .*created_at"):
             Catalog(path)
 
         assert schema_of(path) == before

@@ -72,7 +72,7 @@ UNSOUND: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a rule that says another's name": (
         {"rules": {**RULES, "playlog_airing_length": LENGTH.replace("length' AS", "size' AS")}},
         {},
-        "what breaks rule 'playlog_airing_length' was refused, but not by it",
+        "rule 'playlog_airing_length' must say its name, a table, a key and words",
     ),
     "a rule without words": (
         {

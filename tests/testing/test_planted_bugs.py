@@ -333,6 +333,38 @@ def test_a_hook_that_fails_after_the_commit_is_no_bug(station: Catalog) -> None:
     assert {1, 2} == set(asked)
 
 
+def test_several_processes_find_what_one_finds(station: Catalog) -> None:
+    def in_two_units(catalog: Catalog) -> None:
+        seen.append(catalog.database.path)
+        catalog.disable_collection("Shows")
+        catalog.wipe_collection("Shows")
+
+    def told(workers: int) -> list[str]:
+        with pytest.raises(AssertionError) as caught:
+            assert_atomic(station, in_two_units, faults=["statement", "moved"], sample=25, workers=workers)
+        header, *lines = str(caught.value).splitlines()
+        return [header.rpartition(", ")[0], *(line.partition("(")[0] + line.partition(" at point ")[2][:2] for line in lines)]
+
+    seen: list[str] = []
+    alone = told(1)
+    tries = len(seen)
+
+    assert told(2) == alone
+    assert len(seen) == tries + 3  # to learn what a run does, and the points of two kinds; the faults are tried elsewhere
+
+
+def test_a_fault_that_takes_its_process_along_is_named(station: Catalog) -> None:
+    ours = os.getpid()
+
+    def deadly(catalog: Catalog) -> None:
+        if os.getpid() != ours:
+            os._exit(3)
+        approve_all(catalog)
+
+    with pytest.raises(AssertionError, match=r"statement fault .* the process that tried it has died"):
+        assert_atomic(station, deadly, faults=["statement"], sample=3, workers=2)
+
+
 def test_a_factory_makes_the_catalogue(media: Path) -> None:
     def made(path: Path) -> Catalog:
         catalog = Catalog(path, importers={"fake": FakeImporter([episode("Dark", 1, 1)])}, enrichers={"fake": FakeEnricher()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,9 @@ def test_a_foreign_suite_has_the_fixtures(pytester: pytest.Pytester) -> None:
     passes(
         pytester,
         """
-        def test_fixtures(catalog, media_folder, fake_importer, fake_enricher):
-            folder = media_folder()
+        def test_fixtures(retrovue_catalog, retrovue_media_folder, retrovue_fake_importer, retrovue_fake_enricher):
+            catalog, fake_importer, fake_enricher = retrovue_catalog, retrovue_fake_importer, retrovue_fake_enricher
+            folder = retrovue_media_folder()
             catalog.add_source("station", "fake")
             catalog.add_collection("station", "Shows", path_mappings={"/media": str(folder)})
             catalog.attach_enricher("Shows", "fake")
@@ -47,6 +49,38 @@ def test_the_fixtures_of_a_conftest_win(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("import pytest\n\n@pytest.fixture\ndef catalog():\n    return 'their own'\n")
 
     passes(pytester, "def test_theirs(catalog):\n    assert catalog == 'their own'")
+
+
+SHORT = """
+    from retrovue_uow.testing import fake_importer as make
+
+    def test_short(catalog, media_folder, fake_importer):
+        assert fake_importer is make
+    """
+
+
+def test_the_short_names_of_old_warn_where_the_library_is_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SHORT)
+
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=1, warnings=3)
+    result.stdout.fnmatch_lines(["*fixture 'catalog' of retrovue_uow will be gone in 0.3: ask for 'retrovue_catalog', or*"])
+
+
+def test_one_line_keeps_the_short_names(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nretrovue_short_names = true\n")
+
+    passes(pytester, SHORT)
+
+
+def test_a_catalog_that_nobody_defines_is_not_ours_where_the_library_is_not_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_theirs(catalog):\n    pass")
+
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture 'catalog' not found: *ask for 'retrovue_catalog', or set retrovue_short_names*"])
 
 
 def test_a_suite_that_does_not_use_the_plugin_is_not_disturbed(pytester: pytest.Pytester) -> None:
@@ -74,7 +108,8 @@ def test_pytest_shows_the_rows_that_differ(pytester: pytest.Pytester) -> None:
         """
         from retrovue_uow.testing import snapshot
 
-        def test_difference(catalog):
+        def test_difference(retrovue_catalog):
+            catalog = retrovue_catalog
             catalog.add_source("station", "fake")
             before = snapshot(catalog)
             with catalog.session() as db:
@@ -97,9 +132,9 @@ def test_a_long_proof_says_how_far_it_is_to_whom_it_may_concern(
         """
         from retrovue_uow.testing import assert_atomic, atomic
 
-        def test_proof(catalog, monkeypatch):
+        def test_proof(retrovue_catalog, monkeypatch):
             monkeypatch.setattr(atomic, "PROGRESS_S", 0)
-            assert_atomic(catalog, lambda catalog: catalog.add_source("disk"), faults=["statement"], sample=3)
+            assert_atomic(retrovue_catalog, lambda catalog: catalog.add_source("disk"), faults=["statement"], sample=3)
         """,
         *arguments,
     )
@@ -107,13 +142,76 @@ def test_a_long_proof_says_how_far_it_is_to_whom_it_may_concern(
     assert ("assert_atomic: statement fault 2 of 3, 0 failures" in result.stdout.str()) is tells
 
 
+HALF_HEARTED = """
+    import pytest
+    from retrovue_uow.testing import assert_atomic
+
+    @pytest.mark.parametrize("name", ["a name"])
+    def test_it(retrovue_catalog, name):
+        def act(catalog):
+            tried.append(1)
+            for each in ("one", "two"):
+                catalog.add_source(each)
+
+        tried = []
+        try:
+            assert_atomic(retrovue_catalog, act, faults=["statement"])
+        finally:
+            print(len(tried), "tries")
+    """
+
+
+def test_a_failure_is_told_in_ten_lines_of_which_the_last_tries_one_fault_again(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(HALF_HEARTED)
+    failed = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    message = [line for line in failed.stdout.lines if line.startswith("E  ")]
+
+    program, *arguments = shlex.split(message[-1].partition(" again: ")[2])
+    again = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+
+    assert len(message) == 10
+    assert program == "pytest"
+    assert "def assert_atomic" not in failed.stdout.str()
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["E *: 1 faults at * 1 failures*", f"{message[1].partition(': ')[0]}*", "3 tries"])
+
+
+def test_a_fault_that_is_not_there_any_more_is_not_replayed_in_silence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(HALF_HEARTED)
+
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--proof-replay", "statement:9999:RuntimeError")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *there is no fault 'statement:9999:RuntimeError' of the kinds statement in this action"])
+
+
+def test_a_proof_in_several_processes_goes_on_below_xdist(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    pytester.makepyfile(
+        """
+        import os
+        from retrovue_uow.testing import assert_atomic
+
+        def test_proof(retrovue_catalog, tmp_path):
+            def act(catalog):
+                (tmp_path / str(os.getpid())).touch()
+                catalog.add_source("disk")
+
+            assert assert_atomic(retrovue_catalog, act, faults=["statement", "call"], sample=6, workers="auto").faults == 6
+            assert len(list(tmp_path.glob("[0-9]*"))) == (1 if os.cpu_count() == 1 else 1 + min(os.cpu_count(), 6))
+        """
+    )
+
+    pytester.runpytest_subprocess("-n", "1", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="real media needs ffmpeg")
 def test_media_files_are_real(pytester: pytest.Pytester) -> None:
     passes(
         pytester,
         """
-        def test_media(catalog, media_folder):
-            folder = str(media_folder("a/Coming Soon.mkv", "b/Dark - S01E01.mp4"))
+        def test_media(retrovue_catalog, retrovue_media_folder):
+            catalog, folder = retrovue_catalog, str(retrovue_media_folder("a/Coming Soon.mkv", "b/Dark - S01E01.mp4"))
             catalog.add_source("disk")
             catalog.add_collection("disk", "Videos", path_mappings={folder: folder})
             catalog.attach_enricher("Videos", "ffprobe")
@@ -126,7 +224,10 @@ def test_media_files_are_real(pytester: pytest.Pytester) -> None:
 def test_media_files_are_bytes_without_ffmpeg(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
-    passes(pytester, "def test_media(media_folder):\n    assert (media_folder('a.mkv') / 'a.mkv').read_bytes() == b'a.mkv'")
+    passes(
+        pytester,
+        "def test_it(retrovue_media_folder):\n    assert (retrovue_media_folder('a.mkv') / 'a.mkv').read_bytes() == b'a.mkv'",
+    )
 
 
 def test_drafts_are_a_station_s_and_the_same_each_time(catalog: Catalog) -> None:

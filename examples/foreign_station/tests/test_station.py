@@ -1,4 +1,4 @@
-"""What the station's own importer and operation do, and that each is all or nothing. `catalog` comes with the plugin."""
+"""What the station's own importer and operation do, and that each is all or nothing, with the fixtures of the plugin."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ ident.mp4,station_id,,,5
 
 
 @pytest.fixture
-def shelf(media_folder: Callable[..., Path]) -> Path:
-    folder = media_folder("robots.mkv", "odyssey.mkv", "ident.mp4", folder="shelf")
+def shelf(retrovue_media_folder: Callable[..., Path]) -> Path:
+    folder = retrovue_media_folder("robots.mkv", "odyssey.mkv", "ident.mp4", folder="shelf")
     (folder / "shelf.csv").write_text(LIST, encoding="utf-8")
     return folder
 
 
 @pytest.fixture
-def station(catalog: Catalog, shelf: Path) -> Catalog:
-    catalog.add_source("tapes", "tape_shelf", {"shelf": str(shelf)})
-    catalog.discover_collections("tapes")
-    catalog.enable_collection("Tapes")
-    return catalog
+def station(retrovue_catalog: Catalog, shelf: Path) -> Catalog:
+    retrovue_catalog.add_source("tapes", "tape_shelf", {"shelf": str(shelf)})
+    retrovue_catalog.discover_collections("tapes")
+    retrovue_catalog.enable_collection("Tapes")
+    return retrovue_catalog
 
 
 def test_a_shelf_is_ingested(station: Catalog) -> None:
@@ -78,4 +78,4 @@ def test_the_ingest_of_a_shelf_is_atomic(station: Catalog) -> None:
 def test_signing_off_is_atomic(station: Catalog) -> None:
     station.ingest_collection("Tapes")
 
-    assert_atomic(station, lambda catalog: sign_off(catalog, last_year=1960), sample=5)
+    assert_atomic(station, lambda catalog: sign_off(catalog, last_year=1960), sample=5, workers="auto")

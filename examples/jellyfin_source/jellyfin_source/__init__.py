@@ -1,0 +1,1 @@
+"""How an importer of a Jellyfin server would look; never tried against one."""
