@@ -12,6 +12,9 @@ from retrovue_uow.uow.changes import HAS_SESSIONS
 from retrovue_uow.uow.connection import wrong_settings
 from retrovue_uow.uow.database import Database
 
+_OF_LITESTREAM = frozenset({"_litestream_seq", "_litestream_lock"})
+"""What replication by Litestream keeps in the file that it replicates, and nobody else writes."""
+
 
 def listed(db: Database, find: Callable[[Database], Iterable[Violation]]) -> Iterator[Violation]:
     """Yields the violations that `find` finds; damage that stops it is the last one.
@@ -76,7 +79,10 @@ def wrong_schema(db: Database, schemas: migrations.Schemas) -> Iterator[Violatio
         if ("trigger", name) not in ours:
             yield Violation("schema", "trigger", name, f"trigger {name!r} on table {table!r} is not this library's: drop it")
     for name in db.shape.unkeyed:
-        yield Violation("schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded")
+        if name not in _OF_LITESTREAM:
+            yield Violation(
+                "schema", "table", name, f"table {name!r} has no primary key of one column: its changes go unrecorded"
+            )
 
 
 def unusual_extensions(schemas: migrations.Schemas) -> Iterator[Violation]:

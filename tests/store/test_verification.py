@@ -64,6 +64,15 @@ class TestSchema:
 
         assert [each for each in stocked.check().violations if each.rule == "schema"] == [found]
 
+    def test_what_litestream_keeps_in_the_file_that_it_replicates_is_no_harm(self, stocked: Catalog) -> None:
+        """Its statements, of version 0.5.17."""
+        tamper(
+            stocked,
+            "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);CREATE TABLE _litestream_lock (id INTEGER)",
+        )
+
+        assert stocked.check().is_sound
+
 
 class TestFile:
     def test_what_sqlite_finds_is_told_in_its_words(self, stocked: Catalog) -> None:
