@@ -331,6 +331,7 @@ class Catalog(OpenCatalog):
                 name,
                 record.version,
                 len(schemas.code[name].migrations) if name in schemas.code else None,
+                tuple(name for kind, name in record.made if kind == "table"),
                 tuple(record.rules),
             )
             for name, record in schemas.records.items()

@@ -794,12 +794,14 @@ class InstalledExtension:
     Attributes:
         version: How many of its migrations the file has had.
         known_version: How many the code at hand has; None: its code is not at hand, and the file's own rules judge.
+        tables: Names of its tables.
         rules: Names of its rules.
     """
 
     name: str
     version: int
     known_version: int | None
+    tables: tuple[str, ...]
     rules: tuple[str, ...]
 
 

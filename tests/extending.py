@@ -43,3 +43,13 @@ def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeE
     yield make
     for module in [module for module in sys.modules if module.startswith("sql_of_")]:
         del sys.modules[module]
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed distribution that offers `PLAYLOG`."""
+    folder = tmp_path / "site" / "our_station-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Name: our-station\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[retrovue_uow.extensions]\nplaylog = playlog\n")
+    monkeypatch.syspath_prepend(str(folder.parent))

@@ -31,6 +31,7 @@ COMMANDS = {
     "enricher": ("enrichers", "What finds out more about the files of a collection."),
     "asset": ("assets", "The media files that the catalogue knows."),
     "title": ("titles", "The shows and movies that the assets belong to."),
+    "extension": ("extensions", "The station's own tables, rules and views in the catalogue."),
     "history": ("histories", "What was done to the catalogue, the newest first."),
 }
 """By name: the module that has it under that name, and its sentence in the help of the whole."""

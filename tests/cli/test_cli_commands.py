@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 from commandline import Command, Run, make_files
+from extending import PLAYLOG
 
 from retrovue_uow import Catalog
 from retrovue_uow.cli.output import shortened
@@ -25,6 +26,7 @@ READING = [
     ("asset", "show", "xyzzy.mkv"),
     ("title", "list"),
     ("title", "list", "--kind", "movie"),
+    ("extension", "list"),
     ("check",),
 ]
 CHANGING = [
@@ -45,14 +47,16 @@ CHANGING = [
     ("collection", "wipe", "shows", "--force"),
     ("enricher", "attach", "empty", "ffprobe", "--priority", "7", "--config", '{"timeout_s": 5}'),
     ("enricher", "detach", "shows", "nfo"),
+    ("extension", "add", "playlog"),
+    ("extension", "remove", "playlog", "--force"),
     ("backup", "copy.db"),
 ]
 
 
 @pytest.fixture
-def furnished(ingested: Path) -> Path:
-    """Besides `shows`: a disabled collection, a spare source, and one with a root."""
-    with Catalog("catalog.db") as catalog:
+def furnished(ingested: Path, offered: None) -> Path:
+    """Besides `shows`: a disabled collection, a spare source, and one with a root, and an extension."""
+    with Catalog("catalog.db", extensions=[PLAYLOG]) as catalog:
         catalog.add_collection("filesystem", "empty", path_mappings={"/empty": "/empty"}, enabled=False)
         catalog.exclude("empty", "Samples")
         catalog.add_source("spare")
@@ -207,3 +211,49 @@ def test_a_path_is_shortened_in_its_middle() -> None:
 
 def test_numbers_are_told_as_ranges() -> None:
     assert ranges({1, 2, 3, 5, 8, 9}) == "1-3, 5, 8-9"
+
+
+class TestExtensions:
+    def test_one_is_added_and_listed_with_what_it_has(self, run: Run, ingested: Path, offered: None) -> None:
+        assert run("extension", "list").stdout == "there are no extensions\n"
+
+        added = run("extension", "add", "playlog").stdout
+        listed = run("extension", "list").stdout
+
+        for told in (added, listed):
+            assert "playlog_airing, playlog_slot" in told
+            assert "playlog_slot_overlap" in told
+        (found,) = json.loads(run("extension", "list", "--json").stdout)
+        assert (found["name"], found["version"], found["known_version"]) == ("playlog", 2, 2)
+
+    def test_without_its_code_it_is_listed_and_mentioned(self, run: Run, ingested: Path) -> None:
+        Catalog("catalog.db", extensions=[PLAYLOG]).close()
+
+        assert "its code is not" in run("extension", "list").stdout
+        assert "the code of extension 'playlog' is not at hand" in run("check").stdout
+
+    def test_one_that_nobody_offers_is_an_error(self, run: Run, ingested: Path) -> None:
+        result = run("extension", "add", "playlog")
+
+        assert result.exit_code == 1
+        assert "no installed distribution offers an extension 'playlog'" in result.stderr
+
+    def test_one_is_removed_only_if_somebody_says_so(self, run: Run, ingested: Path) -> None:
+        Catalog("catalog.db", extensions=[PLAYLOG]).close()
+
+        asked = run("extension", "remove", "playlog")
+
+        assert asked.exit_code == 1
+        assert "drops playlog_airing, playlog_slot, playlog_count with all their rows" in asked.stderr
+        assert "say --force" in asked.stderr
+        assert "would drop playlog_airing, " in run("extension", "remove", "playlog", "--dry-run").stdout
+        removed = json.loads(run("extension", "remove", "playlog", "--force", "--json").stdout)
+        assert removed["removed"] == "playlog"
+        assert [each.name for each in Catalog(removed["copy"], read_only=True).extensions()] == ["playlog"]
+        assert run("extension", "list").stdout == "there are no extensions\n"
+
+    def test_one_that_is_not_there_is_an_error(self, run: Run, ingested: Path) -> None:
+        result = run("extension", "remove", "playlog", "--dry-run")
+
+        assert result.exit_code == 1
+        assert "has no extension 'playlog': it has []" in result.stderr

@@ -522,16 +522,8 @@ class TestAddingAndRemoving:
             assert catalog.check().is_sound
 
 
+@pytest.mark.usefixtures("offered")
 class TestOffered:
-    @pytest.fixture(autouse=True)
-    def distribution(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An installed distribution that offers the extension."""
-        folder = tmp_path / "site" / "our_station-1.0.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text("Name: our-station\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text("[retrovue_uow.extensions]\nplaylog = playlog\n")
-        monkeypatch.syspath_prepend(str(folder.parent))
-
     def test_the_code_of_what_a_file_has_is_found_and_nothing_is_added_to_one_that_has_it_not(self, catalog: Catalog) -> None:
         with Catalog(catalog.database.path) as other:
             assert other.extensions() == []
