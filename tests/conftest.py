@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,11 @@ def signals_arrive() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests lie in memory, and stay: the collector need not walk them again and again."""
+    gc.freeze()
+
+
 @pytest.fixture
 def importer() -> FakeImporter:
     return FakeImporter([episode("Space: 1999", 1, number) for number in (1, 2, 3)] + [movie("Tron", 1982)])
@@ -44,13 +51,20 @@ def enricher() -> FakeEnricher:
     return FakeEnricher()
 
 
+@pytest.fixture(scope="session")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `media` lies, in every test."""
+    return tmp_path_factory.mktemp("mounted") / "media"
+
+
 @pytest.fixture
-def media(tmp_path: Path) -> Path:
+def media(mounted: Path) -> Path:
     """A mapped folder with something in it, so that it counts as mounted."""
-    folder = tmp_path / "media"
-    folder.mkdir()
-    (folder / "mounted.txt").write_text("the fake importer's files need not exist")
-    return folder
+    for left in mounted.parent.iterdir():  # by the test before
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    mounted.mkdir()
+    (mounted / "mounted.txt").write_text("the fake importer's files need not exist")
+    return mounted
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +75,23 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.fixture(scope="session")
+def with_collection(tmp_path_factory: pytest.TempPathFactory, mounted: Path) -> bytes:
+    """The file of a catalogue with `collection`."""
+    path = tmp_path_factory.mktemp("with_collection") / "catalog.db"
+    with Catalog(path, importers={"fake": FakeImporter()}, enrichers={"fake": FakeEnricher()}) as catalog:
+        catalog.add_source("station", "fake")
+        catalog.add_collection("station", "Shows", path_mappings={"/media": str(mounted)})
+        catalog.attach_enricher("Shows", "fake")
+    return path.read_bytes()
+
+
 @pytest.fixture
-def catalog(tmp_path: Path, empty: bytes, importer: FakeImporter, enricher: FakeEnricher) -> Iterator[Catalog]:
-    (tmp_path / "catalog.db").write_bytes(empty)
+def catalog(
+    request: pytest.FixtureRequest, tmp_path: Path, empty: bytes, importer: FakeImporter, enricher: FakeEnricher
+) -> Iterator[Catalog]:
+    is_configured = "collection" in request.fixturenames
+    (tmp_path / "catalog.db").write_bytes(request.getfixturevalue("with_collection") if is_configured else empty)
     with Catalog(tmp_path / "catalog.db", importers={"fake": importer}, enrichers={"fake": enricher}) as opened:
         yield opened
 
@@ -71,6 +99,4 @@ def catalog(tmp_path: Path, empty: bytes, importer: FakeImporter, enricher: Fake
 @pytest.fixture
 def collection(catalog: Catalog, media: Path) -> Collection:
     """A collection of the fake importer's, with the fake enricher attached. Its drafts lie below `/media`."""
-    catalog.add_source("station", "fake")
-    catalog.add_collection("station", "Shows", path_mappings={"/media": str(media)})
-    return catalog.attach_enricher("Shows", "fake")
+    return catalog.collection("Shows")

@@ -158,6 +158,22 @@ def test_every_asset_is_listed_once_with_a_title(station: Catalog, select: Selec
     ]
 
 
+@pytest.mark.parametrize("view", ["asset_listing", "schedulable_asset"])
+def test_whoever_asks_for_no_order_has_them_by_title_season_and_episode(
+    station: Catalog, select: Select, shows: FakeImporter, view: str
+) -> None:
+    drafts = [episode("ä la carte", season, number) for season, number in ((10, 1), (2, 10), (2, 9))]
+    shows.drafts = [*drafts, episode("Zorro", 1, 1), movie("alien", 1979), movie("Blob", 1988), movie("Blob", 1958)]
+    station.ingest_collection("Shows")
+    change(station, "UPDATE asset SET approved = 1 WHERE state = 'ready' AND missing_since IS NULL")
+
+    rows = select(f"SELECT title, year, season, first_episode FROM {view} WHERE collection = 'Shows' AND season IS NOT 0")
+
+    titles = [("alien", 1979, None, None), ("Blob", 1958, None, None), ("Blob", 1988, None, None), ("Zorro", None, 1, 1)]
+    dish = [("ä la carte", None, season, number) for season, number in ((2, 9), (2, 10), (10, 1))]
+    assert [row for row in rows if row in titles + dish] == [*titles, *dish]
+
+
 def test_what_is_not_known_of_an_asset_is_left_empty(station: Catalog, select: Select) -> None:
     listed = row(select, "asset_listing", "kind = 'other'")
 

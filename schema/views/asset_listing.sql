@@ -1,5 +1,6 @@
--- Every asset in one readable row. What belongs to no show or movie is titled with the name of its file; what holds several
--- episodes has the episode title of the lowest. A part is what the file holds of its movie or episode; no part: the whole.
+-- Every asset in one readable row, by title, season and episode. What belongs to no show or movie is titled with the name of its
+-- file; what holds several episodes has the episode title of the lowest. A part is what the file holds of its movie or episode; no
+-- part: the whole.
 SELECT collection.name AS collection,
        asset.kind AS kind,
        coalesce(movie.name,
@@ -52,3 +53,9 @@ SELECT collection.name AS collection,
                                       LIMIT 1)
   LEFT JOIN season ON season.id = episode.season_id
   LEFT JOIN title AS show ON show.id = season.title_id
+ ORDER BY title COLLATE NOCASE,
+          year,
+          season,
+          first_episode,
+          part,
+          file

@@ -43,3 +43,9 @@ SELECT id,
  WHERE state = 'ready'
    AND approved = 'yes'
    AND missing_since IS NULL
+ ORDER BY title COLLATE NOCASE,
+          year,
+          season,
+          first_episode,
+          part,
+          file

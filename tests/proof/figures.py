@@ -23,8 +23,9 @@ _SHOWN = 4
 
 
 class Effort(enum.StrEnum):
-    """How much is tried."""
+    """How much is tried; a part is a third of what a sample draws."""
 
+    PART = "part"
     SAMPLE = "sample"
     FULL = "full"
 
@@ -48,20 +49,20 @@ class Size:
 
     def some(self, points: Iterable[T], sample: int) -> list[T]:
         """All of the points, or a sample of so many, in their order."""
-        all_of_them = list(points)
-        if self.effort is Effort.FULL or len(all_of_them) <= sample:
+        all_of_them, most = list(points), self.most(sample)
+        if most is None or len(all_of_them) <= most:
             return all_of_them
-        chosen = random.Random(f"{self.seed} {self.test}").sample(range(len(all_of_them)), sample)
+        chosen = random.Random(f"{self.seed} {self.test}").sample(range(len(all_of_them)), most)
         return [all_of_them[position] for position in sorted(chosen)]
 
     def most(self, sample: int) -> int | None:
         """The most of something to try: None, if all are."""
-        return None if self.effort is Effort.FULL else sample
+        return {Effort.PART: max(1, sample // 3), Effort.SAMPLE: sample, Effort.FULL: None}[self.effort]
 
     def seeds(self, *, sample: int, full: int) -> range:
         """Seeds for so many runs at random; with another `--proof-seed`, others."""
         first = 1000 * self.seed
-        return range(first, first + self.choose(sample=sample, full=full))
+        return range(first, first + (self.most(sample) or full))
 
 
 @attrs.define
@@ -186,8 +187,10 @@ def _versions() -> str:
     )
 
 
+_SAMPLE = "**This is a sample**, drawn by the seed: `--proof=full` tries everything."
 _REMARKS = {
-    Effort.SAMPLE: "**This is a sample**, drawn by the seed: `--proof=full` tries everything.",
+    Effort.PART: _SAMPLE,
+    Effort.SAMPLE: _SAMPLE,
     Effort.FULL: "A plain `pytest` runs the same tests and tries a sample in each, drawn by `--proof-seed`.",
 }
 _PAGE = """# What the promises are tested with

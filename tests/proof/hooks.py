@@ -18,8 +18,8 @@ from retrovue_uow.testing.copies import in_memory
 
 MARK = "proof"
 PAGE = "docs/reliability.md"
-EXAMPLES = {Effort.SAMPLE: 100, Effort.FULL: 1000}
-FEW = {Effort.SAMPLE: 30, Effort.FULL: 300}
+EXAMPLES = {Effort.PART: 30, Effort.SAMPLE: 100, Effort.FULL: 1000}
+FEW = {Effort.PART: 10, Effort.SAMPLE: 30, Effort.FULL: 300}
 """Of tests whose examples take long: `@settings(settings.get_profile("few"))`."""
 ROOM = 2**30
 FIGURES = pytest.StashKey[Figures]()
@@ -29,7 +29,8 @@ STARTED = pytest.StashKey[float]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One option for how much, one for which part of it, one for the page."""
     group = parser.getgroup("proof")
-    group.addoption("--proof", choices=tuple(Effort), default=Effort.SAMPLE, help="how much is tried: a seeded sample, or all")
+    told = "how much is tried: a seeded sample, a third of one, or all"
+    group.addoption("--proof", choices=tuple(Effort), default=Effort.SAMPLE, help=told)
     group.addoption("--proof-seed", type=int, default=0, help="which sample")
     group.addoption("--write-reliability", action="store_true", help=f"write what a run of the whole suite tried into {PAGE}")
 

@@ -10,7 +10,7 @@ from harness import draft, operations_of_catalog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from proof import model
-from proof.figures import Proof, Size
+from proof.figures import Effort, Proof, Size
 from proof.machine import Machine, model_lines
 
 from retrovue_uow import AssetSelector, Catalog, Collection
@@ -67,16 +67,18 @@ def test_the_catalogue_is_always_what_the_model_says(size: Size, figures: Proof,
 
     for number in batches:
         run(number)
-    while (never_done() or never_run()) and len(batches) < 20:  # another seed, another Hypothesis, chooses otherwise
-        batches.append(batches[-1] + 1)
-        run(batches[-1])
-
-    assert never_done() == set(), "operations for which the machine has no rule, or one that never gets there"
-    assert never_run() == [], "branches of the model that no run has reached"
+    reached = ""
+    if size.effort is not Effort.PART:
+        while (never_done() or never_run()) and len(batches) < 20:  # another seed, another Hypothesis, chooses otherwise
+            batches.append(batches[-1] + 1)
+            run(batches[-1])
+        assert never_done() == set(), "operations for which the machine has no rule, or one that never gets there"
+        assert never_run() == [], "branches of the model that no run has reached"
+        reached = "every operation was done, and every line of the model reached; "
     figures.add(
         {f"runs of up to {STEPS} steps": len(batches) * RUNS},
-        found="every operation was done, and every line of the model reached; operations, each as done/dry run/refused/failed "
-        f"by a fault: {told(Machine.reached)}; files {told_of_files(Machine.became)}",
+        found=f"{reached}operations, each as done/dry run/refused/failed by a fault: {told(Machine.reached)}; "
+        f"files {told_of_files(Machine.became)}",
     )
 
 
