@@ -142,8 +142,7 @@ class Schemas:
 
     def altered(self, connection: apsw.Connection) -> list[str]:
         """The parts of the schema that are missing or were altered. Raises APSW's own errors."""
-        there = stored(connection.execute)
-        return [f"{kind} {name!r}" for (kind, name), sql in self.all.items() if there.get((kind, name)) != sql]
+        return _altered(connection, self.all)
 
 
 def refuse_foreign_file(path: str) -> None:
@@ -226,6 +225,7 @@ def migrate(
         reason = f"catalogue {database.path!r}{lacks}: open it once for writing to update it"
         raise ResourceError(next(iter(there.refusals.values()), reason))
     require_own_triggers(database, there)
+    _require_whole(database, there)
     with database.as_keeper(), database.session(durable=True):
         there = _found(database, there.code)
         for schema, _ in there.pending:
@@ -296,6 +296,12 @@ def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
 @cache
 def _without_extensions(_: Schema, version: int, is_read_only: bool) -> Schemas:
     return Schemas(version, {}, {}, is_read_only)
+
+
+def _require_whole(database: Database, there: Schemas) -> None:
+    """Raise `ResourceError` where an extension would be added to what is no whole catalogue."""
+    if any(schema.name for schema, _ in there.pending):
+        _require_unaltered(database, there.made)
 
 
 def _require_free_name(database: Database, schema: Schema, there: Schemas) -> None:
@@ -374,8 +380,13 @@ def require_current(database: Database, schemas: Schemas) -> None:
             "restores the rules"
         )
     require_own_triggers(database, schemas)
+    _require_unaltered(database, schemas.all)
+
+
+def _require_unaltered(database: Database, made: Mapping[tuple[str, str], str]) -> None:
+    """Raise `ResourceError` unless all of it is there, word for word."""
     try:
-        found = schemas.altered(database.connection)
+        found = _altered(database.connection, made)
     except (apsw.Error, UnicodeError) as error:
         raise database.transaction.refusal(error) from error
     if found:
@@ -383,6 +394,11 @@ def require_current(database: Database, schemas: Schemas) -> None:
             f"another program has changed the schema of catalogue {database.path!r} ({some(found, between=', ')}): "
             "restore a backup; it can be read meanwhile"
         )
+
+
+def _altered(connection: apsw.Connection, made: Mapping[tuple[str, str], str]) -> list[str]:
+    there = stored(connection.execute)
+    return [f"{kind} {name!r}" for (kind, name), sql in made.items() if there.get((kind, name)) != sql]
 
 
 def foreign_triggers(database: Database, schemas: Schemas) -> list[tuple[str, str]]:

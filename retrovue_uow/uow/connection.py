@@ -19,6 +19,8 @@ SQLITE_HEADER = b"SQLite format 3\x00"
 _HEADER_SIZE = 100  # https://www.sqlite.org/fileformat.html#the_database_header
 
 _DAMAGED = "is damaged: restore a backup, or save what can be read (docs/how-to.md)"
+_LONGEST = 300
+"""Characters of an error of SQLite's, which may quote all that is left of a damaged schema."""
 _RESOURCE_ERRORS: dict[type[apsw.Error], str] = {
     apsw.BusyError: "is locked by another process: wait until it is done, or end it",
     apsw.LockedError: "is locked by another connection of this process",
@@ -67,7 +69,7 @@ def translated(error: Untranslated, name: str) -> RetroVueError:
     for kind, meaning in _CONTRACT_ERRORS.items():
         if isinstance(error, kind):
             return ContractError(f"{meaning} ({error})")
-    return ResourceError(f"database {name!r} {_advice(error)} ({error})")
+    return ResourceError(f"database {name!r} {_advice(error)} ({str(error)[:_LONGEST]})")
 
 
 def _advice(error: apsw.Error) -> str:
@@ -242,7 +244,7 @@ def open_connection(path: str, *, busy: BusyWait, read_only: bool, immutable: bo
 def cannot_open(error: apsw.Error, path: str) -> RetroVueError:
     """`error`, raised at opening, in the library's words: SQLite says the same of the files that it needs beside this one."""
     if isinstance(error, apsw.SQLError):  # no statement of a user's has run yet: the file is what SQLite cannot make out
-        return ResourceError(f"database {path!r} {_DAMAGED} ({error})")
+        return ResourceError(f"database {path!r} {_DAMAGED} ({str(error)[:_LONGEST]})")
     reason = None
     if path != MEMORY and isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError) and not _may_open_no_more():
         reason = _lack_beside(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from extending import PLAYLOG
 from harness import episode, movie
 from proof.figures import Proof, Size
 
@@ -35,6 +36,7 @@ def opened(path: Path, *, read_only: bool = False) -> Catalog:
         write_wait_s=1,
         importers={"fake": IMPORTER},
         enrichers={"fake": ENRICHER},
+        extensions=() if read_only else [PLAYLOG],
     )
 
 
@@ -48,6 +50,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         catalog.add_collection("station", "Shows", path_mappings={"/media": str(folder)})
         catalog.attach_enricher("Shows", "fake")
         catalog.ingest_collection("Shows")
+        with catalog.session() as db:
+            db.execute("INSERT INTO playlog_slot (asset_id, start_ms, end_ms) SELECT id, 10 * rowid, 10 * rowid + 9 FROM asset")
     return (folder / "catalog.db").read_bytes()
 
 
