@@ -12,7 +12,7 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli import ingesting
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import Page, command
-from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, MAX_MISSING, OF_SOURCE, SOURCE, age, request
+from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, OF_SOURCE, SOURCE, age, request
 from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
 from retrovue_uow.cli.reports import Ingested, Rebuilt, forget_report, relocate_report, wipe_report
 from retrovue_uow.media.roots import absolute
@@ -174,7 +174,7 @@ def exclude_remove(catalog: Catalog, collection: str, pattern: str) -> Collectio
     return catalog.unexclude(collection, pattern)
 
 
-@command(collection, "ingest", COLLECTION, *INGESTING, MAX_MISSING, opens="changing", tries=True)
+@command(collection, "ingest", COLLECTION, *INGESTING, opens="changing", tries=True)
 def ingest(catalog: Catalog, collection: str, dry_run: bool, **asked: Any) -> Ingested:
     """Bring what a collection's source has into the catalogue."""
     return ingesting.ingest(catalog, collection, request(**asked), dry_run=dry_run)

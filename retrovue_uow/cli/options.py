@@ -92,6 +92,12 @@ INGESTING_ALL = (
         metavar="SECONDS",
         help="Leave files for next time that changed within so many seconds.",
     ),
+    click.Option(
+        ["--max-missing"],
+        type=float,
+        metavar="PART",
+        help="Refuse if more of the assets would be missing than this part, from 0 to 1; of a server 0.5.",
+    ),
 )
 INGESTING = (
     click.Option(
@@ -105,12 +111,6 @@ INGESTING = (
     click.Option(["--season"], type=int, help="Ingest only this season of --title."),
     click.Option(["--episode"], type=int, help="Ingest only this episode of --season."),
     *INGESTING_ALL,
-)
-MAX_MISSING = click.Option(
-    ["--max-missing"],
-    type=float,
-    metavar="PART",
-    help="Refuse if more of the assets would be missing than this part, from 0 to 1; of a server 0.5.",
 )
 DESCRIBING = (
     click.Option(["--path"], metavar="GLOB", help="Only those whose path, or its end, matches (* ? [abc]): 'Season 01/*'."),

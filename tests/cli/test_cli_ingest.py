@@ -235,6 +235,22 @@ def test_an_emptied_folder_is_refused_unless_it_was_emptied_on_purpose(run: Run,
     assert believed["missing"] == 6
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["collection", "ingest", "shows"], ["collection", "rebuild", "shows", "--force"], ["source", "ingest", "filesystem"]],
+    ids=" ".join,
+)
+def test_more_missing_files_than_the_operator_allows_are_refused(run: Run, ingested: Path, command: list[str]) -> None:
+    (ingested / "xyzzy.mkv").unlink()
+
+    refused = run(*command, "--max-missing", "0.1")
+    done = run(*command, "--max-missing", "0.2")
+
+    assert (refused.exit_code != 0, done.exit_code) == (True, 0)
+    assert "names 5 of the 6 files" in refused.stderr
+    assert "--max-missing" in refused.stderr
+
+
 @pytest.mark.parametrize("name", ["nowhere", "file", "folder/of/nothing"])
 def test_what_is_no_folder_is_refused_before_a_catalogue_is_made(run: Run, here: Path, name: str) -> None:
     (here / "file").write_text("not a folder")
