@@ -81,7 +81,7 @@ def test_the_page_shows_what_happens(walk: tuple[str, KodiTypist, Path]) -> None
         both = catalog.assets("Shows", title="Captain Comet")[2]
         assert (both.episode_numbers, both.episode_title, both.state) == ((3, 4), "Part 3 / Part 4", "ready")
         told: Any = catalog.metadata(both.id)["kodi"]
-        assert (told["genres"], [each["plot"] for each in told["shows"]]) == (["SF"], ["Rocket 3.", "Rocket 4."])
+        assert (told["genres"], [each["plot"] for each in told["items"]]) == (["SF"], ["Rocket 3.", "Rocket 4."])
         assert len(catalog.assets(missing=True)) == 0
         assert catalog.check().is_sound
     assert not any(kodi_password in path.read_bytes() for kodi_password in (b"rocket1957", b"rocket1958"))

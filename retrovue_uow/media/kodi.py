@@ -33,6 +33,7 @@ _MUSIC_VIDEO = ("title", "artist", "year", "file", "runtime", "streamdetails", "
 _SHOW = ("title", "year", "plot", "genre", "uniqueid")
 _FIRST_YEAR = 1800
 """Where Kodi knows no year, it says 0 or 1601."""
+_ODD = "Kodi lists this file as episodes of several shows or seasons: correct it there"
 
 Item: TypeAlias = Mapping[str, Any]
 """What Kodi tells of one thing; nothing of it is believed to be of the right type."""
@@ -245,16 +246,15 @@ class _Places:
         if path in self._met:
             return None
         self._met.add(path)
-        scheme = path.partition("://")[0] if "://" in path else "file"
-        try:
-            mapping = self._mapping(path)
-        except ValidationError:
-            self._skip("no_path" if is_utf8(path) else "not_utf8", redacted_text(path))
+        key = self._key(path)
+        if key is None:
             return None
+        mapping = mapping_for(key, self._mappings)
         if mapping is None:
+            scheme = path.partition("://")[0] if "://" in path else "file"
             if scheme not in _SHARES:
                 self._skip(scheme, redacted_text(path))
-        elif is_below(canonical_key(path), self._begins.get(mapping.source_path, "\0")):
+        elif is_below(key, self._begins.get(mapping.source_path, "\0")):
             if not path.casefold().endswith(".strm"):
                 return _Place(path, _local(path, mapping))
             self._skip("strm", path)
@@ -262,19 +262,24 @@ class _Places:
 
     def may_be_in(self, folder: str) -> bool:
         """Whether the folder lies in what is looked at, or that in it."""
-        key = canonical_key(folder)
-        return any(is_below(key, begin) or is_below(begin, key) for begin in self._begins.values())
+        key = self._key(folder)
+        return key is not None and any(is_below(key, begin) or is_below(begin, key) for begin in self._begins.values())
 
     def identity(self, folder: str) -> object:
         """What makes a folder the same, whatever its path: to Kodi a link is a folder like any other."""
-        mapping = self._mapping(folder)
+        mapping = mapping_for(canonical_key(folder), self._mappings)
         with suppress(OSError):
             found = os.stat(folder if mapping is None else _local(folder, mapping))
             return found.st_dev, found.st_ino
         return folder
 
-    def _mapping(self, path: str) -> PathMapping | None:
-        return mapping_for(canonical_key(path), self._mappings)
+    def _key(self, path: str) -> str | None:
+        """Its canonical key; None where it can have none, which is told."""
+        try:
+            return canonical_key(path)
+        except ValidationError:
+            self._skip("no_path" if is_utf8(path) else "not_utf8", redacted_text(path))
+            return None
 
 
 def _local(path: str, mapping: PathMapping) -> str:
@@ -339,7 +344,8 @@ def _episode(place: _Place, items: Sequence[Item], show: Item) -> AssetDraft:
     numbers = sorted({number for each in alike if (number := _number(each, "episode", 0)) is not None})
     if title is None or season is None or not numbers:
         return place.draft(metadata=_told(items, show))
-    names = dict.fromkeys(filter(None, (_text(each, "title") for each in items)))
+    in_order = sorted(items, key=lambda each: _number(each, "episode", 0) or 0)
+    names = dict.fromkeys(filter(None, (_text(each, "title") for each in in_order)))
     return place.draft(
         kind="episode",
         title=title,
@@ -347,10 +353,8 @@ def _episode(place: _Place, items: Sequence[Item], show: Item) -> AssetDraft:
         season_number=season,
         episode_numbers=tuple(numbers),
         episode_title=" / ".join(names)[:1000] or None,
-        metadata=_told(items, show),
-        warnings=()
-        if len(alike) == len(items)
-        else ("Kodi lists this file as episodes of several shows or seasons: correct it there",),
+        metadata=_told(in_order, show),
+        warnings=(_ODD,) if len(alike) < len(items) else (),
     )
 
 
@@ -368,8 +372,8 @@ def _told(items: Sequence[Item], show: Item | None = None) -> Mapping[str, Json]
         "runtime_s": first.get("runtime"),
         "streams": first.get("streamdetails"),
         "genres": (show or first).get("genre"),
-        "shows": [{name: each[name] for name in ("title", "artist", "plot", "uniqueid") if each.get(name)} for each in items],
+        "items": [{name: each[name] for name in ("title", "artist", "plot", "uniqueid") if each.get(name)} for each in items],
     }
     if show:
-        kept["of"] = {name: show[name] for name in ("title", "plot", "uniqueid") if show.get(name)}
+        kept["show"] = {name: show[name] for name in ("title", "plot", "uniqueid") if show.get(name)}
     return {"kodi": {name: value for name, value in kept.items() if value}}

@@ -145,8 +145,8 @@ def test_an_episode_has_what_kodi_tells_of_it_and_of_its_show() -> None:
             "runtime_s": 1500,
             "streams": {"video": [{"width": 720}]},
             "genres": ["Science Fiction"],
-            "shows": [{"title": "Part 2", "plot": "Rockets.", "uniqueid": {"tvdb": "1001"}}],
-            "of": {"title": "Captain Comet", "uniqueid": {"tvdb": "77"}},
+            "items": [{"title": "Part 2", "plot": "Rockets.", "uniqueid": {"tvdb": "1001"}}],
+            "show": {"title": "Captain Comet", "uniqueid": {"tvdb": "77"}},
         }
     }
 
@@ -156,7 +156,7 @@ def test_a_file_of_two_episodes_is_one_draft() -> None:
 
     (draft,), _ = found({"tvshows": SHOWS, "episodes": [episode(4, file=both), episode(3, file=both)]})
 
-    assert (draft.episode_numbers, draft.episode_title, draft.warnings) == ((3, 4), "Part 4 / Part 3", ())
+    assert (draft.episode_numbers, draft.episode_title, draft.warnings) == ((3, 4), "Part 3 / Part 4", ())
 
 
 def test_a_file_of_two_shows_is_told_by_the_first_with_a_warning() -> None:
@@ -182,6 +182,8 @@ def test_a_movie_has_its_year_where_kodi_knows_one(year: Any, known: int | None)
     assert (draft.kind, draft.title, draft.year, draft.metadata["kodi"]["genres"]) == ("movie", "Brazil", known, ["SF"])
 
 
+ODD = "/media/Station/b\udcfcndel/"
+"""A folder whose name is not UTF-8."""
 STATION = {"label": "Station", "file": "/media/Station/"}
 
 
@@ -192,6 +194,7 @@ def test_what_the_folders_that_are_named_have_besides_is_found_once() -> None:
             "/media/Station/.hidden/",
             "/media/Station/bump.mkv",
             "/media/Station/a.txt",
+            ODD,
         ],
         "/media/Station/Comet/": [
             "/media/Station/Comet/E01.mkv",
@@ -215,7 +218,7 @@ def test_what_the_folders_that_are_named_have_besides_is_found_once() -> None:
         ("song.mkv", "other"),
         ("bump.mkv", None),
     ]
-    assert skipped == [("strm", "/media/Station/Comet/a.strm")]
+    assert sorted(skipped) == [("not_utf8", ODD), ("strm", "/media/Station/Comet/a.strm")]
 
 
 def test_a_folder_that_a_link_leads_back_to_is_listed_once(tmp_path: Path) -> None:
