@@ -376,6 +376,11 @@ def test_a_factory_makes_the_catalogue(media: Path) -> None:
     report = assert_atomic(made, lambda catalog: catalog.ingest_collection("Shows"), faults=["call"])
 
     assert report.points == {"call": 5}
+    # an answer that never comes is recorded as what is wrong with the file
+    recorded = assert_atomic(
+        made, lambda catalog: catalog.ingest_collection("Shows", broken="record"), faults=["call"], hang_s=0.1
+    )
+    assert (recorded.points, recorded.faults) == (report.points, report.faults)
 
 
 def test_every_draft_of_an_importer_that_offers_files_is_a_point(tmp_path: Path, media: Path) -> None:
