@@ -327,7 +327,7 @@ class OwnObjects:
             self.emptied.add(touched[-1].lower())
             return None
         by = f"trigger {trigger!r} of " if trigger else ""
-        return f"{(foreign or touched)[0]!r} is not named {self.name}_…: {by}extension {self.name!r} changes and shapes its own"
+        return f"{(foreign or touched)[0]!r} is not named {self.name}_…: {by}extension {self.name!r} changes its own alone"
 
 
 def _run(database: Database, schema: Schema, stem: str, text: str) -> None:
@@ -386,7 +386,11 @@ def _require_own_only(
         f"{kind} {each}" for (kind, each), (table, _) in before.items() - after.items() if str(table).lower() not in emptied
     ]
     new = [f"{kind} {each}" for (kind, each), _ in after.items() - before.items()]
-    left = [f"table {table}, which it has emptied and not dropped" for table in emptied if ("table", table) in after]
+    left = [
+        f"table {each}, which it has emptied and not dropped"
+        for kind, each in after
+        if kind == "table" and each.lower() in emptied
+    ]
     rows = database.execute("SELECT name, type, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name")
     tables = {str(table): bool(strict) for table, kind, strict in rows if kind == "table" and is_of(name, str(table))}
     loose = [f"table {table}, which is not STRICT" for table, strict in tables.items() if not strict]

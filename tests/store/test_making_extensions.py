@@ -249,7 +249,7 @@ STRAYING: dict[str, tuple[str, str]] = {
     "the record of extensions": ("DELETE FROM extension", FOREIGN),
     "the journal": ("DELETE FROM operation", FOREIGN),
     "keys given out": ("DELETE FROM sqlite_sequence", "keys of"),
-    "an older table emptied": ("DELETE FROM shelf", "which it has emptied and not dropped"),
+    "an older table emptied": ("DELETE FROM shelf", "Shelf, which it has emptied and not dropped"),
     "a pragma": ("PRAGMA user_version = 3", NOTHING_ELSE),
     "a setting": ("PRAGMA foreign_keys = 0", "transactions and settings"),
     "another file": ("ATTACH ':memory:' AS other", "transactions and settings"),
@@ -268,7 +268,7 @@ def test_a_migration_that_does_more_than_its_own_leaves_the_file_as_it_was(
     path: Path, extension: MakeExtension, case: str
 ) -> None:
     migration, told = STRAYING[case]
-    elsewhere(path, "CREATE TABLE shelf (id INTEGER PRIMARY KEY, colour TEXT); INSERT INTO shelf (colour) VALUES ('blue')")
+    elsewhere(path, "CREATE TABLE Shelf (id INTEGER PRIMARY KEY, colour TEXT); INSERT INTO shelf (colour) VALUES ('blue')")
     with Catalog(path) as catalog:
         catalog.add_source("disk")
     before, rows = schema_of(path), snapshot(path)
