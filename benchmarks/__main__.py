@@ -24,7 +24,7 @@ from benchmarks.locking import lock
 from benchmarks.measuring import Comparison, Curve, Sizes
 from benchmarks.memory import memory
 from benchmarks.names import names
-from benchmarks.starting import importing, starting
+from benchmarks.starting import importing, listing, starting
 
 DOCS = str(Path(__file__).parent.parent / "docs")
 Benchmark = Callable[[Sizes], Sequence[Comparison | Curve]]
@@ -47,6 +47,7 @@ _ALL: Sequence[Benchmark] = (
     importing,
     opening,
     starting,
+    listing,
 )
 BENCHMARKS: Mapping[str, Benchmark] = {each.__name__: each for each in _ALL}
 REPORTS: Mapping[str, Callable[[Sequence[str]], None]] = {

@@ -18,7 +18,7 @@ import apsw
 import attrs
 import cattrs
 
-from benchmarks.measuring import Comparison, Curve, Goal
+from benchmarks.measuring import Comparison, Curve
 
 JSON, PAGE = "performance.json", "performance.md"
 PLOTS: Mapping[str, tuple[str, str]] = {
@@ -117,7 +117,7 @@ def _line(each: Comparison | Curve) -> str:
         values = ", ".join(f"{size:,}: {value:.1f}" for size, value in each.points)
         return f"{each.name}, {each.unit} per asset in a catalogue of {values}"
     ours, other = _side(each.ours, each.ours_cpu, each.unit), _side(each.other, each.other_cpu, each.unit)
-    return f"{each.what}: {ours}, {each.against}: {other}: {_figure(each)} ({_goal(each.goal)}: {_verdict(each)})"
+    return f"{each.what}: {ours}, {each.against}: {other}: {_figure(each)} ({_goal(each)}: {_verdict(each)})"
 
 
 def as_markdown(report: Report) -> str:
@@ -139,7 +139,7 @@ def as_markdown(report: Report) -> str:
         cells = (
             each.what,
             each.against,
-            _goal(each.goal),
+            _goal(each),
             f"{_figure(each)}, {_verdict(each)}" if each.goal.limit is not None else _figure(each),
             _side(each.ours, each.ours_cpu, each.unit),
             _side(each.other, each.other_cpu, each.unit),
@@ -153,14 +153,15 @@ def as_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _goal(goal: Goal) -> str:
+def _goal(comparison: Comparison) -> str:
+    goal = comparison.goal
     if goal.limit is None:
         return "none"
     text = {
         "slower": f"≤ {goal.limit:g} {_TIMES}",
         "faster": f"≥ {goal.limit:g} {_TIMES} faster",
         "part": f"≤ {goal.limit:g} %",
-        "more": f"≤ {goal.limit:g} MB more",
+        "more": f"≤ {goal.limit:g} {comparison.unit} more",
     }[goal.kind]
     return f"{text}, aim {goal.aim:g}" if goal.aim is not None else text
 
@@ -171,7 +172,7 @@ def _figure(comparison: Comparison) -> str:
         "slower": f"{figure:.2f} {_TIMES}",
         "faster": f"{figure:.1f} {_TIMES} faster",
         "part": f"{figure:.2f} %",
-        "more": f"{figure:.0f} MB more",
+        "more": f"{_amount([figure], comparison.unit)} more",
     }[comparison.goal.kind]
 
 

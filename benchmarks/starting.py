@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import termios
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import Comparison, Goal, Sizes, Taken, by_turns, compared, timed
+from benchmarks.stations import template
 from retrovue_uow import Catalog
 
 _NOTE = "whole processes, Python's own start included"
@@ -63,6 +69,41 @@ def starting(sizes: Sizes) -> list[Comparison]:
             )
             for what, ((against, statement, goal), arguments) in runs.items()
         ]
+
+
+def listing(sizes: Sizes) -> list[Comparison]:
+    """`asset list` of a large catalogue, into a pipe and on a terminal of 120 columns."""
+    with template(sizes.rescan) as stocked:
+        command = [sys.executable, "-m", "retrovue_uow", "asset", "list", "--catalog", stocked.path]
+        ways: dict[str, tuple[Callable[[], object], float]] = {
+            "into a pipe": (partial(_run, *command[1:]), 2.5),
+            "on a terminal": (partial(_on_terminal, command), 5),
+        }
+        taken = {where: ([timed(run) for _ in range(sizes.rounds)], limit) for where, (run, limit) in ways.items()}
+    return [
+        compared(
+            f"`asset list` of {sizes.rescan:,} assets, {where}",
+            "nothing",
+            Goal("more", limit),
+            found,
+            [Taken(0, 0)] * len(found),
+            note=_NOTE,
+        )
+        for where, (found, limit) in taken.items()
+    ]
+
+
+def _on_terminal(command: Sequence[str]) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+    with subprocess.Popen(command, stdout=theirs) as process:  # noqa: S603  ourselves
+        os.close(theirs)
+        with suppress(OSError):  # how Linux says that nobody has the terminal any more
+            while os.read(ours, 1 << 16):
+                pass
+    os.close(ours)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _taken_by_command(arguments: Sequence[str]) -> Taken:

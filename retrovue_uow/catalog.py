@@ -15,6 +15,7 @@ from retrovue_uow.model import (
     AssetKind,
     AssetSelector,
     AssetState,
+    CatalogStatus,
     Changes,
     CheckReport,
     Collection,
@@ -36,7 +37,7 @@ from retrovue_uow.rules.curation import Protection
 from retrovue_uow.rules.undo import validate_unit_exists
 from retrovue_uow.store import assets, checks, collections, journal, migrations, rows, titles, verification
 from retrovue_uow.store.claims import Claims
-from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.ids import whole_id
 from retrovue_uow.store.recorder import Recorder, Retention
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD
 from retrovue_uow.uow.connection import MEMORY, usable_path
@@ -268,8 +269,8 @@ class Catalog(OpenCatalog):
         return explain.explanation(self.database, asset)
 
     def asset(self, uuid: str) -> Asset:
-        """The asset with this identifier. Raises `ValidationError` if there is none."""
-        return assets.asset(self.database, as_stored(uuid))
+        """The asset with this identifier, or its beginning or end. Raises `ValidationError` if there is none, or several."""
+        return assets.asset(self.database, whole_id(self.database, "asset", uuid))
 
     def markers(self, asset_id: str) -> list[Marker]:
         """The markers of an asset, in time."""
@@ -307,7 +308,7 @@ class Catalog(OpenCatalog):
         return journal.units_since(self.database, self.unit(since).id, most if limit is None else min(limit, most))
 
     def unit(self, unit_id: str) -> JournalUnit:
-        """The unit of work with this identifier. Raises `ValidationError` if the journal has none."""
+        """The unit of work with this identifier, or its beginning or end. Raises `ValidationError` if not one has."""
         return validate_unit_exists(self.database, unit_id)
 
     def changes(self, unit_id: str) -> Changes:
@@ -322,6 +323,12 @@ class Catalog(OpenCatalog):
     def last_ingest(self, collection: str) -> JournalUnit | None:
         """The unit that last ingested a collection; None if there was none."""
         return journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
+
+    def status(self) -> CatalogStatus:
+        """How the catalogue stands: its collections and their assets, what breaks a rule, and how far undo reaches."""
+        violations = sum(1 for _ in checks.violations(self.database))
+        units, size = journal.undo_store(self.database)
+        return CatalogStatus(tuple(collections.statuses(self.database, ingest.NAME)), violations, units, size)
 
     def extensions(self) -> list[InstalledExtension]:
         """The extensions that the catalogue has, by name."""

@@ -822,6 +822,49 @@ class CheckReport:
         return not self.violations
 
 
+@attrs.frozen
+class CollectionStatus:
+    """How a collection stands, as numbers of its assets.
+
+    Attributes:
+        unclassified: Nothing could tell what they are (kind `other`), and they are not retired.
+        to_approve: Ready and there, and not approved.
+        broken: Their files have a finding that says so.
+        ingested_at: When it was last ingested, as UTC text; None if never.
+    """
+
+    id: str
+    name: str
+    source: str
+    enabled: bool
+    assets: int
+    new: int
+    ready: int
+    retired: int
+    approved: int
+    missing: int
+    unclassified: int
+    to_approve: int
+    broken: int
+    ingested_at: str | None
+
+
+@attrs.frozen
+class CatalogStatus:
+    """How a catalogue stands.
+
+    Attributes:
+        violations: Rows that a rule rejects; `check` names them.
+        undo_units: Units of work that can be undone.
+        undo_bytes: What is kept so that they can be.
+    """
+
+    collections: tuple[CollectionStatus, ...]
+    violations: int
+    undo_units: int
+    undo_bytes: int
+
+
 def printed_title(name: str, year: int | None) -> str:
     """A title as listings print it: with its year, where that is known."""
     return f"{name} ({year})" if year else name

@@ -23,6 +23,7 @@ NAME = "retrovue-uow"
 COMPLETE = "_RETROVUE_UOW_COMPLETE"
 COMMANDS = {
     "ingest": ("catalogs", "Bring a folder's media files into the catalogue."),
+    "status": ("catalogs", "Show the whole catalogue on one screen, and what waits for you."),
     "check": ("catalogs", "Verify all that SQLite and the rules can verify."),
     "backup": ("catalogs", "Copy the catalogue into a new file."),
     "undo": ("histories", "Take back what a unit of work changed."),

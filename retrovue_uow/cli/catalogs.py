@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,9 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.command import Page, command
 from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
-from retrovue_uow.cli.output import Long, grid
-from retrovue_uow.cli.reports import Ingested
-from retrovue_uow.model import CheckReport
+from retrovue_uow.cli.output import Long, grid, moment, plain
+from retrovue_uow.cli.reports import Ingested, next_steps
+from retrovue_uow.model import CatalogStatus, CheckReport, CollectionStatus
 
 
 @command(
@@ -52,6 +53,51 @@ class _Checked(Page):
         if found := (*report.violations, *report.mentions):
             rows = [(each.rule, f"{each.subject} {each.id}", Long(each.detail)) for each in found]
             yield from grid(("rule", "row", "what to know" if report.is_sound else "what is wrong"), rows)
+
+
+@attrs.frozen
+class _Status(Page):
+    """The whole catalogue on one screen."""
+
+    status: CatalogStatus
+
+    def document(self) -> object:
+        return self.status
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        status = self.status
+        rows = [
+            (Long(each.name), each.assets, each.new, each.ready, each.retired, each.approved, each.missing, _when(each))
+            for each in status.collections
+        ]
+        headers = ("collection", "assets", "new", "ready", "retired", "approved", "missing", "last ingest")
+        yield from grid(headers, rows) if rows else ["there are no collections yet: `ingest FOLDER` makes one"]
+        waiting = [step for each in status.collections for step in _waiting(each)]
+        yield from ("", *waiting) if waiting else ()
+        yield ""
+        broken = f"{status.violations} rows break a rule: `check` names them" if status.violations else "no row breaks a rule"
+        yield f"{broken}; {status.undo_units} units can be undone ({status.undo_bytes / 1_000_000:.1f} MB)"
+
+
+def _when(found: CollectionStatus) -> str:
+    return "disabled" if not found.enabled else "never" if found.ingested_at is None else moment(found.ingested_at)
+
+
+def _waiting(found: CollectionStatus) -> Iterator[str]:
+    steps = next_steps(
+        shlex.quote(found.name),
+        unclassified=found.unclassified,
+        to_approve=found.to_approve,
+        broken=found.broken,
+        missing=found.missing,
+    )
+    return (plain(f"{found.name}, {each}") for each in steps)
+
+
+@command(None, "status")
+def status(catalog: Catalog) -> Page:
+    """Show the whole catalogue on one screen, and what waits for you."""
+    return _Status(catalog.status())
 
 
 @command(None, "check")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import tempfile
 import time
@@ -21,7 +20,7 @@ from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Asset, Collection, IngestResult, WipeOptions, folded
 from retrovue_uow.rules import preflight
-from retrovue_uow.store import assets
+from retrovue_uow.store import assets, journal
 
 SOURCE_NAME = "filesystem"
 
@@ -31,8 +30,15 @@ def ingest_folder(path: str, folder: str, asked: Asked, *, dry_run: bool, probe:
     root = _readable_folder(folder)
     preflight.validate_ingest_filters(asked["filters"])
     with _scratch_copy(path) if dry_run and not _is_known(path, root) else nullcontext(path) as used, Catalog(used) as catalog:
-        collection = _collection_of(catalog, root) or _new_collection(catalog, root, probe=probe)
-        return ingest(catalog, collection.id, asked, dry_run=dry_run)
+        found = _collection_of(catalog, root)
+        if found is not None and dry_run:
+            return ingest(catalog, found.id, asked, dry_run=True)
+        with catalog.session():
+            found = found or _new_collection(catalog, root)
+            ready = _probing(catalog, found, probe=probe)
+        if ready != found and asked["refresh"] == "files":  # what ffprobe never saw
+            asked = {**asked, "refresh": "changed"}
+        return ingest(catalog, ready.id, asked, dry_run=dry_run)
 
 
 def _readable_folder(folder: str) -> str:
@@ -77,23 +83,30 @@ def _collection_of(catalog: Catalog, root: str) -> Collection | None:
     return found[0] if found else None
 
 
-def _new_collection(catalog: Catalog, root: str, *, probe: bool) -> Collection:
-    """A collection for the folder, with its enrichers: all of it, or nothing."""
-    probes = probe and shutil.which(probing.program()) is not None
-    with catalog.session():
-        source = _filesystem_source(catalog)
-        collection = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
-        catalog.attach_enricher(collection.id, "filename", priority=10)
-        collection = catalog.attach_enricher(collection.id, "nfo", priority=20)
-        if probes:
-            collection = catalog.attach_enricher(collection.id, "ffprobe", priority=30)
-    if probe and not probes:
-        name = shlex.quote(collection.name)
+def _new_collection(catalog: Catalog, root: str) -> Collection:
+    """A collection for the folder, with the enrichers that need no program."""
+    source = _filesystem_source(catalog)
+    added = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
+    catalog.attach_enricher(added.id, "filename", priority=10)
+    return catalog.attach_enricher(added.id, "nfo", priority=20)
+
+
+def _probing(catalog: Catalog, found: Collection, *, probe: bool) -> Collection:
+    """The collection with ffprobe attached, if that is there and the operator never took it from this collection.
+
+    Who does not want it takes it away: that is in the journal, so that no later ingest brings it back.
+    """
+    types = [each.type for each in found.enrichers]
+    if set(types) != {"filename", "nfo"} or journal.is_detached(catalog.database, found.id, "ffprobe"):
+        return found
+    if probe and shutil.which(probing.program()) is None:
         note(
-            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg, then "
-            f"`enricher attach {name} ffprobe` and `collection ingest {name} --refresh changed`"
+            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg (Debian, Ubuntu: "
+            "`apt install ffmpeg`) and ingest again, which attaches it and reads all files once more"
         )
-    return collection
+        return found
+    attached = catalog.attach_enricher(found.id, "ffprobe", priority=30)
+    return attached if probe else catalog.detach_enricher(found.id, "ffprobe")
 
 
 def _filesystem_source(catalog: Catalog) -> str:

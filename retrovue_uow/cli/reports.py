@@ -100,11 +100,35 @@ class Ingested(Page):
         result, arrived = self.result, self.arrived
         came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
         noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
-        yield from _spaced([_headline(result), _counts(result), *came_in, *noted])
+        steps = next_steps(
+            shlex.quote(result.collection.name),
+            unclassified=result.unclassified,
+            to_approve=sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
+            broken=result.broken,
+            withdrawn=result.approvals_withdrawn,
+            excluded=result.left_out.get("excluded", 0),
+        )
+        yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([steps] if steps else [])])
         yield from changed(result, verbose=verbose)
 
     def complain(self) -> None:
         complain_of_broken(self.result)
+
+
+def next_steps(
+    name: str, *, unclassified: int, to_approve: int, broken: int, withdrawn: int = 0, excluded: int = 0, missing: int = 0
+) -> Part:
+    """What waits for the operator, in a line, each with the command for it."""
+    steps = [
+        (unclassified, f"unclassified: `asset assign --collection {name} --unclassified …`"),
+        (to_approve, f"ready: `asset approve --collection {name} --state ready`"),
+        (withdrawn, "no longer approved: look at them, and `asset approve` them"),
+        (broken, f"broken: replace or exclude them (`asset list {name} --broken`)"),
+        (missing, f"missing: mount their disk, or `collection forget-missing {name}`"),
+        (excluded, f"excluded: `collection exclude list {name}` says what is always left out"),
+    ]
+    told = "; ".join(f"{count} {step}" for count, step in steps if count)
+    return [plain(f"next: {told}")] if told else []
 
 
 def _spaced(parts: Iterable[Part]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from retrovue_uow.model import Asset, Collection, Explanation, IngestFilters, Jo
 from retrovue_uow.operations.ingest import NAME
 from retrovue_uow.rules import curation
 from retrovue_uow.store import assets, collections, decisions, journal, known, titles
-from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.ids import whole_id
 from retrovue_uow.uow.database import Database
 
 _UNTOLD = frozenset({"id", "updated_at", "enrichers", "sidecars"})
@@ -43,7 +43,7 @@ def asset_named(db: Database, selector: str) -> Asset | None:
         raise ValidationError(f"file {selector!r} is in several collections: use the id of one of its assets, {ids}")
     if found or "/" in selector or os.path.lexists(selector):
         return found[0] if found else None
-    return assets.asset(db, as_stored(selector))
+    return assets.asset(db, whole_id(db, "asset", selector))
 
 
 def explanation(db: Database, selector: str) -> Explanation:

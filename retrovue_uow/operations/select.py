@@ -11,7 +11,7 @@ from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, VERSIONS, Asset, Asset
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import assets
 from retrovue_uow.store.decisions import title_kind_of
-from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.ids import whole_id
 from retrovue_uow.uow.database import Database
 
 Assets = str | Asset | AssetSelector | Iterable[str | Asset]
@@ -96,7 +96,7 @@ def _named(db: Database, choice: tuple[object, ...]) -> list[Asset]:
         id_ = each.id if isinstance(each, Asset) else each
         if not isinstance(id_, str):
             raise ValidationError(f"name assets by their identifiers, not by {id_!r}")
-        ids.add(as_stored(id_))
+        ids.add(whole_id(db, "asset", id_))
     found = assets.assets_by_id(db, ids)
     missing = sorted(ids - {asset.id for asset in found})
     if missing:

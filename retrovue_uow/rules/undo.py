@@ -8,7 +8,7 @@ from retrovue_uow.errors import ValidationError, Violation, some
 from retrovue_uow.model import JournalUnit
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import checks, decisions, journal, rows, titles
-from retrovue_uow.store.ids import as_stored
+from retrovue_uow.store.ids import whole_id
 from retrovue_uow.store.rows import RowName
 from retrovue_uow.uow.changes import ApplyConflict, Changeset, Key
 from retrovue_uow.uow.database import Database
@@ -19,7 +19,7 @@ _SHOWN = 10
 @rule
 def validate_unit_exists(db: Database, unit_id: object) -> JournalUnit:
     """The unit of the journal with that identifier."""
-    unit = journal.unit(db, as_stored(unit_id)) if isinstance(unit_id, str) else None
+    unit = journal.unit(db, whole_id(db, "unit_of_work", unit_id)) if isinstance(unit_id, str) else None
     if unit is None:
         raise ValidationError(f"there is no unit {unit_id!r} in the journal: `history` lists them")
     return unit

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 
 import attrs
 
 from retrovue_uow.errors import Violation
-from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Upgrades, folded
+from retrovue_uow.model import AttachedEnricher, Collection, CollectionStatus, PathMapping, Source, Upgrades, folded
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.uow.database import Database, Row, Value
 
@@ -265,3 +266,41 @@ def add_exclude(db: Database, collection_id: str, pattern: str) -> None:
 def remove_exclude(db: Database, collection_id: str, pattern: str) -> None:
     """Remove such a pattern."""
     db.execute("DELETE FROM collection_exclude WHERE collection_id = ? AND pattern = ?", (collection_id, pattern))
+
+
+def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
+    """How each collection stands, by name; `ingest` is the operation that counts as one."""
+    rows = db.execute(
+        """
+        SELECT collection.id,
+               collection.name,
+               source.name,
+               collection.enabled,
+               count(asset.id),
+               count(*) FILTER (WHERE asset.state = 'new'),
+               count(*) FILTER (WHERE asset.state = 'ready'),
+               count(*) FILTER (WHERE asset.state = 'retired'),
+               count(*) FILTER (WHERE asset.approved),
+               count(*) FILTER (WHERE asset.missing_since IS NOT NULL),
+               count(*) FILTER (WHERE asset.kind = 'other' AND asset.state <> 'retired'),
+               count(*) FILTER (WHERE asset.state = 'ready' AND NOT asset.approved AND asset.missing_since IS NULL),
+               count(*) FILTER (WHERE EXISTS (SELECT 1
+                                                FROM finding
+                                               WHERE finding.asset_id = asset.id
+                                                 AND finding.severity = 'broken')),
+               (SELECT committed_at
+                  FROM operation
+                  JOIN unit_of_work ON unit_of_work.id = operation.unit_id
+                 WHERE operation.name = ?
+                   AND json_extract(operation.result, '$.collection.id') = collection.id
+                 ORDER BY operation.id DESC
+                 LIMIT 1)
+          FROM collection
+          JOIN source ON source.id = collection.source_id
+          LEFT JOIN asset ON asset.collection_id = collection.id
+         GROUP BY collection.id
+         ORDER BY collection.name
+        """,
+        (ingest,),
+    )
+    return (CollectionStatus(id_, name, source, bool(enabled), *counts) for id_, name, source, enabled, *counts in rows)

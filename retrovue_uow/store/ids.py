@@ -8,13 +8,15 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.errors import ResourceError, ValidationError, some
+from retrovue_uow.uow.database import Database
 
 T = TypeVar("T")
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PART = re.compile("[0-9a-f-]{8,35}", re.IGNORECASE)
 _lock = Lock()
 _last = 0
 
@@ -38,6 +40,24 @@ def new_id() -> str:
 def as_stored(identifier: str) -> str:
     """An identifier that somebody typed: those of the catalogue are UUIDs in lower case. Other text is left as it is."""
     return identifier.lower() if isinstance(identifier, str) and _UUID.fullmatch(identifier) else identifier
+
+
+def whole_id(db: Database, table: Literal["asset", "unit_of_work"], typed: str) -> str:
+    """The identifier that is meant by all of it, or by the 8 or more characters with which it alone begins or ends.
+
+    Identifiers are ordered by time: those of one ingest begin alike, and their ends tell them apart.
+
+    Raises:
+        ValidationError: Several begin or end so.
+    """
+    if not isinstance(typed, str) or not _PART.fullmatch(typed):
+        return as_stored(typed)
+    part = typed.lower()
+    sql = f"SELECT id FROM {table} WHERE id BETWEEN ? AND ? || 'g' OR substr(id, -length(?)) = ? LIMIT 11"  # noqa: S608  ours
+    found = [str(id_) for (id_,) in db.execute(sql, (part,) * 4)]
+    if len(found) > 1:
+        raise ValidationError(f"several identifiers begin or end with {typed!r}: write more of {some(found, between=', ')}")
+    return found[0] if found else typed
 
 
 def utc_now() -> str:

@@ -159,6 +159,30 @@ def last_unit_of(db: Database, operation: str, collection_id: str) -> JournalUni
     return unit(db, str(rows[0][0])) if rows else None
 
 
+def undo_store(db: Database) -> tuple[int, int]:
+    """How many units are recorded so that they can be undone, and how many bytes that takes."""
+    ((units, size),) = db.execute(
+        "SELECT count(*), ifnull(sum(length(changeset)), 0) FROM unit_of_work WHERE changeset IS NOT NULL"
+    )
+    return units, size
+
+
+def is_detached(db: Database, collection_id: str, type_: str) -> bool:
+    """Whether an enricher was ever taken from a collection."""
+    rows = db.execute(
+        """
+        SELECT 1
+          FROM operation
+         WHERE name = 'enricher_detach'
+           AND json_extract(result, '$.id') = ?
+           AND json_extract(arguments, '$.type') = ?
+         LIMIT 1
+        """,
+        (collection_id, type_),
+    )
+    return bool(rows)
+
+
 def bookkeeping(db: Database) -> list[tuple[str, int, bool]]:
     """Of each unit: its identifier, how many operations it has, and whether its changes are recorded."""
     rows = db.execute(

@@ -70,13 +70,38 @@ def test_without_ffprobe_on_path_a_folder_is_ingested_and_a_note_says_so(
 
     assert result.exit_code == 0
     assert "ffprobe is not on PATH" in result.stderr
-    attaching, ingesting = re.findall("`(.*?)`", result.stderr)
-    assert (attaching, ingesting) == ("enricher attach shows ffprobe", "collection ingest shows --refresh changed")
-    assert run(*attaching.split()).exit_code == 0
-    waiting = run("ingest", shows)
-    assert "outdated" in waiting.stdout
-    assert f"6 files were read by older enrichers only: `{ingesting}` reads them again" in waiting.stdout
+    assert "install ffmpeg" in result.stderr
+    assert json.loads(run("ingest", shows, "--dry-run", "--json").stdout)["unchanged"] == 6
+    there = json.loads(run("ingest", shows, "--json").stdout)
+    assert (there["refreshed"], [each["type"] for each in there["collection"]["enrichers"]][-1]) == (6, "ffprobe")
+
+
+def test_who_does_not_want_ffprobe_or_takes_it_away_does_not_get_it_back(run: Run, ingested: Path, tmp_path: Path) -> None:
+    other = make_files(tmp_path / "films", ["Movies/Tron (1982).mkv"])
+    run("ingest", other)
+    run("enricher", "detach", "films", "ffprobe")
+
+    for folder in (ingested, other):
+        told = json.loads(run("ingest", folder, "--json").stdout)
+        assert [each["type"] for each in told["collection"]["enrichers"]] == ["filename", "nfo"]
+
+
+def test_what_only_older_enrichers_saw_is_told_with_the_command_that_reads_it_again(run: Run, ingested: Path) -> None:
+    run("enricher", "attach", "shows", "ffprobe")
+
+    waiting = run("ingest", ingested).stdout
+
+    assert "outdated" in waiting
+    (ingesting,) = re.findall("6 files were read by older enrichers only: `(.*?)` reads them again", waiting)
     assert json.loads(run(*ingesting.split(), "--json").stdout)["refreshed"] == 6
+
+
+def test_the_last_line_of_an_ingest_says_what_to_do_next(run: Run, shows: Path) -> None:
+    step = "next: 1 unclassified: `asset assign --collection shows --unclassified …`; 1 excluded: `collection exclude list"
+
+    assert run("ingest", shows, "--no-probe", "--exclude", "Bumpers").stdout.splitlines()[-1].startswith(step)
+    (shows / "xyzzy.mkv").unlink()
+    assert "next: " not in run("ingest", shows).stdout
 
 
 def test_a_replaced_file_is_read_again_unless_none_is_and_the_report_says_which_approval_went(run: Run, ingested: Path) -> None:

@@ -65,6 +65,39 @@ def test_an_identifier_is_found_in_upper_case(stocked: Catalog, what: str) -> No
     assert BY_ID[what](stocked, unit.id)
 
 
+@pytest.mark.parametrize("end", [slice(-8, None), slice(-12, None), slice(0, 35)])
+def test_assets_and_units_are_named_by_a_beginning_or_an_end_that_is_theirs_alone(stocked: Catalog, end: slice) -> None:
+    unit = stocked.last_ingest("Shows")
+    assert unit is not None
+    for asset in stocked.assets():
+        part = asset.id[end].upper()
+        assert stocked.asset(part) == stocked.explain(part).asset == asset
+        assert [each.id for each in stocked.approve([part], dry_run=True).assets or [asset]] == [asset.id]
+
+    assert stocked.unit(unit.id[end]).id == unit.id
+    assert stocked.undo(unit.id[end]).undone_unit_id == unit.id
+
+
+def test_a_part_that_several_identifiers_have_is_refused_with_them_and_a_short_one_names_nothing(stocked: Catalog) -> None:
+    first, second, *_ = (each.id for each in stocked.assets())
+    assert first[:8] == second[:8]
+
+    with pytest.raises(ValidationError, match=f"several identifiers begin or end with '{first[:8]}'") as caught:
+        stocked.asset(first[:8])
+    with pytest.raises(ValidationError, match="there is no asset"):
+        stocked.asset(first[-7:])
+
+    assert first in str(caught.value)
+    assert second in str(caught.value)
+
+
+def test_a_misspelt_name_is_answered_by_the_nearest_one_alone(stocked: Catalog) -> None:
+    with pytest.raises(ValidationError, match="there is no collection 'Shwos': did you mean 'Shows'") as caught:
+        stocked.collection("Shwos")
+
+    assert str(caught.value).endswith("did you mean 'Shows'?")
+
+
 @pytest.mark.parametrize(("name", "typed"), FORMS)
 def test_sources_and_collections_are_found_in_any_form(
     catalog: Catalog, importer: FakeImporter, media: Path, name: str, typed: str

@@ -1,0 +1,175 @@
+"""Every list in every format, as narrow as it must be; the catalogue on one screen; and what the shell completes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commandline import Command, Run, make_files
+
+from retrovue_uow import AssetSelector, Catalog, __version__
+
+LISTS = [
+    ("source", "list"),
+    ("source", "discover", "rooted"),
+    ("collection", "list"),
+    ("collection", "exclude", "list", "shows"),
+    ("enricher", "list"),
+    ("asset", "list"),
+    ("title", "list"),
+    ("history",),
+]
+Rows = list[dict[str, object]]
+READERS: dict[str, Callable[[str], Rows]] = {
+    "json": json.loads,
+    "jsonl": lambda text: [json.loads(line) for line in text.splitlines()],
+    "csv": lambda text: [dict(row) for row in csv.DictReader(text.splitlines())],
+    "tsv": lambda text: [dict(row) for row in csv.DictReader(text.splitlines(), delimiter="\t")],
+}
+
+
+@pytest.fixture
+def stocked(run: Run, ingested: Path) -> Path:
+    """Something for each list."""
+    with Catalog("catalog.db") as catalog:
+        catalog.exclude("shows", "Samples")
+        catalog.add_source("rooted", config={"root": str(ingested)})
+    assert run("source", "discover", "rooted").exit_code == 0
+    return ingested
+
+
+@pytest.mark.parametrize("output", READERS)
+@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+def test_every_list_has_the_same_rows_and_columns_in_every_format(
+    run: Run, stocked: Path, arguments: tuple[str, ...], output: str
+) -> None:
+    wanted = json.loads(run(*arguments, "--json").stdout)
+
+    result = run(*arguments, "--output", output)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = READERS[output](result.stdout)
+    assert len(found) == len(wanted) > 0
+    if output in ("json", "jsonl"):
+        assert found == wanted
+    elif isinstance(wanted[0], dict):
+        assert [[*row] for row in found] == [[*row] for row in wanted]
+        assert [row.get("name") for row in found] == [row.get("name") for row in wanted]
+    assert len(run(*arguments, "--output", "table", "--limit", "1").stdout.splitlines()[2].split()) > 0
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+def test_every_table_fits_and_loses_no_column(
+    run: Run, stocked: Path, arguments: tuple[str, ...], columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = run(*arguments).stdout.splitlines()[0].split()
+    monkeypatch.setenv("COLUMNS", columns)
+
+    lines = run(*arguments).stdout.splitlines()
+
+    top = lines[: next(number for number, line in enumerate(lines) if set(line) == {"─"})]
+    assert " ".join(top).split() == headers
+    assert max(map(len, lines)) <= int(columns)
+
+
+def test_a_list_is_cut_sorted_and_reduced_to_the_columns_that_are_asked_for(run: Run, ingested: Path) -> None:
+    told = json.loads(run("asset", "list", "--columns", "kind, title", "--sort", "-kind", "--limit", "2", "--json").stdout)
+    table = run("asset", "list", "--columns", "kind,id", "--sort", "title", "-n", "1").stdout.splitlines()
+
+    assert told == [{"kind": "other", "title": None}, {"kind": "movie", "title": "Tron"}]
+    assert table[0].split() == ["kind", "id"]
+    assert [line.split()[0] for line in table[2:]] == ["episode"]
+    assert re.search("no column is called 'knid': did you mean 'kind'", run("asset", "list", "--sort", "knid").stderr)
+    assert run("title", "list", "--columns", "what").exit_code == 1
+
+
+def test_one_long_name_does_not_widen_the_lines_of_the_others(run: Run, tmp_path: Path) -> None:
+    names = [f"Movies/Film {number} (1980).mkv" for number in range(20)]
+    run("ingest", make_files(tmp_path / "films", [*names, f"Movies/{'Very ' * 30}Long (1980).mkv"]), "--no-probe")
+
+    lines = run("asset", "list", "--columns", "title,kind").stdout.splitlines()
+
+    assert sorted(map(len, lines))[-2] < 60
+    assert max(map(len, lines)) > 150
+
+
+def test_identifiers_are_shortened_to_an_end_that_names_them(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = re.findall(r"…(\w{8})\b", run("history").stdout)
+
+    assert len(shown) > 1
+    assert [run("history", "show", each).exit_code for each in shown] == [0] * len(shown)
+    (asset,) = json.loads(run("asset", "list", "--kind", "movie", "--json").stdout)
+    assert json.loads(run("asset", "show", asset["id"][-8:], "--json").stdout)["title"] == "Tron"
+
+
+def test_the_catalogue_is_shown_on_one_screen_with_what_waits(run: Run, ingested: Path) -> None:
+    with Catalog("catalog.db") as catalog, catalog.session() as db:
+        db.execute("UPDATE asset SET duration_ms = 60000, state = 'ready'")
+    with Catalog("catalog.db") as catalog:
+        catalog.approve(AssetSelector(title="Tron"))
+        status = catalog.status()
+
+    shown, told = run("status").stdout, json.loads(run("status", "--json").stdout)
+
+    (row,) = [line.split() for line in shown.splitlines() if line.startswith("shows ")]
+    assert row[:7] == ["shows", "6", "0", "6", "0", "1", "0"]
+    assert "1 unclassified: `asset assign --collection shows --unclassified …`; 5 ready: `asset approve" in shown
+    assert "no row breaks a rule; 4 units can be undone" in shown
+    assert (told["collections"][0]["to_approve"], told["violations"]) == (5, 0)
+    assert (status.collections[0].approved, status.collections[0].unclassified, status.undo_units) == (1, 1, 4)
+
+
+def test_the_version_is_told_and_is_that_of_the_distribution(run: Run) -> None:
+    from importlib.metadata import version
+
+    assert run("--version").stdout == f"retrovue-uow {__version__}\n"
+    assert version("retrovue_uow") == __version__
+
+
+def test_quiet_prints_nothing_but_errors(run: Run, shows: Path) -> None:
+    assert run("ingest", shows, "--no-probe", "-q").output == ""
+    assert run("check", "--quiet").output == ""
+    assert run("collection", "show", "shwos", "-q").stderr.endswith("did you mean 'shows'?\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["ingst"], "Did you mean 'ingest'?"), (["asset", "lst"], "Did you mean 'list'?"), (["status", "--jsn"], "'--json'?")],
+)
+def test_a_misspelt_command_or_option_is_answered_by_the_nearest(run: Run, arguments: list[str], told: str) -> None:
+    assert told in run(*arguments).stderr
+
+
+def test_colours_are_as_the_environment_wants_them(command: Command, ingested: Path) -> None:
+    assert "\x1b[1m" in command("title", "list", CLICOLOR_FORCE="1").stdout
+    assert "\x1b" not in command("title", "list", CLICOLOR_FORCE="1", NO_COLOR="1").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("inge", ["ingest"]),
+        ("collection show s", ["shows"]),
+        ("title rename tr", [r"Tron\ \(1982\)"]),
+        ("enricher detach shows ff", ["ffprobe"]),
+        ("asset list --kind ep", ["episode"]),
+        ("asset list --catalog nope.db --title s", []),
+    ],
+)
+def test_the_shell_completes_commands_and_the_catalogue_s_own_names(
+    here: Path, ingested: Path, typed: str, completed: list[str]
+) -> None:
+    words = f"retrovue-uow {typed}"
+    environment = {"_RETROVUE_UOW_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+
+    done = subprocess.run([sys.executable, "-m", "retrovue_uow"], env=environment, capture_output=True, text=True, check=False)
+
+    assert [line.partition(",")[2] for line in done.stdout.splitlines() if line] == completed
