@@ -357,6 +357,10 @@ class Catalog(OpenCatalog):
             ContractError: Its SQL is faulty, or does what it must not; or a unit of work is open.
             ResourceError: It cannot be imported, or the catalogue cannot be written.
         """
+        if self.database.in_unit:
+            raise ContractError(
+                "an extension is added in an outermost unit of its own, and another one is open: leave it first"
+            )
         offered = plugins.extensions({extension}) if isinstance(extension, str) else [extension]
         if not offered:
             raise ValidationError(f"no installed distribution offers an extension {extension!r}: install the one that has it")

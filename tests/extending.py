@@ -51,5 +51,5 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "site" / "our_station-1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Name: our-station\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[retrovue_uow.extensions]\nplaylog = playlog\n")
+    (folder / "entry_points.txt").write_text("[retrovue_uow.extensions]\nplaylog = playlog:PLAYLOG\n")
     monkeypatch.syspath_prepend(str(folder.parent))

@@ -115,7 +115,7 @@ def protections() -> list[Callable[[Asset], bool]]:
 def extensions(names: Collected[str]) -> list[Extension]:
     """The extensions of these names that other distributions offer."""
     offered = sorted(entry_points(group=EXTENSION_GROUP), key=_distribution)
-    return [Extension(each.name, each.value) for each in {each.name: each for each in offered}.values() if each.name in names]
+    return [Extension(each.name, each.module) for each in {each.name: each for each in offered}.values() if each.name in names]
 
 
 def make_importer(type: str, config: Json, factories: Mapping[str, ImporterFactory]) -> Importer:  # noqa: A002  the contract's word

@@ -32,6 +32,17 @@ SELECT tables.name, columns.name
    AND tables.schema = 'main'
  ORDER BY tables.name, columns.cid
 """
+_FOLDED = """
+SELECT DISTINCT tables.name
+  FROM pragma_table_list AS tables
+  JOIN pragma_index_list(tables.name) AS keys
+  JOIN pragma_index_xinfo(keys.name) AS columns
+ WHERE tables.schema = 'main'
+   AND keys.origin = 'pk'
+   AND columns.key
+   AND columns.coll <> 'BINARY'
+"""
+"""By other collations SQLite finds the row of another key than the one in a changeset, which then undoes the wrong one."""
 _NAME = re.compile("[a-z][a-z0-9]*")
 _WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _OF_TABLE = frozenset({apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX, apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_DROP_TRIGGER})
@@ -126,6 +137,10 @@ def read(name: str, package: str) -> Schema:
         raise ValidationError(f"file {misnamed[0]!r} of package {package!r} is not named {name}_…: rename it")
     if twice := queries[0].keys() & queries[1].keys():
         raise ValidationError(f"package {package!r} has both a rule and a view {min(twice)!r}: rename one of them")
+    if with_nul := [stem for texts in folders for stem, text in texts.items() if "\0" in text]:  # UTF-16 may be read so
+        raise ValidationError(
+            f"file {with_nul[0]!r} of package {package!r} of extension {name!r} has NUL characters: save it as UTF-8"
+        )
     if not any(folders):
         raise ValidationError(f"package {package!r} has no SQL in migrations/, rules/ or views/: does it include *.sql files?")
     return Schema(name, migrations, *({stem: _query(text) for stem, text in texts.items()} for texts in queries))
@@ -327,18 +342,25 @@ class OwnObjects:
             self.emptied.add(touched[-1].lower())
             return None
         by = f"trigger {trigger!r} of " if trigger else ""
-        return f"{(foreign or touched)[0]!r} is not named {self.name}_…: {by}extension {self.name!r} changes its own alone"
+        misnamed = f"{(foreign or touched)[0]!r} is not named {self.name}_… in small letters"
+        return f"{misnamed}: {by}extension {self.name!r} changes its own alone"
+
+
+@contextmanager
+def told_of(what: str) -> Iterator[None]:
+    """Begin the message of an error in the block with what it is about."""
+    try:
+        yield
+    except RetroVueError as error:
+        raise with_message(error, f"{what}: {error}") from error
 
 
 def _run(database: Database, schema: Schema, stem: str, text: str) -> None:
     """Run a migration statement by statement; an error names the file, and which of them it was."""
     whose = f" of extension {schema.name!r}" if schema.name else ""
     for number, statement in enumerate(statements(text), 1):
-        try:
+        with told_of(f"migration {stem!r}{whose} failed at statement {number}, and nothing was changed"):
             database.execute(statement)
-        except RetroVueError as error:
-            told = f"migration {stem!r}{whose} failed at statement {number}, and nothing was changed: {error}"
-            raise with_message(error, told) from error
 
 
 def extend(database: Database, schema: Schema, files: Iterable[tuple[str, str]]) -> None:
@@ -399,14 +421,22 @@ def _require_own_only(
     odd = [
         f"trigger {each} on {table}, which is no table" for each, table in triggers if is_of(name, each) and table not in tables
     ]
-    wrong = [*gone, *new, *left, *loose, *unkeyed, *odd]
+    folded = [
+        f"table {each}, whose key is compared by another collation than BINARY"
+        for (each,) in database.execute(_FOLDED)
+        if each in tables
+    ]
+    wrong = [*gone, *new, *left, *loose, *unkeyed, *odd, *folded]
     if wrong:
         raise ValidationError(
             f"the migrations of extension {name!r} must leave what others have as it is, and make STRICT tables with a key of "
             f"one column; they do not: {some(wrong)}"
         )
-    with database.guarded(OwnObjects(name, is_of_triggers=True)):
-        for table in {table for each, table in triggers if is_of(name, each)}:
-            assigned = ", ".join(f"{quoted(each)} = {quoted(each)}" for each in database.shape.columns[table])
-            for sql in (f"INSERT INTO {table} DEFAULT VALUES", f"UPDATE {table} SET {assigned}", f"DELETE FROM {table}"):  # noqa: S608  its own
+    guard = OwnObjects(name, is_of_triggers=True)
+    for table in tables:
+        called, of_row = quoted(table), [quoted(each) for each in database.shape.columns[table]]
+        assigned = ", ".join(f"{each} = {each}" for each in of_row)
+        writes = f"INSERT INTO {called} DEFAULT VALUES", f"UPDATE {called} SET {assigned}", f"DELETE FROM {called}"  # noqa: S608  its own
+        with told_of(f"table {table!r} of extension {name!r} cannot be written"), database.guarded(guard):
+            for sql in writes:
                 database.execute(f"EXPLAIN {sql}")

@@ -245,7 +245,7 @@ def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
     known = extensions.records(db) if unit.extensions else {}
     for name, version in unit.extensions.items():
         if name in known and version <= known[name].version:
-            then.update(known[name].columns[version - 1])
+            then.update(known[name].columns[version - 1] if version else {})  # before its first migration, all are by hand
         else:
             gone += [table for table in unit.counts or {} if extensions.is_of(name, table)]
     reshaped = [

@@ -15,7 +15,6 @@ import attrs
 from retrovue_uow.errors import ResourceError, RetroVueError, ValidationError, some
 from retrovue_uow.log import logger
 from retrovue_uow.model import Extension
-from retrovue_uow.secrets import with_message
 from retrovue_uow.store import checks
 from retrovue_uow.store.extensions import (
     OwnObjects,
@@ -23,7 +22,6 @@ from retrovue_uow.store.extensions import (
     Schema,
     code_of,
     extend,
-    is_of,
     made_by_migrations,
     of,
     own,
@@ -31,6 +29,7 @@ from retrovue_uow.store.extensions import (
     records,
     remember,
     stored,
+    told_of,
     united,
 )
 from retrovue_uow.store.ids import utc_now
@@ -109,26 +108,22 @@ class Schemas:
     @cached_property
     def views(self) -> dict[str, str]:
         """`CREATE VIEW` statements by name: one for each rule, `violation`, which unites them, and the ones made for people."""
-        rules = {name: query for part in self.parts for name, query in part.rules.items()}
-        shown = {name: query for part in self.parts for name, query in part.views.items()}
-        queries = {**rules, "violation": united(rules), **shown}
+        parts = self.parts[::-1]  # its own come last: what a file says of an extension takes the place of none of them
+        rules = {name: query for part in parts for name, query in part.rules.items()}
+        shown = {name: query for part in parts for name, query in part.views.items()}
+        queries = {**rules, **shown, "violation": united(rules)}
         return {name: f"CREATE VIEW {name} AS\n{query}" for name, query in queries.items()}
 
     @cached_property
     def made(self) -> dict[tuple[str, str], str]:
         """Type and name → SQL of all that the migrations so far have made."""
         of_extensions = {key: sql for record in self.records.values() for key, sql in record.made.items()}
-        return {**made_by_migrations(self.version), **of_extensions}
+        return {**of_extensions, **made_by_migrations(self.version)}
 
     @cached_property
     def all(self) -> dict[tuple[str, str], str]:
         """Type and name → SQL of every table, index, trigger and view that must be there."""
         return {**self.made, **{("view", name): sql for name, sql in self.views.items()}}
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """Of all that must be there."""
-        return frozenset(name for _, name in self.all)
 
     @cached_property
     def _view_names(self) -> frozenset[str]:
@@ -226,12 +221,12 @@ def migrate(
         raise ResourceError(next(iter(there.refusals.values()), reason))
     require_own_triggers(database, there)
     _require_whole(database, there)
-    with database.as_keeper(), database.session(durable=True):
+    with _shaping(database) as copies:
         there = _found(database, there.code)
         for schema, _ in there.pending:
             _require_free_name(database, schema, there)
         if there.version and there.pending:
-            _back_up(database, there.version)
+            copies += _back_up(database, there.version)
         _drop_views(database, there)
         for schema, files in there.pending:
             extend(database, schema, files)
@@ -259,31 +254,45 @@ def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Sch
     """
     if name not in there.records:
         raise ValidationError(f"catalogue {database.path!r} has no extension {name!r}: it has {sorted(there.records)}")
-    with database.as_keeper(), database.session(durable=True):
+    with _shaping(database) as copies:
         require_current(database, there)
-        shape = database.shape
-        for each in shape.references:
-            if is_of(name, each.parent) and not is_of(name, each.child):
+        shape, made = database.shape, there.records[name].made
+        for each in (*shape.references, *shape.unrecorded):
+            if ("table", each.parent) in made and ("table", each.child) not in made:
                 counted = f"SELECT count(*) FROM {quoted(each.child)} WHERE {quoted(each.column)} IS NOT NULL"  # noqa: S608  the schema's
                 ((count,),) = database.execute(counted)
                 raise ValidationError(
-                    f"extension {name!r} cannot be removed: {count} rows of table {each.child!r} refer to its table "
-                    f"{each.parent!r}. Drop that reference first"
+                    f"extension {name!r} cannot be removed: rows of table {each.child!r} refer to its table "
+                    f"{each.parent!r} ({count} of them). Drop that reference first"
                 )
-        copy = _back_up(database, there.version)
+        copies += _back_up(database, there.version)
         _drop_views(database, there)
         database.execute("PRAGMA defer_foreign_keys = 1")  # its tables may refer to each other in a circle
-        for kind, made in there.records[name].made:
+        for kind, view in made:
             if kind == "view":
-                database.execute(f"DROP VIEW {made}")
+                database.execute(f"DROP VIEW {quoted(view)}")
         for table in shape.keys:  # children before their parents
-            if is_of(name, table):
+            if ("table", table) in made:
                 database.execute(f"DROP TABLE {quoted(table)}")
         database.execute("DELETE FROM extension WHERE name = ?", (name,))
         code = {other: schema for other, schema in there.code.items() if other != name}
         current = _make_views(database, _found(database, code))
+    copy = next(iter(copies), None)
     logger.info("extension_removed", path=database.path, extension=name, copy=copy)
     return current, copy
+
+
+@contextmanager
+def _shaping(database: Database) -> Iterator[list[str]]:
+    """A unit for the keeper, with the list of the copies that it makes: where it fails, nobody needs them."""
+    copies: list[str] = []
+    try:
+        with database.as_keeper(), database.session(durable=True):
+            yield copies
+    except RetroVueError:
+        for copy in copies:
+            Path(copy).unlink(missing_ok=True)
+        raise
 
 
 def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
@@ -333,14 +342,14 @@ def _make_views(database: Database, schemas: Schemas) -> Schemas:
         if name in own_names():
             database.execute(statement)
             continue
-        with _naming(name), database.guarded(OwnObjects(of(name))):
+        with told_of(f"view {name!r} of extension {of(name)!r} cannot be"), database.guarded(OwnObjects(of(name))):
             database.execute(statement)
     there = stored(database.execute)
     for part in schemas.parts[1:]:
         reads: dict[str, list[str]] = {}
         for name in (*part.rules, *part.views):
             asked = "rule, subject, id, detail" if name in part.rules else "*"
-            with _naming(name):
+            with told_of(f"view {name!r} of extension {of(name)!r} cannot be"):
                 reads[name] = sorted(database.tables_read_by(f"SELECT {asked} FROM {name}"))  # noqa: S608  the schema's names
             if there["view", name] != schemas.views[name]:
                 raise ValidationError(f"view {name!r} of extension {part.name!r} must be one query, and nothing after it")
@@ -348,15 +357,6 @@ def _make_views(database: Database, schemas: Schemas) -> Schemas:
         of_rules = {name: reads[name] for name in part.rules}
         remember(database, attrs.evolve(record, rules=part.rules, views=part.views, reads=of_rules))
     return _found(database, schemas.code)
-
-
-@contextmanager
-def _naming(view: str) -> Iterator[None]:
-    """Name the view of an extension that SQLite cannot make or ask in the block."""
-    try:
-        yield
-    except RetroVueError as error:
-        raise with_message(error, f"view {view!r} of extension {of(view)!r} cannot be: {error}") from error
 
 
 def _require_judged(database: Database, added: Iterable[Schema]) -> None:
@@ -437,12 +437,12 @@ def _version(database: Database) -> int:
     return _known_version(database.path, state)
 
 
-def _back_up(database: Database, version: int) -> str | None:
+def _back_up(database: Database, version: int) -> list[str]:
     """Copy the file as it was committed, by a connection of its own: that of the open unit could not make a copy."""
     if database.path == MEMORY:
-        return None
+        return []
     copy = f"{database.path}.v{version}.{re.sub('[-:]', '', utc_now())}.bak"
     with Database(database.path, read_only=True) as committed:
         committed.backup(copy)
     logger.info("catalogue_copied_before_migration", copy=copy)
-    return copy
+    return [copy]

@@ -96,7 +96,7 @@ class Recorder:
         """Hold the catalogue to this from now on."""
         self.schemas, self._schema_version = schemas, -1
         self._shape, self._extended = Shape({}, {}, ()), dict[str, Set[str]]()
-        self._guard = Guard(kept=_KEPT, named=schemas.names)
+        self._guard = Guard(kept=_KEPT, named=frozenset(name for _, name in schemas.all))
         self._database.transaction.set_guard(self._guard)
         self._database.transaction.altered = schemas.altered
 

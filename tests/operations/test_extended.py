@@ -14,6 +14,7 @@ from retrovue_uow import (
     AssetSelector,
     Catalog,
     Collection,
+    ContractError,
     Extension,
     OperationError,
     ResourceError,
@@ -419,15 +420,23 @@ class TestAddingAndRemoving:
             catalog.add_extension(extension(migrations=["DROP TABLE source"]))
 
         assert snapshot(catalog) == before
+        assert not list(Path(catalog.database.path).parent.glob("*.bak"))
         assert catalog.extensions() == []
         catalog.add_source("goes on", "fake")
 
-    def test_neither_is_done_inside_a_unit_or_read_only(self, station: Catalog, extension: MakeExtension) -> None:
+    def test_neither_is_done_inside_a_unit_or_read_only(
+        self, station: Catalog, playlog: Extension, extension: MakeExtension
+    ) -> None:
         other = extension("other", ["CREATE TABLE other_a (id INTEGER PRIMARY KEY) STRICT"], {}, {})
         before = snapshot(station)
 
-        for act in (lambda: station.add_extension(other), lambda: station.remove_extension("playlog")):
-            with pytest.raises(RetroVueError, match="outermost"), station.session():
+        acts = (
+            lambda: station.add_extension(other),
+            lambda: station.add_extension(playlog),
+            lambda: station.remove_extension("playlog"),
+        )
+        for act in acts:
+            with pytest.raises(ContractError, match="outermost"), station.session():
                 act()
         with Catalog(station.database.path, read_only=True) as reading:
             for act in (lambda: reading.add_extension(other), lambda: reading.remove_extension("playlog")):
@@ -469,12 +478,49 @@ class TestAddingAndRemoving:
             db.execute("INSERT INTO bill_item (slot_id) SELECT id FROM playlog_slot")
         before = snapshot(station)
 
-        with pytest.raises(ValidationError, match="1 rows of table 'bill_item' refer to its table 'playlog_slot'"):
+        with pytest.raises(ValidationError, match=r"rows of table 'bill_item' refer to its table 'playlog_slot' \(1 of them\)"):
             station.remove_extension("playlog")
 
         assert snapshot(station) == before
         station.remove_extension("bill")
         station.remove_extension("playlog")
+
+    @pytest.mark.parametrize("action", ["", "ON DELETE CASCADE"])
+    def test_one_to_which_a_table_without_a_key_refers_stays(self, station: Catalog, action: str) -> None:
+        plan(station, 0, 10)
+        elsewhere(
+            station,
+            f"CREATE TABLE note (text, slot_id INTEGER REFERENCES playlog_slot (id) {action})",
+            "INSERT INTO note SELECT 'x', id FROM playlog_slot",
+        )
+        before = snapshot(station)
+
+        with pytest.raises(ValidationError, match="rows of table 'note' refer to its table 'playlog_slot'"):
+            station.remove_extension("playlog")
+
+        assert snapshot(station) == before
+        assert not list(Path(station.database.path).parent.glob("*.v*T*.bak"))[1:]  # but that of its addition
+
+    def test_a_table_that_it_has_not_made_stays(self, station: Catalog) -> None:
+        elsewhere(station, "CREATE TABLE playlog_hand (id INTEGER PRIMARY KEY)", "INSERT INTO playlog_hand VALUES (1)")
+
+        station.remove_extension("playlog")
+
+        assert [name for name in snapshot(station).tables if name.startswith("playlog")] == ["playlog_hand"]
+        assert snapshot(station)["playlog_hand"] == [(1,)]
+
+    def test_a_table_made_by_hand_under_the_name_of_one_without_migrations_is_undone(
+        self, catalog: Catalog, extension: MakeExtension
+    ) -> None:
+        catalog.add_extension(extension("house", [], {}, {"house_source": "SELECT id FROM source"}))
+        elsewhere(catalog, "CREATE TABLE house_hand (id INTEGER PRIMARY KEY)")
+        with catalog.session() as db:
+            db.execute("INSERT INTO house_hand VALUES (1)")
+
+        assert catalog.check().is_sound
+        catalog.undo(catalog.history(1)[0].id)
+
+        assert snapshot(catalog)["house_hand"] == []
 
     def test_one_whose_tables_a_view_of_another_reads_stays(self, station: Catalog, extension: MakeExtension) -> None:
         station.add_extension(extension("bill", [], {}, {"bill_due": "SELECT id FROM playlog_airing"}))

@@ -222,12 +222,16 @@ STRAYING: dict[str, tuple[str, str]] = {
     "a foreign table": ("CREATE TABLE aired (id INTEGER PRIMARY KEY) STRICT", FOREIGN),
     "a foreign view": ("CREATE VIEW aired AS SELECT 1", FOREIGN),
     "capitals": ("CREATE TABLE playlog_Aired (id INTEGER PRIMARY KEY) STRICT", FOREIGN),
+    "a table with capitals and a blank": (
+        'CREATE TABLE "playlog_ A" (id INTEGER PRIMARY KEY) STRICT',
+        "'playlog_ A' is not named playlog_… in small letters",
+    ),
     "an index on a table of ours": ("CREATE INDEX playlog_i ON asset (kind)", FOREIGN),
     "a trigger on a table of ours": ("CREATE TRIGGER playlog_t AFTER INSERT ON asset BEGIN SELECT 1; END", FOREIGN),
     "a trigger on a table of the station": ("CREATE TRIGGER playlog_t AFTER INSERT ON shelf BEGIN SELECT 1; END", FOREIGN),
     "a trigger that writes ours": (
         f"{TABLE} CREATE TRIGGER playlog_t AFTER UPDATE ON playlog_a BEGIN DELETE FROM source; END",
-        "'source' is not named playlog_…: trigger 'playlog_t' of extension",
+        "'source' is not named playlog_… in small letters: trigger 'playlog_t' of extension",
     ),
     "a trigger that writes keys given out": (
         f"{TABLE} CREATE TRIGGER playlog_t DELETE ON playlog_a BEGIN DELETE FROM sqlite_sequence; END",
@@ -259,7 +263,20 @@ STRAYING: dict[str, tuple[str, str]] = {
     "no key": ("CREATE TABLE playlog_a (x TEXT) STRICT", "playlog_a, which has no primary key of one column"),
     "a key of two columns": ("CREATE TABLE playlog_a (x TEXT, y TEXT, PRIMARY KEY (x, y)) STRICT", "no primary key"),
     "not STRICT": ("CREATE TABLE playlog_a (id INTEGER PRIMARY KEY)", "playlog_a, which is not STRICT"),
+    "a reference to nothing": (
+        "CREATE TABLE playlog_a (id INTEGER PRIMARY KEY, asset_id TEXT REFERENCES assets (id)) STRICT",
+        "table 'playlog_a' of extension 'playlog' cannot be written: .*no such table: main.assets",
+    ),
+    "a reference to what is not unique": (
+        "CREATE TABLE playlog_a (id INTEGER PRIMARY KEY, asset_id TEXT REFERENCES asset (kind)) STRICT",
+        "table 'playlog_a' of extension 'playlog' cannot be written: .*foreign key mismatch",
+    ),
+    "a key in any case": (
+        "CREATE TABLE playlog_a (id TEXT PRIMARY KEY COLLATE NOCASE) STRICT, WITHOUT ROWID",
+        "playlog_a, whose key is compared by another collation than BINARY",
+    ),
     "no SQL": ("MAKE IT SO", "syntax error"),
+    "no text": ("\0", "file '0001_step' of package .* of extension 'playlog' has NUL") ,
 }  # fmt: skip
 
 
@@ -304,6 +321,23 @@ def test_a_name_that_is_there_already_is_not_taken(path: Path, extension: MakeEx
 
     with pytest.raises(ValidationError, match="PLAYLOG_notes is there already"):
         added(path, extension())
+
+    assert schema_of(path) == before
+
+
+def test_names_that_must_be_quoted_are(path: Path, extension: MakeExtension) -> None:
+    quoted = """
+    CREATE TABLE "playlog_a; b" (id INTEGER PRIMARY KEY, x TEXT) STRICT;
+    CREATE TRIGGER "playlog_t t" AFTER INSERT ON "playlog_a; b" BEGIN UPDATE "playlog_a; b" SET x = ';'; END;
+    CREATE VIEW "playlog_v v" AS SELECT 1 AS one;
+    """
+    before = schema_of(path)
+
+    with Catalog(path, extensions=[extension(migrations=[quoted], rules={}, views={})]) as catalog:
+        with catalog.session() as db:
+            db.execute('INSERT INTO "playlog_a; b" (id) VALUES (1)')
+        assert catalog.check().is_sound
+        catalog.remove_extension("playlog")
 
     assert schema_of(path) == before
 
@@ -444,6 +478,19 @@ class TestOtherVersions:
 
         with pytest.raises(ResourceError, match="remembers of extension 'playlog' is damaged"):
             Catalog(extended)
+
+    def test_a_record_that_speaks_of_the_catalogue_s_own_rules_does_not_replace_them(self, extended: Path) -> None:
+        ((text,),) = elsewhere(extended, "SELECT record FROM extension")
+        forged = text.replace('"rules": {', '"rules": {"title_without_content": "SELECT 1 AS rule WHERE false", ', 1)
+        assert forged != text
+        ((own,),) = elsewhere(extended, "SELECT sql FROM sqlite_schema WHERE name = 'title_without_content'")
+        elsewhere(
+            extended, f"UPDATE extension SET record = {apsw.format_sql_value(forged)}, digest = '{extensions.digest(forged)}'"
+        )
+
+        Catalog(extended).close()
+
+        assert {name: sql for _, name, sql in schema_of(extended)}["title_without_content"] == own
 
     def test_a_table_of_records_with_other_columns_is_damage(self, extended: Path) -> None:
         elsewhere(extended, "ALTER TABLE extension RENAME COLUMN record TO text")
