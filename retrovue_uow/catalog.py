@@ -37,6 +37,7 @@ from retrovue_uow.rules.curation import Protection
 from retrovue_uow.rules.undo import validate_unit_exists
 from retrovue_uow.store import assets, checks, collections, journal, migrations, rows, titles, verification
 from retrovue_uow.store.claims import Claims
+from retrovue_uow.store.extensions import code_of
 from retrovue_uow.store.ids import whole_id
 from retrovue_uow.store.recorder import Recorder, Retention
 from retrovue_uow.uow.changes import HAS_SESSIONS, NOT_HAD
@@ -354,20 +355,24 @@ class Catalog(OpenCatalog):
 
         Raises:
             ValidationError: Nobody offers it, or what it has is called otherwise than it must be, or breaks its own rules.
-            ContractError: Its SQL is faulty, or does what it must not; or a unit of work is open.
-            ResourceError: It cannot be imported, or the catalogue cannot be written.
+            ContractError: It is no extension, its SQL is faulty, or does what it must not; or a unit of work is open.
+            ResourceError: It cannot be imported, is older than what the catalogue has, or the catalogue cannot be written.
         """
         if self.database.in_unit:
             raise ContractError(
                 "an extension is added in an outermost unit of its own, and another one is open: leave it first"
             )
         offered = plugins.extensions({extension}) if isinstance(extension, str) else [extension]
-        if not offered:
+        if not code_of(offered):
             raise ValidationError(f"no installed distribution offers an extension {extension!r}: install the one that has it")
-        given = (*(each for each in self.given_extensions if each.name != offered[0].name), *offered)
-        self._recorder.know(migrations.migrate(self.database, undo.settle_after_migration, given, plugins.extensions))
+        name = offered[0].name
+        given = (*(each for each in self.given_extensions if each.name != name), *offered)
+        schemas = migrations.migrate(self.database, undo.settle_after_migration, given, plugins.extensions)
+        if name in schemas.refusals:
+            raise ResourceError(schemas.refusals[name])
+        self._recorder.know(schemas)
         self.given_extensions = given
-        return next(each for each in self.extensions() if each.name == offered[0].name)
+        return next(each for each in self.extensions() if each.name == name)
 
     def remove_extension(self, name: str) -> str | None:
         """Drop all that an extension has in the catalogue; undone only by the copy that is made first.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import assets, checks, known, rows
+from retrovue_uow.store import assets, checks, extensions, known, rows
 from retrovue_uow.store.decisions import Identity, title_kind_of
 from retrovue_uow.store.titles import Version
 from retrovue_uow.uow.changes import Changeset, Key, before
@@ -127,7 +127,11 @@ def validate_nothing_refers(
         kept = list(dict.fromkeys(key for _, key in pairs))
         named = some([str(rows.named(db, reference.parent, key)) for key in kept[:_NAMED]], _NAMED, between=", ", of=len(kept))
         by = f"{_counted(len(pairs), 'row')} of table {reference.child!r} ({', '.join(reference.columns)})"
-        reasons.append(f"{_counted(len(kept), reference.parent)} cannot be deleted because of {by}: {named}")
+        is_own = reference.parent in extensions.own_names()
+        what = (
+            _counted(len(kept), reference.parent) if is_own else f"{_counted(len(kept), 'row')} of table {reference.parent!r}"
+        )
+        reasons.append(f"{what} cannot be deleted because of {by}: {named}")
     raise BusinessRuleError(f"{'; '.join(reasons)}. Nothing was changed: delete these rows first{instead}")
 
 

@@ -334,6 +334,21 @@ class TestRows:
 
         assert "rosebud" not in str(row)
 
+    def test_a_row_of_its_own_that_keeps_another_from_an_undo_is_told_in_words(self, station: Catalog) -> None:
+        air(station)
+        airing = station.history(1)[0]
+        plan(station, 0, 10)
+        elsewhere(
+            station,
+            "CREATE TABLE note (id INTEGER PRIMARY KEY, airing_id INTEGER REFERENCES playlog_airing (id))",
+            "INSERT INTO note (airing_id) SELECT id FROM playlog_airing",
+        )
+
+        with pytest.raises(
+            UndoError, match=r"1 row of table 'playlog_airing' cannot be deleted because of 1 row of table 'note'"
+        ):
+            station.undo(airing.id)
+
     def test_a_backup_has_them_and_opens_without_the_code(self, station: Catalog, tmp_path: Path) -> None:
         plan(station, 0, 10)
         station.backup(tmp_path / "copy.db")
@@ -408,6 +423,22 @@ class TestAddingAndRemoving:
         elsewhere(catalog, "CREATE TABLE note (text)")
         with pytest.raises(RetroVueError, match="cannot be recorded"), catalog.session() as db:
             db.execute("INSERT INTO note VALUES (1)")
+
+    @pytest.mark.parametrize(
+        ("migrations", "told"), [([AIRING], "its code here knows 1"), ([AIRING, SLOT + " "], "'0002_step' .* is not what")]
+    )
+    def test_one_that_is_older_or_edited_is_refused_and_nothing_changes(
+        self, station: Catalog, extension: MakeExtension, migrations: list[str], told: str
+    ) -> None:
+        with pytest.raises(ResourceError, match=told):
+            station.add_extension(extension(migrations=migrations, rules={}, views={}))
+
+        plan(station, 0, 10)
+
+    @pytest.mark.parametrize("given", [None, 5])
+    def test_what_is_no_extension_is_refused(self, catalog: Catalog, given: Extension) -> None:
+        with pytest.raises(ContractError, match=f"not as {given}"):
+            catalog.add_extension(given)
 
     def test_one_that_nobody_offers_is_refused(self, catalog: Catalog) -> None:
         with pytest.raises(ValidationError, match="no installed distribution offers an extension 'playlog'"):
