@@ -12,7 +12,7 @@ import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.command import Page, calls, command, option
 from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected
 from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
 from retrovue_uow.errors import ValidationError
@@ -34,39 +34,28 @@ _ASSETS = Listing(
 )
 
 
-@attrs.frozen
-class _AssetPage(Page):
-    """One asset with what hangs on it."""
-
-    asset: Asset
-    markers: Sequence[Marker]
-    metadata: Mapping[str, Json]
-
-    def document(self) -> object:
-        return {**attrs.asdict(self.asset), "markers": as_json(self.markers), "metadata": dict(self.metadata)}
-
-    def lines(self, *, verbose: bool) -> Iterable[str]:
-        asset = self.asset
-        picture = f"{asset.width}x{asset.height}" if asset.width and asset.height else None
-        return facts(
-            {
-                "file": plain(asset.file_path),
-                "key": plain(asset.canonical_key) if asset.canonical_key != asset.file_path else None,
-                "id": asset.id,
-                "collection": asset.collection_id,
-                "kind": asset.kind,
-                "title": shown_title(asset),
-                "episode title": asset.episode_title,
-                "state": asset.state,
-                "approved": "yes" if asset.approved else "no",
-                "missing since": asset.missing_since,
-                "length": clock(asset.duration_ms),
-                "bytes": asset.size,
-                "format": " ".join(filter(None, (asset.container, asset.video_codec, asset.audio_codec, picture))),
-                "markers": "\n".join(map(_shown_marker, self.markers)),
-                **{domain: json.dumps(told, indent=2, ensure_ascii=False) for domain, told in self.metadata.items()},
-            }
-        )
+def _facts(asset: Asset, markers: Sequence[Marker], metadata: Mapping[str, Json]) -> Iterable[str]:
+    """All about one asset."""
+    picture = f"{asset.width}x{asset.height}" if asset.width and asset.height else None
+    return facts(
+        {
+            "file": plain(asset.file_path),
+            "key": plain(asset.canonical_key) if asset.canonical_key != asset.file_path else None,
+            "id": asset.id,
+            "collection": asset.collection_id,
+            "kind": asset.kind,
+            "title": shown_title(asset),
+            "episode title": asset.episode_title,
+            "state": asset.state,
+            "approved": "yes" if asset.approved else "no",
+            "missing since": asset.missing_since,
+            "length": clock(asset.duration_ms),
+            "bytes": asset.size,
+            "format": " ".join(filter(None, (asset.container, asset.video_codec, asset.audio_codec, picture))),
+            "markers": "\n".join(map(_shown_marker, markers)),
+            **{domain: json.dumps(told, indent=2, ensure_ascii=False) for domain, told in metadata.items()},
+        }
+    )
 
 
 def _shown_marker(marker: Marker) -> str:
@@ -106,12 +95,7 @@ def _decided(result: CurationResult, *, done: str) -> Iterator[str]:
 def _assigned(result: CurationResult) -> Iterator[str]:
     """Files by the names that were read, and what each becomes."""
     rows = [
-        (
-            Long(each.canonical_key.rpartition("/")[2]),
-            each.kind,
-            Long(shown_title(each)),
-            Long(each.episode_title or ""),
-        )
+        (Long(each.canonical_key.rpartition("/")[2]), each.kind, Long(shown_title(each)), Long(each.episode_title or ""))
         for each in result.assets
     ]
     return first_rows(("file", "becomes", "title", "episode title"), rows)
@@ -127,13 +111,12 @@ def list_(catalog: Catalog, **described: Any) -> list[Asset]:
 def show(catalog: Catalog, asset: str) -> Page:
     """Show all about one asset, with its markers and metadata."""
     found = asset_named(catalog, asset)
-    return _AssetPage(found, catalog.markers(found.id), catalog.metadata(found.id))
+    markers, metadata = catalog.markers(found.id), catalog.metadata(found.id)
+    document = {**attrs.asdict(found), "markers": as_json(markers), "metadata": metadata}
+    return Page(document, lambda _: _facts(found, markers, metadata))
 
 
-@command(asset, "explain", ASSET, shows=_explanation)
-def explain(catalog: Catalog, asset: str) -> Explanation:
-    """Say what keeps an asset off the air, or a file from being one."""
-    return catalog.explain(asset)
+calls(asset, "explain", "explain", "Say what keeps an asset off the air, or a file from being one.", ASSET, shows=_explanation)
 
 
 def _decide(
@@ -156,68 +139,46 @@ def _decide(
     )
 
 
-def _add_decision(name: str, verb: str, *, doing: str, done: str, sentence: str) -> None:
+def _add_decision(name: str, verb: str, doing: str, done: str, help_: str) -> None:
     """A command for a verb that needs nothing but assets."""
 
     def decide(catalog: Catalog, **asked: Any) -> Any:
         return _decide(catalog, getattr(catalog, verb), doing=doing, **asked)
 
-    decide.__doc__ = sentence
+    decide.__doc__ = help_
     command(asset, name, *NAMING, EXPECT_ASSETS, opens="changing", agrees=True, shows=partial(_decided, done=done))(decide)
 
 
-_add_decision(
-    "approve", "approve", doing="approving", done="approved", sentence="Let assets go on the air. They must be ready."
-)
-_add_decision(
-    "withdraw",
-    "withdraw_approval",
-    doing="withdrawing approval",
-    done="no longer approved",
-    sentence="Withdraw the approval of assets.",
-)
-_add_decision(
-    "retire", "retire", doing="retiring", done="retired", sentence="Take assets out of use. They stay in the catalogue."
-)
-_add_decision(
-    "unassign",
-    "unassign",
-    doing="taking back what was assigned",
-    done="no longer assigned",
-    sentence="Let files speak for themselves again, from the next ingest on.",
-)
-_add_decision(
-    "prefer",
-    "prefer",
-    doing="preferring",
-    done="preferred",
-    sentence="Let assets air rather than other files that show the same.",
-)
-_add_decision(
-    "unprefer",
-    "unprefer",
-    doing="taking back a preference",
-    done="no longer preferred",
-    sentence="Take back that assets were preferred.",
-)
-_add_decision("reinstate", "reinstate", doing="reinstating", done="reinstated", sentence="Take retired assets back into use.")
+for _decision in (
+    ("approve", "approve", "approving", "approved", "Let assets go on the air. They must be ready."),
+    ("withdraw", "withdraw_approval", "withdrawing approval", "no longer approved", "Withdraw the approval of assets."),
+    ("retire", "retire", "retiring", "retired", "Take assets out of use. They stay in the catalogue."),
+    (
+        *("unassign", "unassign", "taking back what was assigned", "no longer assigned"),
+        "Let files speak for themselves again, from the next ingest on.",
+    ),
+    ("prefer", "prefer", "preferring", "preferred", "Let assets air rather than other files that show the same."),
+    (*("unprefer", "unprefer", "taking back a preference", "no longer preferred"), "Take back that assets were preferred."),
+    ("reinstate", "reinstate", "reinstating", "reinstated", "Take retired assets back into use."),
+):
+    _add_decision(*_decision)
 
 
 @command(
     asset,
     "assign",
     *NAMING,
-    click.Option(["--to-kind"], type=click.Choice(ASSET_KINDS), help="What it is."),
-    click.Option(["--to-title"], metavar="NAME", help="Its show or movie."),
-    click.Option(["--to-year"], type=int, metavar="YEAR", help="First year of that."),
-    click.Option(["--to-season"], type=int, metavar="N", help="Its season; 0 for a special."),
-    click.Option(["--to-episode"], type=int, multiple=True, metavar="N", help="An episode that it holds; may be repeated."),
-    click.Option(["--to-episode-title"], metavar="NAME", help="What that episode is called."),
-    click.Option(
-        ["--from-name"],
-        metavar="PATTERN",
-        help="Read it from the names of the files, without folder and ending: 'Astro Boy - {episode} - {episode_title}'. "
+    option("--to-kind", "What it is.", type=click.Choice(ASSET_KINDS)),
+    option("--to-title", "Its show or movie.", metavar="NAME"),
+    option("--to-year", "First year of that.", type=int, metavar="YEAR"),
+    option("--to-season", "Its season; 0 for a special.", type=int, metavar="N"),
+    option("--to-episode", "An episode that it holds; may be repeated.", type=int, multiple=True, metavar="N"),
+    option("--to-episode-title", "What that episode is called.", metavar="NAME"),
+    option(
+        "--from-name",
+        "Read it from the names of the files, without folder and ending: 'Astro Boy - {episode} - {episode_title}'. "
         "Fields: {title} {year} {season} {episode} {episode_title}; {*} for anything.",
+        metavar="PATTERN",
     ),
     EXPECT_ASSETS,
     opens="changing",

@@ -7,76 +7,42 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-import click
-
 from retrovue_uow.catalog import Catalog
-from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.command import Page, argument, command, flag
 from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
 from retrovue_uow.cli.output import Long, grid, moment, plain
-from retrovue_uow.cli.reports import Ingested, next_steps
+from retrovue_uow.cli.reports import next_steps
 from retrovue_uow.model import CatalogStatus, CheckReport, CollectionStatus
 
 
 @command(
     None,
     "ingest",
-    click.Argument(["folder"], metavar="FOLDER", help="The folder that holds the media files."),
+    argument("folder", "The folder that holds the media files."),
     *INGESTING,
-    click.Option(["--no-probe"], is_flag=True, help="Do not let ffprobe measure the files of a new folder."),
+    flag("--no-probe", "Do not let ffprobe measure the files of a new folder."),
     opens="nothing",
     tries=True,
 )
-def ingest(path: str, folder: str, no_probe: bool, dry_run: bool, **asked: Any) -> Ingested:
+def ingest(path: str, folder: str, no_probe: bool, dry_run: bool, **asked: Any) -> Page:
     """Bring a folder's media files into the catalogue. The catalogue is made if it is not there."""
     return ingest_folder(path, folder, request(**asked), dry_run=dry_run, probe=not no_probe)
 
 
-@attrs.frozen
-class _Checked(Page):
-    """What is wrong with the catalogue, and what is worth a mention."""
-
-    report: CheckReport
-
-    @property
-    def exit_code(self) -> int:
-        return 0 if self.report.is_sound else 1
-
-    def document(self) -> object:
-        return self.report
-
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        report = self.report
-        if report.is_sound:
-            yield "the catalogue is sound"
-        if found := (*report.violations, *report.mentions):
-            rows = [(each.rule, f"{each.subject} {each.id}", Long(each.detail)) for each in found]
-            yield from grid(("rule", "row", "what to know" if report.is_sound else "what is wrong"), rows)
-
-
-@attrs.frozen
-class _Status(Page):
+def _status(status: CatalogStatus) -> Iterator[str]:
     """The whole catalogue on one screen."""
-
-    status: CatalogStatus
-
-    def document(self) -> object:
-        return self.status
-
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        status = self.status
-        rows = [
-            (Long(each.name), each.assets, each.new, each.ready, each.retired, each.approved, each.missing, _when(each))
-            for each in status.collections
-        ]
-        headers = ("collection", "assets", "new", "ready", "retired", "approved", "missing", "last ingest")
-        yield from grid(headers, rows) if rows else ["there are no collections yet: `ingest FOLDER` makes one"]
-        waiting = [step for each in status.collections for step in _waiting(each)]
-        yield from ("", *waiting) if waiting else ()
-        yield ""
-        broken = f"{status.violations} rows break a rule: `check` names them" if status.violations else "no row breaks a rule"
-        yield f"{broken}; {status.undo_units} units can be undone ({status.undo_bytes / 1_000_000:.1f} MB)"
+    rows = [
+        (Long(each.name), each.assets, each.new, each.ready, each.retired, each.approved, each.missing, _when(each))
+        for each in status.collections
+    ]
+    headers = ("collection", "assets", "new", "ready", "retired", "approved", "missing", "last ingest")
+    yield from grid(headers, rows) if rows else ["there are no collections yet: `ingest FOLDER` makes one"]
+    waiting = [step for each in status.collections for step in _waiting(each)]
+    yield from ("", *waiting) if waiting else ()
+    yield ""
+    broken = f"{status.violations} rows break a rule: `check` names them" if status.violations else "no row breaks a rule"
+    yield f"{broken}; {status.undo_units} units can be undone ({status.undo_bytes / 1_000_000:.1f} MB)"
 
 
 def _when(found: CollectionStatus) -> str:
@@ -94,24 +60,29 @@ def _waiting(found: CollectionStatus) -> Iterator[str]:
     return (plain(f"{found.name}, {each}") for each in steps)
 
 
-@command(None, "status")
-def status(catalog: Catalog) -> Page:
+@command(None, "status", shows=_status)
+def status(catalog: Catalog) -> CatalogStatus:
     """Show the whole catalogue on one screen, and what waits for you."""
-    return _Status(catalog.status())
+    return catalog.status()
+
+
+def _checked(report: CheckReport) -> Iterator[str]:
+    """What is wrong with the catalogue, and what is worth a mention."""
+    if report.is_sound:
+        yield "the catalogue is sound"
+    if found := (*report.violations, *report.mentions):
+        rows = [(each.rule, f"{each.subject} {each.id}", Long(each.detail)) for each in found]
+        yield from grid(("rule", "row", "what to know" if report.is_sound else "what is wrong"), rows)
 
 
 @command(None, "check")
 def check(catalog: Catalog) -> Page:
     """Verify all that SQLite and the rules can verify. Exits with 1 if something is wrong."""
-    return _Checked(catalog.check())
+    report = catalog.check()
+    return Page(report, lambda _: _checked(report), exit_code=0 if report.is_sound else 1)
 
 
-@command(
-    None,
-    "backup",
-    click.Argument(["file"], metavar="FILE", help="The new file."),
-    shows=lambda copy: [f"copied to {copy['backup']}"],
-)
+@command(None, "backup", argument("file", "The new file."), shows=lambda copy: [f"copied to {copy['backup']}"])
 def backup(catalog: Catalog, file: str) -> dict[str, str]:
     """Copy the catalogue into a new file. The copy is whole and consistent, also while others write."""
     catalog.backup(file)

@@ -11,10 +11,10 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli import ingesting
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.command import Page, argument, calls, command, flag, option
 from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, OF_SOURCE, SOURCE, age, request
 from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
-from retrovue_uow.cli.reports import Ingested, Rebuilt, forget_report, relocate_report, wipe_report
+from retrovue_uow.cli.reports import forget_report, relocate_report, wipe_report
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Collection, ForgetResult, JournalUnit, RelocateResult, Upgrades, WipeOptions, WipeResult
 
@@ -34,8 +34,13 @@ COLLECTIONS = Listing(
     empty="there are no collections yet",
 )
 _EXCLUDES = Listing(names=("exclude",), headers=("exclude",), row=lambda each: (Long(each),), empty="nothing is excluded")
-_SOURCE_PATH = click.Argument(["source_path"], metavar="SOURCE_PATH", help="The folder as the source names it.")
-_PATTERN = click.Argument(["pattern"], metavar="GLOB", help="Files and folders to leave out, such as '*.sample.*' or Extras.")
+_SOURCE_PATH = argument("source_path", "The folder as the source names it.")
+_UPGRADES = option(
+    "--upgrades",
+    "Whether a new file takes over the approval of a missing one that showed the same.",
+    type=click.Choice(get_args(Upgrades)),
+    required=True,
+)
 
 
 def collection_facts(found: Collection, **more: object) -> Any:
@@ -58,21 +63,7 @@ def _mapping(source_path: str, local_path: str) -> str:
     return local_path if source_path == local_path else f"{source_path} -> {local_path}"
 
 
-@attrs.frozen
-class _CollectionPage(Page):
-    """One collection, and the unit in which it was last ingested."""
-
-    collection: Collection
-    last_ingest: JournalUnit | None
-
-    def document(self) -> object:
-        return {**attrs.asdict(self.collection, recurse=False), "last_ingest": self.last_ingest}
-
-    def lines(self, *, verbose: bool) -> Any:
-        return collection_facts(self.collection, **{"last ingest": shown_ingest(self.last_ingest)})
-
-
-def shown_ingest(unit: JournalUnit | None) -> str:
+def _shown_ingest(unit: JournalUnit | None) -> str:
     """What an ingest did, in a line."""
     if unit is None:
         return "never"
@@ -87,15 +78,10 @@ def shown_ingest(unit: JournalUnit | None) -> str:
     collection,
     "add",
     SOURCE,
-    click.Argument(["name"], metavar="NAME", help="What to call the collection."),
-    click.Option(
-        ["--folder"],
-        multiple=True,
-        metavar="FOLDER",
-        help="A folder with its files, the same for the source; may be repeated.",
-    ),
-    click.Option(["--external-id"], help="What the source itself calls it."),
-    click.Option(["--disabled"], is_flag=True, help="Keep it from being ingested for now."),
+    argument("name", "What to call the collection."),
+    option("--folder", "A folder with its files, the same for the source; may be repeated.", multiple=True, metavar="FOLDER"),
+    option("--external-id", "What the source itself calls it."),
+    flag("--disabled", "Keep it from being ingested for now."),
     opens="changing",
     shows=collection_facts,
 )
@@ -105,61 +91,37 @@ def add(catalog: Catalog, source: str, name: str, folder: Sequence[str], externa
     return catalog.add_collection(source, name, external_id=external_id, path_mappings=mappings, enabled=not disabled)
 
 
-@command(collection, "list", OF_SOURCE, lists=COLLECTIONS)
-def list_(catalog: Catalog, source: str | None) -> list[Collection]:
-    """List every collection."""
-    return catalog.collections(source)
+calls(collection, "list", "collections", "List every collection.", OF_SOURCE, lists=COLLECTIONS)
 
 
 @command(collection, "show", COLLECTION)
 def show(catalog: Catalog, collection: str) -> Page:
     """Show all about one collection and its last ingest."""
     found = catalog.collection(collection)
-    return _CollectionPage(found, catalog.last_ingest(found.id))
+    last = catalog.last_ingest(found.id)
+    document = {**attrs.asdict(found, recurse=False), "last_ingest": last}
+    return Page(document, lambda _: collection_facts(found, **{"last ingest": _shown_ingest(last)}))
 
 
-@command(
+def _changes(group: Group, name: str, method: str, help_: str, *parameters: click.Parameter) -> None:
+    calls(group, name, method, help_, COLLECTION, *parameters, opens="changing", shows=collection_facts)
+
+
+_changes(
     collection,
     "map",
-    COLLECTION,
+    "map_path",
+    "Say where a folder of the source is found on this machine.",
     _SOURCE_PATH,
-    click.Argument(["local_path"], metavar="LOCAL_PATH", help="The folder on this machine."),
-    opens="changing",
-    shows=collection_facts,
+    argument("local_path", "The folder on this machine.", callback=lambda _context, _parameter, path: absolute(path)),
 )
-def map_(catalog: Catalog, collection: str, source_path: str, local_path: str) -> Collection:
-    """Say where a folder of the source is found on this machine."""
-    return catalog.map_path(collection, source_path, absolute(local_path))
-
-
-@command(collection, "unmap", COLLECTION, _SOURCE_PATH, opens="changing", shows=collection_facts)
-def unmap(catalog: Catalog, collection: str, source_path: str) -> Collection:
-    """Remove a path mapping through which no asset came."""
-    return catalog.unmap_path(collection, source_path)
-
-
-@command(
-    collection,
-    "set",
-    COLLECTION,
-    click.Option(
-        ["--upgrades"],
-        type=click.Choice(get_args(Upgrades)),
-        required=True,
-        help="Whether a new file takes over the approval of a missing one that showed the same.",
-    ),
-    opens="changing",
-    shows=collection_facts,
+_changes(collection, "unmap", "unmap_path", "Remove a path mapping through which no asset came.", _SOURCE_PATH)
+_changes(collection, "set", "set_upgrades", "Say whether a better file takes over an approval.", _UPGRADES)
+_PATTERN = argument("pattern", "Files and folders to leave out, such as '*.sample.*' or Extras.", metavar="GLOB")
+_changes(
+    exclude, "add", "exclude", "Leave out what matches from every ingest from now on. Known assets stay as they are.", _PATTERN
 )
-def set_(catalog: Catalog, collection: str, upgrades: Upgrades) -> Collection:
-    """Say whether a better file takes over an approval."""
-    return catalog.set_upgrades(collection, upgrades)
-
-
-@command(exclude, "add", COLLECTION, _PATTERN, opens="changing", shows=collection_facts)
-def exclude_add(catalog: Catalog, collection: str, pattern: str) -> Collection:
-    """Leave out what matches from every ingest from now on. Known assets stay as they are."""
-    return catalog.exclude(collection, pattern)
+_changes(exclude, "remove", "unexclude", "Let the ingests of a collection see again what a pattern left out.", _PATTERN)
 
 
 @command(exclude, "list", COLLECTION, lists=_EXCLUDES)
@@ -168,20 +130,14 @@ def exclude_list(catalog: Catalog, collection: str) -> Sequence[str]:
     return catalog.collection(collection).excludes
 
 
-@command(exclude, "remove", COLLECTION, _PATTERN, opens="changing", shows=collection_facts)
-def exclude_remove(catalog: Catalog, collection: str, pattern: str) -> Collection:
-    """Let the ingests of a collection see again what a pattern left out."""
-    return catalog.unexclude(collection, pattern)
-
-
 @command(collection, "ingest", COLLECTION, *INGESTING, opens="changing", tries=True)
-def ingest(catalog: Catalog, collection: str, dry_run: bool, **asked: Any) -> Ingested:
+def ingest(catalog: Catalog, collection: str, dry_run: bool, **asked: Any) -> Page:
     """Bring what a collection's source has into the catalogue."""
     return ingesting.ingest(catalog, collection, request(**asked), dry_run=dry_run)
 
 
 @command(collection, "rebuild", COLLECTION, *INGESTING_ALL, opens="changing", agrees=True)
-def rebuild(catalog: Catalog, collection: str, agreed: Any, **asked: Any) -> Rebuilt | None:
+def rebuild(catalog: Catalog, collection: str, agreed: Any, **asked: Any) -> Page | None:
     """Wipe a collection and ingest it anew, in one unit. One undo takes back both."""
     return ingesting.rebuild(catalog, collection, request(**asked), agreed)
 
@@ -190,7 +146,7 @@ def rebuild(catalog: Catalog, collection: str, agreed: Any, **asked: Any) -> Reb
     collection,
     "wipe",
     COLLECTION,
-    click.Option(["--expect-assets"], type=int, metavar="N", help="Refuse unless the collection holds exactly N assets."),
+    option("--expect-assets", "Refuse unless the collection holds exactly N assets.", type=int, metavar="N"),
     opens="changing",
     agrees=True,
     shows=wipe_report,
@@ -213,15 +169,9 @@ def wipe(catalog: Catalog, collection: str, expect_assets: int | None, agreed: A
     collection,
     "forget-missing",
     COLLECTION,
-    click.Option(["--older-than"], metavar="AGE", help="Only those missing for longer than 90d, 12h, 2w, …"),
-    click.Option(["--expect-assets"], type=int, metavar="N", help="Refuse unless exactly N assets would go."),
-    click.Option(
-        ["--max-fraction"],
-        type=float,
-        default=0.1,
-        metavar="F",
-        help="Refuse if more than this part of the collection would go.",
-    ),
+    option("--older-than", "Only those missing for longer than 90d, 12h, 2w, …", metavar="AGE"),
+    option("--expect-assets", "Refuse unless exactly N assets would go.", type=int, metavar="N"),
+    option("--max-fraction", "Refuse if more than this part of the collection would go.", type=float, default=0.1, metavar="F"),
     opens="changing",
     agrees=True,
     shows=forget_report,
@@ -247,15 +197,9 @@ def forget_missing(
     collection,
     "relocate",
     COLLECTION,
-    click.Argument(["old"], metavar="OLD", help="The folder that is mapped now; it need not be there any more."),
-    click.Argument(["new"], metavar="NEW", help="The folder that holds its files now."),
-    click.Option(
-        ["--min-found"],
-        type=float,
-        default=0.9,
-        metavar="F",
-        help="Refuse unless this part of the files, from 0 to 1, is there.",
-    ),
+    argument("old", "The folder that is mapped now; it need not be there any more."),
+    argument("new", "The folder that holds its files now."),
+    option("--min-found", "Refuse unless this part of the files, from 0 to 1, is there.", type=float, default=0.9, metavar="F"),
     opens="changing",
     tries=True,
     shows=relocate_report,
@@ -265,23 +209,17 @@ def relocate(catalog: Catalog, collection: str, old: str, new: str, min_found: f
     return catalog.relocate_collection(collection, absolute(old), absolute(new), min_found=min_found, dry_run=dry_run)
 
 
-@command(
-    collection, "enable", COLLECTION, opens="changing", shows=lambda changed: [plain(f"enabled collection {changed.name}")]
-)
-def enable(catalog: Catalog, collection: str) -> Collection:
-    """Let a collection be ingested."""
-    return catalog.enable_collection(collection)
-
-
-@command(
-    collection, "disable", COLLECTION, opens="changing", shows=lambda changed: [plain(f"disabled collection {changed.name}")]
-)
-def disable(catalog: Catalog, collection: str) -> Collection:
-    """Keep a collection from being ingested. Its assets stay."""
-    return catalog.disable_collection(collection)
-
-
-@command(collection, "remove", COLLECTION, opens="changing", shows=lambda gone: [plain(f"removed collection {gone.name}")])
-def remove(catalog: Catalog, collection: str) -> Collection:
-    """Remove a collection that has no assets."""
-    return catalog.remove_collection(collection)
+for _name, _done, _help in (
+    ("enable", "enabled", "Let a collection be ingested."),
+    ("disable", "disabled", "Keep a collection from being ingested. Its assets stay."),
+    ("remove", "removed", "Remove a collection that has no assets."),
+):
+    calls(
+        collection,
+        _name,
+        f"{_name}_collection",
+        _help,
+        COLLECTION,
+        opens="changing",
+        shows=lambda it, done=_done: [plain(f"{done} collection {it.name}")],
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
+import attrs
 import click
 
 from retrovue_uow.catalog import Catalog
@@ -19,44 +20,53 @@ from retrovue_uow.errors import ResourceError
 from retrovue_uow.model import Result
 
 Opens = Literal["reading", "changing", "making", "nothing"]
-CATALOG = click.Option(
-    ["--catalog"], default="catalog.db", envvar="RETROVUE_CATALOG", metavar="FILE", help="The catalogue to work on."
-)
-JSON = click.Option(["--json"], is_flag=True, help="Print JSON, and nothing else, on standard output.")
-QUIET = click.Option(["-q", "--quiet"], is_flag=True, help="Print nothing but questions and errors.")
-VERBOSE = click.Option(
-    ["-v", "--verbose"], is_flag=True, help="Tell row by row what changed, or would; of an ingest, also what was left out."
-)
-DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Do the whole work, report it, and keep nothing.")
-FORCE = click.Option(["--force"], is_flag=True, help="Do not ask.")
-LISTING = (
-    click.Option(
-        ["--output"], type=click.Choice(["table", "json", "jsonl", "csv", "tsv"]), default="table", help="How to print it."
-    ),
-    click.Option(["--columns"], metavar="NAME,…", help="Only these, by their names in the JSON."),
-    click.Option(["--sort"], metavar="NAME", help="Sort by this column; -NAME: the last first."),
-)
-LIMIT = click.Option(["--limit", "-n"], type=click.IntRange(min=0), metavar="N", help="Only the first N.")
 
 
+@attrs.frozen
 class Page:
-    """What a command shows that is more than one value of the library."""
+    """What a command shows that is more than one value of the library.
 
-    @property
-    def exit_code(self) -> int:
-        """What the command exits with."""
-        return 0
+    Attributes:
+        document: It as JSON.
+        lines: It for people, given whether they want all of it.
+        complaints: What is wrong, for standard error after all else.
+        exit_code: What the command exits with.
+    """
 
-    def document(self) -> object:
-        """It as JSON."""
-        raise NotImplementedError
+    document: object
+    lines: Callable[[bool], Iterable[str]]
+    complaints: Sequence[str] = ()
+    exit_code: int = 0
 
-    def lines(self, *, verbose: bool) -> Iterable[str]:
-        """It for people."""
-        raise NotImplementedError
 
-    def complain(self) -> None:
-        """Print on standard error what is wrong, after all else."""
+def option(name: str, help_: str, **more: Any) -> click.Option:
+    """An option of a command."""
+    return click.Option(name.split(), help=help_, **more)
+
+
+def flag(name: str, help_: str) -> click.Option:
+    """An option without a value."""
+    return option(name, help_, is_flag=True)
+
+
+def argument(name: str, help_: str, **more: Any) -> click.Argument:
+    """What a command is about, shown in capitals."""
+    return click.Argument([name], help=help_, **more)
+
+
+CATALOG = option("--catalog", "The catalogue to work on.", default="catalog.db", envvar="RETROVUE_CATALOG", metavar="FILE")
+JSON = flag("--json", "Print JSON, and nothing else, on standard output.")
+QUIET = flag("-q --quiet", "Print nothing but questions and errors.")
+VERBOSE = flag("-v --verbose", "Tell row by row what changed, or would; of an ingest, also what was left out.")
+DRY_RUN = flag("--dry-run", "Do the whole work, report it, and keep nothing.")
+FORCE = flag("--force", "Do not ask.")
+FORMATS = ("table", "json", "jsonl", "csv", "tsv")
+LISTING = (
+    option("--output", "How to print it.", type=click.Choice(FORMATS), default="table"),
+    option("--columns", "Only these, by their names in the JSON.", metavar="NAME,…"),
+    option("--sort", "Sort by this column; -NAME: the last first.", metavar="NAME"),
+)
+LIMIT = option("--limit -n", "Only the first N.", type=click.IntRange(min=0), metavar="N")
 
 
 def command(
@@ -110,6 +120,16 @@ def command(
     return decorated
 
 
+def calls(group: Group, name: str, method: str, help_: str, *parameters: click.Parameter, **how: Any) -> None:
+    """A command that calls a method of the catalogue with its parameters, in their order; `how` is as for `command`."""
+
+    def call(catalog: Catalog, **asked: Any) -> Any:
+        return getattr(catalog, method)(*(asked[str(each.name)] for each in parameters))
+
+    call.__doc__ = help_
+    command(group, name, *parameters, **how)(call)
+
+
 def _opened(path: str, opens: Opens) -> Catalog:
     """Only `ingest` and `source add` make a catalogue; to everybody else a missing one is a mistyped one."""
     if opens != "making" and not os.path.exists(path):
@@ -121,18 +141,19 @@ def _opened(path: str, opens: Opens) -> Catalog:
 
 def _shown(found: Any, shows: Callable[[Any], Iterable[str]] | None, given: Mapping[str, Any]) -> int:
     """Print what a command found or did; its exit code."""
-    verbose, page = given.get("verbose", False), found if isinstance(found, Page) else None
+    if found is None:
+        found = Page({"cancelled": True}, lambda _: ["cancelled"])
+    verbose = given.get("verbose", False)
+    page = found if isinstance(found, Page) else Page(found, lambda _: _report(found, shows, verbose=verbose))
     if given["json"]:
-        document = {"cancelled": True} if found is None else found if page is None else page.document()
-        print_json(document, verbose=verbose)
-    elif found is None:
-        say(["cancelled"])
+        print_json(page.document, verbose=verbose)
     elif not given["quiet"]:
-        say(page.lines(verbose=verbose) if page is not None else shows(found) if shows else ())
-        if isinstance(found, Result):
-            say(changed(found, verbose=verbose))
+        say(page.lines(verbose))
     sys.stdout.flush()
-    if page is not None:
-        page.complain()
-        return page.exit_code
-    return 0
+    say(page.complaints, sys.stderr)
+    return page.exit_code
+
+
+def _report(found: Any, shows: Callable[[Any], Iterable[str]] | None, *, verbose: bool) -> Iterator[str]:
+    yield from shows(found) if shows else ()
+    yield from changed(found, verbose=verbose) if isinstance(found, Result) else ()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.collections import collection_facts
-from retrovue_uow.cli.command import command
+from retrovue_uow.cli.command import argument, calls, command, option
 from retrovue_uow.cli.options import COLLECTION, CONFIG, OF_COLLECTION, enricher_types, json_object
 from retrovue_uow.cli.output import Listing, Long
 from retrovue_uow.model import Collection
@@ -28,7 +26,7 @@ _ATTACHED = Listing(
     empty="no enrichers are attached",
     footer=lambda catalog: f"types that can be attached: {', '.join(sorted(catalog.enrichers))}",
 )
-_TYPE = click.Argument(["type_"], metavar="TYPE", help="The enricher type.", shell_complete=enricher_types)
+_TYPE = argument("type_", "The enricher type.", metavar="TYPE", shell_complete=enricher_types)
 
 
 @command(enricher, "list", OF_COLLECTION, lists=_ATTACHED)
@@ -47,7 +45,7 @@ def list_(catalog: Catalog, collection: str | None) -> list[dict[str, object]]:
     COLLECTION,
     _TYPE,
     CONFIG,
-    click.Option(["--priority"], type=int, default=100, help="Lower ones run first."),
+    option("--priority", "Lower ones run first.", type=int, default=100),
     opens="changing",
     shows=collection_facts,
 )
@@ -56,7 +54,13 @@ def attach(catalog: Catalog, collection: str, type_: str, config: str, priority:
     return catalog.attach_enricher(collection, type_, config=json_object(config), priority=priority)
 
 
-@command(enricher, "detach", COLLECTION, _TYPE, opens="changing", shows=collection_facts)
-def detach(catalog: Catalog, collection: str, type_: str) -> Collection:
-    """Take an enricher from a collection. What it found out stays until a refresh."""
-    return catalog.detach_enricher(collection, type_)
+calls(
+    enricher,
+    "detach",
+    "detach_enricher",
+    "Take an enricher from a collection. What it found out stays until a refresh.",
+    COLLECTION,
+    _TYPE,
+    opens="changing",
+    shows=collection_facts,
+)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import command
+from retrovue_uow.cli.command import argument, command
 from retrovue_uow.cli.options import naming
 from retrovue_uow.cli.output import Listing, Long, facts, plain
 from retrovue_uow.model import InstalledExtension, Result
@@ -33,7 +32,7 @@ _THERE = naming(lambda catalog: (each.name for each in catalog.extensions()))
 @command(
     extension,
     "add",
-    click.Argument(["name"], metavar="NAME", help="The name by which an installed distribution offers it."),
+    argument("name", "The name by which an installed distribution offers it."),
     opens="changing",
     shows=lambda it: facts(
         {"extension": it.name, "version": it.version, "tables": ", ".join(it.tables), "rules": ", ".join(it.rules)}
@@ -53,7 +52,7 @@ def list_(catalog: Catalog) -> list[InstalledExtension]:
 @command(
     extension,
     "remove",
-    click.Argument(["name"], metavar="NAME", help="An extension of the catalogue.", shell_complete=_THERE),
+    argument("name", "An extension of the catalogue.", shell_complete=_THERE),
     opens="changing",
     agrees=True,
     shows=lambda gone: [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import COMMANDS, Group
-from retrovue_uow.cli.command import Page, command
+from retrovue_uow.cli.command import Page, argument, command, option
 from retrovue_uow.cli.output import Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
@@ -73,43 +74,33 @@ HISTORY = Listing(
 )
 
 
-@attrs.frozen
-class _UnitPage(Page):
+def _unit(unit: JournalUnit, changes: Changes | None, verbose: bool) -> Iterator[str]:
     """One unit, with what it changed; None where that is no longer recorded."""
-
-    unit: JournalUnit
-    changes: Changes | None
-
-    def document(self) -> object:
-        return {**attrs.asdict(self.unit), "changes": self.changes}
-
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        unit = self.unit
+    yield from facts(
+        {
+            "unit": unit.id,
+            "started": unit.started_at,
+            "committed": unit.committed_at,
+            "by": f"process {unit.pid}, retrovue_uow {unit.library_version}, schema {unit.schema_version}",
+            "undo": _state(unit),
+            "undone by": unit.undone_by,
+            "undoes": "\n".join(unit.undoes),
+        }
+    )
+    for operation in unit.operations:
+        yield ""
         yield from facts(
             {
-                "unit": unit.id,
-                "started": unit.started_at,
-                "committed": unit.committed_at,
-                "by": f"process {unit.pid}, retrovue_uow {unit.library_version}, schema {unit.schema_version}",
-                "undo": _state(unit),
-                "undone by": unit.undone_by,
-                "undoes": "\n".join(unit.undoes),
+                "operation": operation.name,
+                "took": f"{operation.duration_ms / 1000:.1f} s",
+                "arguments": _brief_json(operation.arguments),
+                "result": _brief_json(operation.result),
             }
         )
-        for operation in unit.operations:
-            yield ""
-            yield from facts(
-                {
-                    "operation": operation.name,
-                    "took": f"{operation.duration_ms / 1000:.1f} s",
-                    "arguments": _brief_json(operation.arguments),
-                    "result": _brief_json(operation.result),
-                }
-            )
-        if self.changes is not None:
-            yield ""
-            yield from counted(self.changes)
-            yield from row_lines(self.changes) if verbose else ()
+    if changes is not None:
+        yield ""
+        yield from counted(changes)
+        yield from row_lines(changes) if verbose else ()
 
 
 def _brief_json(value: object) -> str:
@@ -125,13 +116,8 @@ def _brief_json(value: object) -> str:
 @command(
     None,
     "history",
-    click.Option(["--since"], metavar="ID", help="Only what was done after this unit, the oldest first."),
-    click.Option(
-        ["--limit", "-n"],
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="How many units of work to list; 20, or all with --since.",
-    ),
+    option("--since", "Only what was done after this unit, the oldest first.", metavar="ID"),
+    option("--limit -n", "How many units of work to list; 20, or all with --since.", type=click.IntRange(min=0), metavar="N"),
     lists=HISTORY,
 )
 def _list(catalog: Catalog, since: str | None, limit: int | None) -> list[JournalUnit]:
@@ -147,11 +133,12 @@ def _listed(**given: Any) -> Any:
 history = Group("history", params=_list.params, callback=_listed, help=COMMANDS["history"][1], invoke_without_command=True)
 
 
-@command(history, "show", click.Argument(["unit"], metavar="ID", help="The unit, as `history` lists it."), verbose=True)
+@command(history, "show", argument("unit", "The unit, as `history` lists it.", metavar="ID"), verbose=True)
 def show(catalog: Catalog, unit: str) -> Page:
     """Show all about one unit of work: its operations, and what they changed."""
     found = catalog.unit(unit)
-    return _UnitPage(found, catalog.changes(found.id) if found.is_recorded else None)
+    changes = catalog.changes(found.id) if found.is_recorded else None
+    return Page({**attrs.asdict(found), "changes": changes}, partial(_unit, found, changes))
 
 
 def _undone(result: UndoResult) -> Iterable[str]:
@@ -169,12 +156,7 @@ def _operations(result: UndoResult) -> str:
 @command(
     None,
     "undo",
-    click.Argument(
-        ["unit"],
-        metavar="[ID]",
-        required=False,
-        help="The unit, as `history` lists it; by default the last one not undone.",
-    ),
+    argument("unit", "The unit, as `history` lists it; by default the last one not undone.", metavar="[ID]", required=False),
     opens="changing",
     agrees=True,
     shows=_undone,

@@ -8,13 +8,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import attrs
 
 from retrovue_uow.catalog import Catalog
+from retrovue_uow.cli.command import Page
 from retrovue_uow.cli.options import Asked
 from retrovue_uow.cli.output import note, progress_bar
-from retrovue_uow.cli.reports import Ingested, Rebuilt, SourceIngested
+from retrovue_uow.cli.reports import ingest_page, rebuild_page, source_page
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
@@ -25,7 +27,7 @@ from retrovue_uow.store import assets, journal
 SOURCE_NAME = "filesystem"
 
 
-def ingest_folder(path: str, folder: str, asked: Asked, *, dry_run: bool, probe: bool) -> Ingested:
+def ingest_folder(path: str, folder: str, asked: Asked, *, dry_run: bool, probe: bool) -> Page:
     """Ingest `folder`, which becomes a collection if it is none; a dry run of such a folder leaves no trace."""
     root = _readable_folder(folder)
     preflight.validate_ingest_filters(asked["filters"])
@@ -131,16 +133,16 @@ def _first_free(names: Sequence[str], taken: set[str]) -> str:
     return next(name for name in (*names, *numbered) if folded(name) not in taken)
 
 
-def ingest(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) -> Ingested:
+def ingest(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) -> Page:
     """Ingest a collection, and read what came in."""
     if dry_run:
-        return _in_one_unit(catalog, collection, asked, dry_run=True).ingested
+        return _in_one_unit(catalog, collection, asked, dry_run=True)
     with progress_bar() as progress:
         result = catalog.ingest_collection(collection, **asked, progress=progress)
-    return Ingested(result, _arrived(catalog, result))
+    return ingest_page(result, _arrived(catalog, result))
 
 
-def rebuild(catalog: Catalog, collection: str, asked: Asked, agreed: Callable[..., Rebuilt | None]) -> Rebuilt | None:
+def rebuild(catalog: Catalog, collection: str, asked: Asked, agreed: Callable[..., Page | None]) -> Page | None:
     """Wipe a collection and ingest it anew, in one unit, once the user has typed `yes`; None if anything else was typed."""
     return agreed(
         lambda _, *, dry_run: _in_one_unit(catalog, collection, {**asked, "as_if_empty": True}, dry_run=dry_run),
@@ -152,7 +154,7 @@ def rebuild(catalog: Catalog, collection: str, asked: Asked, agreed: Callable[..
     )
 
 
-def _in_one_unit(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) -> Rebuilt:
+def _in_one_unit(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) -> Page:
     """An ingest, as if empty after a wipe; a dry run is rolled back once what came in was read."""
     started = time.monotonic()
     with progress_bar() as progress:
@@ -163,11 +165,10 @@ def _in_one_unit(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bo
         wiped = catalog.wipe_collection(prepared.collection.id) if asked.get("as_if_empty") else None
         result = catalog.ingest_collection(prepared)
         arrived = _arrived(catalog, result)
-    result = attrs.evolve(result, duration_s=time.monotonic() - started)  # with the look at the files, most of the time
-    if dry_run:
-        result = attrs.evolve(result, dry_run=True, unit_id=None)
-        wiped = None if wiped is None else attrs.evolve(wiped, dry_run=True, unit_id=None)
-    return Rebuilt(wiped, Ingested(result, arrived))
+    kept: dict[str, Any] = {"dry_run": True, "unit_id": None} if dry_run else {}
+    # with the look at the files, which takes most of the time
+    result = attrs.evolve(result, duration_s=time.monotonic() - started, **kept)
+    return ingest_page(result, arrived) if wiped is None else rebuild_page(attrs.evolve(wiped, **kept), result, arrived)
 
 
 def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
@@ -176,7 +177,7 @@ def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
     return [asset for asset in named if asset.collection_id == result.collection.id and asset.canonical_key in keys]
 
 
-def ingest_source(catalog: Catalog, source: str, asked: Asked, *, dry_run: bool) -> SourceIngested:
+def ingest_source(catalog: Catalog, source: str, asked: Asked, *, dry_run: bool) -> Page:
     """Ingest every enabled collection of a source."""
     with progress_bar() as progress:
-        return SourceIngested(catalog.ingest_source(source, **asked, dry_run=dry_run, progress=progress))
+        return source_page(catalog.ingest_source(source, **asked, dry_run=dry_run, progress=progress))

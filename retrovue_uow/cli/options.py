@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import COMPLETE
+from retrovue_uow.cli.command import argument, flag, option
 from retrovue_uow.errors import RetroVueError, ValidationError
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import (
@@ -58,85 +59,69 @@ _sources = naming(lambda catalog: (each.name for each in catalog.sources()))
 _titles = naming(lambda catalog: (printed_title(each.name, each.year) for each in catalog.titles()))
 enricher_types = naming(lambda catalog: sorted(catalog.enrichers))
 
-SOURCE = click.Argument(["source"], metavar="SOURCE", help="Name or id of the source.", shell_complete=_sources)
-COLLECTION = click.Argument(
-    ["collection"], metavar="COLLECTION", help="Name or id of the collection.", shell_complete=_collections
-)
-OF_COLLECTION = click.Argument(
-    ["collection"], metavar="[COLLECTION]", required=False, help="Only those of this collection.", shell_complete=_collections
-)
-OF_SOURCE = click.Option(["--source"], help="Only those of this source.", shell_complete=_sources)
-TITLE = click.Argument(
-    ["title"], metavar="TITLE", help="Name, name with (year), or id of a show or movie.", shell_complete=_titles
-)
-TITLE_KIND = click.Option(["--kind"], type=click.Choice(get_args(TitleKind)), help="Only those of this kind.")
-INTO = click.Option(["--into"], metavar="TITLE", required=True, help="The title that stays.", shell_complete=_titles)
-ASSET = click.Argument(["asset"], metavar="ASSET", help="Its id, or the path of its file.")
-CONFIG = click.Option(["--config"], metavar="JSON", default="{}", help="Its configuration, a JSON object.")
-EXCLUDE = click.Option(
-    ["--exclude"], multiple=True, metavar="GLOB", help="Leave out files and folders that match; may be given several times."
+SOURCE = argument("source", "Name or id of the source.", shell_complete=_sources)
+COLLECTION = argument("collection", "Name or id of the collection.", shell_complete=_collections)
+OF_COLLECTION = argument("collection", "Only those of this collection.", required=False, shell_complete=_collections)
+OF_SOURCE = option("--source", "Only those of this source.", shell_complete=_sources)
+TITLE = argument("title", "Name, name with (year), or id of a show or movie.", shell_complete=_titles)
+TITLE_KIND = option("--kind", "Only those of this kind.", type=click.Choice(get_args(TitleKind)))
+INTO = option("--into", "The title that stays.", metavar="TITLE", required=True, shell_complete=_titles)
+ASSET = argument("asset", "Its id, or the path of its file.")
+CONFIG = option("--config", "Its configuration, a JSON object.", metavar="JSON", default="{}")
+EXCLUDE = option(
+    "--exclude", "Leave out files and folders that match; may be given several times.", multiple=True, metavar="GLOB"
 )
 INGESTING_ALL = (
     EXCLUDE,
-    click.Option(["--allow-empty"], is_flag=True, help="Believe that an empty folder was emptied on purpose."),
-    click.Option(
-        ["--strict-names"], is_flag=True, help="Refuse files whose names tell nothing, rather than ingest them as other."
+    flag("--allow-empty", "Believe that an empty folder was emptied on purpose."),
+    flag("--strict-names", "Refuse files whose names tell nothing, rather than ingest them as other."),
+    flag("--strict", "Refuse broken files, links and names that are not UTF-8, rather than report them."),
+    option(
+        "--settle", "Leave files for next time that changed within so many seconds.", type=float, default=0.0, metavar="SECONDS"
     ),
-    click.Option(
-        ["--strict"], is_flag=True, help="Refuse broken files, links and names that are not UTF-8, rather than report them."
-    ),
-    click.Option(
-        ["--settle"],
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="Leave files for next time that changed within so many seconds.",
-    ),
-    click.Option(
-        ["--max-missing"],
+    option(
+        "--max-missing",
+        "Refuse if more of the assets would be missing than this part, from 0 to 1; of a server 0.5.",
         type=float,
         metavar="PART",
-        help="Refuse if more of the assets would be missing than this part, from 0 to 1; of a server 0.5.",
     ),
 )
 INGESTING = (
-    click.Option(
-        ["--refresh"],
+    option(
+        "--refresh",
+        "Read again, of the files that are known: those that changed, also those that older enrichers saw, all.",
         type=click.Choice([*get_args(Refresh), "none"]),
         default="files",
-        help="Read again, of the files that are known: those that changed, also those that older enrichers saw, all.",
     ),
-    click.Option(["--under"], metavar="PATH", help="Ingest only what lies below this folder, and look at nothing else."),
-    click.Option(["--title"], help="Ingest only this show or movie.", shell_complete=_titles),
-    click.Option(["--season"], type=int, help="Ingest only this season of --title."),
-    click.Option(["--episode"], type=int, help="Ingest only this episode of --season."),
+    option("--under", "Ingest only what lies below this folder, and look at nothing else.", metavar="PATH"),
+    option("--title", "Ingest only this show or movie.", shell_complete=_titles),
+    option("--season", "Ingest only this season of --title.", type=int),
+    option("--episode", "Ingest only this episode of --season.", type=int),
     *INGESTING_ALL,
 )
 DESCRIBING = (
-    click.Option(["--path"], metavar="GLOB", help="Only those whose path, or its end, matches (* ? [abc]): 'Season 01/*'."),
-    click.Option(["--kind"], type=click.Choice(ASSET_KINDS), help="Only those of this kind."),
-    click.Option(["--state"], type=click.Choice(ASSET_STATES), help="Only those in this state."),
-    click.Option(["--missing/--present"], default=None, help="Only those whose files were not found, or were."),
-    click.Option(["--approved/--unapproved"], default=None, help="Only those that are approved, or not."),
-    click.Option(["--unclassified"], is_flag=True, default=None, help="Only those that nothing could classify."),
-    click.Option(["--broken/--sound"], default=None, help="Only those whose file is broken, or is not."),
-    click.Option(["--title"], help="Only those of this show or movie.", shell_complete=_titles),
-    click.Option(["--season"], type=int, help="Only those of this season of --title."),
-    click.Option(["--episode"], type=int, help="Only those of this episode of --season."),
-    click.Option(
-        ["--versions"],
+    option("--path", "Only those whose path, or its end, matches (* ? [abc]): 'Season 01/*'.", metavar="GLOB"),
+    option("--kind", "Only those of this kind.", type=click.Choice(ASSET_KINDS)),
+    option("--state", "Only those in this state.", type=click.Choice(ASSET_STATES)),
+    option("--missing/--present", "Only those whose files were not found, or were.", default=None),
+    option("--approved/--unapproved", "Only those that are approved, or not.", default=None),
+    option("--unclassified", "Only those that nothing could classify.", is_flag=True, default=None),
+    option("--broken/--sound", "Only those whose file is broken, or is not.", default=None),
+    option("--title", "Only those of this show or movie.", shell_complete=_titles),
+    option("--season", "Only those of this season of --title.", type=int),
+    option("--episode", "Only those of this episode of --season.", type=int),
+    option(
+        "--versions",
+        "Only what may be scheduled: of files that show the same the one to air, or all.",
         type=click.Choice(VERSIONS),
-        help="Only what may be scheduled: of files that show the same the one to air, or all.",
     ),
 )
 NAMING = (
-    click.Argument(["assets"], nargs=-1, metavar="[ASSET]...", help="Assets, by id or path of the file."),
-    click.Option(["--collection"], metavar="COLLECTION", help="Only those of this collection.", shell_complete=_collections),
+    argument("assets", "Assets, by id or path of the file.", nargs=-1, metavar="[ASSET]..."),
+    option("--collection", "Only those of this collection.", metavar="COLLECTION", shell_complete=_collections),
     *DESCRIBING,
 )
-EXPECT_ASSETS = click.Option(
-    ["--expect-assets"], type=int, metavar="N", help="Do not ask, and refuse unless exactly N are selected."
-)
+EXPECT_ASSETS = option("--expect-assets", "Do not ask, and refuse unless exactly N are selected.", type=int, metavar="N")
 
 
 def request(

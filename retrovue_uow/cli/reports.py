@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 import attrs
 
 from retrovue_uow.cli.command import Page
 from retrovue_uow.cli.failures import BEFORE_ANY_CHANGE, exit_code_of_outcome
-from retrovue_uow.cli.output import Long, changed, clock, grid, listed, note, plain, shown_title, withdrawn
+from retrovue_uow.cli.output import Long, changed, clock, grid, is_quiet, listed, plain, shown_title, withdrawn
 from retrovue_uow.errors import some
 from retrovue_uow.media import paths
 from retrovue_uow.model import (
@@ -86,33 +86,75 @@ _APPROVAL = {
 _SHOWN = 50
 
 
-@attrs.frozen
-class Ingested(Page):
+def ingest_page(result: IngestResult, arrived: Sequence[Asset]) -> Page:
     """What an ingest did, and the assets that it brought in or refreshed."""
+    return Page(result, partial(_ingested, result, arrived), _broken(result))
 
-    result: IngestResult
-    arrived: Sequence[Asset]
 
-    def document(self) -> object:
-        return self.result
+def _ingested(result: IngestResult, arrived: Sequence[Asset], verbose: bool) -> Iterator[str]:
+    came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
+    noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
+    steps = next_steps(
+        shlex.quote(result.collection.name),
+        unclassified=result.unclassified,
+        to_approve=sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
+        broken=result.broken,
+        withdrawn=result.approvals_withdrawn,
+        excluded=result.left_out.get("excluded", 0),
+    )
+    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([steps] if steps else [])])
+    yield from changed(result, verbose=verbose)
 
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        result, arrived = self.result, self.arrived
-        came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
-        noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
-        steps = next_steps(
-            shlex.quote(result.collection.name),
-            unclassified=result.unclassified,
-            to_approve=sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
-            broken=result.broken,
-            withdrawn=result.approvals_withdrawn,
-            excluded=result.left_out.get("excluded", 0),
-        )
-        yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([steps] if steps else [])])
-        yield from changed(result, verbose=verbose)
 
-    def complain(self) -> None:
-        complain_of_broken(self.result)
+def rebuild_page(wiped: WipeResult, result: IngestResult, arrived: Sequence[Asset]) -> Page:
+    """What a rebuild wiped, and what it brought in."""
+
+    def lines(verbose: bool) -> Iterator[str]:
+        yield from (*wipe_report(wiped), *changed(wiped, verbose=verbose), "")
+        yield from _ingested(result, arrived, verbose)
+
+    return Page({"wiped": wiped, "ingested": result}, lines, _broken(result))
+
+
+def source_page(outcome: SourceIngestResult) -> Page:
+    """What became of each collection of a source."""
+    failures = [f"error: {plain(_failed(each), keep=chr(10))}" for each in outcome.failures]
+    complaints = (*_broken(*outcome.results), *failures)
+    return Page(outcome, partial(_source, outcome.results), complaints, exit_code_of_outcome(outcome))
+
+
+def _source(results: Sequence[IngestResult], verbose: bool) -> Iterator[str]:
+    if results and results[0].dry_run:
+        yield from ("dry run, nothing was kept", "")
+    rows = [
+        (Long(each.collection.name), each.discovered, each.created, each.unchanged, each.changed + each.refreshed, each.missing)
+        for each in results
+    ]
+    headers = ("collection", "found", "created", "unchanged", "changed", "missing")
+    parts: list[Part] = [grid(headers, rows) if rows else ["no collection could be ingested"]]
+    for each in results:
+        parts += [*_named(each), *_left_out(each, verbose=verbose), *_warned(each, ())]
+    yield from _spaced(parts)
+    for each in results:
+        yield from changed(each, verbose=verbose, title=f"collection {each.collection.name!r}")
+
+
+def _failed(failure: IngestFailure) -> str:
+    """Why a collection could not be ingested."""
+    reason = failure.message.removeprefix("collection_ingest failed in ")
+    for phase in BEFORE_ANY_CHANGE:
+        reason = reason.removeprefix(f"{phase}: ")
+    return f"collection {failure.collection.name!r}: {reason}"
+
+
+def _broken(*results: IngestResult) -> Sequence[str]:
+    """Broken files, each with what is wrong, for standard error."""
+    found = (each for result in results for of in result.findings.values() for each in of)
+    broken = [each.message for each in found if each.severity == "broken"]
+    if not broken or is_quiet():
+        return []
+    heading = f"note: {len(broken)} broken file{'s' * (len(broken) > 1)}, kept as new and never scheduled:"
+    return [plain(some([heading, *broken], 21, between="\n  "), keep="\n")]
 
 
 def next_steps(
@@ -267,16 +309,6 @@ def _retitled(result: IngestResult) -> Iterator[str]:
         )
 
 
-def complain_of_broken(*results: IngestResult) -> None:
-    """Name broken files on standard error, each with what is wrong."""
-    broken = [
-        each.message for result in results for found in result.findings.values() for each in found if each.severity == "broken"
-    ]
-    if broken:
-        heading = f"{len(broken)} broken file{'s' * (len(broken) > 1)}, kept as new and never scheduled:"
-        note(some([heading, *broken], 21, between="\n  "))
-
-
 def _unreachable(result: IngestResult) -> Iterator[Part]:
     below: defaultdict[PathMapping | None, list[str]] = defaultdict(list)
     for key in result.paths["unreachable"]:
@@ -286,80 +318,6 @@ def _unreachable(result: IngestResult) -> Iterator[Part]:
             where = f"{mapping.source_path!r} to {mapping.local_path!r}"
             heading = f"named by the source, but not there: check the mapping {where} and its disk"
             yield [plain(heading), *listed(keys)]
-
-
-@attrs.frozen
-class SourceIngested(Page):
-    """What became of each collection of a source."""
-
-    outcome: SourceIngestResult
-
-    @property
-    def exit_code(self) -> int:
-        return exit_code_of_outcome(self.outcome)
-
-    def document(self) -> object:
-        return self.outcome
-
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        results = self.outcome.results
-        yield from _spaced(self._parts(verbose=verbose))
-        for each in results:
-            yield from changed(each, verbose=verbose, title=f"collection {each.collection.name!r}")
-
-    def _parts(self, *, verbose: bool) -> Iterator[Part]:
-        results = self.outcome.results
-        if results and results[0].dry_run:
-            yield ["dry run, nothing was kept"]
-        rows = [
-            (
-                Long(each.collection.name),
-                each.discovered,
-                each.created,
-                each.unchanged,
-                each.changed + each.refreshed,
-                each.missing,
-            )
-            for each in results
-        ]
-        headers = ("collection", "found", "created", "unchanged", "changed", "missing")
-        yield grid(headers, rows) if rows else ["no collection could be ingested"]
-        for each in results:
-            yield from _named(each)
-            yield from _left_out(each, verbose=verbose)
-            yield from _warned(each, ())
-
-    def complain(self) -> None:
-        complain_of_broken(*self.outcome.results)
-        for failure in self.outcome.failures:
-            sys.stderr.write(f"error: {plain(_failed(failure), keep=chr(10))}\n")
-
-
-def _failed(failure: IngestFailure) -> str:
-    """Why a collection could not be ingested."""
-    reason = failure.message.removeprefix("collection_ingest failed in ")
-    for phase in BEFORE_ANY_CHANGE:
-        reason = reason.removeprefix(f"{phase}: ")
-    return f"collection {failure.collection.name!r}: {reason}"
-
-
-@attrs.frozen
-class Rebuilt(Page):
-    """What an ingest brought in, and what a wipe before it took, if there was one."""
-
-    wiped: WipeResult | None
-    ingested: Ingested
-
-    def document(self) -> object:
-        return {"wiped": self.wiped, "ingested": self.ingested.result}
-
-    def lines(self, *, verbose: bool) -> Iterator[str]:
-        if self.wiped is not None:
-            yield from (*wipe_report(self.wiped), *changed(self.wiped, verbose=verbose), "")
-        yield from self.ingested.lines(verbose=verbose)
-
-    def complain(self) -> None:
-        self.ingested.complain()
 
 
 def wipe_report(result: WipeResult) -> Part:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.collections import COLLECTIONS
-from retrovue_uow.cli.command import command
+from retrovue_uow.cli.command import Page, argument, calls, command, option
 from retrovue_uow.cli.ingesting import ingest_source
 from retrovue_uow.cli.options import CONFIG, INGESTING, SOURCE, json_object, request
 from retrovue_uow.cli.output import Id, Listing, Long, compact, facts, plain
-from retrovue_uow.cli.reports import SourceIngested
-from retrovue_uow.model import Collection, Source
+from retrovue_uow.model import Source
 
 source = Group("source", help="Where collections come from.")
 SOURCES = Listing(
@@ -29,8 +27,8 @@ SOURCES = Listing(
 @command(
     source,
     "add",
-    click.Argument(["name"], metavar="NAME", help="What to call the source."),
-    click.Option(["--type", "type_"], metavar="TYPE", default="filesystem", help="The importer type that reads it."),
+    argument("name", "What to call the source."),
+    option("--type type_", "The importer type that reads it.", metavar="TYPE", default="filesystem"),
     CONFIG,
     opens="making",
     shows=lambda it: facts({"source": it.name, "id": it.id, "type": it.type, "configuration": compact(it.config)}),
@@ -40,25 +38,28 @@ def add(catalog: Catalog, name: str, type_: str, config: str) -> Source:
     return catalog.add_source(name, type_, json_object(config))
 
 
-@command(source, "list", lists=SOURCES)
-def list_(catalog: Catalog) -> list[Source]:
-    """List every source."""
-    return catalog.sources()
-
-
-@command(source, "discover", SOURCE, opens="changing", lists=COLLECTIONS)
-def discover(catalog: Catalog, source: str) -> list[Collection]:
-    """Ask a source for its collections and add the new ones. They are disabled until you enable them."""
-    return catalog.discover_collections(source)
+calls(source, "list", "sources", "List every source.", lists=SOURCES)
+calls(
+    source,
+    "discover",
+    "discover_collections",
+    "Ask a source for its collections and add the new ones. They are disabled until you enable them.",
+    SOURCE,
+    opens="changing",
+    lists=COLLECTIONS,
+)
+calls(
+    source,
+    "remove",
+    "remove_source",
+    "Remove a source that has no collections.",
+    SOURCE,
+    opens="changing",
+    shows=lambda gone: [plain(f"removed source {gone.name}")],
+)
 
 
 @command(source, "ingest", SOURCE, *INGESTING, opens="changing", tries=True)
-def ingest(catalog: Catalog, source: str, dry_run: bool, **asked: Any) -> SourceIngested:
+def ingest(catalog: Catalog, source: str, dry_run: bool, **asked: Any) -> Page:
     """Ingest every enabled collection of a source. Exits with 2 if some of them failed."""
     return ingest_source(catalog, source, request(**asked), dry_run=dry_run)
-
-
-@command(source, "remove", SOURCE, opens="changing", shows=lambda gone: [plain(f"removed source {gone.name}")])
-def remove(catalog: Catalog, source: str) -> Source:
-    """Remove a source that has no collections."""
-    return catalog.remove_source(source)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import command
+from retrovue_uow.cli.command import calls, command, option
 from retrovue_uow.cli.options import INTO, TITLE, TITLE_KIND
 from retrovue_uow.cli.output import Listing, Long, plain
-from retrovue_uow.model import Title, TitleKind, TitleResult, printed_title
+from retrovue_uow.model import Title, TitleResult, printed_title
 
 title = Group("title", help="The shows and movies that the assets belong to.")
 _TITLES = Listing(
@@ -36,18 +35,15 @@ def _report(result: TitleResult) -> Iterator[str]:
         yield plain(f"{found.kind} {result.merged.name} {would} merged into {called}: {counted}")
 
 
-@command(title, "list", TITLE_KIND, lists=_TITLES)
-def list_(catalog: Catalog, kind: TitleKind | None) -> list[Title]:
-    """List shows and movies by name."""
-    return catalog.titles(kind)
+calls(title, "list", "titles", "List shows and movies by name.", TITLE_KIND, lists=_TITLES)
 
 
 @command(
     title,
     "rename",
     TITLE,
-    click.Option(["--name"], help="The new name."),
-    click.Option(["--year"], type=int, help="The first year; 0: not known."),
+    option("--name", "The new name."),
+    option("--year", "The first year; 0: not known.", type=int),
     opens="changing",
     tries=True,
     shows=_report,

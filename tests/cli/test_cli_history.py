@@ -174,10 +174,11 @@ def test_a_rebuild_tells_how_long_all_of_it_took(catalog: Catalog, collection: C
 
     enricher.returns = slowly
 
-    rebuilt = rebuild(catalog, collection.id, {}, partial(agreed, force=True, dry_run=False))
+    rebuilt = rebuild(catalog, collection.id, {"refresh": None}, partial(agreed, force=True, dry_run=False))
 
     assert rebuilt is not None
-    assert rebuilt.ingested.result.duration_s > 0.2
+    assert isinstance(rebuilt.document, dict)
+    assert rebuilt.document["ingested"].duration_s > 0.2
 
 
 def test_a_dry_rebuild_keeps_nothing(run: Run, ingested: Path) -> None:

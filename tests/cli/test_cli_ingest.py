@@ -15,7 +15,7 @@ from commandline import Command, Run, make_files
 from harness import draft
 
 from retrovue_uow import Catalog, Collection
-from retrovue_uow.cli.reports import Ingested, SourceIngested
+from retrovue_uow.cli.reports import ingest_page, source_page
 from retrovue_uow.testing import FakeImporter, snapshot
 
 VOLATILE = ("collection", "dry_run", "duration_s", "unit_id")
@@ -388,8 +388,8 @@ def test_what_is_not_there_is_shown_with_the_mapping_to_check(
     importer.drafts = [draft("there.mkv"), draft("Ghost.mkv", size=None)]
 
     printed = [
-        *Ingested(catalog.ingest_collection("Shows"), ()).lines(verbose=False),
-        *SourceIngested(catalog.ingest_source("station")).lines(verbose=False),
+        *ingest_page(catalog.ingest_collection("Shows"), ()).lines(False),
+        *source_page(catalog.ingest_source("station")).lines(False),
     ]
 
     assert printed.count(f"named by the source, but not there: check the mapping '/media' to {str(media)!r} and its disk") == 2

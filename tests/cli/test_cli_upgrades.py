@@ -13,7 +13,7 @@ from harness import episode
 
 from retrovue_uow import AssetDraft, AssetSelector, Catalog, Collection
 from retrovue_uow.cli.command import Page
-from retrovue_uow.cli.reports import Ingested, SourceIngested
+from retrovue_uow.cli.reports import ingest_page, source_page
 from retrovue_uow.testing import FakeImporter
 
 DARK = [episode("Dark Hollow", 1, number, duration_ms=1000 + number) for number in (1, 2, 3)]
@@ -36,7 +36,7 @@ def dark(catalog: Catalog, collection: Collection, importer: FakeImporter) -> Ca
 
 
 def printed(page: Page) -> str:
-    return "\n".join(line.strip() for line in page.lines(verbose=False))
+    return "\n".join(line.strip() for line in page.lines(False))
 
 
 def follow(run: Run, report: str, catalog: Catalog) -> None:
@@ -50,7 +50,7 @@ def test_the_command_that_is_told_approves_what_replaces_others(run: Run, dark: 
     better = at("it's better.mkv", DARK[0], size=2000)
     importer.drafts = [better, *DARK[1:]]
 
-    report = printed(Ingested(dark.ingest_collection("Shows"), ()))
+    report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     assert "new, and shows exactly what a missing one showed:" in report
     assert f"{better.source_path}, in place of {DARK[0].source_path}, which was approved" in report
@@ -63,7 +63,7 @@ def test_the_commands_that_are_told_prefer_it_too(run: Run, dark: Catalog, impor
     dark.prefer(AssetSelector(path=DARK[0].source_path))
     importer.drafts = [better, *DARK[1:]]
 
-    report = printed(Ingested(dark.ingest_collection("Shows"), ()))
+    report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     follow(run, report, dark)
     follow(run, report[report.index("is preferred") :], dark)
@@ -81,7 +81,7 @@ def test_what_became_of_the_approval_is_told(
     assert re.search("^upgrades +keep-approval$", shown, re.MULTILINE)
     importer.drafts = [at("better.mkv", DARK[0], size=2000, **facts), *DARK[1:]]
 
-    report = printed(SourceIngested(dark.ingest_source("station")))
+    report = printed(source_page(dark.ingest_source("station")))
 
     assert f"/media/better.mkv, in place of {DARK[0].source_path}{ending}" in report.splitlines()
     assert "asset approve" not in report
@@ -92,7 +92,7 @@ def test_a_show_that_was_renamed_is_one_line_and_the_command_settles_it(
 ) -> None:
     importer.drafts = list(RENAMED)
 
-    report = printed(Ingested(dark.ingest_collection("Shows"), ()))
+    report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     (line,) = [each for each in report.splitlines() if each.startswith("retitled:")]
     assert "3 moved files of 'Dark Hollow' now say 'Dark Hollow (1969)', and were left under their title" in line
@@ -104,7 +104,7 @@ def test_a_show_that_was_renamed_is_one_line_and_the_command_settles_it(
 def test_where_the_new_title_is_there_the_command_merges(run: Run, dark: Catalog, importer: FakeImporter) -> None:
     importer.drafts = [*RENAMED, at("Dark Hollow (1969)/4.mkv", episode("Dark Hollow", 1, 4), year=1969)]
 
-    report = printed(Ingested(dark.ingest_collection("Shows"), ()))
+    report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     follow(run, report, dark)
     assert [(each.name, each.year, each.episodes) for each in dark.titles()] == [("Dark Hollow", 1969, 4)]
@@ -113,7 +113,7 @@ def test_where_the_new_title_is_there_the_command_merges(run: Run, dark: Catalog
 def test_a_name_that_is_another_one_is_given_by_the_command(run: Run, dark: Catalog, importer: FakeImporter) -> None:
     importer.drafts = [attrs.evolve(each, title="It's Dark", year=None) for each in RENAMED]
 
-    follow(run, printed(Ingested(dark.ingest_collection("Shows"), ())), dark)
+    follow(run, printed(ingest_page(dark.ingest_collection("Shows"), ())), dark)
 
     assert [(each.name, each.year) for each in dark.titles()] == [("It's Dark", None)]
 
@@ -124,6 +124,6 @@ def test_of_very_many_the_command_names_the_first(dark: Catalog, importer: FakeI
     dark.approve(AssetSelector(title="Lost"))
     importer.drafts = [at(f"{number:02}.mkv", each, size=7) for number, each in enumerate(importer.drafts)]
 
-    report = printed(Ingested(dark.ingest_collection("Shows"), ()))
+    report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     assert "/media/49.mkv`, and 10 more" in report
