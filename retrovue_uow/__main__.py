@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -13,6 +14,7 @@ _UNCOLLECTED = 50_000
 
 def main() -> None:
     """Run the command line; say what to install where its extra is not there."""
+    sys.stdout, sys.stderr = (each or open(os.devnull, "w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115  closed by `>&-`
     gc.set_threshold(_UNCOLLECTED)  # importing and ending take a quarter longer where the collector walks every module
     try:
         from retrovue_uow.cli.app import app
@@ -21,6 +23,9 @@ def main() -> None:
             raise
         sys.stderr.write("retrovue-uow needs its command line extra: pip install 'retrovue_uow[cli]'\n")
         sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"error: retrovue-uow cannot be loaded: {error.strerror}\n")
+        sys.exit(3)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end in a traceback

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -255,20 +257,61 @@ def test_the_help_says_in_one_whole_sentence_what_each_command_does_and_each_has
     assert [line for line in commands if run(*noun, line.split()[0], "--help").exit_code != 0] == []
 
 
-def test_an_output_that_is_full_is_one_sentence_and_exits_with_3(command: Command, ingested: Path, here: Path) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "retrovue_uow", "asset", "list"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=here,
-            check=False,
-        )
+@pytest.mark.parametrize(
+    ("shell", "status", "told"),
+    [
+        ("ulimit -n 5; {}", 3, "error: .*too many files open.*\n"),
+        ("{} > /dev/full", 3, "error: the output cannot be written .*: is its disk full\\? What was done stays done\n"),
+        ("{} >&-", 0, ""),
+        ("{} --limit x 2>&-", 1, ""),
+        ("{} --limit x 2>/dev/full", 1, ""),
+    ],
+)
+def test_an_output_or_limit_that_stands_in_the_way_is_a_sentence_and_a_code(
+    ingested: Path, shell: str, status: int, told: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", shell.format(f"{sys.executable} -m retrovue_uow asset list")],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
-    assert done.returncode == 3
-    assert done.stderr.count("\n") == 1
-    assert "the output cannot be written" in done.stderr
+    assert done.returncode == status
+    assert re.fullmatch(told, done.stderr)
+
+
+def many(ingested: Path) -> list[str]:
+    """A command that prints more than a pipe or terminal holds."""
+    make_files(ingested, [f"{'long ' * 40}{number}.mkv" for number in range(1000)])
+    with Catalog("catalog.db") as catalog:
+        catalog.ingest_collection("shows")
+    return [sys.executable, "-m", "retrovue_uow", "asset", "list"]
+
+
+def test_a_reader_that_has_had_enough_ends_it_in_silence(ingested: Path) -> None:
+    with subprocess.Popen(many(ingested), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        complaint = process.stderr.read()
+
+    assert (process.returncode, complaint) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_terminal_that_goes_away_is_a_sentence_and_a_code(ingested: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(many(ingested), stdout=theirs, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stderr is not None
+        os.close(theirs)
+        os.read(ours, 1)
+        os.close(ours)
+        complaint = process.stderr.read()
+
+    assert process.returncode == 3
+    assert b"is its reader or terminal gone?" in complaint
+    assert complaint.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(
