@@ -13,10 +13,10 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import Page, calls, command, option
-from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected
+from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected, selector
 from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import ASSET_KINDS, Asset, AssetSelector, CurationResult, Explanation, Json, Marker, as_json
+from retrovue_uow.model import ASSET_KINDS, Asset, CurationResult, Explanation, Json, Marker, as_json
 
 asset = Group("asset", help="The media files that the catalogue knows.")
 _ASSETS = Listing(
@@ -104,7 +104,7 @@ def _assigned(result: CurationResult) -> Iterator[str]:
 @command(asset, "list", OF_COLLECTION, *DESCRIBING, lists=_ASSETS)
 def list_(catalog: Catalog, **described: Any) -> list[Asset]:
     """List assets by their path."""
-    return catalog.select(AssetSelector(**described))
+    return catalog.select(selector(**described))
 
 
 @command(asset, "show", ASSET)
@@ -130,7 +130,7 @@ def _decide(
     **described: Any,
 ) -> Any:
     """What every verb has in common. Whoever knows the number is not asked."""
-    chosen = selected(catalog, assets, AssetSelector(**described))
+    chosen = selected(catalog, assets, selector(**described))
     return agreed(
         lambda seen, *, dry_run: verb(chosen, expect_assets=expect_assets if seen is None else seen.selected, dry_run=dry_run),
         lambda seen: f"{doing} changes {seen.changed} of the {seen.selected} selected assets",

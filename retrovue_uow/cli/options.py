@@ -48,8 +48,8 @@ def naming(names: Callable[[Catalog], Iterable[str]]) -> Callable[..., list[Comp
                 found = [each for each in names(catalog) if folded(each).startswith(folded(begun))]
         except RetroVueError:
             return []
-        is_bash = os.environ.get(COMPLETE, "").startswith("bash")  # the only shell that leaves it to us to quote
-        return [CompletionItem(_SPECIAL.sub(r"\\\1", each) if is_bash else each) for each in found]
+        is_bash = os.environ.get(COMPLETE, "").startswith("bash")  # where we quote, and `read` eats a backslash
+        return [CompletionItem(_SPECIAL.sub(r"\\\\\1", each) if is_bash else each) for each in found]
 
     return complete
 
@@ -95,6 +95,7 @@ INGESTING = (
     ),
     option("--under", "Ingest only what lies below this folder, and look at nothing else.", metavar="PATH"),
     option("--title", "Ingest only this show or movie.", shell_complete=_titles),
+    option("--year", "The year of --title, where several have that name.", type=int),
     option("--season", "Ingest only this season of --title.", type=int),
     option("--episode", "Ingest only this episode of --season.", type=int),
     *INGESTING_ALL,
@@ -108,6 +109,7 @@ DESCRIBING = (
     option("--unclassified", "Only those that nothing could classify.", is_flag=True, default=None),
     option("--broken/--sound", "Only those whose file is broken, or is not.", default=None),
     option("--title", "Only those of this show or movie.", shell_complete=_titles),
+    option("--year", "The year of --title, where several have that name.", type=int),
     option("--season", "Only those of this season of --title.", type=int),
     option("--episode", "Only those of this episode of --season.", type=int),
     option(
@@ -132,18 +134,30 @@ def request(
     refresh: Refresh | Literal["none"] = "files",
     under: str | None = None,
     title: str | None = None,
+    year: int | None = None,
     season: int | None = None,
     episode: int | None = None,
     **more: float | None,
 ) -> Asked:
     """What the options of an ingest stand for."""
     return {
-        "filters": IngestFilters(title, season, episode, tuple(exclude), under and absolute(under)),
+        "filters": IngestFilters(_printed(title, year), season, episode, tuple(exclude), under and absolute(under)),
         "refresh": None if refresh == "none" else refresh,
         "broken": "refuse" if strict else "record",
         "settle_s": settle,
         **more,
     }
+
+
+def selector(*, title: str | None, year: int | None, **more: Any) -> AssetSelector:
+    """What the options describe."""
+    return AssetSelector(title=_printed(title, year), **more)
+
+
+def _printed(title: str | None, year: int | None) -> str | None:
+    if title is None and year is not None:
+        raise ValidationError("a year needs a title: say --title too")
+    return None if title is None else printed_title(title, year)
 
 
 def selected(catalog: Catalog, assets: Sequence[str], described: AssetSelector) -> Assets:

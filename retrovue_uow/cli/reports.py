@@ -31,25 +31,9 @@ from retrovue_uow.model import (
 Part = Iterable[str]
 """The lines of a report that belong together."""
 _COUNTS = (
-    "created",
-    "unchanged",
-    "changed",
-    "outdated",
-    "refreshed",
-    "missing",
-    "returned",
-    "moved",
-    "ambiguous",
-    "replaced",
-    "retitled",
-    "approved",
-    "duplicates",
-    "twins",
-    "unreachable",
-    "unclassified",
-    "broken",
-    "warnings",
-    "approvals_withdrawn",
+    *("created", "unchanged", "changed", "outdated", "refreshed", "missing", "returned", "moved"),
+    *("ambiguous", "replaced", "retitled", "approved", "duplicates", "twins"),
+    *("unreachable", "unclassified", "broken", "warnings", "approvals_withdrawn"),
 )
 _NAMED = {
     "unclassified": "what these are could not be told from their names (kind other):",

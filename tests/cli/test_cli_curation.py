@@ -30,6 +30,7 @@ def test_assets_are_listed_by_what_they_are(run: Run, ready: Path) -> None:
     assert listed(run, "--unclassified") == ["xyzzy.mkv"]
     assert listed(run, "shows", "--title", "space 1999", "--season", "1", "--episode", "2") == ["Space 1999 S01E02.mkv"]
     assert listed(run, "--path", "Movies/*") == ["Tron (1982).mkv"]
+    assert listed(run, "--title", "tron", "--year", "1982") == listed(run, "--title", "Tron (1982)") == ["Tron (1982).mkv"]
     assert listed(run, "--approved") == []
     assert len(listed(run, "--unapproved", "--present", "--state", "ready")) == 6
 

@@ -216,6 +216,9 @@ def test_excluded_files_and_filters_reach_the_ingest(run: Run, shows: Path) -> N
         run("ingest", shows, "--title", "space 1999", "--season", 1, "--episode", 2, "--refresh", "all", "--json").stdout
     )
 
+    of_year = run("ingest", shows, "--title", "Tron", "--year", "1982", "--refresh", "all", "--json")
+    assert json.loads(of_year.stdout)["refreshed"] == 1
+    assert run("ingest", shows, "--year", "1982").stderr == "error: a year needs a title: say --title too\n"
     assert excluded["created"] == 4
     assert filtered["refreshed"] == 1
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -167,9 +169,15 @@ def test_colours_are_as_the_environment_wants_them(command: Command, ingested: P
 def test_the_shell_completes_commands_and_the_catalogue_s_own_names(
     here: Path, ingested: Path, typed: str, completed: list[str]
 ) -> None:
-    words = f"retrovue-uow {typed}"
-    environment = {"_RETROVUE_UOW_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    words = ["retrovue-uow", *typed.split()]
+    programs = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = [
+        'eval "$(_RETROVUE_UOW_COMPLETE=bash_source retrovue-uow)"',
+        f"COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}",
+        "_retrovue_uow_completion retrovue-uow",
+        """printf '%s\\n' "${COMPREPLY[@]}" """,
+    ]
 
-    done = subprocess.run([sys.executable, "-m", "retrovue_uow"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", "\n".join(script)], env=programs, capture_output=True, text=True, check=False)
 
-    assert [line.partition(",")[2] for line in done.stdout.splitlines() if line] == completed
+    assert done.stdout.split("\n") == [*(completed or [""]), ""]
