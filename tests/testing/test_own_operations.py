@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cases import CASES, Case, stock
 from harness import entry, operations_of_catalog
-from proof.figures import Proof, Size
+from proof.figures import Effort, Proof, Size
 
 from retrovue_uow import Catalog, IngestError
 from retrovue_uow.testing import FakeEnricher, FakeImporter, assert_atomic
@@ -53,7 +53,14 @@ def test_every_operation_is_atomic(
     stock(catalog, importer, media)
     enricher.seen.clear()
 
-    report = assert_atomic(catalog, ALL[name].run, faults=size.some(KINDS, SAMPLE), sample=size.most(SAMPLE), seed=size.seed)
+    report = assert_atomic(
+        catalog,
+        ALL[name].run,
+        faults=size.some(KINDS, SAMPLE),
+        sample=size.most(SAMPLE),
+        seed=size.seed,
+        workers="auto" if size.effort is Effort.FULL else 1,
+    )
 
     assert report.unreached == 0
     figures.add({"faults": report.faults, **{f"points of kind {kind}": count for kind, count in report.points.items()}})
