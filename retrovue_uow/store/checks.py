@@ -14,7 +14,7 @@ from typing import Literal
 import apsw
 import attrs
 
-from retrovue_uow.errors import RetroVueError, Violation
+from retrovue_uow.errors import RetroVueError, ValidationError, Violation, some
 from retrovue_uow.model import TitleKind
 from retrovue_uow.store import extensions
 from retrovue_uow.store.journal import JOURNAL_TABLES
@@ -166,6 +166,17 @@ def all_broken_references(db: Database) -> list[Violation]:
         if table in (*JOURNAL_TABLES, *shape.unkeyed)  # named by their row numbers, as far as they have any
     ]
     return found + _broken_references(db, shape.keys, only_touched=False)
+
+
+@contextmanager
+def keeping_references(db: Database) -> Iterator[None]:
+    """A block that must leave no other reference broken than there was. Raises `ValidationError`, naming the rows."""
+    before = all_broken_references(db)
+    yield
+    found = [each for each in all_broken_references(db) if each not in before]
+    if found:
+        listed = some([each.detail for each in found])
+        raise ValidationError(f"a migration must leave no reference broken, so nothing was changed: {listed}", violations=found)
 
 
 def _broken_references(db: Database, tables: Collection[str], *, only_touched: bool) -> list[Violation]:

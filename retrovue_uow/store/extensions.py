@@ -379,7 +379,7 @@ def extend(database: Database, schema: Schema, files: Iterable[tuple[str, str]])
     }
     guard, after = OwnObjects(name, adoptable), [*record.columns]
     for stem, text in files:
-        with database.guarded(guard):
+        with database.guarded(guard), database.without_references():
             _run(database, schema, stem, text)
         after.append(columns(database.execute, name))
     _require_own_only(database, name, guard.emptied, of_others)
@@ -388,12 +388,18 @@ def extend(database: Database, schema: Schema, files: Iterable[tuple[str, str]])
 
 
 def _of_others(database: Database, name: str) -> dict[tuple[str, str], tuple[object, object]]:
-    """Type and name → table and SQL of all that is not an extension's; and of such tables, the last key that they gave out."""
+    """Type and name → table and SQL of what is not an extension's; with last keys given out, and references to nothing."""
     rows = database.execute(
         """
         SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL
          UNION ALL
         SELECT 'keys of', name, name, seq FROM sqlite_sequence
+         UNION ALL
+        SELECT 'reference of', tables.name || ' to a table that is not there, ' || keys."table", tables.name, NULL
+          FROM pragma_table_list AS tables
+          JOIN pragma_foreign_key_list(tables.name) AS keys
+         WHERE tables.schema = 'main'
+           AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = keys."table" COLLATE NOCASE)
         """
     )
     return {(kind, each): (table, sql) for kind, each, table, sql in rows if not is_of(name, each.lower())}

@@ -232,7 +232,7 @@ def recorded(db: Database, unit: JournalUnit, *, inverted: bool = False) -> Chan
     reshaped = reshaped_since(db, unit)
     if reshaped:
         raise ValidationError(f"table {reshaped[0]!r} has another shape now than when unit {unit.id!r} was recorded")
-    changeset = _read(db, unit).inverted() if inverted else _read(db, unit)
+    changeset = record(db, unit).inverted() if inverted else record(db, unit)
     changeset.require_fitting()
     return changeset
 
@@ -254,7 +254,8 @@ def reshaped_since(db: Database, unit: JournalUnit) -> list[str]:
     return gone + reshaped
 
 
-def _read(db: Database, unit: JournalUnit) -> Changeset:
+def record(db: Database, unit: JournalUnit) -> Changeset:
+    """What a unit changed, as it was recorded, whether or not it fits the tables. Raises what `recorded` raises otherwise."""
     if not HAS_SESSIONS:
         raise ResourceError(NOT_HAD)
     rows = db.execute(
@@ -284,7 +285,7 @@ def last_unit_that_changed(db: Database, table: str, key: Key, *, after: Journal
 def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
     """The recorded changes since a unit, joined to one changeset for each version of the schema and of extensions."""
     later = groupby(recorded_units(db, after=unit.id), key=attrgetter("schema_version", "extensions"))
-    read = [[_read(db, each) for each in units] for _, units in later]
+    read = [[record(db, each) for each in units] for _, units in later]
     return [first.followed_by(*others) for first, *others in read]
 
 
@@ -297,7 +298,7 @@ def changes_of(db: Database, table: str, key: Key, kind: ChangeKind) -> Iterator
 
 
 def _row_of(db: Database, unit: JournalUnit, table: str, key: Key) -> RowChange | None:
-    found = _read(db, unit).find(table, key)
+    found = record(db, unit).find(table, key)
     return None if found is None else shown(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,8 @@ def migrate(
             copies += _back_up(database, there.version)
         _drop_views(database, there)
         for schema, files in there.pending:
-            extend(database, schema, files)
+            with checks.keeping_references(database) if schema.name else nullcontext():
+                extend(database, schema, files)
         database.execute(f"PRAGMA user_version = {len(own().migrations)}")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         current = _make_views(database, _found(database, there.code))

@@ -108,8 +108,10 @@ def wrong_journal(db: Database) -> Iterator[Violation]:
             yield _of_unit(unit_id, "has no operation")
         try:
             unit = journal.unit(db, unit_id)
-            is_readable = unit is not None and is_recorded and HAS_SESSIONS and not journal.reshaped_since(db, unit)
-            is_wrong = unit is not None and is_readable and journal.recorded(db, unit).counts != unit.counts
+            if unit is None or not is_recorded or not HAS_SESSIONS:
+                continue
+            changeset = journal.record(db, unit)
+            is_wrong = not changeset.keys.misfits and changeset.counts != unit.counts
         except RetroVueError as error:
             yield _of_unit(unit_id, f"cannot be read: {error}")
             continue

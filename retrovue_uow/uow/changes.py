@@ -198,10 +198,13 @@ class Changeset:
             return Changeset(apsw.Changeset.invert(self.content), self.shape, is_inverse=True)
 
     def followed_by(self, *others: Changeset) -> Changeset:
-        """All of them, one after the other, as one."""
+        """All of them, one after the other, as one. Raises `ValidationError` where a table had another shape in between."""
         joined = apsw.ChangesetBuilder()  # type: ignore[no-untyped-call]  # APSW forgot to say that it returns None
-        for each in (self, *others):
-            joined.add(each.content)
+        try:
+            for each in (self, *others):
+                joined.add(each.content)
+        except apsw.SchemaChangeError as error:
+            raise ValidationError("a table got another shape among the units since: undo the newer ones first") from error
         return Changeset(joined.output(), self.shape)
 
     def compressed(self) -> bytes:

@@ -166,6 +166,18 @@ class Database:
         finally:
             self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
 
+    @contextmanager
+    def without_references(self) -> Iterator[None]:
+        """A block in which SQLite acts on no reference: a table that is dropped, to be made anew, takes nothing along.
+
+        What is broken then is for the caller to find.
+        """
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+        try:
+            yield
+        finally:
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+
     @property
     def has_enforced_references(self) -> bool:
         """Whether SQLite itself has enforced every reference so far in the open unit, so that none need be searched."""

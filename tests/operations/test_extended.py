@@ -587,6 +587,66 @@ class TestAddingAndRemoving:
             assert [each.name for each in catalog.extensions()] == ["ant", "zebra"]
             assert snapshot(catalog)["ant_a"] == [(1,)]
 
+    def test_what_comes_back_in_another_shape_is_neither_undone_nor_damage(
+        self, station: Catalog, extension: MakeExtension
+    ) -> None:
+        plan(station, 0, 10)
+        with station.session() as db:
+            db.execute("UPDATE playlog_slot SET end_ms = 11")
+        updated = station.history(1)[0]
+        plan(station, 20, 30)
+        station.remove_extension("playlog")
+        other = "CREATE TABLE playlog_slot (id INTEGER PRIMARY KEY, {} TEXT) STRICT"
+        station.add_extension(extension(migrations=["", other.format("a TEXT, b TEXT, c TEXT, d TEXT, e")], rules={}, views={}))
+        with station.session() as db:
+            db.execute("INSERT INTO playlog_slot (id) VALUES (1); UPDATE playlog_slot SET a = 'x'")
+        with station.session() as db:
+            db.execute("UPDATE playlog_slot SET a = 'y'")
+        with pytest.raises(UndoError, match="shape"):
+            station.undo(updated.id)
+        station.remove_extension("playlog")
+        station.add_extension(extension(migrations=["", other.format("a")], rules={}, views={}))
+
+        assert station.check().is_sound
+
+    def test_a_table_of_others_to_which_a_reference_leads_is_not_dropped(
+        self, station: Catalog, extension: MakeExtension
+    ) -> None:
+        elsewhere(station, "CREATE TABLE note (id INTEGER PRIMARY KEY, slot INTEGER REFERENCES playlog_slot (id))")
+        before = snapshot(station)
+
+        with pytest.raises(ValidationError, match="reference of note to a table that is not there, playlog_slot"):
+            station.add_extension(extension(migrations=[AIRING, SLOT, "DROP TABLE playlog_slot"], rules={}, views={}))
+
+        assert snapshot(station) == before
+
+    def test_a_table_that_is_made_anew_takes_nothing_along(self, catalog: Catalog, extension: MakeExtension) -> None:
+        tables = """
+            CREATE TABLE rights_holder (id INTEGER PRIMARY KEY, name TEXT) STRICT;
+            CREATE TABLE rights_title (
+                id INTEGER PRIMARY KEY,
+                holder_id INTEGER NOT NULL REFERENCES rights_holder (id) ON DELETE CASCADE
+            ) STRICT;
+            INSERT INTO rights_holder VALUES (1, 'a'), (2, 'b');
+            INSERT INTO rights_title VALUES (1, 1), (2, 2);
+            """
+        anew = """
+            CREATE TABLE rights_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+            INSERT INTO rights_new SELECT id, name FROM rights_holder;
+            DROP TABLE rights_holder;
+            ALTER TABLE rights_new RENAME TO rights_holder;
+            """
+        catalog.add_extension(extension("rights", [tables], {}, {}))
+
+        with pytest.raises(ValidationError, match="row 2 of rights_title refers to a row of rights_holder that is not there"):
+            catalog.add_extension(extension("rights", [tables, f"{anew} DELETE FROM rights_holder WHERE id = 2"], {}, {}))
+        catalog.add_extension(extension("rights", [tables, anew], {}, {}))
+
+        assert snapshot(catalog)["rights_title"] == [(1, 1), (2, 2)]
+        assert catalog.check().is_sound
+        with pytest.raises(RetroVueError, match="FOREIGN KEY"), catalog.session() as db:
+            db.execute("INSERT INTO rights_title VALUES (3, 3)")
+
     def test_one_that_is_not_there_is_refused(self, station: Catalog) -> None:
         with pytest.raises(ValidationError, match=r"has no extension 'bill': it has \['playlog'\]"):
             station.remove_extension("bill")
