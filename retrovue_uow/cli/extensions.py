@@ -8,7 +8,7 @@ import attrs
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import argument, command
+from retrovue_uow.cli.command import argument, calls, command
 from retrovue_uow.cli.options import naming
 from retrovue_uow.cli.output import Listing, Long, facts, plain
 from retrovue_uow.model import InstalledExtension, Result
@@ -29,24 +29,24 @@ _EXTENSIONS = Listing(
 _THERE = naming(lambda catalog: (each.name for each in catalog.extensions()))
 
 
-@command(
+calls(
     extension,
     "add",
+    "add_extension",
+    "Add an extension, or bring it up to date. The catalogue is copied beside itself first.",
     argument("name", "The name by which an installed distribution offers it."),
     opens="changing",
     shows=lambda it: facts(
         {"extension": it.name, "version": it.version, "tables": ", ".join(it.tables), "rules": ", ".join(it.rules)}
     ),
 )
-def add(catalog: Catalog, name: str) -> InstalledExtension:
-    """Add an extension, or bring it up to date. The catalogue is copied beside itself first."""
-    return catalog.add_extension(name)
-
-
-@command(extension, "list", lists=_EXTENSIONS)
-def list_(catalog: Catalog) -> list[InstalledExtension]:
-    """List the extensions that the catalogue has. The version counts the migrations that it has had."""
-    return catalog.extensions()
+calls(
+    extension,
+    "list",
+    "extensions",
+    "List the extensions that the catalogue has. The version counts the migrations that it has had.",
+    lists=_EXTENSIONS,
+)
 
 
 @command(

@@ -431,6 +431,7 @@ def progress_bar() -> Iterator[Progress | None]:
 
 
 def _progress(done: int, total: int | None, seconds: float) -> str:
+    """How many of how many, how fast, and how long the rest takes."""
     rate = done / seconds if seconds else 0.0
     if total is None:
         return f"{done}  {rate:.0f}/s"

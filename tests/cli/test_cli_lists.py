@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from commandline import Command, Run, make_files
+from extending import PLAYLOG
 
 from retrovue_uow import AssetSelector, Catalog, __version__
 
@@ -25,6 +26,7 @@ LISTS = [
     ("enricher", "list"),
     ("asset", "list"),
     ("title", "list"),
+    ("extension", "list"),
     ("history",),
 ]
 Rows = list[dict[str, object]]
@@ -39,7 +41,7 @@ READERS: dict[str, Callable[[str], Rows]] = {
 @pytest.fixture
 def stocked(run: Run, ingested: Path) -> Path:
     """Something for each list."""
-    with Catalog("catalog.db") as catalog:
+    with Catalog("catalog.db", extensions=[PLAYLOG]) as catalog:
         catalog.exclude("shows", "Samples")
         catalog.add_source("rooted", config={"root": str(ingested)})
     assert run("source", "discover", "rooted").exit_code == 0
