@@ -21,17 +21,9 @@ from retrovue_uow.model import Extension
 from retrovue_uow.secrets import with_message
 from retrovue_uow.uow.connection import MEMORY, translated
 from retrovue_uow.uow.database import Database
-from retrovue_uow.uow.tables import quoted
+from retrovue_uow.uow.tables import quoted, read_shape
 
 OWN = "retrovue_uow.schema"
-_COLUMNS = """
-SELECT tables.name, columns.name
-  FROM pragma_table_list AS tables
-  JOIN pragma_table_info(tables.name) AS columns
- WHERE tables.type = 'table'
-   AND tables.schema = 'main'
- ORDER BY tables.name, columns.cid
-"""
 _FOLDED = """
 SELECT DISTINCT tables.name
   FROM pragma_table_list AS tables
@@ -184,10 +176,10 @@ def made_by_migrations(count: int) -> dict[tuple[str, str], str]:
 
 
 @cache
-def columns_at(version: int) -> dict[str, list[str]]:
+def columns_at(version: int) -> Mapping[str, Sequence[str]]:
     """The columns of each table, as the first migrations of the catalogue make them."""
     with _made(version) as fresh:
-        return columns(fresh.execute)
+        return read_shape(lambda *statement: fresh.execute(*statement).fetchall()).columns
 
 
 @cache
@@ -212,7 +204,7 @@ def code_of(extensions: Iterable[Extension]) -> dict[str, Schema]:
         name = each.name
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.upper() in apsw.keywords:
             raise ValidationError(f"an extension cannot be called {name!r}: small letters and digits, and no word of SQL")
-        if taken := sorted(ours for ours in own_names() | {"sqlite", "retrovue"} if ours == name or is_of(name, ours)):
+        if taken := sorted(ours for ours in own_names() | {"sqlite", "retrovue", "json"} if ours == name or is_of(name, ours)):
             raise ValidationError(f"an extension cannot be called {name!r}: the catalogue has {taken[0]!r} of its own")
         if name in found:
             raise ValidationError(f"two extensions are called {name!r}: leave one of them out")
@@ -229,15 +221,6 @@ def stored(execute: Callable[[str], Iterable[Any]], name: str = "") -> dict[tupl
     """Type and name → SQL of all that a file's schema has, or of what an extension made there."""
     rows = execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     return {(str(kind), str(each)): str(sql) for kind, each, sql in rows if is_of(name, str(each).lower())}
-
-
-def columns(execute: Callable[[str], Iterable[Any]], name: str = "") -> dict[str, list[str]]:
-    """The columns of each table of a file, or of an extension."""
-    found: dict[str, list[str]] = {}
-    for table, column in execute(_COLUMNS):
-        if is_of(name, str(table)):
-            found.setdefault(str(table), []).append(str(column))
-    return found
 
 
 def is_of(name: str, called: str) -> bool:
@@ -381,7 +364,7 @@ def extend(database: Database, schema: Schema, files: Iterable[tuple[str, str]])
     for stem, text in files:
         with database.guarded(guard), database.without_references():
             _run(database, schema, stem, text)
-        after.append(columns(database.execute, name))
+        after.append({table: columns for table, columns in database.shape.columns.items() if is_of(name, table)})
     _require_own_only(database, name, guard.emptied, of_others)
     made = stored(database.execute, name)
     remember(database, attrs.evolve(record, digests=schema.digests, columns=after, made=made))

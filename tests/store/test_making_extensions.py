@@ -145,6 +145,7 @@ NAMES = [
     "play_log",
     "2nd",
     "sqlite",
+    "json",
     "é",
 ]
 
