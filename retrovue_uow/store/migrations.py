@@ -258,23 +258,20 @@ def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Sch
     with _shaping(database) as copies:
         require_current(database, there)
         shape, made = database.shape, there.records[name].made
-        for each in (*shape.references, *shape.unrecorded):
-            if ("table", each.parent) in made and ("table", each.child) not in made:
-                counted = f"SELECT count(*) FROM {quoted(each.child)} WHERE {quoted(each.column)} IS NOT NULL"  # noqa: S608  the schema's
+        for held in (*shape.references, *shape.unrecorded):
+            if ("table", held.parent) in made and ("table", held.child) not in made:
+                counted = f"SELECT count(*) FROM {quoted(held.child)} WHERE {quoted(held.column)} IS NOT NULL"  # noqa: S608  the schema's
                 ((count,),) = database.execute(counted)
                 raise ValidationError(
-                    f"extension {name!r} cannot be removed: rows of table {each.child!r} refer to its table "
-                    f"{each.parent!r} ({count} of them). Drop that reference first"
+                    f"extension {name!r} cannot be removed: rows of table {held.child!r} refer to its table "
+                    f"{held.parent!r} ({count} of them). Drop that reference first"
                 )
         copies += _back_up(database, there.version)
         _drop_views(database, there)
-        database.execute("PRAGMA defer_foreign_keys = 1")  # its tables may refer to each other in a circle
-        for kind, view in made:
-            if kind == "view":
-                database.execute(f"DROP VIEW {quoted(view)}")
-        for table in shape.keys:  # children before their parents
-            if ("table", table) in made:
-                database.execute(f"DROP TABLE {quoted(table)}")
+        with database.without_references():  # its tables may refer to each other in a circle
+            for kind, each in made:
+                if kind in ("table", "view"):
+                    database.execute(f"DROP {kind} {quoted(each)}")
         database.execute("DELETE FROM extension WHERE name = ?", (name,))
         code = {other: schema for other, schema in there.code.items() if other != name}
         current = _make_views(database, _found(database, code))
@@ -287,6 +284,7 @@ def remove_extension(database: Database, there: Schemas, name: str) -> tuple[Sch
 def _shaping(database: Database) -> Iterator[list[str]]:
     """A unit for the keeper, with the list of the copies that it makes: where it fails, nobody needs them."""
     copies: list[str] = []
+    altered, database.transaction.altered = database.transaction.altered, None  # just now, nothing is as it must be
     try:
         with database.as_keeper(), database.session(durable=True):
             yield copies
@@ -294,6 +292,8 @@ def _shaping(database: Database) -> Iterator[list[str]]:
         for copy in copies:
             Path(copy).unlink(missing_ok=True)
         raise
+    finally:
+        database.transaction.altered = altered
 
 
 def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
@@ -334,7 +334,8 @@ def _views(database: Database) -> dict[str, str]:
 
 def _drop_views(database: Database, schemas: Schemas) -> None:
     for name in schemas.views_among(_views(database)):  # SQLite refuses to rename or drop what a view still names
-        database.execute(f"DROP VIEW {name}")
+        if ("view", name) not in schemas.made:  # one that a migration made, another one drops
+            database.execute(f"DROP VIEW {name}")
 
 
 def _make_views(database: Database, schemas: Schemas) -> Schemas:

@@ -435,6 +435,14 @@ class TestAddingAndRemoving:
 
         plan(station, 0, 10)
 
+    def test_a_fault_of_its_sql_is_not_told_as_damage(self, station: Catalog, extension: MakeExtension) -> None:
+        for parts in ({"migrations": ["MAKE IT SO"]}, {"migrations": [], "rules": {"other_r": "SELECT 1 FROM nowhere"}}):
+            with pytest.raises(ContractError, match="SQLite cannot run this"):
+                station.add_extension(extension("other", **{"rules": {}, "views": {}, **parts}))
+        elsewhere(station, "DROP VIEW asset_listing")
+        with pytest.raises(ResourceError, match="is damaged, or was changed"):
+            station.database.execute("SELECT id FROM asset_listing")
+
     @pytest.mark.parametrize("given", [None, 5])
     def test_what_is_no_extension_is_refused(self, catalog: Catalog, given: Extension) -> None:
         with pytest.raises(ContractError, match=f"not as {given}"):

@@ -95,6 +95,22 @@ class TestAdding:
         assert {name for name in views if name.startswith("playlog")} == {"playlog_airing_length"}
         assert "playlog_slot_overlap" not in elsewhere(path, "SELECT sql FROM sqlite_schema WHERE name = 'violation'")[0][0]
 
+    def test_a_view_of_a_migration_is_dropped_by_another_before_it_is_one_of_a_file(
+        self, path: Path, extension: MakeExtension
+    ) -> None:
+        making, views = f"{TABLE} CREATE VIEW playlog_v AS SELECT 1 AS one", {"playlog_v": "SELECT 2 AS two"}
+        added(path, extension(migrations=[making], rules={}, views={}))
+
+        with pytest.raises(RetroVueError, match=r"view 'playlog_v' of extension 'playlog' cannot be: .*already exists"):
+            added(path, extension(migrations=[making], rules={}, views=views))
+        with Catalog(
+            path, extensions=[extension(migrations=[making, "DROP VIEW playlog_v"], rules={}, views=views)]
+        ) as catalog:
+            assert elsewhere(path, "SELECT two FROM playlog_v") == [(2,)]
+            catalog.remove_extension("playlog")
+
+        assert not [name for _, name, _ in schema_of(path) if name.startswith("playlog")]
+
     def test_the_older_table_of_another_name_is_read_and_dropped(self, path: Path, extension: MakeExtension) -> None:
         elsewhere(
             path, "CREATE TABLE aired (key, at); CREATE INDEX aired_at ON aired (at); INSERT INTO aired VALUES (1, 'noon')"
