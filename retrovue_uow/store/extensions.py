@@ -236,14 +236,18 @@ def of(called: str) -> str:
 def records(db: Database) -> dict[str, Record]:
     """What the file remembers of its extensions, by name. Raises `ResourceError` where that is not what was written."""
     found: dict[str, Record] = {}
+    query = "SELECT name, record, digest FROM extension ORDER BY name"
     try:
-        rows = db.execute("SELECT name, record, digest FROM extension ORDER BY name")
-    except ContractError as error:
-        if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
+        rows = db.execute(query)
+    except ContractError:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'extension'"):
+            return found  # the catalogue is older than this, or none
+        try:
+            rows = db.execute(query)  # which another process may have made between the two
+        except ContractError as error:
             raise ResourceError(
                 f"in catalogue {db.path!r}, table 'extension' is damaged: restore a backup ({error})"
             ) from error
-        return found  # the catalogue is older than this, or none
     for name, text, known in rows:
         if digest(str(text)) != known:
             raise ResourceError(f"what catalogue {db.path!r} remembers of extension {name!r} is damaged: restore a backup")
