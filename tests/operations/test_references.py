@@ -184,7 +184,7 @@ def test_what_goes_along_may_be_needed_in_its_turn(station: Catalog) -> None:
         db.execute("INSERT INTO noted VALUES (x'01', 5, NULL), (x'02', NULL, x'01'), (x'03', NULL, NULL)")
         db.execute("INSERT INTO billed (noted) VALUES (x'02'), (x'03')")
 
-    with pytest.raises(OperationError, match="1 noted cannot be deleted because of 1 row of table 'billed'"):
+    with pytest.raises(OperationError, match="1 row of table 'noted' cannot be deleted because of 1 row of table 'billed'"):
         wipe(station)
     with station.session() as db:
         db.execute("UPDATE billed SET noted = x'03'")
