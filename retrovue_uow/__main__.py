@@ -14,6 +14,7 @@ _UNCOLLECTED = 50_000
 
 def main() -> None:
     """Run the command line; say what to install where its extra is not there."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  closed by `<&-`, which leaves nobody to ask
     sys.stdout, sys.stderr = (each or open(os.devnull, "w") for each in (sys.stdout, sys.stderr))  # noqa: SIM115  closed by `>&-`
     gc.set_threshold(_UNCOLLECTED)  # importing and ending take a quarter longer where the collector walks every module
     try:

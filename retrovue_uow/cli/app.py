@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -47,6 +48,9 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
+            if isinstance(error, click.NoSuchOption) and error.possibilities:  # likeness is not the dashes that all begin with
+                name, near = error.option_name.lstrip("-"), error.possibilities
+                near[:] = [each for each in near if get_close_matches(name, [each.lstrip("-")])]
             raise
 
 

@@ -355,3 +355,11 @@ def test_what_is_asked_of_a_file_that_is_no_asset_says_why(command: Command, ing
     assert (explained.returncode, shown.returncode) == (0, 1)
     assert told in " ".join(explained.stdout.split())
     assert told in shown.stderr
+
+
+def test_with_standard_input_closed_nobody_is_asked(ingested: Path) -> None:
+    closed = ["sh", "-c", 'exec "$0" -m retrovue_uow undo <&-', sys.executable]
+
+    ended = subprocess.run(closed, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, "no terminal to ask at: say --force" in ended.stderr) == (1, True), ended.stderr

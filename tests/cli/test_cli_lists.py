@@ -152,6 +152,11 @@ def test_a_misspelt_command_or_option_is_answered_by_the_nearest(run: Run, argum
     assert told in run(*arguments).stderr
 
 
+def test_an_option_that_is_like_none_gets_no_far_fetched_suggestion(run: Run) -> None:
+    assert "No such option '--brokn' (see" in run("collection", "ingest", "shows", "--brokn").stderr
+    assert "Did you mean '--broken'?" in run("asset", "list", "--brokn").stderr
+
+
 def test_colours_are_as_the_environment_wants_them(command: Command, ingested: Path) -> None:
     assert "\x1b[1m" in command("title", "list", CLICOLOR_FORCE="1").stdout
     assert "\x1b" not in command("title", "list", CLICOLOR_FORCE="1", NO_COLOR="1").stdout
