@@ -133,7 +133,7 @@ def _decide(
     chosen = selected(catalog, assets, selector(**described))
     return agreed(
         lambda seen, *, dry_run: verb(chosen, expect_assets=expect_assets if seen is None else seen.selected, dry_run=dry_run),
-        lambda seen: f"{doing} changes {seen.changed} of the {seen.selected} selected assets",
+        lambda seen: f"{doing} changes {seen.changed} of {seen.selected} selected",
         is_sure=expect_assets is not None,
         details=_assigned,
     )

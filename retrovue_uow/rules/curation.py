@@ -78,6 +78,10 @@ def validate_no_versions(assets: Sequence[Asset], versions: Sequence[Version]) -
         raise ValidationError(f"only one of several that show the same can be preferred, so nothing was changed: {listed}")
 
 
+def _are(found: Sequence[object]) -> str:
+    return "1 asset is" if len(found) == 1 else f"{len(found)} assets are"
+
+
 @rule
 def validate_ready(db: Database, assets: Sequence[Asset]) -> None:
     """Each of the assets is ready; the first that are not are named, each with its reason."""
@@ -85,7 +89,7 @@ def validate_ready(db: Database, assets: Sequence[Asset]) -> None:
     if others:
         named = [(each.canonical_key, not_ready(each, is_broken=known.is_broken(db, each.id))) for each in others[:_NAMED]]
         listed = some([f"{key!r}: {reason}" for key, reason in named], _NAMED, between="\n  ", of=len(others))
-        raise ValidationError(f"{len(others)} assets are not ready, so nothing was approved:\n  {listed}")
+        raise ValidationError(f"{_are(others)} not ready, so nothing was approved:\n  {listed}")
 
 
 @rule
@@ -94,7 +98,7 @@ def validate_retired(assets: Sequence[Asset]) -> None:
     others = [repr(asset.canonical_key) for asset in assets if asset.state != "retired"]
     if others:
         listed = some(others, between=", ")
-        raise ValidationError(f"{len(others)} assets are not retired, so nothing was reinstated: {listed}")
+        raise ValidationError(f"{_are(others)} not retired, so nothing was reinstated: {listed}")
 
 
 @rule

@@ -39,7 +39,7 @@ def test_assets_are_approved_by_selector_after_a_typed_yes(asked: Ask, run: Run,
     result = asked("asset", "approve", "--title", "Space 1999", typed="yes\n")
 
     assert result.returncode == 0, result.stderr
-    assert "approving changes 3 of the 3 selected assets" in result.stderr
+    assert "approving changes 3 of 3 selected" in result.stderr
     assert "3 of 3 assets approved, 0 were so already" in result.stdout
     assert len(listed(run, "--approved")) == 3
 
