@@ -76,7 +76,8 @@ def test_every_command_does_what_the_page_shows(here: Path) -> None:
         "PATH": f"{here.parent / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(here.parent / "site"),
     }
-    environment.pop("RETROVUE_CATALOG", None)
+    for ours in ("RETROVUE_CATALOG", "PYTEST_ADDOPTS"):
+        environment.pop(ours, None)
     for command, shown in commands():
         ran = subprocess.run(
             ["sh", "-c", command],
