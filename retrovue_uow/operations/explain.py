@@ -37,6 +37,8 @@ def asset_named(db: Database, selector: str) -> Asset | None:
     Raises:
         ValidationError: There are several, or there is none and it is no path.
     """
+    if not isinstance(selector, str):  # in a damaged file, an identifier may be none
+        return assets.asset(db, selector)
     found = assets.assets_named(db, [selector, roots.absolute(selector)])
     if len(found) > 1:
         ids = ", ".join(each.id for each in found)

@@ -709,6 +709,7 @@ class TestExplain:
 
         assert "no longer recorded" in stocked.explain(tape.id).history[0]
 
-    def test_an_unknown_asset_is_refused(self, stocked: Catalog) -> None:
+    @pytest.mark.parametrize("selector", ["nothing", None, 7, b"tape 7.mkv"])
+    def test_an_unknown_asset_is_refused(self, stocked: Catalog, selector: Any) -> None:
         with pytest.raises(ValidationError, match="there is no asset"):
-            stocked.explain("nothing")
+            stocked.explain(selector)
