@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase, translate
 from functools import cache, cached_property, lru_cache
 from importlib import import_module
 from itertools import pairwise
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import attrs
@@ -910,6 +911,12 @@ def _converter() -> Converter:
         hook = make_dict_unstructure_fn(configured, converter, config=override(unstruct_hook=redacted))
         converter.register_unstructure_hook(configured, hook)
     return converter
+
+
+def as_argument(number: object) -> object:
+    """What was given for a number, as the journal can keep it: JSON has neither NaN nor infinity."""
+    is_json = number is None or isinstance(number, int | str) or (isinstance(number, float) and isfinite(number))
+    return number if is_json else repr(number)
 
 
 def as_json(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from retrovue_uow.errors import ForgetError
-from retrovue_uow.model import ForgetResult
+from retrovue_uow.model import ForgetResult, as_argument
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import assets, checks, decisions
@@ -53,7 +53,7 @@ def forget_missing(
         collection=collection,
         older_than_s=seconds,
         expect_assets=expect_assets,
-        max_fraction=max_fraction if max_fraction == max_fraction else str(max_fraction),  # JSON has no NaN
+        max_fraction=as_argument(max_fraction),
     ) as op:
         with op.preflight() as db:
             found = preflight.validate_collection_exists(db, collection)

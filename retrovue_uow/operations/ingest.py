@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from math import inf
 from typing import Any
 
 import attrs
@@ -22,6 +21,7 @@ from retrovue_uow.model import (
     Progress,
     Refresh,
     SourceIngestResult,
+    as_argument,
     as_json,
 )
 from retrovue_uow.operations.discover import Found, Request, keys_to_look_for, spans
@@ -215,13 +215,9 @@ def _frame(
         allow_empty=request.allow_empty,
         strict_names=request.strict_names,
         broken=request.broken,
-        settle_s=_told(request.settle_s),
-        max_missing=_told(request.max_missing),
+        settle_s=as_argument(request.settle_s),
+        max_missing=as_argument(request.max_missing),
     )
-
-
-def _told(number: float | None) -> float | str | None:
-    return str(number) if number != number or number in (inf, -inf) else number  # JSON knows none of these
 
 
 def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: Request) -> PreparedIngest:

@@ -8,7 +8,7 @@ import attrs
 
 from retrovue_uow.errors import RelocateError, ValidationError, some
 from retrovue_uow.media import paths, roots
-from retrovue_uow.model import Collection, RelocateResult
+from retrovue_uow.model import Collection, RelocateResult, as_argument
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import assets, collections, decisions
@@ -63,9 +63,7 @@ def relocate_collection(
         collection=collection,
         old_root=old_root,
         new_root=new_root,
-        min_found=min_found
-        if isinstance(min_found, int | float) and 0 <= min_found <= 1
-        else repr(min_found),  # no NaN in JSON
+        min_found=as_argument(min_found),
     ) as op:
         with op.preflight() as db:
             preflight.validate_min_found(min_found)

@@ -128,6 +128,7 @@ def test_a_collection_in_use_is_left_alone(thinned: Catalog) -> None:
         {"max_fraction": -0.1},
         {"max_fraction": "all"},
         {"max_fraction": float("nan")},
+        {"max_fraction": float("inf")},
     ],
     ids=str,
 )
