@@ -327,9 +327,10 @@ class Catalog(OpenCatalog):
 
     def status(self) -> CatalogStatus:
         """How the catalogue stands: its collections and their assets, what breaks a rule, and how far undo reaches."""
-        violations = sum(1 for _ in checks.violations(self.database))
-        units, size = journal.undo_store(self.database)
-        return CatalogStatus(tuple(collections.statuses(self.database, ingest.NAME)), violations, units, size)
+        with self.database.read_only() as db:
+            return CatalogStatus(
+                tuple(collections.statuses(db, ingest.NAME)), len(checks.violations(db)), *journal.undo_store(db)
+            )
 
     def extensions(self) -> list[InstalledExtension]:
         """The extensions that the catalogue has, by name."""

@@ -11,6 +11,7 @@ import attrs
 from retrovue_uow.errors import Violation
 from retrovue_uow.model import AttachedEnricher, Collection, CollectionStatus, PathMapping, Source, Upgrades, folded
 from retrovue_uow.store.ids import from_json
+from retrovue_uow.store.known import IS_BROKEN
 from retrovue_uow.uow.database import Database, Row, Value
 
 _NEW_PATH = """
@@ -271,7 +272,7 @@ def remove_exclude(db: Database, collection_id: str, pattern: str) -> None:
 def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
     """How each collection stands, by name; `ingest` is the operation that counts as one."""
     rows = db.execute(
-        """
+        f"""
         SELECT collection.id,
                collection.name,
                source.name,
@@ -284,10 +285,7 @@ def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
                count(*) FILTER (WHERE asset.missing_since IS NOT NULL),
                count(*) FILTER (WHERE asset.kind = 'other' AND asset.state <> 'retired'),
                count(*) FILTER (WHERE asset.state = 'ready' AND NOT asset.approved AND asset.missing_since IS NULL),
-               count(*) FILTER (WHERE EXISTS (SELECT 1
-                                                FROM finding
-                                               WHERE finding.asset_id = asset.id
-                                                 AND finding.severity = 'broken')),
+               count(*) FILTER (WHERE {IS_BROKEN}),
                (SELECT committed_at
                   FROM operation
                   JOIN unit_of_work ON unit_of_work.id = operation.unit_id
@@ -300,7 +298,7 @@ def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
           LEFT JOIN asset ON asset.collection_id = collection.id
          GROUP BY collection.id
          ORDER BY collection.name
-        """,
+        """,  # noqa: S608  ours
         (ingest,),
     )
     return (CollectionStatus(id_, name, source, bool(enabled), *counts) for id_, name, source, enabled, *counts in rows)
