@@ -79,7 +79,7 @@ def validate_no_versions(assets: Sequence[Asset], versions: Sequence[Version]) -
 
 
 def _are(found: Sequence[object]) -> str:
-    return "1 asset is" if len(found) == 1 else f"{len(found)} assets are"
+    return f"{_counted(len(found), 'asset')} {'is' if len(found) == 1 else 'are'}"
 
 
 @rule
@@ -109,7 +109,7 @@ def validate_not_protected(protections: Sequence[Protection], assets: Sequence[A
     ]
     if protected:
         listed = some(protected, between=", ")
-        raise BusinessRuleError(f"{len(protected)} assets are protected in production, so nothing was changed: {listed}")
+        raise BusinessRuleError(f"{_are(protected)} protected in production, so nothing was changed: {listed}")
 
 
 @rule
