@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.collections import collection_facts
 from retrovue_uow.cli.command import argument, calls, command, option
 from retrovue_uow.cli.options import COLLECTION, CONFIG, OF_COLLECTION, enricher_types, json_object
-from retrovue_uow.cli.output import Listing, Long
+from retrovue_uow.cli.output import Listing, Long, compact
 from retrovue_uow.model import Collection
 from retrovue_uow.secrets import redacted
 
@@ -21,7 +19,7 @@ _ATTACHED = Listing(
         Long(each["collection"]),
         each["type"],
         each["priority"],
-        Long(json.dumps(each["config"]) if each["config"] else ""),
+        Long(compact(each["config"])),
     ),
     empty="no enrichers are attached",
     footer=lambda catalog: f"types that can be attached: {', '.join(sorted(catalog.enrichers))}",

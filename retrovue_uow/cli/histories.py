@@ -13,7 +13,7 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import COMMANDS, Group
 from retrovue_uow.cli.command import Page, argument, command, option
-from retrovue_uow.cli.output import Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
+from retrovue_uow.cli.output import SIGNS, Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
 
@@ -47,9 +47,8 @@ def _rows(unit: JournalUnit) -> str:
     """Rows added, changed and deleted: `+12 ~3 -1`."""
     if unit.counts is None:
         return "?"
-    totals = {kind: sum(kinds.get(kind, 0) for kinds in unit.counts.values()) for kind in ("insert", "update", "delete")}
-    signs = {"insert": "+", "update": "~", "delete": "-"}
-    return " ".join(f"{signs[kind]}{count}" for kind, count in totals.items() if count)
+    totals = {kind: sum(kinds.get(kind, 0) for kinds in unit.counts.values()) for kind in SIGNS}
+    return " ".join(f"{SIGNS[kind]}{count}" for kind, count in totals.items() if count)
 
 
 def _state(unit: JournalUnit) -> str:

@@ -33,6 +33,7 @@ from retrovue_uow.model import (
 )
 from retrovue_uow.secrets import redacted
 from retrovue_uow.store.rows import label
+from retrovue_uow.uow.changes import ChangeKind
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _GAP = "  "
@@ -44,7 +45,7 @@ _COMMON_WIDTH = 40
 _LISTED = 50
 _REDRAWN_S = 0.1
 _BAR = 24
-_SIGNS = {"insert": "+", "update": "~", "delete": "-"}
+SIGNS: Mapping[ChangeKind, str] = {"insert": "+", "update": "~", "delete": "-"}
 
 
 class Long(str):
@@ -309,7 +310,9 @@ class Listing:
         elif output in _SEPARATORS:
             _print_rows(chosen or self.names, map(self._record, values), output)
         else:
-            records = ({name: self._record(each)[name] for name in chosen} if chosen else as_json(each) for each in values)
+            records: Iterable[object] = map(as_json, values)
+            if chosen:
+                records = ({name: record[name] for name in chosen} for record in map(self._record, values))
             _print_documents(records, is_array=output == "json")
 
     def _name(self, name: str) -> str:
@@ -385,7 +388,7 @@ def row_lines(changes: Changes) -> Iterator[str]:
         else:
             word = label(row.new or row.old or {})
             told = "" if word is None else str(word)
-        yield plain(f"{_SIGNS[row.kind]} {row.table} {row.key!s}  {told}".rstrip())
+        yield plain(f"{SIGNS[row.kind]} {row.table} {row.key!s}  {told}".rstrip())
 
 
 def _json(value: object) -> str:
