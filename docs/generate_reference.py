@@ -54,9 +54,10 @@ class Definition(NamedTuple):
     doc: str
 
     def text(self, node: ast.AST | None) -> str:
-        """`node` as its author wrote it, in one line."""
+        """`node` as its author wrote it, in one line; public names as users import them."""
         segment = None if node is None else ast.get_source_segment(source(self.module), node)
-        return re.sub(r",? ([)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", " ".join((segment or "").split())))
+        line = " ".join((segment or "").split()).replace(f"{PACKAGE}.", "")
+        return re.sub(r",? ([)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line))
 
     @property
     def function(self) -> Function:

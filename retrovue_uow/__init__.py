@@ -34,44 +34,46 @@ if TYPE_CHECKING:
     from retrovue_uow.model import (
         Asset,
         AssetDraft,
-        AssetProcessingResult,
         AssetSelector,
         AttachedEnricher,
-        CatalogStatus,
         Changes,
-        CheckReport,
         Collection,
-        CollectionStatus,
-        CurationResult,
-        Explanation,
         Extension,
         Finding,
-        ForgetResult,
         FoundCollection,
-        IngestFailure,
         IngestFilters,
-        IngestResult,
-        InstalledExtension,
         JournalOperation,
         JournalUnit,
         Marker,
         PathMapping,
-        RelocateResult,
-        Replacement,
-        Retitling,
         RowChange,
         Sidecar,
         Source,
-        SourceIngestResult,
         Title,
-        TitleResult,
-        UndoResult,
         WipeOptions,
-        WipeResult,
-        Withdrawal,
         as_json,
     )
     from retrovue_uow.operations.prepare import PreparedIngest
+    from retrovue_uow.results import (
+        AssetProcessingResult,
+        CatalogStatus,
+        CheckReport,
+        CollectionStatus,
+        CurationResult,
+        Explanation,
+        ForgetResult,
+        IngestFailure,
+        IngestResult,
+        InstalledExtension,
+        RelocateResult,
+        Replacement,
+        Retitling,
+        SourceIngestResult,
+        TitleResult,
+        UndoResult,
+        WipeResult,
+        Withdrawal,
+    )
     from retrovue_uow.uow.database import Database
 
 __all__ = [
@@ -143,14 +145,23 @@ __all__ = [
 
 _HOMES = {
     "Catalog": "catalog",
+    "CatalogStatus": "results",
+    "CheckReport": "results",
+    "CollectionStatus": "results",
     "Database": "uow.database",
     "Enricher": "media.interfaces",
+    "Explanation": "results",
     "Holder": "errors",
     "Importer": "media.interfaces",
+    "IngestFailure": "results",
+    "InstalledExtension": "results",
     "PreparedIngest": "operations.prepare",
+    "Replacement": "results",
+    "Retitling": "results",
     "Violation": "errors",
+    "Withdrawal": "results",
 }
-"""Modules by public name; of errors it is `errors`, of everything else `model`."""
+"""Modules by public name; of errors it is `errors`, of what is called a result `results`, of everything else `model`."""
 
 
 if not TYPE_CHECKING:  # which would take every misspelt name for one of these
@@ -159,7 +170,7 @@ if not TYPE_CHECKING:  # which would take every misspelt name for one of these
         """The public name, imported when it is first asked for (PEP 562): nobody waits for what is not used."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = _HOMES.get(name, "errors" if name.endswith("Error") else "model")
+        home = _HOMES.get(name, "errors" if name.endswith("Error") else "results" if name.endswith("Result") else "model")
         with import_module(f"{__name__}.errors").loading(f"{__name__}.{name}"):
             value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
         return value

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import _lru_cache_wrapper, cache, partial
 from types import TracebackType
 
+import retrovue_uow
 from retrovue_uow.errors import ContractError, ResourceError, ValidationError
 from retrovue_uow.media import plugins
 from retrovue_uow.media.interfaces import EnricherFactory, ImporterFactory
@@ -15,13 +16,9 @@ from retrovue_uow.model import (
     AssetKind,
     AssetSelector,
     AssetState,
-    CatalogStatus,
     Changes,
-    CheckReport,
     Collection,
-    Explanation,
     Extension,
-    InstalledExtension,
     JournalUnit,
     Json,
     Marker,
@@ -257,7 +254,7 @@ class Catalog(OpenCatalog):
         """
         return self.select(AssetSelector(collection=collection, versions=versions))
 
-    def explain(self, asset: str) -> Explanation:
+    def explain(self, asset: str) -> retrovue_uow.Explanation:
         """Why an asset is what it is: what happened to it, and what keeps it off the air. Or why a file is no asset.
 
         Args:
@@ -325,18 +322,18 @@ class Catalog(OpenCatalog):
         """The unit that last ingested a collection; None if there was none."""
         return journal.last_unit_of(self.database, ingest.NAME, self.collection(collection).id)
 
-    def status(self) -> CatalogStatus:
+    def status(self) -> retrovue_uow.CatalogStatus:
         """How the catalogue stands: its collections and their assets, what breaks a rule, and how far undo reaches."""
         with self.database.read_only() as db:
-            return CatalogStatus(
+            return retrovue_uow.CatalogStatus(
                 tuple(collections.statuses(db, ingest.NAME)), len(checks.violations(db)), *journal.undo_store(db)
             )
 
-    def extensions(self) -> list[InstalledExtension]:
+    def extensions(self) -> list[retrovue_uow.InstalledExtension]:
         """The extensions that the catalogue has, by name."""
         schemas = self._recorder.schemas
         return [
-            InstalledExtension(
+            retrovue_uow.InstalledExtension(
                 name,
                 record.version,
                 len(schemas.code[name].migrations) if name in schemas.code else None,
@@ -346,7 +343,7 @@ class Catalog(OpenCatalog):
             for name, record in schemas.records.items()
         ]
 
-    def add_extension(self, extension: Extension | str) -> InstalledExtension:
+    def add_extension(self, extension: Extension | str) -> retrovue_uow.InstalledExtension:
         """Add tables, rules and views of the station's own, or bring them up to date, as opening with `extensions` does.
 
         The catalogue is copied beside itself first (`<path>.v<N>.<time>.bak`): what follows is undone by that copy alone.
@@ -390,7 +387,7 @@ class Catalog(OpenCatalog):
         self.given_extensions = tuple(each for each in self.given_extensions if each.name != name)
         return copy
 
-    def check(self) -> CheckReport:
+    def check(self) -> retrovue_uow.CheckReport:
         """Everything that SQLite and the rules can verify, over the whole file: pages, references, rules, the schema and its
         rules themselves, the settings of the connection, and the journal with what it recorded. Of CHECK constraints, SQLite
         judges none where the catalogue was opened read-only; JSON is judged all the same. What is sound but may surprise is in
@@ -400,7 +397,7 @@ class Catalog(OpenCatalog):
             schemas = self._recorder.schemas
             schema = list(verification.listed(db, lambda db: verification.wrong_schema(db, schemas)))
             rules_can_judge = not any(each.subject == "view" for each in schema)
-            return CheckReport(
+            return retrovue_uow.CheckReport(
                 (
                     *verification.listed(db, verification.damage),
                     *schema,

@@ -39,10 +39,10 @@ _NO_SECRETS = (
     *("tokenizer", "tokeniser", "secretary", "secretaries", "secretariat", "obsession", "possession", "asset"),
 )
 """Words that are shown although they contain such a word, or make one with the word before (`mapAssets`)."""
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+"
 _NAME = re.compile(r"[\w-]+")
-_NO_SECRET = re.compile(rf"(?:{'|'.join(_NO_SECRETS)})s?".replace("_", "_?"))
-_NO_SECRET_WORD = re.compile(rf"(?<![^_]){_NO_SECRET.pattern}(?![^_])")
+_NO_SECRET = rf"(?:{'|'.join(_NO_SECRETS)})s?".replace("_", "_?")  # compiled where a name is first asked about: it is long
+_NO_SECRET_WORD = rf"(?<![^_]){_NO_SECRET}(?![^_])"
 _SHARES = "smb|cifs|nfs|afp|sftp|ssh|file"
 _PATH = re.compile(rf"[/\\~]|[A-Za-z]:[\\/]|(?:{_SHARES})://|(?!.*://)[^:=]*[/\\]", re.IGNORECASE | re.DOTALL)
 """How a text begins that is the path of a file, in which words mean nothing: `/media/The Key: Part 1.mkv`."""
@@ -74,8 +74,8 @@ def is_secret_name(name: object) -> bool:
     if not isinstance(name, str):
         return False
     plain = unicodedata.normalize("NFKC", name)
-    words = [word.casefold() for word in _WORD.findall(plain)]
-    texts = _NO_SECRET_WORD.sub("", "_".join(words)), _NO_SECRET.sub("_", plain.casefold())
+    words = [word.casefold() for word in re.findall(_WORD, plain)]
+    texts = re.sub(_NO_SECRET_WORD, "", "_".join(words)), re.sub(_NO_SECRET, "_", plain.casefold())
     return not _SECRET_NAMES.isdisjoint(words) or any(word in text for word in _SECRET_WORDS for text in texts)
 
 

@@ -36,8 +36,14 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
 def test_opening_and_reading_a_catalogue_loads_nothing_that_only_an_ingest_needs() -> None:
     loaded = loaded_by("from retrovue_uow import Catalog; catalog = Catalog(':memory:'); catalog.assets(); catalog.check()")
 
-    assert loaded.isdisjoint({"cattrs", "importlib.metadata", "xml"})
+    assert loaded.isdisjoint({"cattrs", "importlib.metadata", "xml", "hashlib", "difflib"})
     assert loaded.isdisjoint(f"retrovue_uow.media.{name}" for name in ("walk", "nfo", "filenames", "titles", "probing", "kodi"))
+
+
+def test_reading_a_catalogue_loads_no_results_of_operations() -> None:
+    loaded = loaded_by("from retrovue_uow import Catalog; catalog = Catalog(':memory:'); catalog.sources(); catalog.titles()")
+
+    assert "retrovue_uow.results" not in loaded
 
 
 def test_a_part_that_loads_late_is_there_and_a_misspelt_one_is_an_error() -> None:

@@ -16,7 +16,8 @@ from retrovue_uow.cli.command import Page, calls, command, option
 from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected, selector
 from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import ASSET_KINDS, Asset, CurationResult, Explanation, Json, Marker, as_json
+from retrovue_uow.model import ASSET_KINDS, Asset, Json, Marker, as_json
+from retrovue_uow.results import CurationResult, Explanation
 
 asset = Group("asset", help="The media files that the catalogue knows.")
 _ASSETS = Listing(

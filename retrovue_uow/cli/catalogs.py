@@ -13,7 +13,7 @@ from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
 from retrovue_uow.cli.output import Long, grid, moment, plain
 from retrovue_uow.cli.reports import next_steps
-from retrovue_uow.model import CatalogStatus, CheckReport, CollectionStatus
+from retrovue_uow.results import CatalogStatus, CheckReport, CollectionStatus
 
 
 @command(

@@ -16,7 +16,8 @@ from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, OF_SO
 from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
 from retrovue_uow.cli.reports import forget_report, relocate_report, wipe_report
 from retrovue_uow.media.roots import absolute
-from retrovue_uow.model import Collection, ForgetResult, JournalUnit, RelocateResult, Upgrades, WipeOptions, WipeResult
+from retrovue_uow.model import Collection, JournalUnit, Upgrades, WipeOptions
+from retrovue_uow.results import ForgetResult, RelocateResult, WipeResult
 
 collection = Group("collection", help="The parts of a source that are ingested and wiped as a whole.")
 exclude = Group("exclude", help="What every ingest of a collection leaves out.")

@@ -11,7 +11,8 @@ from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import argument, calls, command
 from retrovue_uow.cli.options import naming
 from retrovue_uow.cli.output import Listing, Long, facts, plain
-from retrovue_uow.model import InstalledExtension, Result
+from retrovue_uow.model import Result
+from retrovue_uow.results import InstalledExtension
 
 extension = Group("extension", help="The station's own tables, rules and views in the catalogue.")
 _EXTENSIONS = Listing(

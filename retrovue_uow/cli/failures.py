@@ -9,7 +9,7 @@ from retrovue_uow.cli.output import plain
 from retrovue_uow.errors import OperationError, ResourceError, RetroVueError
 from retrovue_uow.log import logger
 from retrovue_uow.media.paths import reason
-from retrovue_uow.model import SourceIngestResult
+from retrovue_uow.results import SourceIngestResult
 
 INVALID, PARTIAL, UNAVAILABLE = 1, 2, 3
 BEFORE_ANY_CHANGE = ("preflight", "preparation")

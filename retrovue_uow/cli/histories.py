@@ -15,7 +15,8 @@ from retrovue_uow.cli.app import COMMANDS, Group
 from retrovue_uow.cli.command import Page, argument, command, option
 from retrovue_uow.cli.output import SIGNS, Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import Changes, JournalOperation, JournalUnit, UndoResult, as_json
+from retrovue_uow.model import Changes, JournalOperation, JournalUnit, as_json
+from retrovue_uow.results import UndoResult
 
 _LOOKED_BACK = 1000
 _ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "source_path", "unit_id")

@@ -20,7 +20,8 @@ from retrovue_uow.cli.reports import ingest_page, rebuild_page, source_page
 from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
-from retrovue_uow.model import Asset, Collection, IngestResult, WipeOptions, folded
+from retrovue_uow.model import Asset, Collection, WipeOptions, folded
+from retrovue_uow.results import IngestResult
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import assets, journal
 

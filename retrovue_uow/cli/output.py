@@ -19,18 +19,8 @@ import attrs
 import click
 
 from retrovue_uow.errors import ValidationError
-from retrovue_uow.model import (
-    Asset,
-    Changes,
-    IngestResult,
-    Json,
-    Progress,
-    Result,
-    SourceIngestResult,
-    WithdrawingResult,
-    as_json,
-    printed_title,
-)
+from retrovue_uow.model import Asset, Changes, Json, Progress, Result, as_json, printed_title
+from retrovue_uow.results import IngestResult, SourceIngestResult, WithdrawingResult
 from retrovue_uow.secrets import redacted
 from retrovue_uow.store.rows import label
 from retrovue_uow.uow.changes import ChangeKind

@@ -15,18 +15,8 @@ from retrovue_uow.cli.failures import BEFORE_ANY_CHANGE, exit_code_of_outcome
 from retrovue_uow.cli.output import Long, changed, clock, grid, is_quiet, listed, plain, shown_title, withdrawn
 from retrovue_uow.errors import some
 from retrovue_uow.media import paths
-from retrovue_uow.model import (
-    INTERSTITIAL_KINDS,
-    Asset,
-    ForgetResult,
-    IngestFailure,
-    IngestResult,
-    PathMapping,
-    RelocateResult,
-    SourceIngestResult,
-    WipeResult,
-    printed_title,
-)
+from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, PathMapping, printed_title
+from retrovue_uow.results import ForgetResult, IngestFailure, IngestResult, RelocateResult, SourceIngestResult, WipeResult
 
 Part = Iterable[str]
 """The lines of a report that belong together."""

@@ -12,7 +12,8 @@ from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import calls, command, option
 from retrovue_uow.cli.options import INTO, TITLE, TITLE_KIND
 from retrovue_uow.cli.output import Listing, Long, plain
-from retrovue_uow.model import Title, TitleResult, printed_title
+from retrovue_uow.model import Title, printed_title
+from retrovue_uow.results import TitleResult
 
 title = Group("title", help="The shows and movies that the assets belong to.")
 _TITLES = Listing(

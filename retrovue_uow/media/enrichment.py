@@ -125,7 +125,6 @@ class _Call(NamedTuple):
     started: float
 
 
-@attrs.define(eq=False)
 class _Worker:
     """One thread of the pool: the call that it is in, if any, and whether it was too late for anybody to wait on."""
 
@@ -133,39 +132,34 @@ class _Worker:
     abandoned: bool = False
 
 
-@attrs.define(eq=False)
 class _Pool:
     """One run. Workers take drafts and settle them; the caller's thread supervises, reports and raises."""
 
-    _drafts: Sequence[AssetDraft]
-    _enrichers: Sequence[ReadyEnricher]
-    _keep: Keep | None
-    _probed: ProbeResults | None
-    _max_failures: int
-    _broken: Broken
-    _progress: Progress | None
-    _tail: int = attrs.field(init=False)
-    _todo: deque[_Task] = attrs.field(init=False)
-    _results: list[Read | None] = attrs.field(init=False)
-    _findings: list[tuple[Finding, ...]] = attrs.field(init=False)
-    _asked: Counter[int] = attrs.field(factory=Counter, init=False)
-    _called_broken: Counter[int] = attrs.field(factory=Counter, init=False)
-    _vanished: set[int] = attrs.field(factory=set, init=False)
-    _late: Counter[int] = attrs.field(factory=Counter, init=False)
-    _failures: dict[int, RetroVueError] = attrs.field(factory=dict, init=False)
-    _crash: BaseException | None = attrs.field(default=None, init=False)
-    _settled: list[int] = attrs.field(factory=list, init=False)
-    _workers: set[_Worker] = attrs.field(factory=set, init=False)
-    _settling: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    _over: threading.Event = attrs.field(factory=threading.Event, init=False)
-    _is_left: bool = attrs.field(default=False, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._tail = next((n for n in range(len(self._enrichers), 0, -1) if self._enrichers[n - 1].identifies), 0)
-        drafts = [attrs.evolve(each, warnings=()) if each.warnings else each for each in self._drafts]
-        self._todo = deque(_Task(position, draft, 0) for position, draft in enumerate(drafts))
-        self._findings = [tuple(finding("importer", "warning", text) for text in each.warnings) for each in self._drafts]
-        self._results = [None] * len(self._drafts)
+    def __init__(
+        self,
+        drafts: Sequence[AssetDraft],
+        enrichers: Sequence[ReadyEnricher],
+        keep: Keep | None,
+        probed: ProbeResults | None,
+        max_failures: int,
+        broken: Broken,
+        progress: Progress | None,
+    ) -> None:
+        self._drafts, self._enrichers, self._keep, self._probed = drafts, enrichers, keep, probed
+        self._max_failures, self._broken, self._progress = max_failures, broken, progress
+        self._tail = next((n for n in range(len(enrichers), 0, -1) if enrichers[n - 1].identifies), 0)
+        unwarned = [attrs.evolve(each, warnings=()) if each.warnings else each for each in drafts]
+        self._todo = deque(_Task(position, draft, 0) for position, draft in enumerate(unwarned))
+        self._findings = [tuple(finding("importer", "warning", text) for text in each.warnings) for each in drafts]
+        self._results: list[Read | None] = [None] * len(drafts)
+        self._asked, self._called_broken, self._late = Counter[int](), Counter[int](), Counter[int]()
+        self._vanished: set[int] = set()
+        self._failures: dict[int, RetroVueError] = {}
+        self._crash: BaseException | None = None
+        self._settled: list[int] = []
+        self._workers: set[_Worker] = set()
+        self._settling, self._over = threading.Lock(), threading.Event()
+        self._is_left = False
 
     def run(self, workers: int) -> list[Read | None]:
         reported = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from retrovue_uow.model import (
     PathMapping,
     Progress,
     Source,
+    digest,
 )
 from retrovue_uow.secrets import redacting_errors, resolved
 
@@ -174,7 +174,7 @@ def fingerprint(attached: Sequence[AttachedEnricher], enrichers: Sequence[Enrich
         [each.type, each.config, str(getattr(enricher, "version", ""))]
         for each, enricher in zip(running_order(attached), enrichers, strict=True)
     ]
-    return hashlib.sha256(_as_text(facts).encode()).hexdigest()[:16]
+    return digest(_as_text(facts))[:16]
 
 
 def check(owner: str, checking: Callable[[], None], *, config: Json, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -11,7 +10,7 @@ import attrs
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.log import logger
-from retrovue_uow.model import AssetDraft, Marker
+from retrovue_uow.model import AssetDraft, Marker, digest
 
 _FORM = 2
 """Of the keys and texts below; a new one makes the old ones unknown."""
@@ -50,7 +49,6 @@ def _facts(found: AssetDraft) -> dict[str, Any]:
     return {name: value for name in _FINDINGS if (value := getattr(found, name)) != getattr(_BARE, name)}
 
 
-@attrs.define
 class ProbeResults:
     """The results that are kept, by enricher and file.
 
@@ -59,10 +57,9 @@ class ProbeResults:
         recalls: Whether what is known already is used; False: it is only replaced.
     """
 
-    cache: Cache
-    judge: Callable[[AssetDraft], object]
-    recalls: bool = True
-    _texts: Mapping[str, str] = attrs.field(factory=dict, init=False)
+    def __init__(self, cache: Cache, judge: Callable[[AssetDraft], object], recalls: bool = True) -> None:
+        self.cache, self.judge, self.recalls = cache, judge, recalls
+        self._texts: Mapping[str, str] = {}
 
     def read(self, identities: Iterable[str], drafts: Iterable[AssetDraft]) -> None:
         """Read what these enrichers found in these files, all at once."""
@@ -103,4 +100,4 @@ def _key(identity: str, draft: AssetDraft) -> str | None:
     if not identity or draft.size is None or draft.mtime_ns is None:
         return None
     text = json.dumps([_FORM, identity, draft.file_path, draft.size, draft.mtime_ns])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest(text)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
+import retrovue_uow
 from retrovue_uow.errors import CurationError, ValidationError
-from retrovue_uow.model import Asset, AssetKind, CurationResult, TitleResult, Withdrawal
+from retrovue_uow.model import Asset, AssetKind
 from retrovue_uow.operations import identities
 from retrovue_uow.operations.identities import Said
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -24,7 +25,9 @@ WITHDRAWING = {"withdraw_approval": "the operator withdrew it", "retire": "it is
 """Decisions that an approval does not survive, each with what its result gives as the reason."""
 
 
-def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+def approve(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> retrovue_uow.CurationResult:
     """Let assets go on the air.
 
     Pre-conditions:
@@ -43,7 +46,7 @@ def approve(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None =
 
 def withdraw_approval(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Keep assets off the air that had been approved.
 
     Pre-conditions:
@@ -59,7 +62,9 @@ def withdraw_approval(
     return _decide(catalog, "withdraw_approval", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
-def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+def retire(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> retrovue_uow.CurationResult:
     """Take assets out of use for good; they stay in the catalogue, and later ingests and rebuilds leave them retired.
 
     Pre-conditions:
@@ -78,7 +83,7 @@ def retire(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = 
 
 def reinstate(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Take retired assets back into use. They are to be approved anew.
 
     Pre-conditions:
@@ -97,7 +102,7 @@ def reinstate(
 
 def _decide(
     catalog: OpenCatalog, decision: Decision, assets: Assets, *, expect_assets: int | None, dry_run: bool
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """What every decision that needs no more said has in common."""
     choice = chosen(assets)
     with catalog.operation(
@@ -152,14 +157,18 @@ def assigned(db: Database, found: Sequence[Asset]) -> list[tuple[Asset, Identity
     return [(asset, identity) for asset, identity in with_identity if identity is not None]
 
 
-def withdrawals(lost: Iterable[Asset], reason: str) -> tuple[Withdrawal, ...]:
+def withdrawals(lost: Iterable[Asset], reason: str) -> tuple[retrovue_uow.Withdrawal, ...]:
     """What a result tells of assets, as they were, that lose their approval if they have it."""
-    return tuple(Withdrawal(asset.id, asset.canonical_key, reason) for asset in lost if asset.approved)
+    return tuple(retrovue_uow.Withdrawal(asset.id, asset.canonical_key, reason) for asset in lost if asset.approved)
 
 
-def _result(found: Sequence[Asset], changed: Sequence[Asset], withdrawn: tuple[Withdrawal, ...] = ()) -> CurationResult:
+def _result(
+    found: Sequence[Asset], changed: Sequence[Asset], withdrawn: tuple[retrovue_uow.Withdrawal, ...] = ()
+) -> retrovue_uow.CurationResult:
     paths, unchanged = tuple(asset.canonical_key for asset in changed), len(found) - len(changed)
-    return CurationResult(selected=len(found), changed=len(changed), unchanged=unchanged, paths=paths, withdrawals=withdrawn)
+    return retrovue_uow.CurationResult(
+        selected=len(found), changed=len(changed), unchanged=unchanged, paths=paths, withdrawals=withdrawn
+    )
 
 
 def assign(
@@ -174,7 +183,7 @@ def assign(
     episode_title: str | None = None,
     expect_assets: int | None = None,
     dry_run: bool = False,
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Say what assets are and show, where that was read wrongly or not at all. The operator's word outranks the file's.
 
     Pre-conditions:
@@ -228,7 +237,7 @@ def assign_by_name(
     season: int | None = None,
     expect_assets: int | None = None,
     dry_run: bool = False,
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Say what assets are and show by the names of their files, as a pattern reads them; the rest as in `assign`.
 
     Pre-conditions:
@@ -284,7 +293,7 @@ def assign_by_name(
 
 def unassign(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Take back what was assigned: from the next ingest on, assets are again what their files say.
 
     Pre-conditions:
@@ -300,7 +309,9 @@ def unassign(
     return _decide(catalog, "unassign", assets, expect_assets=expect_assets, dry_run=dry_run)
 
 
-def prefer(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False) -> CurationResult:
+def prefer(
+    catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
+) -> retrovue_uow.CurationResult:
     """Let assets air rather than other files that show the same: exactly the same movie or episodes, and part.
 
     Pre-conditions:
@@ -320,7 +331,7 @@ def prefer(catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = 
 
 def unprefer(
     catalog: OpenCatalog, assets: Assets, *, expect_assets: int | None = None, dry_run: bool = False
-) -> CurationResult:
+) -> retrovue_uow.CurationResult:
     """Take back that assets are preferred: height, size and age say again which of the files that show the same airs.
 
     Pre-conditions:
@@ -338,7 +349,7 @@ def unprefer(
 
 def rename_title(
     catalog: OpenCatalog, title: str, *, name: str | None = None, year: int | None = None, dry_run: bool = False
-) -> TitleResult:
+) -> retrovue_uow.TitleResult:
     """Call a show or movie otherwise. Files that name it as before are still its own.
 
     Pre-conditions:
@@ -369,10 +380,10 @@ def rename_title(
             decisions.add_alias(db, found.kind, (found.name, found.year), (renamed.name, renamed.year))
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
-        return op.finish(TitleResult(title=renamed))
+        return op.finish(retrovue_uow.TitleResult(title=renamed))
 
 
-def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool = False) -> TitleResult:
+def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool = False) -> retrovue_uow.TitleResult:
     """Let two spellings of one show or movie be one: seasons and episodes are joined.
 
     Pre-conditions:
@@ -400,4 +411,4 @@ def merge_titles(catalog: OpenCatalog, merged: str, *, into: str, dry_run: bool 
             joined = titles.title(db, stays.id)
         with op.postvalidation() as db:
             integrity.validate_database_consistency(db)
-        return op.finish(TitleResult(title=joined, merged=goes))
+        return op.finish(retrovue_uow.TitleResult(title=joined, merged=goes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections import defaultdict
@@ -10,8 +9,6 @@ from collections.abc import Collection as Collected
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 from typing import NamedTuple
-
-import attrs
 
 from retrovue_uow import media
 from retrovue_uow.errors import ResourceError, RetroVueError
@@ -31,6 +28,7 @@ from retrovue_uow.model import (
     Refresh,
     Sidecar,
     Source,
+    digest,
 )
 from retrovue_uow.rules.drafts import validate_asset_draft, validate_draft_place
 from retrovue_uow.secrets import redacting_errors
@@ -40,8 +38,7 @@ from retrovue_uow.store.known import EVERYWHERE, KnownAsset, KnownAssets, Span
 from retrovue_uow.uow.database import Database
 
 
-@attrs.frozen
-class Request:
+class Request(NamedTuple):
     """What the caller of an ingest asked for."""
 
     filters: IngestFilters
@@ -52,7 +49,7 @@ class Request:
     broken: Broken
     settle_s: float
     max_missing: float | None
-    progress: Progress | None = attrs.field(default=None, repr=False, eq=False)
+    progress: Progress | None = None
 
 
 class Seen(NamedTuple):
@@ -129,7 +126,7 @@ def fingerprint_of(sidecars: tuple[Sidecar, ...]) -> str:
     if not sidecars:
         return ""
     facts = sorted((sidecar.path, sidecar.size, sidecar.mtime_ns) for sidecar in sidecars)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return digest(repr(facts))[:16]
 
 
 def discover(

@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import retrovue_uow
 from retrovue_uow import media
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.media import paths, roots
-from retrovue_uow.model import Asset, Collection, Explanation, IngestFilters, JournalUnit, PathMapping, RowChange, Source
+from retrovue_uow.model import Asset, Collection, IngestFilters, JournalUnit, PathMapping, RowChange, Source
 from retrovue_uow.operations.ingest import NAME
 from retrovue_uow.rules import curation
 from retrovue_uow.store import assets, collections, decisions, journal, known, titles
@@ -48,11 +49,13 @@ def asset_named(db: Database, selector: str) -> Asset | None:
     return assets.asset(db, whole_id(db, "asset", selector))
 
 
-def explanation(db: Database, selector: str) -> Explanation:
+def explanation(db: Database, selector: str) -> retrovue_uow.Explanation:
     """All that can be said of an asset, or of a path that is none of an asset's."""
     asset = asset_named(db, selector)
     if asset is None:
-        return Explanation(None, is_schedulable=False, reasons=tuple(_why_no_asset(db, roots.absolute(selector))), history=())
+        return retrovue_uow.Explanation(
+            None, is_schedulable=False, reasons=tuple(_why_no_asset(db, roots.absolute(selector))), history=()
+        )
     found = tuple(known.findings(db, asset.id))
     reasons = curation.not_schedulable(asset, is_broken=any(each.severity == "broken" for each in found))
     created_at = assets.created_at(db, asset.id)
@@ -67,10 +70,10 @@ def explanation(db: Database, selector: str) -> Explanation:
     ranked = [each for each in titles.versions(db, [asset.id]) if each.rank is not None]
     rank = next((each.rank for each in ranked if each.id == asset.id), None)
     if rank is None or len(ranked) == 1:
-        return Explanation(asset, not reasons, reasons, history, found, rank)
+        return retrovue_uow.Explanation(asset, not reasons, reasons, history, found, rank)
     by_id = {each.id: each for each in assets.assets_by_id(db, [each.id for each in ranked])}
     versions = curation.which_airs([by_id[each.id] for each in ranked], is_preferred=ranked[0].is_preferred)
-    return Explanation(asset, not reasons, reasons, history, found, rank, versions)
+    return retrovue_uow.Explanation(asset, not reasons, reasons, history, found, rank, versions)
 
 
 def _named(unit: JournalUnit) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import retrovue_uow
 from retrovue_uow.errors import ForgetError
-from retrovue_uow.model import ForgetResult, as_argument
+from retrovue_uow.model import as_argument
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import assets, checks, decisions
@@ -21,7 +22,7 @@ def forget_missing(
     expect_assets: int | None = None,
     max_fraction: float = 0.1,
     dry_run: bool = False,
-) -> ForgetResult:
+) -> retrovue_uow.ForgetResult:
     """Delete those assets of a collection that are marked missing, with all that only they held up.
 
     Pre-conditions:
@@ -78,7 +79,7 @@ def forget_missing(
             integrity.validate_path_mappings_preserved(db, found)
             integrity.validate_database_consistency(db)
         return op.finish(
-            ForgetResult(
+            retrovue_uow.ForgetResult(
                 collection=found,
                 forgotten=len(doomed),
                 kept=len(missing) - len(doomed),

@@ -9,21 +9,9 @@ from typing import Any
 
 import attrs
 
+import retrovue_uow
 from retrovue_uow.errors import ContractError, IngestError, ValidationError, some
-from retrovue_uow.model import (
-    AssetDraft,
-    Broken,
-    Finding,
-    IngestFailure,
-    IngestFilters,
-    IngestResult,
-    Outcome,
-    Progress,
-    Refresh,
-    SourceIngestResult,
-    as_argument,
-    as_json,
-)
+from retrovue_uow.model import AssetDraft, Broken, Finding, IngestFilters, Outcome, Progress, Refresh, as_argument, as_json
 from retrovue_uow.operations.discover import Found, Request, keys_to_look_for, spans
 from retrovue_uow.operations.moves import find_moves, replace
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -110,7 +98,7 @@ def ingest_collection(
     settle_s: float = 0,
     max_missing: float | None = None,
     progress: Progress | None = None,
-) -> IngestResult:
+) -> retrovue_uow.IngestResult:
     """Bring what a collection's source has into the catalogue.
 
     Pre-conditions:
@@ -177,7 +165,7 @@ def ingest_collection(
         return _finished(op, _prepared(catalog, op, collection_id, request))
 
 
-def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run: bool) -> IngestResult:
+def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run: bool) -> retrovue_uow.IngestResult:
     prepared.use()
     try:
         with _frame(catalog, NAME, prepared.collection.id, prepared.request, dry_run=dry_run) as op:
@@ -189,7 +177,7 @@ def _ingest_prepared(catalog: OpenCatalog, prepared: PreparedIngest, *, dry_run:
         prepared.close()
 
 
-def _finished(op: Operation, prepared: PreparedIngest) -> IngestResult:
+def _finished(op: Operation, prepared: PreparedIngest) -> retrovue_uow.IngestResult:
     """Execution and post-validation."""
     with op.execution() as db:
         preflight.validate_collection_unchanged(db, prepared.collection)
@@ -228,7 +216,7 @@ def _prepared(catalog: OpenCatalog, op: Operation, collection_id: str, request: 
         return prepare(op, seen)
 
 
-def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestResult:
+def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> retrovue_uow.IngestResult:
     collection, request = prepared.collection, prepared.request
     asked = spans(collection, request.filters.under)
     known = prepared.known if db.data_version() == prepared.known_at else known_assets(db, collection.id, asked)
@@ -262,7 +250,7 @@ def _execute(op: Operation, db: Database, prepared: PreparedIngest) -> IngestRes
     paths["approved"] = writer.approved
     assets.mark_missing(db, [known[key].id for key in paths["missing"]], since=writer.hierarchy.now)
     paths.update({"ambiguous": sorted({*ambiguous, *unclear}), **{name: list(getattr(prepared, name)) for name in _NO_ASSETS}})
-    return IngestResult(
+    return retrovue_uow.IngestResult(
         collection=collection,
         under=request.filters.under,
         discovered=len(prepared.assets) + len(prepared.unchanged) + sum(len(paths[name]) for name in _NO_ASSETS),
@@ -377,7 +365,7 @@ def ingest_source(
     settle_s: float = 0,
     max_missing: float | None = None,
     progress: Progress | None = None,
-) -> SourceIngestResult:
+) -> retrovue_uow.SourceIngestResult:
     """Ingest every enabled collection of a source, one unit of work each; a failure stops none of the others.
 
     Pre-conditions:
@@ -422,13 +410,13 @@ def ingest_source(
             cancelling.append(error)
             raise
 
-    results: list[IngestResult] = []
-    failures: list[IngestFailure] = []
+    results: list[retrovue_uow.IngestResult] = []
+    failures: list[retrovue_uow.IngestFailure] = []
     for each in enabled:
         try:
             results.append(ingest_collection(catalog, each.id, filters, refresh=refresh, progress=report, **options))
         except IngestError as error:
             if cancelling:
                 raise
-            failures.append(IngestFailure(each, str(error), type(error.cause).__name__))
-    return SourceIngestResult(source, results=tuple(results), failures=tuple(failures))
+            failures.append(retrovue_uow.IngestFailure(each, str(error), type(error.cause).__name__))
+    return retrovue_uow.SourceIngestResult(source, results=tuple(results), failures=tuple(failures))

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from retrovue_uow.model import Asset, Collection, Replacement, folded
+import retrovue_uow
+from retrovue_uow.model import Asset, Collection, folded
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets as asset_rows
 from retrovue_uow.store import decisions, titles
@@ -53,7 +54,7 @@ def find_moves(
 
 def replace(
     db: Database, collection: Collection, missing: Sequence[KnownAsset], created: Sequence[Found]
-) -> tuple[list[Replacement], list[str]]:
+) -> tuple[list[retrovue_uow.Replacement], list[str]]:
     """The new files that show what missing ones showed, and take over what was said of them; and the keys of unclear ones."""
     if not (missing and created):
         return [], []
@@ -65,7 +66,7 @@ def replace(
     return _hand_over(db, collection, pairs) if pairs else [], unclear
 
 
-def _hand_over(db: Database, collection: Collection, pairs: Sequence[tuple[Asset, Asset]]) -> list[Replacement]:
+def _hand_over(db: Database, collection: Collection, pairs: Sequence[tuple[Asset, Asset]]) -> list[retrovue_uow.Replacement]:
     """Let new assets be approved and preferred as the missing ones are, if the collection is set so."""
     keeps, heirs = collection.upgrades == "keep-approval", _heirs(db, pairs)
     said = decisions.approvals(db, collection.id, [come.canonical_key for _, come in pairs])
@@ -78,14 +79,16 @@ def _hand_over(db: Database, collection: Collection, pairs: Sequence[tuple[Asset
     preferred = heirs & approved if keeps else set()
     if preferred:
         decisions.decide(db, "prefer", [come for _, come in pairs if come.id in preferred])
-    told: list[Replacement] = []
+    told: list[retrovue_uow.Replacement] = []
     for left, come in pairs:
         approval: Literal["kept", "ask", "not_ready"] = (
             "kept" if come.id in approved else "ask" if come.state == "ready" else "not_ready"
         )
         preference: Literal["kept", "ask"] = "kept" if come.id in preferred else "ask"
         paths = come.id, come.canonical_key, left.id, left.canonical_key
-        told.append(Replacement(*paths, approval if left.approved else None, preference if come.id in heirs else None))
+        told.append(
+            retrovue_uow.Replacement(*paths, approval if left.approved else None, preference if come.id in heirs else None)
+        )
     return told
 
 

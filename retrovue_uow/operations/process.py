@@ -6,10 +6,11 @@ import os
 
 import attrs
 
+import retrovue_uow
 from retrovue_uow import media
 from retrovue_uow.errors import AssetProcessingError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
-from retrovue_uow.model import AssetDraft, AssetProcessingResult, Broken, Outcome, PathMapping, Refresh
+from retrovue_uow.model import AssetDraft, Broken, Outcome, PathMapping, Refresh
 from retrovue_uow.operations.discover import Found, facts_of
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.operations.prepare import enriched
@@ -27,7 +28,7 @@ def process_asset(
     *,
     refresh: Refresh | None = "files",
     broken: Broken = "refuse",
-) -> AssetProcessingResult:
+) -> retrovue_uow.AssetProcessingResult:
     """Enrich one draft and write it into a collection, even while others work on that collection.
 
     Pre-conditions:
@@ -114,7 +115,7 @@ def process_asset(
         asset = assets.asset(catalog.database, asset_id)
         added = dict(writer.hierarchy.added)
         return op.finish(
-            AssetProcessingResult(
+            retrovue_uow.AssetProcessingResult(
                 asset=asset,
                 outcome=outcome,
                 created_entities=added,

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+import retrovue_uow
 from retrovue_uow.errors import RelocateError, ValidationError, some
 from retrovue_uow.media import paths, roots
-from retrovue_uow.model import Collection, RelocateResult, as_argument
+from retrovue_uow.model import Collection, as_argument
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import integrity, preflight
 from retrovue_uow.store import assets, collections, decisions
@@ -23,7 +24,7 @@ Looked = dict[str, list[Row]]
 
 def relocate_collection(
     catalog: OpenCatalog, collection: str, old_root: str, new_root: str, *, min_found: float = 0.9, dry_run: bool = False
-) -> RelocateResult:
+) -> retrovue_uow.RelocateResult:
     """Map a collection to the folder to which its files were copied or moved, and keep its assets.
 
     Pre-conditions:
@@ -101,7 +102,7 @@ def relocate_collection(
             after = preflight.validate_collection_exists(db, before.id)
         keys = {name: tuple(relocation.new_key(key) for _, key, *_ in looked[name]) for name in _LISTED} | {"other_name": alike}
         return op.finish(
-            RelocateResult(
+            retrovue_uow.RelocateResult(
                 collection=after,
                 old_root=relocation.mapping.local_path,
                 new_root=relocation.moved.local_path,

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
+import retrovue_uow
 from retrovue_uow.errors import UndoError
 from retrovue_uow.log import logger
-from retrovue_uow.model import Asset, AssetSelector, UndoResult, Withdrawal, printed_title
+from retrovue_uow.model import Asset, AssetSelector, printed_title
 from retrovue_uow.operations import curate, identities
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
@@ -22,7 +23,7 @@ from retrovue_uow.store.journal import UNDO
 from retrovue_uow.uow.database import Database
 
 
-def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoResult:
+def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> retrovue_uow.UndoResult:
     """Take back all that a unit of work changed; the undo is itself a unit that can be undone.
 
     Pre-conditions:
@@ -75,19 +76,19 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> UndoRe
             undoing.validate_nothing_hangs_loose(db, unit, inverse)
             integrity.validate_database_consistency(db)
         return op.finish(
-            UndoResult(
+            retrovue_uow.UndoResult(
                 undone_unit_id=unit.id,
                 operations=tuple(each.name for each in unit.operations),
                 settled=tuple(settled),
                 withdrawals=(
-                    *(Withdrawal(asset.id, asset.canonical_key, "what approved it is undone") for asset in lost),
+                    *(retrovue_uow.Withdrawal(asset.id, asset.canonical_key, "what approved it is undone") for asset in lost),
                     *withdrawn,
                 ),
             )
         )
 
 
-def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[Withdrawal, ...]]:
+def settle(db: Database, back: Iterable[str] = ()) -> tuple[list[str], tuple[retrovue_uow.Withdrawal, ...]]:
     """Let what contradicts the operator's decisions be as decided: what that changed, in sentences, and withdrawn approvals.
 
     Decisions are kept by path and by spelling, and outlive rows that go and come back. Of approvals there may be as many as

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import retrovue_uow
 from retrovue_uow.errors import ContractError, WipeError
-from retrovue_uow.model import WipeOptions, WipeResult
+from retrovue_uow.model import WipeOptions
 from retrovue_uow.operations.open_catalog import OpenCatalog
 from retrovue_uow.rules import curation, integrity, preflight
 from retrovue_uow.store import assets, checks, collections, decisions
 
 
-def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> WipeResult:  # noqa: B008
+def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptions = WipeOptions()) -> retrovue_uow.WipeResult:  # noqa: B008
     """Wipe a collection and all data that belongs to it.
 
     Pre-conditions:
@@ -59,4 +60,4 @@ def wipe_collection(catalog: OpenCatalog, collection_id: str, options: WipeOptio
             integrity.validate_collection_preserved(db, collection)
             integrity.validate_path_mappings_preserved(db, collection)
             integrity.validate_database_consistency(db)
-        return op.finish(WipeResult(collection=collection, deleted=deleted))
+        return op.finish(retrovue_uow.WipeResult(collection=collection, deleted=deleted))

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import attrs
 
+import retrovue_uow
 from retrovue_uow.errors import ConstraintError, ValidationError
-from retrovue_uow.model import Asset, AssetDraft, Outcome, Refresh, Retitling, Withdrawal, folded
+from retrovue_uow.model import Asset, AssetDraft, Outcome, Refresh, folded
 from retrovue_uow.operations.discover import Found
 from retrovue_uow.store import assets, decisions, titles
 from retrovue_uow.store.assets import StoredAsset
@@ -26,7 +27,6 @@ _APPROVED = {"size": "size (bytes)", "duration_ms": "length (ms)"} | {
 """What an operator approved, in words, besides markers and what is shown. Another part is said by the name of the same file."""
 
 
-@attrs.frozen
 class Writer:
     """Writes what was found into a collection, so that a file which SQLite refuses is named.
 
@@ -37,14 +37,12 @@ class Writer:
         retitlings: Moved assets that it left under their titles.
     """
 
-    op: Operation
-    db: Database
-    collection_id: str
-    decided: Decisions
-    withdrawals: list[Withdrawal] = attrs.field(factory=list)
-    approved: list[str] = attrs.field(factory=list)
-    retitlings: list[Retitling] = attrs.field(factory=list)
-    hierarchy: Hierarchy = attrs.field(default=attrs.Factory(lambda self: Hierarchy(self.db), takes_self=True))
+    def __init__(self, op: Operation, db: Database, collection_id: str, decided: Decisions) -> None:
+        self.op, self.db, self.collection_id, self.decided = op, db, collection_id, decided
+        self.withdrawals: list[retrovue_uow.Withdrawal] = []
+        self.approved: list[str] = []
+        self.retitlings: list[retrovue_uow.Retitling] = []
+        self.hierarchy = Hierarchy(db)
 
     def create(self, batch: Sequence[Found]) -> list[str]:
         """Create the assets of new files: their identifiers.
@@ -107,7 +105,7 @@ class Writer:
         self.hierarchy.show(asset_id, found.draft)
         if void is not None:
             decisions.void_approval(self.db, self.collection_id, found.key)
-            self.withdrawals.append(Withdrawal(asset_id, found.key, void))
+            self.withdrawals.append(retrovue_uow.Withdrawal(asset_id, found.key, void))
         elif is_approved:
             self.approved.append(found.key)
         return asset_id
@@ -170,7 +168,7 @@ class Writer:
                 self.hierarchy.write()
         return "moved"
 
-    def retitled(self) -> tuple[Retitling, ...]:
+    def retitled(self) -> tuple[retrovue_uow.Retitling, ...]:
         """The moved assets that were left under their titles, with what only the end shows: which new titles there are."""
         alike = titles.titles_alike(self.db, {each.new_title for each in self.retitlings}) if self.retitlings else ()
         taken = {(each.kind, folded(each.name), each.year) for each in alike}
@@ -211,10 +209,10 @@ class Writer:
         """Withdraw the approval of an asset that is not what was approved, before it is written as what it is."""
         if reasons and assets.withdraw_approval(self.db, asset_id):
             decisions.void_approval(self.db, self.collection_id, key)
-            self.withdrawals.append(Withdrawal(asset_id, key, "; ".join(reasons)))
+            self.withdrawals.append(retrovue_uow.Withdrawal(asset_id, key, "; ".join(reasons)))
 
 
-def _retitling(before: Asset, found: Found) -> Retitling | None:
+def _retitling(before: Asset, found: Found) -> retrovue_uow.Retitling | None:
     """That a file says another title than its asset's, if it says the same otherwise; case makes no other title."""
     title, year = found.draft.title, found.draft.year
     was, now = shown(before), shown(found.draft)
@@ -223,7 +221,7 @@ def _retitling(before: Asset, found: Found) -> Retitling | None:
         return None
     if kind is None or before.title is None or title is None or (folded(before.title), before.year) == (folded(title), year):
         return None
-    return Retitling(before.id, found.key, kind, before.title, before.year, title, year)
+    return retrovue_uow.Retitling(before.id, found.key, kind, before.title, before.year, title, year)
 
 
 def _differences(before: Asset, now: AssetDraft, *, shows_another: bool) -> list[str]:

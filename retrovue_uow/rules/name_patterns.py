@@ -7,9 +7,7 @@ import re
 import unicodedata
 from collections.abc import Container, Iterator, Mapping, Sequence
 from string import Formatter
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from retrovue_uow import media
 from retrovue_uow.errors import ValidationError, some
@@ -31,8 +29,7 @@ _FIELDS = {
 _WILD = "*"
 
 
-@attrs.frozen
-class NamePattern:
+class NamePattern(NamedTuple):
     """A pattern as it was typed, its fields in their order, and the expression that finds them in a spelled name."""
 
     text: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import TypeVar
 
 from retrovue_uow.errors import ConflictError, ResourceError, ValidationError, some
@@ -68,6 +67,8 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
     if found:
         listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
         raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
+    from difflib import get_close_matches  # which only a misspelt name needs
+
     names = {folded(name): _called(each) for each in candidates for name in (each.name, _printed(each))}
     near = dict.fromkeys(names[each] for each in get_close_matches(wanted, names))
     if near:

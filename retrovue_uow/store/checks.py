@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import apsw
-import attrs
 
 from retrovue_uow.errors import RetroVueError, ValidationError, Violation, some
 from retrovue_uow.model import TitleKind
@@ -45,8 +44,7 @@ RULE_LIMIT_S = 60.0
 """How long a rule of an extension may take, for which its author answers."""
 
 
-@attrs.frozen
-class CheckScope:
+class CheckScope(NamedTuple):
     """Which rows the rules look at, and which rules have looked.
 
     Attributes:
@@ -57,7 +55,7 @@ class CheckScope:
     """
 
     subjects: Mapping[str, bool]
-    judged: set[str] = attrs.field(factory=set)
+    judged: set[str]
     extended: Collection[str] = ()
 
     @property
@@ -78,7 +76,7 @@ def narrowed(db: Database, changeset: Changeset, extended: Mapping[str, Set[str]
     changed = {table for table, keys in changeset.keys.changed.items() if any(keys.values())}
     same = changeset.shape.keys.keys() - changed
     db.scope = scope = CheckScope(
-        touch(db, changeset), extended=[rule for rule, tables in extended.items() if not tables <= same]
+        touch(db, changeset), set(), [rule for rule, tables in extended.items() if not tables <= same]
     )
     try:
         yield scope

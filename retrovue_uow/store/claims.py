@@ -11,22 +11,18 @@ import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
-import attrs
-
 from retrovue_uow.errors import ConflictError, Holder, ResourceError
 from retrovue_uow.store.ids import utc_now
 from retrovue_uow.uow.connection import MEMORY, mode_beside
 from retrovue_uow.uow.writer_queue import HAS_LOCKS, FileLock
 
 
-@attrs.define(eq=False)
 class Claim:
     """A claim that is held; `release` gives it back. Taking it again within the same catalogue counts up."""
 
-    key: str
-    lock: FileLock | None
-    _held: dict[str, Claim]
-    count: int = 0
+    def __init__(self, key: str, lock: FileLock | None, held: dict[str, Claim]) -> None:
+        self.key, self.lock, self.count = key, lock, 0
+        self._held = held
 
     def release(self) -> None:
         """Give the claim back, once for each time it was taken."""

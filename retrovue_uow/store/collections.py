@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import attrs
-
+import retrovue_uow
 from retrovue_uow.errors import Violation
-from retrovue_uow.model import AttachedEnricher, Collection, CollectionStatus, PathMapping, Source, Upgrades, folded
+from retrovue_uow.model import AttachedEnricher, Collection, PathMapping, Source, Upgrades, folded
 from retrovue_uow.store.ids import from_json
 from retrovue_uow.store.known import IS_BROKEN
 from retrovue_uow.uow.database import Database, Row, Value
@@ -20,8 +20,7 @@ _NEW_PATH = """
                   substr(canonical_key, length(:old) + 1))"""
 
 
-@attrs.frozen
-class Relocation:
+class Relocation(NamedTuple):
     """A path mapping as it is and as it will be.
 
     Attributes:
@@ -269,7 +268,7 @@ def remove_exclude(db: Database, collection_id: str, pattern: str) -> None:
     db.execute("DELETE FROM collection_exclude WHERE collection_id = ? AND pattern = ?", (collection_id, pattern))
 
 
-def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
+def statuses(db: Database, ingest: str) -> Iterator[retrovue_uow.CollectionStatus]:
     """How each collection stands, by name; `ingest` is the operation that counts as one."""
     rows = db.execute(
         f"""
@@ -301,4 +300,6 @@ def statuses(db: Database, ingest: str) -> Iterator[CollectionStatus]:
         """,  # noqa: S608  ours
         (ingest,),
     )
-    return (CollectionStatus(id_, name, source, bool(enabled), *counts) for id_, name, source, enabled, *counts in rows)
+    return (
+        retrovue_uow.CollectionStatus(id_, name, source, bool(enabled), *counts) for id_, name, source, enabled, *counts in rows
+    )

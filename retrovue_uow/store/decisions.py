@@ -85,7 +85,7 @@ class Approval(NamedTuple):
         return "it shows something else"
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Decisions:
     """What the operator decided about the files of a collection.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,13 +10,13 @@ from contextlib import closing, contextmanager
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import attrs
 
 from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, ValidationError, loading, some
-from retrovue_uow.model import Extension
+from retrovue_uow.model import Extension, digest
 from retrovue_uow.secrets import with_message
 from retrovue_uow.uow.connection import MEMORY, translated
 from retrovue_uow.uow.database import Database
@@ -46,7 +45,7 @@ _EMPTIES = frozenset({apsw.SQLITE_DELETE, apsw.SQLITE_DROP_TABLE, apsw.SQLITE_DR
 _BOOKKEEPING = frozenset({"sqlite_master", "sqlite_temp_master", "sqlite_sequence"})
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Schema:
     """The SQL of one package: `migrations/` shape its tables, `rules/` judge them, `views/` show them.
 
@@ -67,8 +66,7 @@ class Schema:
         return [digest(text) for text in self.migrations.values()]
 
 
-@attrs.frozen
-class Record:
+class Record(NamedTuple):
     """What the file remembers of an extension.
 
     Attributes:
@@ -81,18 +79,14 @@ class Record:
     name: str
     digests: Sequence[str] = ()
     columns: Sequence[Mapping[str, Sequence[str]]] = ()
-    made: Mapping[tuple[str, str], str] = attrs.field(factory=dict)
-    rules: Mapping[str, str] = attrs.field(factory=dict)
-    views: Mapping[str, str] = attrs.field(factory=dict)
-    reads: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    made: Mapping[tuple[str, str], str] = {}
+    rules: Mapping[str, str] = {}
+    views: Mapping[str, str] = {}
+    reads: Mapping[str, Sequence[str]] = {}
 
     @property
     def version(self) -> int:
         return len(self.digests)
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
@@ -259,7 +253,7 @@ def records(db: Database) -> dict[str, Record]:
 
 def remember(db: Database, record: Record) -> None:
     """Write what the file is to remember of an extension."""
-    facts = attrs.asdict(record, recurse=False)
+    facts = record._asdict()
     del facts["name"]
     text = json.dumps({**facts, "made": [(*each, sql) for each, sql in record.made.items()]}, ensure_ascii=False)
     db.execute(
@@ -287,7 +281,6 @@ def statements(text: str) -> Iterator[str]:
     yield text[start:]  # the last one need not end, or is a comment
 
 
-@attrs.define
 class OwnObjects:
     """The guard under which the SQL of an extension runs: it writes and shapes what bears its name, and nothing else.
 
@@ -298,11 +291,11 @@ class OwnObjects:
         kept: None of the tables, for its own are looked at.
     """
 
-    name: str
-    adoptable: Set[str] = frozenset()
-    is_of_triggers: bool = False
-    emptied: set[str] = attrs.field(factory=set)
     kept: Set[str] = frozenset()
+
+    def __init__(self, name: str, adoptable: Set[str] = frozenset(), *, is_of_triggers: bool = False) -> None:
+        self.name, self.adoptable, self.is_of_triggers = name, adoptable, is_of_triggers
+        self.emptied: set[str] = set()
 
     def refusal(
         self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
@@ -371,7 +364,7 @@ def extend(database: Database, schema: Schema, files: Iterable[tuple[str, str]])
         after.append({table: columns for table, columns in database.shape.columns.items() if is_of(name, table)})
     _require_own_only(database, name, guard.emptied, of_others)
     made = stored(database.execute, name)
-    remember(database, attrs.evolve(record, digests=schema.digests, columns=after, made=made))
+    remember(database, record._replace(digests=schema.digests, columns=after, made=made))
 
 
 def _of_others(database: Database, name: str) -> dict[tuple[str, str], tuple[object, object]]:

@@ -50,7 +50,7 @@ SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
 """One statement, so that nobody can make the catalogue between two of its answers."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Schemas:
     """What there is in one catalogue: its own schema, and those of its extensions, by their code or else as the file has them.
 
@@ -357,7 +357,7 @@ def _make_views(database: Database, schemas: Schemas) -> Schemas:
                 raise ValidationError(f"view {name!r} of extension {part.name!r} must be one query, and nothing after it")
         record = schemas.records.get(part.name, Record(part.name))
         of_rules = {name: reads[name] for name in part.rules}
-        remember(database, attrs.evolve(record, rules=part.rules, views=part.views, reads=of_rules))
+        remember(database, record._replace(rules=part.rules, views=part.views, reads=of_rules))
     return _found(database, schemas.code)
 
 
@@ -429,7 +429,7 @@ def require_own_triggers(database: Database, schemas: Schemas) -> None:
 def _refuse_impostors(path: str, views: Iterable[str], schemas: Schemas) -> None:
     """A view with the name of a table would run somebody else's query wherever the catalogue is read."""
     for name in views:
-        if ("table", name.lower()) in schemas.made:
+        if name not in schemas.views and ("table", name.lower()) in schemas.made:
             raise ResourceError(f"in catalogue {path!r}, {name!r} is a view instead of a table: restore a backup")
 
 

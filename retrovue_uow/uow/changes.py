@@ -5,7 +5,6 @@ One recording serves the checks, the preview, the journal, undo, and the proof t
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -67,7 +66,6 @@ class ApplyConflict(NamedTuple):
     kind: ConflictKind
 
 
-@attrs.frozen
 class ChangedKeys:
     """The keys of the rows that a changeset changes.
 
@@ -78,26 +76,29 @@ class ChangedKeys:
         grown: Tables that have more columns now, all of them after those that it has.
     """
 
-    changed: defaultdict[str, defaultdict[str, list[Key]]] = attrs.field(factory=lambda: defaultdict(lambda: defaultdict(list)))
-    parents: defaultdict[str, set[Key]] = attrs.field(factory=lambda: defaultdict(set))
-    misfits: set[str] = attrs.field(factory=set)
-    grown: set[str] = attrs.field(factory=set)
+    def __init__(self) -> None:
+        self.changed: defaultdict[str, defaultdict[str, list[Key]]] = defaultdict(lambda: defaultdict(list))
+        self.parents: defaultdict[str, set[Key]] = defaultdict(set)
+        self.misfits: set[str] = set()
+        self.grown: set[str] = set()
 
 
-@attrs.frozen
+@attrs.frozen(repr=False, slots=False)
 class Changeset:
     """A changeset in SQLite's own format, and the shape of the tables that it speaks of."""
 
-    content: bytes = attrs.field(repr=False)
-    shape: Shape = attrs.field(repr=False)
-    _is_inverse: bool = attrs.field(default=False, repr=False, eq=False)
-    _added: dict[str, list[Params]] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+    content: bytes
+    shape: Shape
+    _is_inverse: bool = attrs.field(default=False, eq=False)
+    _added: dict[str, list[Params]] = attrs.field(factory=dict, init=False, eq=False)
 
     def __bool__(self) -> bool:
         return bool(self.content)
 
     def digest(self, unit_id: str) -> str:
         """SHA-256 over the identifier of the unit that recorded it and the uncompressed content, in hexadecimal."""
+        import hashlib  # which takes its time to load, and reading needs none
+
         digest = hashlib.sha256(unit_id.encode())
         digest.update(self.content)
         return digest.hexdigest()

@@ -9,8 +9,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import attrs
-
 Execute = Callable[..., list[tuple[Any, ...]]]
 """All rows of a statement with these values: `Database.execute`."""
 
@@ -56,8 +54,7 @@ class Reference(NamedTuple):
         return " AND ".join(f"parent.{quoted(to)} = child.{quoted(column)}" for to, column in pairs)
 
 
-@attrs.frozen
-class Shape:
+class Shape(NamedTuple):
     """Every ordinary table but those that are kept by the keeper of the file, children before their parents.
 
     In that order a recording names the tables, and a changeset deletes their rows.
@@ -77,9 +74,9 @@ class Shape:
     keys: Mapping[str, str]
     references: Sequence[Reference]
     unkeyed: Sequence[str] = ()
-    unrecorded: Sequence[Reference] = attrs.field(default=(), eq=False)
-    nullable: Mapping[str, str] = attrs.field(factory=dict, eq=False)
-    nulls: Sequence[str] = attrs.field(default=(), eq=False)
+    unrecorded: Sequence[Reference] = ()
+    nullable: Mapping[str, str] = {}
+    nulls: Sequence[str] = ()
 
     def of_child(self, table: str) -> list[Reference]:
         return [reference for reference in self.references if reference.child == table]

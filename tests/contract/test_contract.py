@@ -471,7 +471,7 @@ LAYERS = (
     ("rules",),
     ("media", "store"),
     ("uow",),
-    ("model", "errors", "log", "secrets"),  # `secrets`: the very values are shown without their secrets
+    ("model", "results", "errors", "log", "secrets"),  # `secrets`: the very values are shown without their secrets
 )
 
 

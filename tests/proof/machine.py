@@ -52,7 +52,7 @@ from retrovue_uow import (
     WipeError,
     WipeOptions,
 )
-from retrovue_uow.model import WithdrawingResult
+from retrovue_uow.results import WithdrawingResult
 from retrovue_uow.rules.integrity import validate_database_consistency
 from retrovue_uow.testing import FakeEnricher, FakeImporter
 from retrovue_uow.testing.faults import Fault, Injection, tracing

@@ -13,6 +13,7 @@ import pytest
 from extending import MIGRATIONS, RULES, MakeExtension
 
 from retrovue_uow import Catalog, ContractError, Extension, OperationError, ResourceError, RetroVueError, ValidationError
+from retrovue_uow.model import digest
 from retrovue_uow.store import extensions, migrations
 from retrovue_uow.testing import snapshot
 
@@ -501,9 +502,7 @@ class TestOtherVersions:
         forged = text.replace('"rules": {', '"rules": {"title_without_content": "SELECT 1 AS rule WHERE false", ', 1)
         assert forged != text
         ((own,),) = elsewhere(extended, "SELECT sql FROM sqlite_schema WHERE name = 'title_without_content'")
-        elsewhere(
-            extended, f"UPDATE extension SET record = {apsw.format_sql_value(forged)}, digest = '{extensions.digest(forged)}'"
-        )
+        elsewhere(extended, f"UPDATE extension SET record = {apsw.format_sql_value(forged)}, digest = '{digest(forged)}'")
 
         Catalog(extended).close()
 

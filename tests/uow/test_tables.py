@@ -40,6 +40,9 @@ def test_it_has_columns_keys_and_references_of_every_table_but_the_keeper_s(tmp_
         keys={"book": "isbn", "author": "id"},
         references=[Reference("book", ("author_id",), "author", ("id",), is_to_key=True)],
         unkeyed=[],
+        unrecorded=[],
+        nullable={"book": "isbn"},
+        nulls=[],
     )
 
 
