@@ -90,7 +90,7 @@ class Schemas:
         """The catalogue's own schema, and those of its extensions."""
         found: dict[str, Schema | Record] = {**self.records}
         for name, schema in self.code.items():
-            if name not in self.records or not (self.is_read_only or name in self.refusals):
+            if name not in self.records or not (self.is_read_only or self.refusals):
                 found[name] = schema
         return [own(), *(found[name] for name in sorted(found))]
 
@@ -215,10 +215,11 @@ def migrate(
     _refuse_impostors(database.path, views, there)
     if not there.pending and (database.is_read_only or there.refusals or there.views_among(views) == there.views):
         return there
-    if there.refusals or database.is_read_only:
+    if database.is_read_only:
         lacks = next(f" lacks extension {each.name!r}" if each.name else " is of an older version" for each, _ in there.pending)
-        reason = f"catalogue {database.path!r}{lacks}: open it once for writing to update it"
-        raise ResourceError(next(iter(there.refusals.values()), reason))
+        raise ResourceError(f"catalogue {database.path!r}{lacks}: open it once for writing to update it")
+    if there.refusals and any(each.name for each, _ in there.pending):  # its own, without which it cannot be read, may run
+        raise ResourceError(next(iter(there.refusals.values())))
     require_own_triggers(database, there)
     _require_whole(database, there)
     with _shaping(database) as copies:

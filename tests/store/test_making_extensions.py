@@ -453,6 +453,43 @@ class TestOtherVersions:
         with pytest.raises(ResourceError, match="extension 'playlog' has had 2 migrations"):
             added(extended, older, other)
 
+    def test_a_newer_library_migrates_its_own_tables_past_a_refusal_and_reads(
+        self, extended: Path, extension: MakeExtension, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own, older = extensions.own(), extension(migrations=[AIRING], rules={}, views={})
+        newer = attrs.evolve(own, migrations={**own.migrations, "0099_next": "ALTER TABLE source ADD COLUMN note TEXT"})
+        before = schema_of(extended)
+        monkeypatch.setattr(migrations, "own", lambda: newer)
+        monkeypatch.setattr(extensions, "own", lambda: newer)
+
+        with pytest.raises(ResourceError, match="is of an older version: open it once for writing"):
+            Catalog(extended, extensions=[older], read_only=True)
+        for read_only in (False, True):
+            with Catalog(extended, extensions=[older], read_only=read_only) as catalog:
+                assert catalog.sources() == []
+        with (
+            Catalog(extended, extensions=[older]) as catalog,
+            pytest.raises(OperationError, match="extension 'playlog' has had 2 migrations"),
+        ):
+            catalog.add_source("disk")
+
+        changed = [each for each in schema_of(extended) if each not in before]
+        assert [name for _, name, _ in changed] == ["source"]
+
+    def test_what_one_refuses_another_leaves_as_it_is(self, extended: Path, extension: MakeExtension) -> None:
+        made = "CREATE TABLE other_a (id INTEGER PRIMARY KEY) STRICT"
+        added(extended, extension("other", [made], {}, {}))
+        older = extension(migrations=[AIRING], rules={}, views={})
+        newer = extension(
+            "other", [made, "ALTER TABLE other_a ADD COLUMN note TEXT"], {}, {"other_b": "SELECT note FROM other_a"}
+        )
+        before = schema_of(extended)
+
+        with Catalog(extended, extensions=[older, newer]) as catalog:
+            assert [each.version for each in catalog.extensions()] == [1, 2]
+
+        assert schema_of(extended) == before
+
     @pytest.mark.parametrize(
         "sql",
         [
