@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from retrovue_uow.errors import ValidationError, Violation, some
 from retrovue_uow.model import JournalUnit
 from retrovue_uow.rules.verdict import rule
-from retrovue_uow.store import checks, decisions, journal, rows, titles
+from retrovue_uow.store import checks, decisions, extensions, journal, rows, titles
 from retrovue_uow.store.ids import whole_id
 from retrovue_uow.store.rows import RowName
 from retrovue_uow.uow.changes import ApplyConflict, Changeset, Key
@@ -33,6 +33,12 @@ def validate_unit_can_be_undone(db: Database, unit: JournalUnit) -> Changeset:
     inverse = journal.recorded(db, unit, inverted=True)
     if not inverse:
         raise ValidationError(f"unit {unit.id!r} changed nothing: there is nothing to undo")
+    goes = {table for table, changed in inverse.keys.changed.items() if changed.get("DELETE")}
+    if unsafe := goes.intersection(extensions.folded_tables(db)):
+        raise ValidationError(
+            f"unit {unit.id!r} cannot be undone: it added rows to table {min(unsafe)!r}, whose key is compared by another "
+            "collation than BINARY, and may only have spelled one anew, which would be deleted. Change its rows back yourself"
+        )
     return inverse
 
 

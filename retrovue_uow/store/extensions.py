@@ -23,17 +23,6 @@ from retrovue_uow.uow.database import Database
 from retrovue_uow.uow.tables import quoted, read_shape
 
 OWN = "retrovue_uow.schema"
-_FOLDED = """
-SELECT DISTINCT tables.name
-  FROM pragma_table_list AS tables
-  JOIN pragma_index_list(tables.name) AS keys
-  JOIN pragma_index_xinfo(keys.name) AS columns
- WHERE tables.schema = 'main'
-   AND keys.origin = 'pk'
-   AND columns.key
-   AND columns.coll <> 'BINARY'
-"""
-"""By other collations SQLite finds the row of another key than the one in a changeset, which then undoes the wrong one."""
 _NAME = re.compile("[a-z][a-z0-9]*")
 _WRITES = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _OF_TABLE = frozenset({apsw.SQLITE_CREATE_INDEX, apsw.SQLITE_DROP_INDEX, apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_DROP_TRIGGER})
@@ -385,6 +374,26 @@ def _of_others(database: Database, name: str) -> dict[tuple[str, str], tuple[obj
     return {(kind, each): (table, sql) for kind, each, table, sql in rows if not is_of(name, each.lower())}
 
 
+def folded_tables(db: Database) -> list[str]:
+    """The tables whose key is compared by another collation than BINARY, as `NOCASE`.
+
+    By it SQLite finds the row of another key than the one in a changeset, which then undoes the wrong one.
+    """
+    rows = db.execute(
+        """
+        SELECT DISTINCT tables.name
+          FROM pragma_table_list AS tables
+          JOIN pragma_index_list(tables.name) AS keys
+          JOIN pragma_index_xinfo(keys.name) AS columns
+         WHERE tables.schema = 'main'
+           AND keys.origin = 'pk'
+           AND columns.key
+           AND columns.coll <> 'BINARY'
+        """
+    )
+    return [str(name) for (name,) in rows]
+
+
 def _require_own_only(
     database: Database, name: str, emptied: Set[str], before: Mapping[tuple[str, str], tuple[object, object]]
 ) -> None:
@@ -409,7 +418,7 @@ def _require_own_only(
     ]
     folded = [
         f"table {each}, whose key is compared by another collation than BINARY"
-        for (each,) in database.execute(_FOLDED)
+        for each in folded_tables(database)
         if each in tables
     ]
     wrong = [*gone, *new, *left, *loose, *unkeyed, *odd, *folded]

@@ -218,8 +218,6 @@ def migrate(
     if database.is_read_only:
         lacks = next(f" lacks extension {each.name!r}" if each.name else " is of an older version" for each, _ in there.pending)
         raise ResourceError(f"catalogue {database.path!r}{lacks}: open it once for writing to update it")
-    if there.refusals and any(each.name for each, _ in there.pending):  # its own, without which it cannot be read, may run
-        raise ResourceError(next(iter(there.refusals.values())))
     require_own_triggers(database, there)
     _require_whole(database, there)
     with _shaping(database) as copies:
@@ -310,8 +308,10 @@ def _without_extensions(_: Schema, version: int, is_read_only: bool) -> Schemas:
 
 
 def _require_whole(database: Database, there: Schemas) -> None:
-    """Raise `ResourceError` where an extension would be added to what is no whole catalogue."""
-    if any(schema.name for schema, _ in there.pending):
+    """Raise `ResourceError` where an extension would be added to what is no whole catalogue, or past a refusal of another."""
+    if any(schema.name for schema, _ in there.pending):  # without its own the catalogue could not even be read
+        for refusal in there.refusals.values():
+            raise ResourceError(refusal)
         _require_unaltered(database, there.made)
 
 

@@ -10,7 +10,7 @@ from harness import draft, episode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrovue_uow import Catalog, Collection, ContractError, RetroVueError, ValidationError
+from retrovue_uow import Catalog, Collection, ContractError, RetroVueError, UndoError, ValidationError
 from retrovue_uow.store import checks
 from retrovue_uow.testing import FakeImporter, snapshot
 from retrovue_uow.uow.changes import Recording
@@ -142,6 +142,24 @@ def test_a_row_without_a_key_is_refused_and_one_that_is_there_stops_nothing_else
     station.add_source("goes on")
     with pytest.raises(ContractError, match="changes in table 'f' cannot be recorded"), station.session() as db:
         db.execute("UPDATE f SET v = 2")
+
+
+def test_a_row_whose_key_is_spelled_anew_is_not_lost_by_an_undo(station: Catalog) -> None:
+    elsewhere(
+        station, "CREATE TABLE tag (name TEXT PRIMARY KEY COLLATE NOCASE NOT NULL, note)", "INSERT INTO tag VALUES ('a', 1)"
+    )
+    with station.session() as db:
+        db.execute("UPDATE tag SET name = 'A'")
+    before, tables = snapshot(station), snapshot(station, journal=False)
+
+    with pytest.raises(UndoError, match="cannot be undone: it added rows to table 'tag', whose key is compared by another"):
+        station.undo(station.history(1)[0].id)
+
+    assert snapshot(station) == before
+    with station.session() as db:
+        db.execute("DELETE FROM tag WHERE name = 'a'")
+    station.undo(station.history(1)[0].id)
+    assert snapshot(station, journal=False) == tables
 
 
 def test_check_names_a_broken_reference_of_a_table_without_rowids(station: Catalog) -> None:
