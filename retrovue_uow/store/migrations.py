@@ -208,8 +208,7 @@ def migrate(
         ContractError: The SQL of an extension is faulty, or does what it must not.
     """
     there = _found(database, code_of(extensions))
-    unknown = there.records.keys() - there.code.keys()
-    if unknown:
+    if unknown := there.records.keys() - there.code.keys():
         there = attrs.evolve(there, code={**there.code, **code_of(provided(unknown))})
     views = _views(database)
     _refuse_impostors(database.path, views, there)

@@ -131,6 +131,8 @@ class Database:
             raise refusal from error
         except BaseException as error:
             self.transaction.observe(error)
+            if isinstance(error, ValueError) and "\0" in sql:
+                raise ContractError("SQLite cannot run a statement that has a NUL character: bind it as a value") from error
             raise
         self._refuse_torn()
         return rows

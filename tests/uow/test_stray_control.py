@@ -172,3 +172,18 @@ def test_references_may_be_deferred_for_the_length_of_a_unit(db: Database) -> No
         db.execute("PRAGMA defer_foreign_keys = ON")
         assert db.execute("PRAGMA defer_foreign_keys") == [(1,)]
         db.execute("PRAGMA cell_size_check = OFF")
+
+
+@pytest.mark.parametrize(
+    "run", [lambda db, sql: db.execute(sql), lambda db, sql: db.executemany(sql, [()])], ids=["one", "many"]
+)
+@pytest.mark.parametrize("sql", ["DELETE FROM item\0 WHERE id = 7", "INSERT INTO item (name) VALUES ('a'); SELECT 1\0"])
+def test_a_statement_with_a_nul_is_refused_in_words(
+    db: Database, names: Names, run: Callable[[Database, str], None], sql: str
+) -> None:
+    with pytest.raises(ContractError, match="has a NUL character: bind it"), db.session():
+        run(db, sql)
+
+    with db.session():
+        db.execute("INSERT INTO item (name) VALUES (?)", ("a\0b",))
+    assert names() == ["first", "a\0b"]
