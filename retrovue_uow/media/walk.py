@@ -77,7 +77,8 @@ class FilesystemImporter:
             raise ValidationError("the filesystem source has no 'root': configure one, or add collections with add_collection")
         self.check()
         folders = [each for each in _listing(self._root) if _is_folder(each)]
-        _refuse_odd_names([each.path for each in folders if not is_utf8(each.name)])
+        if odd := [each.path for each in folders if not is_utf8(each.name)]:
+            raise _odd_names(odd)
         return [FoundCollection(each.name, path_mappings={each.path: each.path}) for each in folders]
 
     def discover(self, collection: Collection, mappings: Sequence[PathMapping], filters: IngestFilters) -> Iterator[AssetDraft]:
@@ -382,11 +383,6 @@ def _skip_odd_names(paths: list[str], skip: Skip) -> None:
     while paths:
         skip("not_utf8", paths[0], _odd_names(paths))
         del paths[0]
-
-
-def _refuse_odd_names(paths: Sequence[str]) -> None:
-    if paths:
-        raise _odd_names(paths)
 
 
 def _odd_names(paths: Sequence[str]) -> ValidationError:

@@ -88,7 +88,8 @@ def validate_name_pattern(text: object, given: Container[str]) -> NamePattern:
     fields: list[str] = []
     beside = ""
     for literal, field in _parsed(text):
-        parts[-1] += _expression(literal)
+        # Whatever the case and Unicode form of a text, and whole letters of it only.
+        parts[-1] += r"\0?".join(map(re.escape, _folded(literal))) + r"\0" * bool(literal)
         beside = "" if literal else beside
         if field is None:
             continue
@@ -129,11 +130,6 @@ def _parsed(text: str) -> Iterator[tuple[str, str | None]]:
         raise ValidationError(
             f"pattern {text!r} cannot be read ({error}): a field is {{episode}}, a brace in the names is written twice"
         ) from error
-
-
-def _expression(literal: str) -> str:
-    """What finds a text, whatever its case and Unicode form, and whole letters of it only."""
-    return r"\0?".join(map(re.escape, _folded(literal))) + r"\0" * bool(literal)
 
 
 @rule

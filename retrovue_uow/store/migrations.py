@@ -125,15 +125,11 @@ class Schemas:
         """Type and name → SQL of every table, index, trigger and view that must be there."""
         return {**self.made, **{("view", name): sql for name, sql in self.views.items()}}
 
-    @cached_property
-    def _view_names(self) -> frozenset[str]:
-        """Also of views that an extension had, and its code has no more."""
-        had = (name for record in self.records.values() for name in (*record.rules, *record.views))
-        return frozenset((*self.views, *had))
-
     def views_among(self, there: Mapping[str, str]) -> dict[str, str]:
-        """Those of the views in a file that are the catalogue's or its extensions'."""
-        return {name: sql for name, sql in there.items() if name in self._view_names}
+        """Those of the views in a file that are the catalogue's or its extensions', or were before their code was another."""
+        had = (name for record in self.records.values() for name in (*record.rules, *record.views))
+        names = {*self.views, *had}
+        return {name: sql for name, sql in there.items() if name in names}
 
     def altered(self, connection: apsw.Connection) -> list[str]:
         """The parts of the schema that are missing or were altered. Raises APSW's own errors."""
@@ -295,7 +291,8 @@ def _shaping(database: Database) -> Iterator[list[str]]:
 
 
 def _found(database: Database, code: Mapping[str, Schema]) -> Schemas:
-    version, known = _version(database), records(database)
+    (state,) = database.execute(_STATE)  # through the connection: another process may just have made it
+    version, known = _known_version(database.path, state), records(database)
     if known or code:
         return Schemas(version, known, code, database.is_read_only)
     return _without_extensions(own(), version, database.is_read_only)
@@ -431,12 +428,6 @@ def _refuse_impostors(path: str, views: Iterable[str], schemas: Schemas) -> None
     for name in views:
         if name not in schemas.views and ("table", name.lower()) in schemas.made:
             raise ResourceError(f"in catalogue {path!r}, {name!r} is a view instead of a table: restore a backup")
-
-
-def _version(database: Database) -> int:
-    """How many migrations the file has had, asked through the connection: another process may just have made it."""
-    (state,) = database.execute(_STATE)
-    return _known_version(database.path, state)
 
 
 def _back_up(database: Database, version: int) -> list[str]:

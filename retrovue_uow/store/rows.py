@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, cast, overload
 
 from retrovue_uow.model import Changes, RowChange
@@ -93,15 +94,10 @@ def changes_in(changeset: Changeset) -> Changes:
 
 def shown(change: ChangedRow) -> RowChange:
     """A changed row as users see it: without the secrets in it."""
-    old, new = (None if values is None else _safe(change.table, values) for values in (change.old, change.new))
+    # Of a table that is not the library's, who knows what it holds; of a mapping, what is redacted is one.
+    hide = partial(redacted_row, change.table) if change.table in own_names() else redacted
+    old, new = (None if values is None else cast("Mapping[str, object]", hide(values)) for values in (change.old, change.new))
     return RowChange(table=change.table, kind=change.kind, key=change.key, old=old, new=new)
-
-
-def _safe(table: str, values: Mapping[str, object]) -> Mapping[str, object]:
-    """What may be shown of a row: of a table that is not the library's, who knows what it holds."""
-    if table in own_names():
-        return redacted_row(table, values)
-    return cast("Mapping[str, object]", redacted(values))  # of a mapping it is one
 
 
 class ChangedRows(Sequence[RowChange]):

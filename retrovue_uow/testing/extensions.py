@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import apsw
 
-from retrovue_uow import AssetSelector, Catalog, Database, Extension, InstalledExtension, RetroVueError, ValidationError
+from retrovue_uow import AssetSelector, Catalog, Database, Extension, RetroVueError, ValidationError
 from retrovue_uow.store.extensions import statements
 from retrovue_uow.testing.copies import in_memory
 from retrovue_uow.testing.fakes import ROOT, drafts, fake_enricher, fake_importer
@@ -57,7 +57,7 @@ def assert_extension(extension: Extension, *, breaks: Mapping[str, str] = {}, da
         extended_catalog(folder / "without.db").close()
         shutil.copyfile(folder / "without.db", folder / "with.db")
         with Catalog(folder / "with.db", extensions=[extension]) as catalog:
-            installed = _installed(catalog, extension)
+            installed = next(each for each in catalog.extensions() if each.name == extension.name)
         if breaks.keys() != set(installed.rules):
             raise AssertionError(f"give SQL that breaks each rule, by its name: it has {installed.rules}, not {(*breaks,)}")
         for rule, sql in breaks.items():
@@ -68,10 +68,6 @@ def assert_extension(extension: Extension, *, breaks: Mapping[str, str] = {}, da
         for version in range(installed.version + 1):
             shutil.copyfile(folder / "without.db", folder / "older.db")
             _assert_comes_from(folder / "older.db", extension, version, data)
-
-
-def _installed(catalog: Catalog, extension: Extension) -> InstalledExtension:
-    return next(each for each in catalog.extensions() if each.name == extension.name)
 
 
 def _run(db: Database, sql: str, what: str) -> None:

@@ -118,7 +118,8 @@ def _short(name: str) -> Callable[..., object]:
         """The fixture of that name with `retrovue_` before it, where the project wants it (`retrovue_short_names`)."""
         if not request.config.getini(SHORT_NAMES):
             advice = f"ask for 'retrovue_{name}', or set {SHORT_NAMES} = true in pytest's configuration"
-            if not _is_library_used():
+            ours = retrovue_uow.__name__, testing.__name__, __name__  # which pytest loads everywhere
+            if not any(loaded.startswith(f"{ours[0]}.") and loaded not in ours for loaded in sys.modules):
                 request.raiseerror(f"fixture {name!r} not found: retrovue_uow has one, but nothing here uses it; {advice}")
             request.node.warn(DeprecationWarning(f"the fixture {name!r} of retrovue_uow will be gone in 0.3: {advice}"))
         return request.getfixturevalue(f"retrovue_{name}")
@@ -128,12 +129,6 @@ def _short(name: str) -> Callable[..., object]:
 
 catalog_short, media_folder_short = _short("catalog"), _short("media_folder")
 fake_importer_short, fake_enricher_short = _short("fake_importer"), _short("fake_enricher")
-
-
-def _is_library_used() -> bool:
-    """Whether more of the library has been asked for than this plugin, which pytest loads everywhere, needs."""
-    ours = retrovue_uow.__name__, testing.__name__, __name__
-    return any(name.startswith(f"{ours[0]}.") and name not in ours for name in sys.modules)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
