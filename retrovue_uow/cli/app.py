@@ -89,9 +89,7 @@ class CommandLine(Group):
         """Run the command line, and exit."""
         arguments = list(sys.argv[1:] if args is None else args)
         if instruction := os.environ.get(COMPLETE):
-            from click.shell_completion import shell_complete
-
-            sys.exit(shell_complete(self, {}, NAME, COMPLETE, instruction))
+            sys.exit(import_module("retrovue_uow.cli.options").completed(self, instruction))
         try:
             with self.make_context(NAME, [*arguments]) as context:
                 status = self.invoke(context)
@@ -142,7 +140,9 @@ def _told(error: BaseException) -> tuple[str, int]:
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
 )
-@click.option("--log-json", metavar="FILE", help="Append the library's log to FILE, as JSON lines.")
+@click.option(
+    "--log-json", type=click.Path(readable=False), metavar="FILE", help="Append the library's log to FILE, as JSON lines."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_context

@@ -13,7 +13,17 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import Page, calls, command, option
-from retrovue_uow.cli.options import ASSET, DESCRIBING, EXPECT_ASSETS, NAMING, OF_COLLECTION, asset_named, selected, selector
+from retrovue_uow.cli.options import (
+    ASSET,
+    DESCRIBING,
+    EXPECT_ASSETS,
+    NAMING,
+    OF_COLLECTION,
+    asset_named,
+    selected,
+    selector,
+    titles_there,
+)
 from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import ASSET_KINDS, Asset, Json, Marker, as_json
@@ -170,7 +180,7 @@ for _decision in (
     "assign",
     *NAMING,
     option("--to-kind", "What it is.", type=click.Choice(ASSET_KINDS)),
-    option("--to-title", "Its show or movie.", metavar="NAME"),
+    option("--to-title", "Its show or movie.", metavar="NAME", shell_complete=titles_there),
     option("--to-year", "First year of that.", type=int, metavar="YEAR"),
     option("--to-season", "Its season; 0 for a special.", type=int, metavar="N"),
     option("--to-episode", "An episode that it holds; may be repeated.", type=int, multiple=True, metavar="N"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retrovue_uow.catalog import Catalog
-from retrovue_uow.cli.command import Page, argument, command, flag
+from retrovue_uow.cli.command import FILE, Page, argument, command, flag
 from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
 from retrovue_uow.cli.output import Long, grid, moment, plain
@@ -19,7 +19,7 @@ from retrovue_uow.results import CatalogStatus, CheckReport, CollectionStatus
 @command(
     None,
     "ingest",
-    argument("folder", "The folder that holds the media files."),
+    argument("folder", "The folder that holds the media files.", type=FILE),
     *INGESTING,
     flag("--no-probe", "Do not let ffprobe measure the files of a new folder."),
     opens="nothing",
@@ -82,7 +82,7 @@ def check(catalog: Catalog) -> Page:
     return Page(report, lambda _: _checked(report), exit_code=0 if report.is_sound else 1)
 
 
-@command(None, "backup", argument("file", "The new file."), shows=lambda copy: [f"copied to {copy['backup']}"])
+@command(None, "backup", argument("file", "The new file.", type=FILE), shows=lambda copy: [f"copied to {copy['backup']}"])
 def backup(catalog: Catalog, file: str) -> dict[str, str]:
     """Copy the catalogue into a new file. The copy is whole and consistent, also while others write."""
     catalog.backup(file)

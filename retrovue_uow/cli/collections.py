@@ -11,7 +11,7 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli import ingesting
 from retrovue_uow.cli.app import Group
-from retrovue_uow.cli.command import Page, argument, calls, command, flag, option
+from retrovue_uow.cli.command import FILE, Page, argument, calls, command, flag, option
 from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, OF_SOURCE, SOURCE, age, request
 from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
 from retrovue_uow.cli.reports import forget_report, relocate_report, wipe_report
@@ -80,7 +80,13 @@ def _shown_ingest(unit: JournalUnit | None) -> str:
     "add",
     SOURCE,
     argument("name", "What to call the collection."),
-    option("--folder", "A folder with its files, the same for the source; may be repeated.", multiple=True, metavar="FOLDER"),
+    option(
+        "--folder",
+        "A folder with its files, the same for the source; may be repeated.",
+        type=FILE,
+        multiple=True,
+        metavar="FOLDER",
+    ),
     option("--external-id", "What the source itself calls it."),
     flag("--disabled", "Keep it from being ingested for now."),
     opens="changing",
@@ -114,7 +120,9 @@ _changes(
     "map_path",
     "Say where a folder of the source is found on this machine.",
     _SOURCE_PATH,
-    argument("local_path", "The folder on this machine.", callback=lambda _context, _parameter, path: absolute(path)),
+    argument(
+        "local_path", "The folder on this machine.", type=FILE, callback=lambda _context, _parameter, path: absolute(path)
+    ),
 )
 _changes(collection, "unmap", "unmap_path", "Remove a path mapping through which no asset came.", _SOURCE_PATH)
 _changes(collection, "set", "set_upgrades", "Say whether a better file takes over an approval.", _UPGRADES)
@@ -198,8 +206,8 @@ def forget_missing(
     collection,
     "relocate",
     COLLECTION,
-    argument("old", "The folder that is mapped now; it need not be there any more."),
-    argument("new", "The folder that holds its files now."),
+    argument("old", "The folder that is mapped now; it need not be there any more.", type=FILE),
+    argument("new", "The folder that holds its files now.", type=FILE),
     option("--min-found", "Refuse unless this part of the files, from 0 to 1, is there.", type=float, default=0.9, metavar="F"),
     opens="changing",
     tries=True,

@@ -54,7 +54,11 @@ def argument(name: str, help_: str, **more: Any) -> click.Argument:
     return click.Argument([name], help=help_, **more)
 
 
-CATALOG = option("--catalog", "The catalogue to work on.", default="catalog.db", envvar="RETROVUE_CATALOG", metavar="FILE")
+FILE = click.Path(readable=False)
+"""A file or folder, which the shell completes, and which only the library judges."""
+CATALOG = option(
+    "--catalog", "The catalogue to work on.", type=FILE, default="catalog.db", envvar="RETROVUE_CATALOG", metavar="FILE"
+)
 JSON = flag("--json", "Print JSON, and nothing else, on standard output.")
 QUIET = flag("-q --quiet", "Print nothing but questions and errors.")
 VERBOSE = flag("-v --verbose", "Tell row by row what changed, or would; of an ingest, also what was left out.")

@@ -10,11 +10,20 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+    shell_complete,
+    split_arg_string,
+)
 
 from retrovue_uow.catalog import Catalog
-from retrovue_uow.cli.app import COMPLETE
-from retrovue_uow.cli.command import argument, flag, option
+from retrovue_uow.cli.app import COMPLETE, NAME
+from retrovue_uow.cli.command import FILE, argument, flag, option
 from retrovue_uow.errors import RetroVueError, ValidationError
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import (
@@ -36,7 +45,74 @@ Asked = dict[str, Any]
 """The arguments of an ingest by their names in the library."""
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST_NUMBER = 6
-_SPECIAL = re.compile(r"([^\w@%+=:,./-])")
+_OPTION = re.compile(r"--[^=]+=")
+_ENDS_IN_BASH = re.compile(r"\n([:=@]+)(?:\n|$)")
+_OPTION_IN_BASH = re.compile(r"(\n--[^\n]+)\n=\n?")
+_SPECIAL = {
+    "'": (re.compile("'"), r"'\\''"),
+    '"': (re.compile(r'(["$`\\])'), r"\\\1"),
+    "": (re.compile(r"([^\w@%+=:,./-])"), r"\\\1"),
+}
+"""By the quote in front of a name: what of it bash would not take for itself, and what stands for that."""
+
+
+class _Whole(ShellComplete):
+    """A shell that puts a name in place of a whole word, which may be `--title=Doc`."""
+
+    option = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words in front, and the one to complete."""
+        args, word = super().get_completion_args()
+        found = _OPTION.match(word)
+        self.option = found[0] if found else ""
+        return args, word
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """What the shell's function reads."""
+        item.value = self.option + item.value
+        return super().format_completion(item)
+
+
+class _Zsh(_Whole, ZshComplete):
+    """zsh."""
+
+
+class _Fish(_Whole, FishComplete):
+    """fish, whose function in click ends a name or a description at its first comma."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+class _Bash(BashComplete):
+    """bash, to which a word ends at `:`, `=` and `@`, and which takes names as they have to stand in the line."""
+
+    kept = 0
+    quote = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words in front, and the one to complete."""
+        words = os.environ["COMP_WORDS"].split("\n")[: int(os.environ["COMP_CWORD"]) + 1]
+        whole = _ENDS_IN_BASH.sub(r"\1", _OPTION_IN_BASH.sub(r"\1\n", "\n".join(words)))
+        os.environ |= {"COMP_WORDS": whole, "COMP_CWORD": str(whole.count("\n"))}
+        args, word = super().get_completion_args()
+        end = words[-1].lstrip(":=@")
+        self.kept = len(word) - len("".join(split_arg_string(end)))
+        self.quote = end[:1] if end[:1] in _SPECIAL else ""
+        return args, word
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """What the shell's function reads, of which `read` eats a backslash."""
+        special, instead = _SPECIAL[self.quote]
+        item.value = special.sub(instead, item.value[self.kept :]).replace("\\", "\\\\")
+        return super().format_completion(item)
+
+
+def completed(app: click.Command, instruction: str) -> int:
+    """Tell a shell how to complete the command line, or what completes it; the exit code."""
+    for shell in (_Bash, _Zsh, _Fish):
+        add_completion_class(shell)
+    return shell_complete(app, {}, NAME, COMPLETE, instruction)
 
 
 def naming(names: Callable[[Catalog], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
@@ -48,25 +124,24 @@ def naming(names: Callable[[Catalog], Iterable[str]]) -> Callable[..., list[Comp
                 found = [each for each in names(catalog) if folded(each).startswith(folded(begun))]
         except RetroVueError:
             return []
-        is_bash = os.environ.get(COMPLETE, "").startswith("bash")  # where we quote, and `read` eats a backslash
-        return [CompletionItem(_SPECIAL.sub(r"\\\\\1", each) if is_bash else each) for each in found]
+        return [*map(CompletionItem, found)]
 
     return complete
 
 
 _collections = naming(lambda catalog: (each.name for each in catalog.collections()))
 _sources = naming(lambda catalog: (each.name for each in catalog.sources()))
-_titles = naming(lambda catalog: (printed_title(each.name, each.year) for each in catalog.titles()))
+titles_there = naming(lambda catalog: (printed_title(each.name, each.year) for each in catalog.titles()))
 enricher_types = naming(lambda catalog: sorted(catalog.enrichers))
 
 SOURCE = argument("source", "Name or id of the source.", shell_complete=_sources)
 COLLECTION = argument("collection", "Name or id of the collection.", shell_complete=_collections)
 OF_COLLECTION = argument("collection", "Only those of this collection.", required=False, shell_complete=_collections)
 OF_SOURCE = option("--source", "Only those of this source.", shell_complete=_sources)
-TITLE = argument("title", "Name, name with (year), or id of a show or movie.", shell_complete=_titles)
+TITLE = argument("title", "Name, name with (year), or id of a show or movie.", shell_complete=titles_there)
 TITLE_KIND = option("--kind", "Only those of this kind.", type=click.Choice(get_args(TitleKind)))
-INTO = option("--into", "The title that stays.", metavar="TITLE", required=True, shell_complete=_titles)
-ASSET = argument("asset", "Its id, or the path of its file.")
+INTO = option("--into", "The title that stays.", metavar="TITLE", required=True, shell_complete=titles_there)
+ASSET = argument("asset", "Its id, or the path of its file.", type=FILE)
 CONFIG = option("--config", "Its configuration, a JSON object.", metavar="JSON", default="{}")
 EXCLUDE = option(
     "--exclude", "Leave out files and folders that match; may be given several times.", multiple=True, metavar="GLOB"
@@ -93,8 +168,8 @@ INGESTING = (
         type=click.Choice([*get_args(Refresh), "none"]),
         default="files",
     ),
-    option("--under", "Ingest only what lies below this folder, and look at nothing else.", metavar="PATH"),
-    option("--title", "Ingest only this show or movie.", shell_complete=_titles),
+    option("--under", "Ingest only what lies below this folder, and look at nothing else.", type=FILE, metavar="PATH"),
+    option("--title", "Ingest only this show or movie.", shell_complete=titles_there),
     option("--year", "The year of --title, where several have that name.", type=int),
     option("--season", "Ingest only this season of --title.", type=int),
     option("--episode", "Ingest only this episode of --season.", type=int),
@@ -108,7 +183,7 @@ DESCRIBING = (
     option("--approved/--unapproved", "Only those that are approved, or not.", default=None),
     option("--unclassified", "Only those that nothing could classify.", is_flag=True, default=None),
     option("--broken/--sound", "Only those whose file is broken, or is not.", default=None),
-    option("--title", "Only those of this show or movie.", shell_complete=_titles),
+    option("--title", "Only those of this show or movie.", shell_complete=titles_there),
     option("--year", "The year of --title, where several have that name.", type=int),
     option("--season", "Only those of this season of --title.", type=int),
     option("--episode", "Only those of this episode of --season.", type=int),
@@ -119,7 +194,7 @@ DESCRIBING = (
     ),
 )
 NAMING = (
-    argument("assets", "Assets, by id or path of the file.", nargs=-1, metavar="[ASSET]..."),
+    argument("assets", "Assets, by id or path of the file.", type=FILE, nargs=-1, metavar="[ASSET]..."),
     option("--collection", "Only those of this collection.", metavar="COLLECTION", shell_complete=_collections),
     *DESCRIBING,
 )

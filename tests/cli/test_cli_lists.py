@@ -7,13 +7,14 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import Command, Run, make_files
+from commandline import EPISODES, Command, Run, make_files
 from extending import PLAYLOG
 
 from retrovue_uow import AssetSelector, Catalog, __version__
@@ -188,3 +189,54 @@ def test_the_shell_completes_commands_and_the_catalogue_s_own_names(
     done = subprocess.run(["bash", "-c", "\n".join(script)], env=programs, capture_output=True, text=True, check=False)
 
     assert done.stdout.split("\n") == [*(completed or [""]), ""]
+
+
+SHELLS = {
+    "bash": ("bash --rcfile .bashrc -i", ".bashrc", "PS1='ready\\n'"),
+    "zsh": ("zsh -i", ".zshrc", "PS1=$'ready\\n'; autoload -Uz compinit; compinit -u -D"),
+    "fish": ("fish -i", "fish/config.fish", "function fish_prompt; echo ready; echo '>'; end"),
+}
+"""By name: how to start it, and what is in which file besides the line of docs/how-to.md."""
+BEGUN = {
+    "Night:": "Night: Größe",
+    "'Night: ": "Night: Größe",
+    "kids": "Kids, Cartoons",
+    "Bob": 'Bob\'s "Best" & more',
+    "'Bob": 'Bob\'s "Best" & more',
+    '"Eve': "Evening $how",
+    "x=": "x=a\\b",
+    "e1\t1": "e1: 1",
+}
+"""By what is typed before Tab is pressed: the collection that is meant."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_shell_completes_is_what_arrives(here: Path, ingested: Path, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    command, place, setup = SHELLS[shell]
+    with Catalog("catalog.db") as catalog:
+        catalog.add_source("other")
+        for name in {*BEGUN.values(), "e1: 2"}:
+            catalog.add_collection("other", name)
+    Path(place).parent.mkdir(exist_ok=True)
+    source = f"_RETROVUE_UOW_COMPLETE={shell}_source retrovue-uow"
+    Path(place).write_text(f"{setup}\n{source} | source\n" if shell == "fish" else f'{setup}\neval "$({source})"\n')
+    lines = [f"retrovue-uow collection show {begun}\t --json >{number}" for number, begun in enumerate(BEGUN)]
+    lines += ["retrovue-uow asset list --title=Sp\t --json >title", "retrovue-uow backup --catalog cat\t copy", "exit\r"]
+    places = dict.fromkeys(("HOME", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"), str(here))
+    terminal = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        ["timeout", "60", "script", "-qec", command, "typescript"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **places, **terminal},
+    ) as typing:
+        assert typing.stdout is not None
+        assert any(b"ready" in line for line in typing.stdout)
+        typing.communicate("; ".join(lines).encode())
+
+    shown = [json.loads(Path(str(number)).read_bytes() or "{}") for number in range(len(BEGUN))]
+    assert [each.get("name") for each in shown] == list(BEGUN.values())
+    assert len(json.loads(Path("title").read_bytes())) == len(EPISODES)
+    assert Path("copy").exists()
