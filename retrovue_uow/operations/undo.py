@@ -29,6 +29,7 @@ def undo(catalog: OpenCatalog, unit_id: str, *, dry_run: bool = False) -> retrov
     Pre-conditions:
         - The unit is in the journal, changed something, and is not undone already.
         - Its record has not expired, is what was written, and its tables still begin with the columns of then.
+        - It added no row to a table of the station's own whose key has another collation than BINARY (`NOCASE`).
         - Nobody else is working on a collection that it touched; in production no asset that would go or be
           retired is protected.
         - No row of the station's own tables refers to what would go.
