@@ -15,13 +15,14 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """An empty folder to run in, and `media_folder`, which the examples use."""
+    """A home with a folder of media to run in, and no name defined."""
     folder = tmp_path / "Videos"
     (folder / "Trailers").mkdir(parents=True)
     (folder / "Captain Comet - S01E01.mkv").write_bytes(b"comet")
     (folder / "Trailers" / "Coming Soon.mkv").write_bytes(b"soon")
     monkeypatch.chdir(tmp_path)
-    return {"media_folder": str(folder)}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return {}
 
 
 def test_the_library_example_runs(namespace: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +36,7 @@ def test_the_custom_operation_runs_and_refuses(namespace: dict[str, object]) -> 
     retire_trailers = namespace["retire_trailers"]
     assert callable(retire_trailers)
 
-    with Catalog("catalog.db") as catalog:
+    with Catalog("station.db") as catalog:
         retire_trailers(catalog)
         assert [asset.state for asset in catalog.assets(kind="trailer")] == ["retired"]
         with pytest.raises(OperationError) as caught:
@@ -46,7 +47,7 @@ def test_the_custom_operation_runs_and_refuses(namespace: dict[str, object]) -> 
 def test_the_composition_runs(namespace: dict[str, object]) -> None:
     exec(BLOCKS[0], namespace)  # noqa: S102
 
-    with Catalog("catalog.db") as catalog:
+    with Catalog("station.db") as catalog:
         exec(BLOCKS[2], {"catalog": catalog})  # noqa: S102
         rows = catalog.database.execute("SELECT count(DISTINCT unit_id), count(*) FROM operation WHERE name LIKE '%wipe'")
         assert rows == [(1, 1)]

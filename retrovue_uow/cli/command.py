@@ -68,7 +68,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 LISTING = (
     option("--output", "How to print it.", type=click.Choice(FORMATS), default="table"),
     option("--columns", "Only these, by their names in the JSON.", metavar="NAME,…"),
-    option("--sort", "Sort by this column; -NAME: the last first.", metavar="NAME"),
+    option("--sort", "Sort by this column, then the next; -NAME: the last first.", metavar="NAME,…"),
 )
 LIMIT = option("--limit -n", "Only the first N.", type=click.IntRange(min=0), metavar="N")
 

@@ -289,9 +289,9 @@ class Listing:
         """Print the values as the options say that the command was given."""
         columns, sort, output = given["columns"], given["sort"], "json" if given["json"] else given["output"]
         chosen = [self._name(each.strip()) for each in columns.split(",")] if columns else None
-        if sort is not None:
-            name = self._name(sort.removeprefix("-"))
-            values = sorted(values, key=lambda each: _rank(self._record(each)[name]), reverse=sort.startswith("-"))
+        for each in reversed([] if sort is None else sort.split(",")):
+            name = self._name(each.strip().removeprefix("-"))
+            values = sorted(values, key=lambda value: _rank(self._record(value)[name]), reverse=each.strip().startswith("-"))
         values = values[: given["limit"]]
         if output == "table":
             empty = self.empty if isinstance(self.empty, str) else self.empty(given)
@@ -327,6 +327,8 @@ _SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 
 def _rank(value: object) -> tuple[bool, bool, Any]:  # what is known first, numbers before text
+    if isinstance(value, list):
+        return (False, False, [*map(_rank, value)])
     is_text = not isinstance(value, int | float)
     return (value is None, is_text, str(value).casefold() if is_text else value)
 

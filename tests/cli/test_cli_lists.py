@@ -95,6 +95,19 @@ def test_a_list_is_cut_sorted_and_reduced_to_the_columns_that_are_asked_for(run:
     assert run("title", "list", "--columns", "what").exit_code == 1
 
 
+def test_a_list_is_sorted_by_column_after_column_and_episodes_by_number(run: Run, tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "more", ["Bones S01E10.mkv", "Bones S01E02-E03.mkv", "Bones S02E01.mkv", "Able S01E01.mkv"])
+    run("ingest", folder, "--no-probe")
+
+    told = run(
+        "asset", "list", "--sort", "title, -season_number,episode_numbers", "--columns", "episode_numbers", "--json"
+    ).stdout
+    by_lists = run("collection", "list", "--sort", "path_mappings")
+
+    assert [each["episode_numbers"] for each in json.loads(told)] == [[1], [1], [2, 3], [10]]
+    assert by_lists.exit_code == 0, by_lists.stderr
+
+
 def test_one_long_name_does_not_widen_the_lines_of_the_others(run: Run, tmp_path: Path) -> None:
     names = [f"Movies/Film {number} (1980).mkv" for number in range(20)]
     run("ingest", make_files(tmp_path / "films", [*names, f"Movies/{'Very ' * 30}Long (1980).mkv"]), "--no-probe")
