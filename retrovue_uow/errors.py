@@ -143,6 +143,11 @@ def some(items: Sequence[str], most: int = 10, *, between: str = "; ", of: int |
     return between.join([*items[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
+def amount(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 @contextmanager
 def loading(what: str) -> Iterator[None]:
     """Within the block a part of the library is read that was not needed before: that may fail where all else is open."""

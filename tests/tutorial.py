@@ -35,6 +35,7 @@ _OTHER_EACH_TIME = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "2026-11-25 08:44:15 UTC"),
     (re.compile(r"\b\d+\.\d s$", re.MULTILINE), "1.8 s"),
     (re.compile(r"\bprocess \d+\b"), "process 4711"),
+    (re.compile(r"…[0-9a-f]{8}\b"), "…a9470d11"),
     (re.compile(r" +$", re.MULTILINE), ""),
 )
 

@@ -124,14 +124,21 @@ def _told(error: BaseException) -> tuple[str, int]:
             return f"{error.format_message()}\n", 1
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else NAME
-            return f"error: {error.format_message().rstrip('.')} (see `{command} --help`)\n", 1
+            message = " ".join(error.format_message().split())  # click lists choices in lines of their own
+            return _fitted(f"error: {message.rstrip('.')} (see `{command} --help`)"), 1
         case BrokenPipeError():  # as if the signal had ended it, like any program that `head` has had enough of
             return "", 128 + signal.SIGPIPE
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return f"error: too many files are open ({error.strerror}): raise the limit with `ulimit -n`\n", 3
     from retrovue_uow.cli.failures import exit_code, sentence
 
-    return f"error: {sentence(error)}\n", exit_code(error)
+    return _fitted(f"error: {sentence(error)}"), exit_code(error)
+
+
+def _fitted(text: str) -> str:
+    from retrovue_uow.cli.text import fitted
+
+    return "".join(f"{line}\n" for line in fitted([text], sys.stderr))
 
 
 @click.group(

@@ -24,8 +24,9 @@ from retrovue_uow.cli.options import (
     selector,
     titles_there,
 )
-from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, plain, shown_title
-from retrovue_uow.errors import ValidationError
+from retrovue_uow.cli.output import Listing, Long, clock, facts, first_rows, listed, moment, shown_title
+from retrovue_uow.cli.text import plain
+from retrovue_uow.errors import ValidationError, amount
 from retrovue_uow.model import ASSET_KINDS, Asset, Json, Marker, as_json
 from retrovue_uow.results import CurationResult, Explanation
 
@@ -45,7 +46,7 @@ _ASSETS = Listing(
 )
 
 
-def _facts(asset: Asset, markers: Sequence[Marker], metadata: Mapping[str, Json]) -> Iterable[str]:
+def _facts(asset: Asset, collection: str, markers: Sequence[Marker], metadata: Mapping[str, Json]) -> Iterable[str]:
     """All about one asset."""
     picture = f"{asset.width}x{asset.height}" if asset.width and asset.height else None
     return facts(
@@ -53,13 +54,13 @@ def _facts(asset: Asset, markers: Sequence[Marker], metadata: Mapping[str, Json]
             "file": plain(asset.file_path),
             "key": plain(asset.canonical_key) if asset.canonical_key != asset.file_path else None,
             "id": asset.id,
-            "collection": asset.collection_id,
+            "collection": collection,
             "kind": asset.kind,
             "title": shown_title(asset),
             "episode title": asset.episode_title,
             "state": asset.state,
             "approved": "yes" if asset.approved else "no",
-            "missing since": asset.missing_since,
+            "missing since": asset.missing_since and moment(asset.missing_since),
             "length": clock(asset.duration_ms),
             "bytes": asset.size,
             "format": " ".join(filter(None, (asset.container, asset.video_codec, asset.audio_codec, picture))),
@@ -98,8 +99,9 @@ def _explanation(explanation: Explanation) -> Iterable[str]:
 def _decided(result: CurationResult, *, done: str) -> Iterator[str]:
     """The report of a verb, which `done` names."""
     would = "would be " if result.dry_run else ""
+    same = f", {result.unchanged} already" if result.unchanged else ""
     lost = f", {result.approvals_withdrawn} had been approved" if result.withdrawals else ""
-    yield f"{result.changed} of {result.selected} assets {would}{done}, {result.unchanged} were so already{lost}"
+    yield f"{result.changed} of {amount(result.selected, 'asset')} {would}{done}{same}{lost}"
     yield from _assigned(result) if result.assets else listed(result.paths)
 
 
@@ -124,7 +126,8 @@ def show(catalog: Catalog, asset: str) -> Page:
     found = asset_named(catalog, asset)
     markers, metadata = catalog.markers(found.id), catalog.metadata(found.id)
     document = {**attrs.asdict(found), "markers": as_json(markers), "metadata": metadata}
-    return Page(document, lambda _: _facts(found, markers, metadata))
+    collection = catalog.collection(found.collection_id).name
+    return Page(document, lambda _: _facts(found, collection, markers, metadata))
 
 
 calls(asset, "explain", "explain", "Say what keeps an asset off the air, or a file from being one.", ASSET, shows=_explanation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,10 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.command import FILE, Page, argument, command, flag
 from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
-from retrovue_uow.cli.output import Long, grid, moment, plain
+from retrovue_uow.cli.output import Long, grid, moment
 from retrovue_uow.cli.reports import next_steps
+from retrovue_uow.cli.text import plain
+from retrovue_uow.errors import amount
 from retrovue_uow.results import CatalogStatus, CheckReport, CollectionStatus
 
 
@@ -39,10 +40,10 @@ def _status(status: CatalogStatus) -> Iterator[str]:
     headers = ("collection", "assets", "new", "ready", "retired", "approved", "missing", "last ingest")
     yield from grid(headers, rows) if rows else ["there are no collections yet: `ingest FOLDER` makes one"]
     waiting = [step for each in status.collections for step in _waiting(each)]
-    yield from ("", *waiting) if waiting else ()
+    yield from ("", "next:", *waiting) if waiting else ()
     yield ""
-    broken = f"{status.violations} rows break a rule: `check` names them" if status.violations else "no row breaks a rule"
-    yield f"{broken}; {status.undo_units} units can be undone ({status.undo_bytes / 1_000_000:.1f} MB)"
+    broken = f"{amount(status.violations, 'violation')}: `check` names each" if status.violations else "no row breaks a rule"
+    yield f"{broken}; {amount(status.undo_units, 'unit')} can be undone ({status.undo_bytes / 1000:,.0f} kB)"
 
 
 def _when(found: CollectionStatus) -> str:
@@ -51,13 +52,13 @@ def _when(found: CollectionStatus) -> str:
 
 def _waiting(found: CollectionStatus) -> Iterator[str]:
     steps = next_steps(
-        shlex.quote(found.name),
+        found.name,
         unclassified=found.unclassified,
         to_approve=found.to_approve,
         broken=found.broken,
         missing=found.missing,
     )
-    return (plain(f"{found.name}, {each}") for each in steps)
+    return (plain(f"  {found.name}: {each}") for each in steps)
 
 
 @command(None, "status", shows=_status)

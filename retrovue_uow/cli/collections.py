@@ -13,15 +13,16 @@ from retrovue_uow.cli import ingesting
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import FILE, Page, argument, calls, command, flag, option
 from retrovue_uow.cli.options import COLLECTION, INGESTING, INGESTING_ALL, OF_SOURCE, SOURCE, age, request
-from retrovue_uow.cli.output import Listing, Long, compact, facts, moment, plain
+from retrovue_uow.cli.output import Listing, Long, compact, facts, moment
 from retrovue_uow.cli.reports import forget_report, relocate_report, wipe_report
+from retrovue_uow.cli.text import plain
+from retrovue_uow.errors import amount
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Collection, JournalUnit, Upgrades, WipeOptions
 from retrovue_uow.results import ForgetResult, RelocateResult, WipeResult
 
 collection = Group("collection", help="The parts of a source that are ingested and wiped as a whole.")
 exclude = Group("exclude", help="What every ingest of a collection leaves out.")
-collection.add_command(exclude)
 COLLECTIONS = Listing(
     names=tuple(attrs.fields_dict(Collection)),
     headers=("collection", "enabled", "enrichers", "folder", "excludes"),
@@ -70,7 +71,7 @@ def _shown_ingest(unit: JournalUnit | None) -> str:
         return "never"
     result = next((each.result for each in reversed(unit.operations) if each.name == "collection_ingest"), None)
     counts = result if isinstance(result, Mapping) else {}
-    told = [f"{count} {name}" for name, count in counts.items() if type(count) is int and count]
+    told = [f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if type(count) is int and count]
     undone = ", undone since" if unit.undone_by else ""
     return f"{moment(unit.committed_at)}: {', '.join(told) or 'nothing found'}{undone} (unit {unit.id})"
 
@@ -107,7 +108,8 @@ def show(catalog: Catalog, collection: str) -> Page:
     found = catalog.collection(collection)
     last = catalog.last_ingest(found.id)
     document = {**attrs.asdict(found, recurse=False), "last_ingest": last}
-    return Page(document, lambda _: collection_facts(found, **{"last ingest": _shown_ingest(last)}))
+    source = next(each.name for each in catalog.sources() if each.id == found.source_id)
+    return Page(document, lambda _: collection_facts(found, **{"source": source, "last ingest": _shown_ingest(last)}))
 
 
 def _changes(group: Group, name: str, method: str, help_: str, *parameters: click.Parameter) -> None:
@@ -170,7 +172,9 @@ def wipe(catalog: Catalog, collection: str, expect_assets: int | None, agreed: A
 
     return agreed(
         act,
-        lambda seen: f"wiping collection {seen.collection.name!r} deletes {seen.deleted['asset']} assets, and no media file",
+        lambda seen: (
+            f"wiping collection {seen.collection.name!r} deletes {amount(seen.deleted['asset'], 'asset')}, and no media file"
+        ),
     )
 
 
@@ -198,7 +202,7 @@ def forget_missing(
         )
 
     return agreed(
-        act, lambda seen: f"{seen.forgotten} assets of collection {seen.collection.name!r} that are missing are forgotten"
+        act, lambda seen: f"{amount(seen.forgotten, 'missing asset')} of collection {seen.collection.name!r} would be forgotten"
     )
 
 
@@ -232,3 +236,4 @@ for _name, _done, _help in (
         opens="changing",
         shows=lambda it, done=_done: [plain(f"{done} collection {it.name}")],
     )
+collection.add_command(exclude)

@@ -7,18 +7,19 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 import click
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Command, Group
-from retrovue_uow.cli.consent import agreed
-from retrovue_uow.cli.output import Listing, changed, print_json, say
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.cli.output import Listing, changed, counted, print_json
+from retrovue_uow.cli.text import plain, say
+from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.model import Result
 
+R = TypeVar("R")
 Opens = Literal["reading", "changing", "making", "nothing"]
 
 
@@ -113,7 +114,7 @@ def command(
 
         made = Command(
             name,
-            params=[*parameters, *asking, CATALOG, *(listing if lists else telling), JSON],
+            params=[*parameters, *asking, CATALOG, *((*listing, QUIET) if lists else telling), JSON],
             callback=run,
             help=inspect.getdoc(function),
         )
@@ -134,12 +135,52 @@ def calls(group: Group, name: str, method: str, help_: str, *parameters: click.P
     command(group, name, *parameters, **how)(call)
 
 
+def agreed(
+    act: Callable[..., R],
+    question: Callable[[Any], str],
+    *,
+    force: bool,
+    dry_run: bool,
+    is_sure: bool = False,
+    preview: Callable[[], Result] | None = None,
+    details: Callable[[Any], Iterable[str]] = lambda _: (),
+) -> R | None:
+    """What `act(seen, dry_run=…)` returns, once the user has seen its dry run, or the preview, and typed `yes`; else None.
+
+    Who forces it, is sure, or wants the dry run alone is not asked, and has seen nothing: None. Nor is anybody asked where
+    nothing would change. Where nobody can be asked, nothing is done. `details` are shown before the changed rows.
+    """
+    if force or dry_run or is_sure:
+        return act(None, dry_run=dry_run)
+    seen: Any = act(None, dry_run=True) if preview is None else preview()
+    if seen.changes is not None and not seen.changes.counts:
+        return act(seen, dry_run=False)
+    sentence = question(seen)
+    if not sys.stdin.isatty():
+        raise ValidationError(f"{sentence}, and there is no terminal to ask at: say --force, or --dry-run to only look")
+    return act(seen, dry_run=False) if _is_confirmed(sentence, seen, details(seen)) else None
+
+
+def _is_confirmed(sentence: str, seen: Any, details: Iterable[str]) -> bool:
+    """Ask on standard error, so that standard output stays the result's."""
+    say([plain(f"{sentence}:"), *details], sys.stderr)
+    if seen.changes is not None:
+        say(counted(seen.changes, sys.stderr), sys.stderr)
+    sys.stderr.write("type yes to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().removesuffix("\n") == "yes"
+
+
+def is_made(path: str) -> bool:
+    """Whether there is a catalogue to read: an empty file is none yet."""
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
 def _opened(path: str, opens: Opens) -> Catalog:
     """Only `ingest` and `source add` make a catalogue; to everybody else a missing one is a mistyped one."""
-    if opens != "making" and not os.path.exists(path):
-        raise ResourceError(
-            f"there is no catalogue {path!r}: name one with --catalog, or make one with `retrovue-uow ingest FOLDER`"
-        )
+    if opens != "making" and not is_made(path):
+        what = f"catalogue {path!r} is an empty file" if os.path.exists(path) else f"there is no catalogue {path!r}"
+        raise ResourceError(f"{what}: name one with --catalog, or make one with `retrovue-uow ingest FOLDER`")
     return Catalog(path, read_only=opens == "reading")
 
 

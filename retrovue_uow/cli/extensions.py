@@ -10,7 +10,8 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import argument, calls, command
 from retrovue_uow.cli.options import naming
-from retrovue_uow.cli.output import Listing, Long, facts, plain
+from retrovue_uow.cli.output import Listing, Long, facts
+from retrovue_uow.cli.text import plain
 from retrovue_uow.model import Result
 from retrovue_uow.results import InstalledExtension
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from retrovue_uow.cli.output import plain
+from retrovue_uow.cli.text import plain
 from retrovue_uow.errors import OperationError, ResourceError, RetroVueError
 from retrovue_uow.log import logger
 from retrovue_uow.media.paths import reason

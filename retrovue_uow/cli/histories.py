@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -13,35 +15,49 @@ import click
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import COMMANDS, Group
 from retrovue_uow.cli.command import Page, argument, command, option
-from retrovue_uow.cli.output import SIGNS, Id, Listing, Long, counted, facts, moment, plain, row_lines, withdrawn
-from retrovue_uow.errors import ValidationError
+from retrovue_uow.cli.output import SIGNS, Id, Listing, counted, facts, moment, row_lines, withdrawn
+from retrovue_uow.cli.text import plain
+from retrovue_uow.errors import ValidationError, amount
 from retrovue_uow.model import Changes, JournalOperation, JournalUnit, as_json
 from retrovue_uow.results import UndoResult
 
 _LOOKED_BACK = 1000
-_ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "source_path", "unit_id")
+_ARGUMENTS_THAT_NAME = ("title", "merged", "name", "collection", "source", "unit_id")
+_ARGUMENTS_THAT_SAY_MORE = {
+    **dict.fromkeys(("type", "source_path", "pattern", "upgrades"), ""),
+    "into": "into ",
+    "new_root": "to ",
+    "name": "to ",
+    "year": "of ",
+    "said": "as ",
+}
+"""With the word in front of each."""
 
 
-def _named(operation: JournalOperation) -> str:
-    """An operation with what it was about: `collection ingest Shows`."""
-    words = operation.name.replace("_", " ")
-    subject = _subject(operation)
-    return words if subject is None else f"{words} {subject}"
+def _named(unit: JournalUnit) -> str:
+    """The operations of a unit, each with what it was about: `collection add Shows; enricher attach Shows filename, nfo`."""
+    alike = groupby(map(_words, unit.operations), itemgetter(0))
+    return "; ".join(" ".join(filter(None, (words, ", ".join(more for _, more in each)))) for words, each in alike)
 
 
-def _subject(operation: JournalOperation) -> str | None:
-    result = operation.result if isinstance(operation.result, Mapping) else {}
+def _words(operation: JournalOperation) -> tuple[str, str]:
+    """What was done, with what it was about; and what else was said."""
+    asked, result = operation.arguments, operation.result if isinstance(operation.result, Mapping) else {}
     collection = result.get("collection")
     names = [collection.get("name") if isinstance(collection, Mapping) else None, result.get("name")]
-    names += [operation.arguments.get(argument) for argument in _ARGUMENTS_THAT_NAME]
-    return next((name for name in names if isinstance(name, str)), None) or _selection(operation.arguments.get("assets"))
+    names += map(asked.get, _ARGUMENTS_THAT_NAME)
+    subject = next((name for name in names if isinstance(name, str)), None) or _described(asked.get("assets"))
+    said = {name: each for name, each in asked.items() if each not in (None, subject)}
+    more = [word + _described(said[name]) for name, word in _ARGUMENTS_THAT_SAY_MORE.items() if name in said]
+    return f"{operation.name.replace('_', ' ')} {subject}".rstrip(), " ".join(more)
 
 
-def _selection(assets: object) -> str | None:
-    """Which assets an operation was about: the options that described them, or how many were named."""
-    if isinstance(assets, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in assets.items())
-    return f"{len(assets)} named" if isinstance(assets, list) else None
+def _described(value: object) -> str:
+    """What was said, or which assets were meant: by what described them, or how many were named."""
+    if isinstance(value, Mapping):
+        said = ((name.replace("_", " "), each) for name, each in value.items() if each is not None)
+        return ", ".join(f"{'not ' * (not each)}{name}" if isinstance(each, bool) else f"{name} {each}" for name, each in said)
+    return amount(len(value), "asset") if isinstance(value, list) else str(value or "")
 
 
 def _rows(unit: JournalUnit) -> str:
@@ -62,14 +78,8 @@ def _state(unit: JournalUnit) -> str:
 
 HISTORY = Listing(
     names=tuple(attrs.fields_dict(JournalUnit)),
-    headers=("when", "what", "rows", "undo", "unit"),
-    row=lambda each: (
-        moment(each.committed_at),
-        Long("; ".join(map(_named, each.operations))),
-        _rows(each),
-        _state(each),
-        Id(each.id),
-    ),
+    headers=("when", "unit", "undo", "rows", "what"),
+    row=lambda each: (moment(each.committed_at), Id(each.id), _state(each), _rows(each), _named(each)),
     empty=lambda given: f"nothing was done {'since' if given['since'] else 'yet'}",
 )
 

@@ -13,15 +13,16 @@ from typing import Any
 import attrs
 
 from retrovue_uow.catalog import Catalog
-from retrovue_uow.cli.command import Page
+from retrovue_uow.cli.command import Page, is_made
 from retrovue_uow.cli.options import Asked
-from retrovue_uow.cli.output import note, progress_bar
+from retrovue_uow.cli.output import progress_bar
 from retrovue_uow.cli.reports import ingest_page, rebuild_page, source_page
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.cli.text import note
+from retrovue_uow.errors import ResourceError, ValidationError, amount
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Asset, Collection, WipeOptions, folded
-from retrovue_uow.results import IngestResult
+from retrovue_uow.results import IngestResult, WipeResult
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import assets, journal
 
@@ -55,7 +56,7 @@ def _readable_folder(folder: str) -> str:
 
 
 def _is_known(catalog_path: str, root: str) -> bool:
-    if not os.path.exists(catalog_path):
+    if not is_made(catalog_path):
         return False
     with Catalog(catalog_path, read_only=True) as catalog:
         return _collection_of(catalog, root) is not None
@@ -66,7 +67,7 @@ def _scratch_copy(catalog_path: str) -> Iterator[str]:
     """A copy of the catalogue that is gone afterwards; an empty place for one if there is none."""
     with tempfile.TemporaryDirectory(prefix="retrovue-dry-run-") as folder:
         scratch = os.path.join(folder, "catalog.db")
-        if os.path.exists(catalog_path):
+        if is_made(catalog_path):
             with Catalog(catalog_path, read_only=True) as catalog:
                 catalog.backup(scratch)
         yield scratch
@@ -145,13 +146,22 @@ def ingest(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) ->
 
 def rebuild(catalog: Catalog, collection: str, asked: Asked, agreed: Callable[..., Page | None]) -> Page | None:
     """Wipe a collection and ingest it anew, in one unit, once the user has typed `yes`; None if anything else was typed."""
+
+    def look() -> WipeResult:
+        return catalog.wipe_collection(collection, WipeOptions(dry_run=True))
+
+    def act(seen: WipeResult | None, *, dry_run: bool) -> Page:
+        if seen is None:
+            look()  # what refuses the wipe is told before every file is read
+        return _in_one_unit(catalog, collection, {**asked, "as_if_empty": True}, dry_run=dry_run)
+
     return agreed(
-        lambda _, *, dry_run: _in_one_unit(catalog, collection, {**asked, "as_if_empty": True}, dry_run=dry_run),
+        act,
         lambda seen: (
-            f"rebuilding collection {seen.collection.name!r} deletes its {seen.deleted['asset']} assets and ingests "
+            f"rebuilding collection {seen.collection.name!r} deletes its {amount(seen.deleted['asset'], 'asset')} and ingests "
             "it anew; what was assigned, renamed, merged, approved and retired stays so for files that are as they were"
         ),
-        preview=lambda: catalog.wipe_collection(collection, WipeOptions(dry_run=True)),
+        preview=look,
     )
 
 

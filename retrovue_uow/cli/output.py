@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import sys
-import textwrap
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import IO, Any
 
 import attrs
-import click
 
+from retrovue_uow.cli.text import cells, heading, is_quiet, plain, say, shortened, signs, width_of, wrapped
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Asset, Changes, Json, Progress, Result, as_json, printed_title
 from retrovue_uow.results import IngestResult, SourceIngestResult, WithdrawingResult
@@ -25,7 +22,6 @@ from retrovue_uow.secrets import redacted
 from retrovue_uow.store.rows import label
 from retrovue_uow.uow.changes import ChangeKind
 
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _GAP = "  "
 _INDENT = "    "
 _NARROWEST = 16
@@ -48,77 +44,6 @@ class Id(str):
     """An identifier, of which its end is shown where the terminal is narrow."""
 
     __slots__ = ()
-
-
-def plain(text: str, *, keep: str = "") -> str:
-    """`text` with control, direction and surrogate characters as escapes, but for those to `keep`."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char
-        if char in keep or unicodedata.category(char) not in _UNPRINTABLE
-        else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
-    if text.isascii():
-        return len(text)
-    marks = sum(map(bool, map(unicodedata.combining, text)))
-    return len(text) - marks + sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-
-
-def shortened(text: str, width: int) -> str:
-    """`text` in `width` cells, without its middle if it is longer; more is kept of its end, which tells files apart."""
-    if cells(text) <= width:
-        return text
-    room = max(width - 1, 1)
-    head = _fitting(text, room // 3)
-    tail = _fitting(text[::-1], room - cells(head))[::-1]
-    return f"{head}…{tail}"
-
-
-def _fitting(text: str, width: int) -> str:
-    used = 0
-    for position, char in enumerate(text):
-        used += cells(char)
-        if used > width:
-            return text[:position]
-    return text
-
-
-def width_of(stream: IO[str]) -> int | None:
-    """How wide lines may be: as COLUMNS says, or the terminal. None in a pipe, so that whole paths can be searched for."""
-    return shutil.get_terminal_size().columns if "COLUMNS" in os.environ or stream.isatty() else None
-
-
-def heading(text: str, stream: IO[str]) -> str:
-    """`text` in bold where that is wanted (https://no-color.org, https://bixense.com/clicolors/)."""
-    wish = os.environ.get
-    is_forced = wish("CLICOLOR_FORCE", "0") not in ("", "0")
-    is_styled = is_forced or (stream.isatty() and wish("CLICOLOR") != "0" and wish("TERM") != "dumb")
-    return click.style(text, bold=True) if is_styled and not wish("NO_COLOR") else text
-
-
-def say(lines: Iterable[str], stream: IO[str] | None = None) -> None:
-    """Print lines for people."""
-    out = stream or sys.stdout
-    for line in lines:
-        out.write(f"{line}\n")
-
-
-def note(text: str) -> None:
-    """Print lines for people beside the output, unless they want quiet."""
-    if not is_quiet():
-        sys.stderr.write(f"note: {plain(text, keep=chr(10))}\n")
-
-
-def is_quiet() -> bool:
-    """Whether the command was given `--quiet`."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.params.get("quiet"))
 
 
 def grid(headers: Sequence[str], rows: Iterable[Sequence[object]], stream: IO[str] | None = None) -> Iterator[str]:
@@ -193,7 +118,7 @@ def facts(pairs: Mapping[str, object]) -> Iterator[str]:
     wide = max(map(len, known), default=0) + 2
     room = max((width_of(sys.stdout) or sys.maxsize) - wide, _NARROWEST)
     for name, value in known.items():
-        lines = [part for line in value.split("\n") for part in textwrap.wrap(line, room, drop_whitespace=False) or [""]]
+        lines = [part for line in value.split("\n") for part in wrapped(line, room)]
         yield f"{name:{wide}}{lines[0]}"
         yield from (" " * wide + line for line in lines[1:])
 
@@ -203,19 +128,29 @@ def listed(paths: Sequence[str]) -> Iterator[str]:
     return first_rows(("",), [(Long(path),) for path in paths])
 
 
+def told(sentences: Sequence[str]) -> Iterator[str]:
+    """Sentences one below the other, and how many more there are."""
+    yield from map(plain, sentences[:_LISTED])
+    yield from _more(sentences)
+
+
 def first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]], stream: IO[str] | None = None) -> Iterator[str]:
     """A table of the first rows, if there are any, and how many more there are."""
     if rows:
         yield from grid(headers, rows[:_LISTED], stream)
-    if len(rows) > _LISTED:
-        yield f"and {len(rows) - _LISTED} more: --json names all"
+    yield from _more(rows)
+
+
+def _more(found: Sequence[object]) -> Iterator[str]:
+    if len(found) > _LISTED:
+        yield f"and {len(found) - _LISTED} more: --json names all"
 
 
 def withdrawn(result: WithdrawingResult) -> Iterator[str]:
     """The approvals that an operation withdrew, each with its reason."""
     if result.withdrawals:
         yield f"no longer approved{', had it been kept' * result.dry_run}:"
-        yield from listed([f"{each.path}: {each.reason}" for each in result.withdrawals])
+        yield from told([f"{each.path}: {each.reason}" for each in result.withdrawals])
 
 
 def shown_title(asset: Asset) -> str:
@@ -294,6 +229,8 @@ class Listing:
             values = sorted(values, key=lambda value: _rank(self._record(value)[name]), reverse=each.strip().startswith("-"))
         values = values[: given["limit"]]
         if output == "table":
+            if given["quiet"]:
+                return
             empty = self.empty if isinstance(self.empty, str) else self.empty(given)
             say(self._table(values, chosen) if values else [empty])
             say(["", footer] if footer else ())
@@ -415,7 +352,8 @@ def progress_bar() -> Iterator[Progress | None]:
         if now - drawn >= _REDRAWN_S:
             drawn = now
             line = f"{step}  {_progress(done, total, now - begun)}"
-            sys.stderr.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+            line = line[: shutil.get_terminal_size().columns - 1].translate(signs(sys.stderr))
+            sys.stderr.write(f"\r{line}\x1b[K")
             sys.stderr.flush()
 
     try:

@@ -12,10 +12,11 @@ import attrs
 
 from retrovue_uow.cli.command import Page
 from retrovue_uow.cli.failures import BEFORE_ANY_CHANGE, exit_code_of_outcome
-from retrovue_uow.cli.output import Long, changed, clock, grid, is_quiet, listed, plain, shown_title, withdrawn
-from retrovue_uow.errors import some
+from retrovue_uow.cli.output import Long, changed, clock, grid, listed, shown_title, told, withdrawn
+from retrovue_uow.cli.text import is_quiet, plain, positional
+from retrovue_uow.errors import amount, some
 from retrovue_uow.media import paths
-from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, PathMapping, printed_title
+from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, PathMapping, folded, printed_title
 from retrovue_uow.results import ForgetResult, IngestFailure, IngestResult, RelocateResult, SourceIngestResult, WipeResult
 
 Part = Iterable[str]
@@ -49,7 +50,7 @@ _SKIPPED = {
 _LEFT_OUT = {
     "excluded": "excluded",
     "hidden": "hidden or the system's own",
-    "partial": "unfinished downloads",
+    "partial": "half downloaded",
     "unknown_extension": "of an unknown extension (a source can be given `extensions`)",
 }
 _APPROVAL = {
@@ -69,14 +70,15 @@ def _ingested(result: IngestResult, arrived: Sequence[Asset], verbose: bool) -> 
     came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
     noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
     steps = next_steps(
-        shlex.quote(result.collection.name),
+        result.collection.name,
         unclassified=result.unclassified,
         to_approve=sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
         broken=result.broken,
         withdrawn=result.approvals_withdrawn,
         excluded=result.left_out.get("excluded", 0),
     )
-    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([steps] if steps else [])])
+    ways = [[plain("next: " + "\n      ".join(steps), keep="\n")]] if steps else []
+    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *ways])
     yield from changed(result, verbose=verbose)
 
 
@@ -127,24 +129,24 @@ def _broken(*results: IngestResult) -> Sequence[str]:
     broken = [each.message for each in found if each.severity == "broken"]
     if not broken or is_quiet():
         return []
-    heading = f"note: {len(broken)} broken file{'s' * (len(broken) > 1)}, kept as new and never scheduled:"
+    heading = f"note: {amount(len(broken), 'broken file')}, kept as new and never scheduled:"
     return [plain(some([heading, *broken], 21, between="\n  "), keep="\n")]
 
 
 def next_steps(
     name: str, *, unclassified: int, to_approve: int, broken: int, withdrawn: int = 0, excluded: int = 0, missing: int = 0
-) -> Part:
-    """What waits for the operator, in a line, each with the command for it."""
+) -> list[str]:
+    """What waits for the operator, each in a line, with the command for it."""
+    collection = shlex.quote(name)
     steps = [
-        (unclassified, f"unclassified: `asset assign --collection {name} --unclassified …`"),
-        (to_approve, f"ready: `asset approve --collection {name} --state ready`"),
+        (unclassified, f"unclassified: `asset assign --collection {collection} --unclassified …`"),
+        (to_approve, f"ready: `asset approve --collection {collection} --state ready`"),
         (withdrawn, "no longer approved: look at them, and `asset approve` them"),
-        (broken, f"broken: replace or exclude them (`asset list {name} --broken`)"),
-        (missing, f"missing: mount their disk, or `collection forget-missing {name}`"),
-        (excluded, f"excluded: `collection exclude list {name}` says what is always left out"),
+        (broken, f"broken: replace or exclude them (`asset list --broken {positional(name)}`)"),
+        (missing, f"missing: mount their disk, or `collection forget-missing {positional(name)}`"),
+        (excluded, f"excluded: `collection exclude list {positional(name)}` says what is always left out"),
     ]
-    told = "; ".join(f"{count} {step}" for count, step in steps if count)
-    return [plain(f"next: {told}")] if told else []
+    return [f"{count} {step}" for count, step in steps if count]
 
 
 def _spaced(parts: Iterable[Part]) -> Iterator[str]:
@@ -189,14 +191,12 @@ def ranges(numbers: set[int]) -> str:
 
 
 def _movies(arrived: Sequence[Asset]) -> Iterator[Part]:
-    movies = sorted(
-        (asset for asset in arrived if asset.kind == "movie"), key=lambda asset: (asset.title or "", asset.year or 0)
-    )
+    movies = sorted((asset for asset in arrived if asset.kind == "movie"), key=lambda asset: folded(shown_title(asset)))
     rows = [(Long(shown_title(asset)), clock(asset.duration_ms)) for asset in movies[:_SHOWN]]
     if rows:
         yield grid(("movie", "length"), rows)
     if len(movies) > _SHOWN:
-        yield [f"and {len(movies) - _SHOWN} more movies: see `asset list --kind movie`"]
+        yield [f"and {len(movies) - _SHOWN} more: see `asset list --kind movie`"]
 
 
 def _interstitials(arrived: Sequence[Asset]) -> Iterator[Part]:
@@ -209,7 +209,7 @@ def _interstitials(arrived: Sequence[Asset]) -> Iterator[Part]:
 def _named(result: IngestResult) -> Iterator[Part]:
     for name, heading in _NAMED.items():
         if result.paths[name]:
-            yield [heading, *listed(result.paths[name])]
+            yield [heading, *(told if name == "twins" else listed)(result.paths[name])]
     yield from _left_or_withdrawn(result)
     yield from _unreachable(result)
 
@@ -224,9 +224,9 @@ def _warned(result: IngestResult, arrived: Sequence[Asset]) -> Iterator[Part]:
                 text = each.message.replace(f"file {paths_of.get(key, key)!r}", "this file")
                 keys.setdefault(text, []).extend([key] if text != each.message else [])
     if keys:
-        told = [part for text, of in [*keys.items()][:_SHOWN] for part in (plain(f"- {text}"), *listed(of))]
+        lines = [part for text, of in [*keys.items()][:_SHOWN] for part in (plain(f"- {text}"), *listed(of))]
         more = [f"and {len(keys) - _SHOWN} more: --json names all"] if len(keys) > _SHOWN else []
-        yield ["warnings, which keep nothing off the air:", *told, *more]
+        yield ["warnings, which keep nothing off the air:", *lines, *more]
 
 
 def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[Part]:
@@ -243,8 +243,8 @@ def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[Part]:
 def _left_or_withdrawn(result: IngestResult) -> Iterator[Part]:
     """What waits for the operator: assets that only older enrichers saw, and approvals that hold no longer."""
     if result.outdated:
-        command = f"collection ingest {shlex.quote(result.collection.name)} --refresh changed"
-        yield [plain(f"{result.outdated} files were read by older enrichers only: `{command}` reads them again")]
+        command = f"collection ingest --refresh changed {positional(result.collection.name)}"
+        yield [plain(f"{amount(result.outdated, 'file')} read by older enrichers only: `{command}` reads again")]
     yield from _replaced(result)
     if result.retitlings:
         yield _retitled(result)
@@ -256,8 +256,8 @@ def _replaced(result: IngestResult) -> Iterator[Part]:
     """New files in the place of missing ones, and the command by which those that wait are approved."""
     if not result.replacements:
         return
-    told = [f"{each.path}, in place of {each.old_path}{_APPROVAL.get(each.approval or '', '')}" for each in result.replacements]
-    yield ["new, and shows exactly what a missing one showed:", *listed(told)]
+    news = [f"{each.path}, in place of {each.old_path}{_APPROVAL.get(each.approval or '', '')}" for each in result.replacements]
+    yield ["new, and shows exactly what a missing one showed:", *told(news)]
     if asked := [each.path for each in result.replacements if each.approval == "ask"]:
         more = f", and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else ""
         command = f"asset approve {shlex.join(asked[:_SHOWN])}"
@@ -270,15 +270,15 @@ def _replaced(result: IngestResult) -> Iterator[Part]:
 def _retitled(result: IngestResult) -> Iterator[str]:
     """Files that say another title, a line for each title, with the commands that settle it."""
     alike = Counter(attrs.evolve(each, asset_id="", path="") for each in result.retitlings)
-    everything = f"collection ingest {shlex.quote(result.collection.name)} --refresh all"
+    everything = f"collection ingest --refresh all {positional(result.collection.name)}"
     for each, count in alike.items():
         old, new = printed_title(each.title, each.year), printed_title(each.new_title, each.new_year)
         named = [] if each.new_title == each.title else ["--name", each.new_title]
         dated = [] if each.new_year == each.year else ["--year", str(each.new_year or 0)]
-        merge, rename = ["merge", old, "--into", new], ["rename", old, *named, *dated]
-        command = f"title {shlex.join(merge if each.is_taken else rename)}"
+        verb = ["merge", "--into", new] if each.is_taken else ["rename", *named, *dated]
+        command = f"title {shlex.join(verb)} {positional(old)}"
         yield plain(
-            f"retitled: {count} moved file{'s' * (count > 1)} of {old!r} now say {new!r}, and were left under their title: "
+            f"retitled: {amount(count, 'moved file')} left under {old!r}, where the name now says {new!r}: "
             f"`{command}` makes both one, or `{everything}` takes the new one and withdraws their approvals"
         )
 
@@ -298,15 +298,16 @@ def wipe_report(result: WipeResult) -> Part:
     """What a wipe deleted, or would."""
     verb = "would delete" if result.dry_run else "deleted"
     rows = [(name.replace("_", " "), count) for name, count in result.deleted.items() if count or name == "asset"]
-    return [plain(f"wiping collection {result.collection.name!r} {verb}:"), *grid(("table", "rows"), rows)]
+    headline = f"wiping collection {result.collection.name!r} {verb} {amount(result.deleted['asset'], 'asset')}"
+    return [plain(headline)] if result.dry_run else [plain(f"{headline}:"), *grid(("table", "rows"), rows)]
 
 
 def forget_report(result: ForgetResult) -> Part:
     """Which missing assets were forgotten, or would be."""
     verb = "would be forgotten" if result.dry_run else "forgotten"
     name = plain(repr(result.collection.name))
-    told = f"{result.forgotten} missing assets of collection {name} {verb}, {result.kept} kept"
-    return [told, *listed(result.paths)]
+    forgotten = f"{amount(result.forgotten, 'missing asset')} of collection {name} {verb}, {result.kept} kept"
+    return [forgotten, *listed(result.paths)]
 
 
 _RELOCATED = {
@@ -322,7 +323,7 @@ def relocate_report(result: RelocateResult) -> Part:
     """What became of the assets of a folder that lies elsewhere now, or would."""
     verb = "would relocate" if result.dry_run else "relocated"
     where = f"collection {result.collection.name!r} from {result.old_root!r} to {result.new_root!r}"
-    parts: list[Part] = [[plain(f"{verb} {where}: {result.found} files found, {result.missing} missing")]]
+    parts: list[Part] = [[plain(f"{verb} {where}: {amount(result.found, 'file')} found, {result.missing} missing")]]
     for name, heading in _RELOCATED.items():
         if result.paths[name]:
             parts.append([f"{heading} ({len(result.paths[name])}):", *listed(result.paths[name])])

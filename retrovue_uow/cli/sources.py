@@ -12,7 +12,8 @@ from retrovue_uow.cli.collections import COLLECTIONS
 from retrovue_uow.cli.command import Page, argument, calls, command, option
 from retrovue_uow.cli.ingesting import ingest_source
 from retrovue_uow.cli.options import CONFIG, INGESTING, SOURCE, json_object, request
-from retrovue_uow.cli.output import Id, Listing, Long, compact, facts, plain
+from retrovue_uow.cli.output import Id, Listing, Long, compact, facts
+from retrovue_uow.cli.text import plain
 from retrovue_uow.model import Source
 
 source = Group("source", help="Where collections come from.")

@@ -11,7 +11,9 @@ from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.app import Group
 from retrovue_uow.cli.command import calls, command, option
 from retrovue_uow.cli.options import INTO, TITLE, TITLE_KIND
-from retrovue_uow.cli.output import Listing, Long, plain
+from retrovue_uow.cli.output import Listing, Long
+from retrovue_uow.cli.text import plain
+from retrovue_uow.errors import amount
 from retrovue_uow.model import Title, printed_title
 from retrovue_uow.results import TitleResult
 
@@ -32,8 +34,10 @@ def _report(result: TitleResult) -> Iterator[str]:
     if result.merged is None:
         yield plain(f"the {found.kind} {would} called {called}")
     else:
-        counted = f"{found.seasons} seasons, {found.episodes} episodes, {found.assets} files"
-        yield plain(f"{found.kind} {result.merged.name} {would} merged into {called}: {counted}")
+        parts = {"season": found.seasons, "episode": found.episodes, "file": found.assets}
+        merged = printed_title(result.merged.name, result.merged.year)
+        told = ", ".join(amount(count, noun) for noun, count in parts.items() if count)
+        yield plain(f"{found.kind} {merged} {would} merged into {called}: {told or 'no files'}")
 
 
 calls(title, "list", "titles", "List shows and movies by name.", TITLE_KIND, lists=_TITLES)
@@ -59,5 +63,5 @@ def merge(catalog: Catalog, title: str, into: str, agreed: Any) -> Any:
     """Let two spellings of one show or movie be one. Seasons and episodes are joined."""
     return agreed(
         lambda _, *, dry_run: catalog.merge_titles(title, into=into, dry_run=dry_run),
-        lambda seen: f"merging {title!r} into {seen.title.name!r} joins their seasons and episodes",
+        lambda seen: f"merging {title!r} into {printed_title(seen.title.name, seen.title.year)!r} joins all that they have",
     )

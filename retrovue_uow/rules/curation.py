@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, some
+from retrovue_uow.errors import BusinessRuleError, ResourceError, ValidationError, amount, some
 from retrovue_uow.model import Asset, Title
 from retrovue_uow.rules.verdict import rule
 from retrovue_uow.store import assets, checks, extensions, known, rows
@@ -79,7 +79,7 @@ def validate_no_versions(assets: Sequence[Asset], versions: Sequence[Version]) -
 
 
 def _are(found: Sequence[object]) -> str:
-    return f"{_counted(len(found), 'asset')} {'is' if len(found) == 1 else 'are'}"
+    return f"{amount(len(found), 'asset')} {'is' if len(found) == 1 else 'are'}"
 
 
 @rule
@@ -130,17 +130,11 @@ def validate_nothing_refers(
     for reference, pairs in held.items():
         kept = list(dict.fromkeys(key for _, key in pairs))
         named = some([str(rows.named(db, reference.parent, key)) for key in kept[:_NAMED]], _NAMED, between=", ", of=len(kept))
-        by = f"{_counted(len(pairs), 'row')} of table {reference.child!r} ({', '.join(reference.columns)})"
+        by = f"{amount(len(pairs), 'row')} of table {reference.child!r} ({', '.join(reference.columns)})"
         is_own = reference.parent in extensions.own_names()
-        what = (
-            _counted(len(kept), reference.parent) if is_own else f"{_counted(len(kept), 'row')} of table {reference.parent!r}"
-        )
+        what = amount(len(kept), reference.parent) if is_own else f"{amount(len(kept), 'row')} of table {reference.parent!r}"
         reasons.append(f"{what} cannot be deleted because of {by}: {named}")
     raise BusinessRuleError(f"{'; '.join(reasons)}. Nothing was changed: delete these rows first{instead}")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 @rule
@@ -183,7 +177,7 @@ def validate_identity(identity: Identity) -> None:
 def _refuse_given(identity: Identity, *names: str) -> None:
     given = [name for name in names if getattr(identity, name) not in (None, ())]
     if given:
-        raise ValidationError(f"an asset of kind {identity.kind} has no {', '.join(given)}: leave that out")
+        raise ValidationError(f"an asset of kind {identity.kind} has no {', '.join(given)}: leave that out, or change its kind")
 
 
 @rule

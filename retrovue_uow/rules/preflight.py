@@ -66,7 +66,7 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
             return only[0]
     if found:
         listed = ", ".join(f"{_called(each)} ({each.id})" for each in found)
-        raise ValidationError(f"{noun} {selector!r} is ambiguous: use the id of one of {listed}")
+        raise ValidationError(f"{noun} {selector!r} is ambiguous: name one of these by its id: {listed}")
     from difflib import get_close_matches  # which only a misspelt name needs
 
     names = {folded(name): _called(each) for each in candidates for name in (each.name, _printed(each))}
@@ -78,7 +78,7 @@ def _only_one(noun: str, selector: object, candidates: Sequence[Named]) -> Named
 
 
 def _called(each: Source | Collection | Title) -> str:
-    return f"{each.kind} '{_printed(each)}'" if isinstance(each, Title) and each.year else repr(each.name)
+    return f"{each.kind} '{_printed(each)}'" if isinstance(each, Title) else repr(each.name)
 
 
 def _printed(each: Source | Collection | Title) -> str:
@@ -109,11 +109,11 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
     if renamed.year is not None and (not isinstance(renamed.year, int) or not 0 < renamed.year <= _LAST_YEAR):
         raise ValidationError(f"the year must be a whole number from 1 to {_LAST_YEAR}, or 0 for none, not {renamed.year!r}")
     if renamed == found:
-        raise ValidationError(f"title {_called(found)} is called that already: give another name or year")
+        raise ValidationError(f"{_called(found)} is called that already: give another name or year")
     for other in titles.titles_alike(db, [renamed.name]):
         is_alike = (other.kind, other.year) == (found.kind, renamed.year) and folded(other.name) == folded(renamed.name)
         if is_alike and other.id != found.id:
-            raise ValidationError(f"there is a {found.kind} {_called(other)} already: merge the two titles instead")
+            raise ValidationError(f"there is {_called(other)} already: merge the two titles instead")
 
 
 @rule

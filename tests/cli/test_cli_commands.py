@@ -11,8 +11,8 @@ from commandline import Command, Run, make_files
 from extending import PLAYLOG
 
 from retrovue_uow import Catalog
-from retrovue_uow.cli.output import shortened
 from retrovue_uow.cli.reports import ranges
+from retrovue_uow.cli.text import shortened
 
 READING = [
     ("source", "list"),

@@ -11,7 +11,7 @@ import pytest
 from commandline import Ask, Run
 
 from retrovue_uow import AssetDraft, Catalog, Collection
-from retrovue_uow.cli.consent import agreed
+from retrovue_uow.cli.command import agreed
 from retrovue_uow.cli.ingesting import rebuild
 from retrovue_uow.store import recorder
 from retrovue_uow.testing import FakeEnricher, snapshot
@@ -25,11 +25,11 @@ def units() -> list[str]:
 def test_history_lists_the_newest_first_in_words(run: Run, ingested: Path) -> None:
     lines = run("history").stdout.splitlines()
 
-    assert lines[0].split() == ["when", "what", "rows", "undo", "unit"]
+    assert lines[0].split() == ["when", "unit", "undo", "rows", "what"]
     assert "collection ingest shows" in lines[2]
     assert "possible" in lines[2]
-    assert lines[2].endswith(units()[0])
-    assert "enricher attach shows" in lines[3]
+    assert units()[0] in lines[2]
+    assert "  source add filesystem; collection add shows; enricher attach shows filename, nfo, ffprobe; enricher d" in lines[3]
     assert [line.split() for line in run("history", "--limit", "1").stdout.splitlines()[2:]] == [lines[2].split()]
 
 
@@ -54,7 +54,7 @@ def test_what_was_done_since_a_unit_is_listed_the_oldest_first(run: Run, ingeste
         run("source", "add", f"source {name}")
 
     told = json.loads(run("history", "--since", last, "--json").stdout)
-    listed = [line.split()[-1] for line in run("history", "--since", last).stdout.splitlines()[2:]]
+    listed = [line.split()[3] for line in run("history", "--since", last).stdout.splitlines()[2:]]
 
     assert [unit["id"] for unit in told] == listed == units()[24::-1]
     assert len(run("history").stdout.splitlines()) == 2 + 20
@@ -128,7 +128,7 @@ def test_undone_again_and_again_it_goes_back_step_by_step(run: Run, ingested: Pa
     assert snapshot("catalog.db", journal=False) == after_ingest
     assert run("undo", "--force").exit_code == 0
     assert snapshot("catalog.db")["asset"] == []
-    assert [line.split()[-2] for line in run("history").stdout.splitlines()[2:]].count("undone") == 3
+    assert [line.split()[4] for line in run("history").stdout.splitlines()[2:]].count("undone") == 3
 
 
 def test_a_dry_undo_shows_the_rows_and_keeps_nothing(run: Run, ingested: Path) -> None:
@@ -219,7 +219,7 @@ def test_missing_files_are_forgotten_on_demand(asked: Ask, run: Run, ingested: P
     run("ingest", ingested)
 
     preview = run("collection", "forget-missing", "shows", "--dry-run", "--max-fraction", "0.2")
-    assert "1 missing assets" in preview.stdout
+    assert "1 missing asset of" in preview.stdout
     assert "xyzzy.mkv" in preview.stdout
     assert run("collection", "forget-missing", "shows", "--force").exit_code == 1
 
@@ -250,7 +250,7 @@ def test_an_age_that_is_none_is_one_sentence(run: Run, ingested: Path, age: str)
 def test_a_collection_tells_its_last_ingest(run: Run, ingested: Path) -> None:
     run("collection", "add", "filesystem", "empty")
 
-    assert "6 discovered, 6 created" in run("collection", "show", "shows").stdout
+    assert "discovered 6, created 6" in run("collection", "show", "shows").stdout
     assert "never" in run("collection", "show", "empty").stdout
     assert json.loads(run("collection", "show", "shows", "--json").stdout)["last_ingest"]["id"] == units()[1]
     run("undo", units()[1], "--force")

@@ -119,7 +119,7 @@ def test_one_long_name_does_not_widen_the_lines_of_the_others(run: Run, tmp_path
 
 
 def test_identifiers_are_shortened_to_an_end_that_names_them(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "60")
     shown = re.findall(r"…(\w{8})\b", run("history").stdout)
 
     assert len(shown) > 1
@@ -139,7 +139,10 @@ def test_the_catalogue_is_shown_on_one_screen_with_what_waits(run: Run, ingested
 
     (row,) = [line.split() for line in shown.splitlines() if line.startswith("shows ")]
     assert row[:7] == ["shows", "6", "0", "6", "0", "1", "0"]
-    assert "1 unclassified: `asset assign --collection shows --unclassified …`; 5 ready: `asset approve" in shown
+    assert (
+        "\n  shows: 1 unclassified: `asset assign --collection shows --unclassified …`\n  shows: 5 ready: `asset approve"
+        in shown
+    )
     assert "no row breaks a rule; 4 units can be undone" in shown
     assert (told["collections"][0]["to_approve"], told["violations"]) == (5, 0)
     assert (status.collections[0].approved, status.collections[0].unclassified, status.undo_units) == (1, 1, 4)

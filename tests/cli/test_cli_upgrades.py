@@ -95,8 +95,8 @@ def test_a_show_that_was_renamed_is_one_line_and_the_command_settles_it(
     report = printed(ingest_page(dark.ingest_collection("Shows"), ()))
 
     (line,) = [each for each in report.splitlines() if each.startswith("retitled:")]
-    assert "3 moved files of 'Dark Hollow' now say 'Dark Hollow (1969)', and were left under their title" in line
-    assert "`collection ingest Shows --refresh all` takes the new one and withdraws their approvals" in line
+    assert "3 moved files left under 'Dark Hollow', where the name now says 'Dark Hollow (1969)': `" in line
+    assert "`collection ingest --refresh all Shows` takes the new one and withdraws their approvals" in line
     follow(run, line, dark)
     assert {(each.year, each.approved) for each in dark.assets()} == {(1969, True)}
 

@@ -185,7 +185,7 @@ def test_names_that_were_alike_before_stay_and_are_mentioned(
 
     assert report.is_sound
     assert [(each.rule, each.subject) for each in report.mentions] == [("alike_names", "collection"), ("alike_names", "source")]
-    with pytest.raises(ValidationError, match="ambiguous: use the id"):
+    with pytest.raises(ValidationError, match="ambiguous: name one of these by its id"):
         catalog.source(COMPOSED)
     importer.found = [FoundCollection(COMPOSED), FoundCollection(DECOMPOSED)]
     assert len(catalog.discover_collections(catalog.sources()[-1].id)) == 2
