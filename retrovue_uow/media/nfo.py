@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import attrs
 
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.errors import BrokenFileError, ResourceError
 from retrovue_uow.log import logger
 from retrovue_uow.media.filenames import has_episode_marker, parse
 from retrovue_uow.media.folders import place_below
@@ -239,14 +239,19 @@ def _as_episode(draft: AssetDraft, show: NfoFacts, season: NfoFacts, own: _Own) 
 
 def _read(sidecar: Sidecar) -> Nfo:
     """What the file says, its problems as sentences."""
+    problems: list[str] = []
     try:
         with open(sidecar.path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ResourceError(f"NFO file {sidecar.path!r} is gone since it was found: ingest again") from error
+        raise BrokenFileError(
+            f"NFO file {sidecar.path!r} is gone since it was found: ingest again", path=sidecar.path
+        ) from error
+    except PermissionError as error:
+        content = b""
+        problems.append(f"cannot be read ({error.strerror}): allow it, and touch the file")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ResourceError(f"NFO file {sidecar.path!r} exists but cannot be read ({error}): check it") from error
-    problems: list[str] = []
     if len(content) > MAX_BYTES:
         problems.append("is larger than 1 MiB, so it is none: rename or remove it")
         content = b""

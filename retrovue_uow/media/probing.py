@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -146,7 +147,8 @@ class FfprobeEnricher:
                 raise _refusal(f"{subject} is no media file but a playlist, a picture or the like: exclude it", path)
             lines = complaints[-2 * _COMPLAINT :].decode(errors="replace").strip().splitlines()
             complaint = lines[-1].removeprefix(f"file:{path}: ")[-_COMPLAINT:] if lines else f"exit code {process.returncode}"
-            raise _refusal(f"{self._executable} cannot read {subject} ({complaint}): replace or exclude it", path)
+            remedy = "allow it, and touch the file" if complaint == os.strerror(errno.EACCES) else "replace or exclude it"
+            raise _refusal(f"{self._executable} cannot read {subject} ({complaint}): {remedy}", path)
         return output.decode(errors="replace")
 
 

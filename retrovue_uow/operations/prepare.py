@@ -13,7 +13,7 @@ from types import TracebackType
 
 import attrs
 
-from retrovue_uow.errors import ContractError, ResourceError, ValidationError
+from retrovue_uow.errors import ContractError, ResourceError, RetroVueError, ValidationError
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import Read, ReadyEnricher, enrich_all, finding
 from retrovue_uow.media.probe_results import ProbeResults
@@ -183,10 +183,7 @@ def prepare(op: Operation, seen: Seen) -> PreparedIngest:
         del found[each.key]
         skipped["too_young"].append(each.draft.file_path)
     chosen, vanished = _chosen(found, seen)
-    for each in vanished:
-        _refuse_lost_root(each)
-        reached.remove(each.key)
-        skipped["vanished"].append(each.draft.file_path)
+    _leave_out(vanished, skipped, reached)
     if not filters.is_full:
         unchanged = {key: each for key, each in unchanged.items() if _matches(seen, seen.assets[key])}
         if not (chosen or unchanged or unreachable or skipped["too_young"]):  # nobody knows what those are
@@ -244,6 +241,16 @@ def _unsettled(found: Iterable[Found], settle_s: float) -> list[Found]:
     return [each for each in found if now - settle_s * 1e9 < (each.draft.mtime_ns or 0) <= now]
 
 
+def _leave_out(vanished: Iterable[Found], skipped: Mapping[str, list[str]], reached: set[str]) -> None:
+    """What went while it was read; what is there, and has lost a sidecar, is left for the next ingest."""
+    for each in vanished:
+        _refuse_lost_root(each)
+        is_gone = _is_gone(each.draft.file_path)
+        skipped["vanished" if is_gone else "too_young"].append(each.draft.file_path)
+        if is_gone:
+            reached.remove(each.key)
+
+
 def _refuse_lost_root(vanished: Found) -> None:
     status = roots.root_status(vanished.mapping.local_path)
     if status.state is not roots.RootState.HAS_ENTRIES:
@@ -266,15 +273,7 @@ def _chosen(found: Mapping[str, Found], seen: Seen) -> tuple[list[Found], list[F
     links = roots.Links()
     for each in due:
         validate_inside_mapping(each.draft, each.mapping, links)
-    read = enriched(
-        [each.draft for each in due],
-        seen.enrichers,
-        seen.database.path,
-        recalls=request.refresh != "all",
-        keep=None if request.filters.is_full else partial(_is_wanted, seen),
-        broken=request.broken,
-        progress=request.progress,
-    )
+    read = _read(due, seen)
     by_key = {each.key: result for each, result in zip(due, read, strict=True)}
     chosen: list[Found] = []
     vanished: list[Found] = []
@@ -289,6 +288,25 @@ def _chosen(found: Mapping[str, Found], seen: Seen) -> tuple[list[Found], list[F
         return [_believable(each, seen) for each in chosen], vanished
     _refuse_unsound(chosen, seen)
     return chosen, vanished
+
+
+def _read(due: Sequence[Found], seen: Seen) -> list[Read | None]:
+    """Those files after all enrichers. Where that fails and their disk has gone, it is the disk that is named."""
+    request = seen.request
+    try:
+        return enriched(
+            [each.draft for each in due],
+            seen.enrichers,
+            seen.database.path,
+            recalls=request.refresh != "all",
+            keep=None if request.filters.is_full else partial(_is_wanted, seen),
+            broken=request.broken,
+            progress=request.progress,
+        )
+    except RetroVueError:
+        for each in {each.mapping.id: each for each in due}.values():
+            _refuse_lost_root(each)
+        raise
 
 
 def enriched(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proof.figures import Proof
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import BrokenFileError, ResourceError, ValidationError
 from retrovue_uow.media.nfo import MAX_BYTES, NfoEnricher, own_sidecars
 from retrovue_uow.media.nfo_text import MAX_DEPTH, MAX_EPISODES, NfoFacts, parse_nfo
 from retrovue_uow.model import AssetDraft, Sidecar
@@ -535,10 +535,28 @@ def test_a_file_that_is_gone_or_unreadable_is_named(write: Write, draft: AssetDr
     folder = Sidecar(os.path.dirname(gone.path) + "/folder.nfo", 0, 0)
     os.mkdir(folder.path)
 
-    with pytest.raises(ResourceError, match=r"a\.nfo' is gone"):
+    with pytest.raises(BrokenFileError, match=r"a\.nfo' is gone"):
         enriched(draft, gone)
     with pytest.raises(ResourceError, match=r"folder\.nfo' exists but cannot be read"):
         enriched(draft, folder)
+
+
+def test_a_file_that_may_not_be_read_is_a_warning(
+    write: Write, draft: AssetDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chmod(write("a.nfo", MOVIE).path, 0)
+    tmp_path.chmod(0o711)
+    monkeypatch.chdir(tmp_path)
+    us = os.geteuid()
+    if us == 0:  # who may read everything
+        os.seteuid(65534)
+    try:
+        read = enriched(draft, Sidecar("a.nfo", 0, 0))
+    finally:
+        os.seteuid(us)
+
+    assert read.warnings == ("NFO file 'a.nfo' cannot be read (Permission denied): allow it, and touch the file",)
+    assert read.title == draft.title
 
 
 def test_it_has_no_settings() -> None:

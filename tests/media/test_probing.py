@@ -329,6 +329,13 @@ def test_what_ffprobe_cannot_read_is_named_with_its_complaint(media: str) -> Non
         enriched(media)
 
 
+def test_a_file_that_may_not_be_read_need_not_be_replaced(program: Callable[[str], str], media: str) -> None:
+    refused = program(f"echo 'file:{media}: Permission denied' >&2; exit 1")
+
+    with pytest.raises(BrokenFileError, match=r"\(Permission denied\): allow it, and touch the file"):
+        enriched(media, executable=refused)
+
+
 def test_a_tool_that_vanished_is_named(media: str) -> None:
     with pytest.raises(ResourceError, match=r"/no/such cannot be started \(No such file"):
         enriched(media, executable="/no/such")

@@ -31,6 +31,7 @@ from retrovue_uow import (
     ResourceError,
     ValidationError,
 )
+from retrovue_uow.model import Broken
 from retrovue_uow.testing import FakeEnricher, FakeImporter, snapshot
 
 GOOD, TORN, LATE = (movie(name, 1982, duration_ms=60_000) for name in ("Good", "Torn", "Late"))
@@ -436,6 +437,44 @@ class TestSkipped:
 
         assert dict(result.skipped) == {"vanished": (f"{folder}/Torn (1982).mkv",)}
         assert (result.created, result.broken) == (1, 0)
+
+    def test_a_file_whose_sidecar_vanishes_while_it_is_read_is_left_for_next_time(
+        self, catalog: Catalog, folder: Path, enricher: FakeEnricher
+    ) -> None:
+        nfo = folder / "Torn (1982).nfo"
+        (folder / "Torn (1982).mkv").write_bytes(b"torn")
+        catalog.ingest_collection("Disk")
+        nfo.write_text("<movie><title>Torn</title></movie>")
+        catalog.attach_enricher("Disk", "fake", priority=1)
+        catalog.attach_enricher("Disk", "nfo", priority=2)
+
+        def read(found: AssetDraft) -> AssetDraft:
+            nfo.unlink(missing_ok=True)
+            return found
+
+        enricher.returns = read
+        result = catalog.ingest_collection("Disk", broken="record")
+
+        assert dict(result.skipped) == {"too_young": (f"{folder}/Torn (1982).mkv",)}
+        assert (result.missing, result.broken) == (0, 0)
+
+    @pytest.mark.parametrize("broken", ["refuse", "record"])
+    def test_a_disk_that_goes_while_its_files_are_read_is_what_is_named(
+        self, catalog: Catalog, folder: Path, enricher: FakeEnricher, broken: Broken
+    ) -> None:
+        for number in range(20):
+            (folder / f"Torn {number} (1982).mkv").write_bytes(b"torn")
+        (folder / "movie.nfo").write_text("<movie/>")
+        catalog.attach_enricher("Disk", "fake", priority=1)
+
+        def read(found: AssetDraft) -> AssetDraft:
+            for file in folder.iterdir():
+                file.unlink(missing_ok=True)
+            raise ResourceError(f"{found.file_path!r} is nowhere")
+
+        enricher.returns = read
+        with pytest.raises(IngestError, match=f"all of '{folder}' with it: was its disk unmounted"):
+            catalog.ingest_collection("Disk", broken=broken)
 
     def test_a_file_that_may_still_be_written_is_left_for_next_time_and_never_missing(
         self, catalog: Catalog, folder: Path, enricher: FakeEnricher
