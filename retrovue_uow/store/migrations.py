@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager, nullcontext
@@ -138,7 +139,7 @@ class Schemas:
 
 def refuse_foreign_file(path: str) -> None:
     """Raise `ResourceError` if `path` is somebody else's database, or a newer catalogue; it is not changed in any way."""
-    if path == MEMORY or not Path(path).is_file():
+    if path == MEMORY or not os.path.isfile(path):
         return
     header = read_header(path)
     is_known = _number(header, _APPLICATION_ID_OFFSET) == APPLICATION_ID and header.startswith(SQLITE_HEADER)

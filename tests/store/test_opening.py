@@ -149,6 +149,12 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "catalog.db").exists()
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path, *, read_only: bool) -> None:
+    with pytest.raises(ResourceError, match=r"aaa' cannot be looked at: File name too long"):
+        Catalog(tmp_path / ("a" * 300), read_only=read_only)
+
+
 def test_reading_a_catalogue_that_does_not_exist_creates_none(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="does not exist"):
         Catalog(tmp_path / "catalog.db", read_only=True)
