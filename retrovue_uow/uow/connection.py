@@ -69,7 +69,8 @@ def translated(error: Untranslated, name: str) -> RetroVueError:
     for kind, meaning in _CONTRACT_ERRORS.items():
         if isinstance(error, kind):
             return ContractError(f"{meaning} ({error})")
-    return ResourceError(f"database {name!r} {_advice(error)} ({str(error)[:_LONGEST]})")
+    told = "" if str(error) == "not an error" else f" ({str(error)[:_LONGEST]})"  # as a backup says of each that it meets
+    return ResourceError(f"database {name!r} {_advice(error)}{told}")
 
 
 def _advice(error: apsw.Error) -> str:

@@ -357,13 +357,12 @@ class Database:
                 Path(unfinished).unlink(missing_ok=True)
         except OSError as error:
             raise ResourceError(f"backup {target!r} cannot be written: {error.strerror}") from error
-
-    def _copy(self, target: str, progress: Callable[[int, int], None] | None) -> None:
-        try:
-            with closing(apsw.Connection(target)) as copy, copy.backup("main", self.connection, "main") as backup:
-                while not backup.done:
-                    backup.step(4096)
-                    if progress is not None:
-                        progress(backup.page_count - backup.remaining, backup.page_count)
         except apsw.Error as error:
             raise translated(error, target) from error
+
+    def _copy(self, target: str, progress: Callable[[int, int], None] | None) -> None:
+        with closing(apsw.Connection(target)) as copy, copy.backup("main", self.connection, "main") as backup:
+            while not backup.done:
+                backup.step(4096)
+                if progress is not None:
+                    progress(backup.page_count - backup.remaining, backup.page_count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -445,6 +446,20 @@ def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
 
     assert len(told) == 2
     assert 0 < told[0][0] < told[0][1] == told[1][0] == told[1][1]
+
+
+def test_a_backup_that_has_no_room_says_so_under_its_own_name_and_leaves_nothing(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        before = sorted(tmp_path.iterdir())
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+            with pytest.raises(ResourceError, match=r"copy\.db' cannot be read or written: look after its disk$"):
+                catalog.backup(tmp_path / "copy.db")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_backup_into_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
