@@ -182,7 +182,7 @@ for _decision in (
     asset,
     "assign",
     *NAMING,
-    option("--to-kind", "What it is.", type=click.Choice(ASSET_KINDS)),
+    option("--to-kind", f"What it is: {', '.join(ASSET_KINDS)}.", type=click.Choice(ASSET_KINDS), metavar="KIND"),
     option("--to-title", "Its show or movie.", metavar="NAME", shell_complete=titles_there),
     option("--to-year", "First year of that.", type=int, metavar="YEAR"),
     option("--to-season", "Its season; 0 for a special.", type=int, metavar="N"),

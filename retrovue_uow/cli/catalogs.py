@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+
+import attrs
 
 from retrovue_uow.catalog import Catalog
 from retrovue_uow.cli.command import FILE, Page, argument, command, flag
@@ -12,7 +15,6 @@ from retrovue_uow.cli.ingesting import ingest_folder
 from retrovue_uow.cli.options import INGESTING, request
 from retrovue_uow.cli.output import Long, grid, moment
 from retrovue_uow.cli.reports import next_steps
-from retrovue_uow.cli.text import plain
 from retrovue_uow.errors import amount
 from retrovue_uow.results import CatalogStatus, CheckReport, CollectionStatus
 
@@ -39,7 +41,12 @@ def _status(status: CatalogStatus) -> Iterator[str]:
     ]
     headers = ("collection", "assets", "new", "ready", "retired", "approved", "missing", "last ingest")
     yield from grid(headers, rows) if rows else ["there are no collections yet: `ingest FOLDER` makes one"]
-    waiting = [step for each in status.collections for step in _waiting(each)]
+    names = Counter(each.name for each in status.collections)
+    waiting = [
+        step
+        for each in status.collections
+        for step in next_steps(each.name if names[each.name] == 1 else each.id, attrs.asdict(each), f"{each.name}: ")
+    ]
     yield from ("", "next:", *waiting) if waiting else ()
     yield ""
     broken = f"{amount(status.violations, 'violation')}: `check` names each" if status.violations else "no row breaks a rule"
@@ -48,17 +55,6 @@ def _status(status: CatalogStatus) -> Iterator[str]:
 
 def _when(found: CollectionStatus) -> str:
     return "disabled" if not found.enabled else "never" if found.ingested_at is None else moment(found.ingested_at)
-
-
-def _waiting(found: CollectionStatus) -> Iterator[str]:
-    steps = next_steps(
-        found.name,
-        unclassified=found.unclassified,
-        to_approve=found.to_approve,
-        broken=found.broken,
-        missing=found.missing,
-    )
-    return (plain(f"  {found.name}: {each}") for each in steps)
 
 
 @command(None, "status", shows=_status)

@@ -150,9 +150,10 @@ def agreed(
     Who forces it, is sure, or wants the dry run alone is not asked, and has seen nothing: None. Nor is anybody asked where
     nothing would change. Where nobody can be asked, nothing is done. `details` are shown before the changed rows.
     """
+    previewed = preview() if preview else None  # refuses what it must before any long work
     if force or dry_run or is_sure:
         return act(None, dry_run=dry_run)
-    seen: Any = act(None, dry_run=True) if preview is None else preview()
+    seen: Any = previewed or act(None, dry_run=True)
     if seen.changes is not None and not seen.changes.counts:
         return act(seen, dry_run=False)
     sentence = question(seen)

@@ -22,7 +22,7 @@ from retrovue_uow.errors import ResourceError, ValidationError, amount
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Asset, Collection, WipeOptions, folded
-from retrovue_uow.results import IngestResult, WipeResult
+from retrovue_uow.results import IngestResult
 from retrovue_uow.rules import preflight
 from retrovue_uow.store import assets, journal
 
@@ -146,22 +146,13 @@ def ingest(catalog: Catalog, collection: str, asked: Asked, *, dry_run: bool) ->
 
 def rebuild(catalog: Catalog, collection: str, asked: Asked, agreed: Callable[..., Page | None]) -> Page | None:
     """Wipe a collection and ingest it anew, in one unit, once the user has typed `yes`; None if anything else was typed."""
-
-    def look() -> WipeResult:
-        return catalog.wipe_collection(collection, WipeOptions(dry_run=True))
-
-    def act(seen: WipeResult | None, *, dry_run: bool) -> Page:
-        if seen is None:
-            look()  # what refuses the wipe is told before every file is read
-        return _in_one_unit(catalog, collection, {**asked, "as_if_empty": True}, dry_run=dry_run)
-
     return agreed(
-        act,
+        lambda _, *, dry_run: _in_one_unit(catalog, collection, {**asked, "as_if_empty": True}, dry_run=dry_run),
         lambda seen: (
             f"rebuilding collection {seen.collection.name!r} deletes its {amount(seen.deleted['asset'], 'asset')} and ingests "
             "it anew; what was assigned, renamed, merged, approved and retired stays so for files that are as they were"
         ),
-        preview=look,
+        preview=lambda: catalog.wipe_collection(collection, WipeOptions(dry_run=True)),
     )
 
 

@@ -177,7 +177,7 @@ INGESTING = (
 )
 DESCRIBING = (
     option("--path", "Only those whose path, or its end, matches (* ? [abc]): 'Season 01/*'.", metavar="GLOB"),
-    option("--kind", "Only those of this kind.", type=click.Choice(ASSET_KINDS)),
+    option("--kind", f"Only those of this kind: {', '.join(ASSET_KINDS)}.", type=click.Choice(ASSET_KINDS), metavar="KIND"),
     option("--state", "Only those in this state.", type=click.Choice(ASSET_STATES)),
     option("--missing/--present", "Only those whose files were not found, or were.", default=None),
     option("--approved/--unapproved", "Only those that are approved, or not.", default=None),

@@ -92,7 +92,7 @@ def _widths(columns: Sequence[_Column], width: int | None) -> list[int]:
     if width is None:
         return [each.width for each in columns]
     for shown in range(len(columns), 0, -1):
-        for id_width, least in ((width, 2 * _NARROWEST), (_TAIL + 1, _NARROWEST)):
+        for id_width, least in ((width, 2 * _NARROWEST), (_TAIL + 1, 3 * _NARROWEST // 2)):
             for most in range(width, least - 1, -1):
                 limits: dict[type, int] = {Id: id_width, Long: most}
                 widths = [min(each.width, limits.get(each.kind, width)) for each in columns[:shown]]
@@ -134,10 +134,10 @@ def told(sentences: Sequence[str]) -> Iterator[str]:
     yield from _more(sentences)
 
 
-def first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]], stream: IO[str] | None = None) -> Iterator[str]:
+def first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """A table of the first rows, if there are any, and how many more there are."""
     if rows:
-        yield from grid(headers, rows[:_LISTED], stream)
+        yield from grid(headers, rows[:_LISTED])
     yield from _more(rows)
 
 
@@ -370,4 +370,4 @@ def _progress(done: int, total: int | None, seconds: float) -> str:
         return f"{done}  {rate:.0f}/s"
     left = clock(round((total - done) / rate * 1000)) if rate else "?"
     bar = "━" * (_BAR * done // max(total, 1))
-    return f"{bar:{_BAR}}  {done}/{total}  {rate:.0f}/s  {left} left"
+    return f"{done:{len(str(total))}}/{total}  {rate:.0f}/s  {left} left  {bar}"

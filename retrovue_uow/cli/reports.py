@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -58,6 +58,14 @@ _APPROVAL = {
     "ask": ", which was approved",
     "not_ready": ", which was approved; not ready yet",
 }
+_STEPS = {
+    "unclassified": "unclassified: `asset assign --collection {0} --unclassified …`",
+    "to_approve": "ready: `asset approve --collection {0} --state ready`",
+    "withdrawn": "no longer approved: look at them, and `asset approve` them",
+    "broken": "broken: replace or exclude them (`asset list --broken {1}`)",
+    "missing": "missing: mount their disk, or `collection forget-missing {1}`",
+    "excluded": "excluded: `collection exclude list {1}` says what is always left out",
+}
 _SHOWN = 50
 
 
@@ -69,16 +77,15 @@ def ingest_page(result: IngestResult, arrived: Sequence[Asset]) -> Page:
 def _ingested(result: IngestResult, arrived: Sequence[Asset], verbose: bool) -> Iterator[str]:
     came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
     noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
-    steps = next_steps(
-        result.collection.name,
-        unclassified=result.unclassified,
-        to_approve=sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
-        broken=result.broken,
-        withdrawn=result.approvals_withdrawn,
-        excluded=result.left_out.get("excluded", 0),
-    )
-    ways = [[plain("next: " + "\n      ".join(steps), keep="\n")]] if steps else []
-    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *ways])
+    counts = {
+        "unclassified": result.unclassified,
+        "to_approve": sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
+        "withdrawn": result.approvals_withdrawn,
+        "broken": result.broken,
+        "excluded": result.left_out.get("excluded", 0),
+    }
+    steps = next_steps(result.collection.name, counts)
+    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([["next:", *steps]] if steps else [])])
     yield from changed(result, verbose=verbose)
 
 
@@ -133,20 +140,10 @@ def _broken(*results: IngestResult) -> Sequence[str]:
     return [plain(some([heading, *broken], 21, between="\n  "), keep="\n")]
 
 
-def next_steps(
-    name: str, *, unclassified: int, to_approve: int, broken: int, withdrawn: int = 0, excluded: int = 0, missing: int = 0
-) -> list[str]:
+def next_steps(name: str, counts: Mapping[str, int], where: str = "") -> list[str]:
     """What waits for the operator, each in a line, with the command for it."""
-    collection = shlex.quote(name)
-    steps = [
-        (unclassified, f"unclassified: `asset assign --collection {collection} --unclassified …`"),
-        (to_approve, f"ready: `asset approve --collection {collection} --state ready`"),
-        (withdrawn, "no longer approved: look at them, and `asset approve` them"),
-        (broken, f"broken: replace or exclude them (`asset list --broken {positional(name)}`)"),
-        (missing, f"missing: mount their disk, or `collection forget-missing {positional(name)}`"),
-        (excluded, f"excluded: `collection exclude list {positional(name)}` says what is always left out"),
-    ]
-    return [f"{count} {step}" for count, step in steps if count]
+    waiting = [(counts[each], step) for each, step in _STEPS.items() if counts.get(each)]
+    return [plain(f"  {where}{count} {step.format(shlex.quote(name), positional(name))}") for count, step in waiting]
 
 
 def _spaced(parts: Iterable[Part]) -> Iterator[str]:

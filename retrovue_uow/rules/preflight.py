@@ -113,7 +113,7 @@ def validate_title_is_free(db: Database, found: Title, renamed: Title) -> None:
     for other in titles.titles_alike(db, [renamed.name]):
         is_alike = (other.kind, other.year) == (found.kind, renamed.year) and folded(other.name) == folded(renamed.name)
         if is_alike and other.id != found.id:
-            raise ValidationError(f"there is {_called(other)} already: merge the two titles instead")
+            raise ValidationError(f"there is a {_called(other)} already: merge the two titles instead")
 
 
 @rule

@@ -12,6 +12,7 @@ from commandline import Ask, Command, Run, make_files
 from extending import PLAYLOG
 
 from retrovue_uow import AssetSelector, Catalog
+from retrovue_uow.cli.output import _progress
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_lines_break_between_words_and_a_command_stays_whole(
     (shows / "Movies" / "gone.mkv").symlink_to("/nowhere")
     wide = run("ingest", shows, "--no-probe", "--dry-run").stdout.splitlines()
     sentence = next(line for line in wide if line.startswith("skipped, since they are links"))
-    step = next(line for line in wide if line.startswith("next:"))
+    step = wide[wide.index("next:") + 1]
     monkeypatch.setenv("COLUMNS", str(columns))
 
     lines = run("ingest", shows, "--no-probe", "--dry-run").stdout.splitlines()
@@ -175,5 +176,19 @@ def test_titles_of_one_name_are_told_apart_in_every_message(run: Run, tmp_path: 
     run("ingest", make_files(tmp_path / "m", ["Tron (1982).mkv", "Tron (2010).mkv", "Heat.mkv"]), "--no-probe")
 
     assert "merging 'Tron (1982)' into 'Tron (2010)'" in run("title", "merge", "Tron (1982)", "--into", "Tron (2010)").stderr
-    assert "there is movie 'Tron (2010)' already: merge" in run("title", "rename", "Tron (1982)", "--year", "2010").stderr
+    assert "there is a movie 'Tron (2010)' already: merge" in run("title", "rename", "Tron (1982)", "--year", "2010").stderr
     assert "name one of these by its id: movie 'Tron (1982)'" in run("asset", "list", "--title", "Tron").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("asset", "list"), ("asset", "assign"), ("collection", "ingest"), ("history",)], ids=" ".join
+)
+def test_the_help_fits_a_narrow_terminal(command: Command, arguments: tuple[str, ...]) -> None:
+    lines = command(*arguments, "--help", COLUMNS="60").stdout.splitlines()
+
+    assert len(lines) > 10
+    assert [line for line in lines if len(line) > 60] == []
+
+
+def test_on_a_narrow_terminal_the_bar_gives_way_and_not_the_time_that_is_left() -> None:
+    assert _progress(60, 120, 30.0) == f" 60/120  2/s  0:00:30 left  {'━' * 12}"
