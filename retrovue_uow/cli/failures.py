@@ -12,7 +12,7 @@ from retrovue_uow.media.paths import reason
 from retrovue_uow.results import SourceIngestResult
 
 INVALID, PARTIAL, UNAVAILABLE = 1, 2, 3
-BEFORE_ANY_CHANGE = ("preflight", "preparation")
+_BEFORE_ANY_CHANGE = ("preflight", "preparation")
 
 
 def exit_code(error: BaseException) -> int:
@@ -52,9 +52,10 @@ def sentence(error: BaseException) -> str:
 
 
 def _of_operation(error: OperationError) -> str:
-    """The reason and the file; the phase only where it says more, since the user gave a command, not an operation."""
+    """The reason and the file, and where a change was begun, that nothing of it is left; of phases the user knows nothing."""
     rest = str(error).removeprefix(f"{error.operation} failed in {error.phase}").removeprefix(":").strip()
-    return rest if error.phase in BEFORE_ANY_CHANGE else f"{error.phase}: {rest}"
+    is_told = error.phase in _BEFORE_ANY_CHANGE or "nothing was changed" in rest
+    return rest if is_told else f"nothing was changed: {rest}"
 
 
 def log_to(path: str) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from itertools import groupby
 import attrs
 
 from retrovue_uow.cli.command import Page
-from retrovue_uow.cli.failures import BEFORE_ANY_CHANGE, exit_code_of_outcome
+from retrovue_uow.cli.failures import exit_code_of_outcome
 from retrovue_uow.cli.output import Long, changed, clock, grid, listed, shown_title, told, withdrawn
 from retrovue_uow.cli.text import is_quiet, plain, positional
 from retrovue_uow.errors import amount, some
@@ -124,9 +125,7 @@ def _source(results: Sequence[IngestResult], verbose: bool) -> Iterator[str]:
 
 def _failed(failure: IngestFailure) -> str:
     """Why a collection could not be ingested."""
-    reason = failure.message.removeprefix("collection_ingest failed in ")
-    for phase in BEFORE_ANY_CHANGE:
-        reason = reason.removeprefix(f"{phase}: ")
+    reason = re.sub(r"^collection_ingest failed in \w+: ", "", failure.message)
     return f"collection {failure.collection.name!r}: {reason}"
 
 

@@ -363,3 +363,13 @@ def test_with_standard_input_closed_nobody_is_asked(ingested: Path) -> None:
     ended = subprocess.run(closed, capture_output=True, text=True, check=False)
 
     assert (ended.returncode, "no terminal to ask at: say --force" in ended.stderr) == (1, True), ended.stderr
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_change_is_told_with_what_is_left_of_it(here: Path, ingested: Path) -> None:
+    command = [sys.executable, "-m", "retrovue_uow", "asset", "retire", "--path", "*", "--force"]
+    full = subprocess.run(
+        ["bash", "-c", 'ulimit -f 33; exec "$@"', "bash", *command], capture_output=True, text=True, check=False
+    )
+
+    assert full.stderr.startswith("error: nothing was changed: database"), full.stderr
+    assert full.returncode == 3
