@@ -125,6 +125,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else NAME
             message = " ".join(error.format_message().split())  # click lists choices in lines of their own
+            if isinstance(error, click.NoSuchOption) and command == NAME:
+                message = message.rstrip(".") + ": the options of a command stand behind it"
             return _fitted(f"error: {message.rstrip('.')} (see `{command} --help`)"), 1
         case BrokenPipeError():  # as if the signal had ended it, like any program that `head` has had enough of
             return "", 128 + signal.SIGPIPE

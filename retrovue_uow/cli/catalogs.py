@@ -68,7 +68,7 @@ def _checked(report: CheckReport) -> Iterator[str]:
     if report.is_sound:
         yield "the catalogue is sound"
     if found := (*report.violations, *report.mentions):
-        rows = [(each.rule, f"{each.subject} {each.id}", Long(each.detail)) for each in found]
+        rows = [(each.rule, f"{each.subject} {each.id}", each.detail) for each in found]
         yield from grid(("rule", "row", "what to know" if report.is_sound else "what is wrong"), rows)
 
 

@@ -36,7 +36,11 @@ COLLECTIONS = Listing(
     empty="there are no collections yet",
 )
 _EXCLUDES = Listing(names=("exclude",), headers=("exclude",), row=lambda each: (Long(each),), empty="nothing is excluded")
-_SOURCE_PATH = argument("source_path", "The folder as the source names it.")
+_SOURCE_PATH = argument(
+    "source_path",
+    "The folder as the source names it.",
+    callback=lambda _context, _parameter, path: absolute(path) if path.startswith(".") else path,
+)
 _UPGRADES = option(
     "--upgrades",
     "Whether a new file takes over the approval of a missing one that showed the same.",

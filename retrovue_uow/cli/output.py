@@ -105,7 +105,8 @@ def _lines(columns: Sequence[_Column], widths: Sequence[int], row: Sequence[str]
     told = [each.cell(text, wide, is_cut=width is not None) for each, text, wide in zip(columns, row, widths, strict=False)]
     yield _GAP.join(told).rstrip()
     if width is not None and (rest := _GAP.join(filter(None, row[len(widths) :]))):
-        yield _INDENT + shortened(rest, width - len(_INDENT))
+        has_paths = Long in (each.kind for each in columns[len(widths) :])
+        yield _INDENT + (shortened(rest, width - len(_INDENT)) if has_paths else rest)
 
 
 def _text(value: object) -> str:

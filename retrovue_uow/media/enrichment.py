@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import attrs
 
-from retrovue_uow.errors import BrokenFileError, ResourceError, RetroVueError, ValidationError
+from retrovue_uow.errors import BrokenFileError, ResourceError, RetroVueError, ValidationError, amount
 from retrovue_uow.log import logger
 from retrovue_uow.media.interfaces import Enricher
 from retrovue_uow.media.probe_results import ProbeResults, laid_over, shown
@@ -390,5 +390,5 @@ def _raise_as_one(failures: Sequence[RetroVueError]) -> NoReturn:
     kind = ValidationError if all(isinstance(failure, ValidationError) for failure in failures) else ResourceError
     listed = "\n".join(f"- {failure}" for failure in failures)
     raise kind(
-        f"{len(failures)} files failed:\n{listed}\nMend them, or leave them out with `exclude` (`--exclude`)."
+        f"{amount(len(failures), 'file')} failed:\n{listed}\nMend them, or leave them out with `exclude` (`--exclude`)."
     ) from failures[0]

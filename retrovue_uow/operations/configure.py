@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError
+from retrovue_uow.errors import BusinessRuleError, ConfigurationError, ValidationError, amount
 from retrovue_uow.media import paths, plugins
 from retrovue_uow.model import AttachedEnricher, Collection, FoundCollection, Json, Source, Upgrades
 from retrovue_uow.operations.open_catalog import OpenCatalog
@@ -204,7 +204,7 @@ def unmap_path(catalog: OpenCatalog, collection: str, source_path: str) -> Colle
             if (mapping := found.mappings_by_source.get(key)) is None:
                 raise ValidationError(f"collection {found.name!r} has no mapping for {key!r}")
             if used := collections.assets_of_mapping(db, mapping.id):
-                raise BusinessRuleError(f"{used} assets came through the mapping of {key!r}: wipe the collection first")
+                raise BusinessRuleError(f"the mapping of {key!r} led to {amount(used, 'asset')}: wipe the collection first")
             curation.validate_nothing_refers(db, {"path_mapping": [mapping.id]})
         with op.execution() as db:
             collections.remove_path_mapping(db, mapping.id)
@@ -390,7 +390,7 @@ def remove_collection(catalog: OpenCatalog, collection: str) -> Collection:
         with op.preflight() as db:
             found = _claimed(op, db, collection)
             if count := collections.count_assets(db, found.id):
-                raise BusinessRuleError(f"collection {found.name!r} has {count} assets: wipe it first")
+                raise BusinessRuleError(f"collection {found.name!r} has {amount(count, 'asset')}: wipe it first")
             curation.validate_nothing_refers(db, {"collection": [found.id]})
         with op.execution() as db:
             collections.remove_collection(db, found.id)

@@ -48,7 +48,8 @@ def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list
     if not found:
         raise ValidationError("no asset is selected: `asset list` with the same options shows what there is")
     if expect_assets is not None and len(found) != expect_assets:
-        raise ValidationError(f"{len(found)} assets are selected, not the expected {expect_assets}: nothing was changed")
+        are = "asset is" if len(found) == 1 else "assets are"
+        raise ValidationError(f"{len(found)} {are} selected, not the expected {expect_assets}: nothing was changed")
     return found
 
 

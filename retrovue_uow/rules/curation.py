@@ -65,7 +65,7 @@ def validate_schedulable(db: Database, assets: Sequence[Asset]) -> None:
         listed = some(
             [f"{each.canonical_key!r}: {'; '.join(why)}" for each, why in reasons], _NAMED, between="\n  ", of=len(others)
         )
-        raise ValidationError(f"{len(others)} assets may not be scheduled, so nothing was preferred:\n  {listed}")
+        raise ValidationError(f"{amount(len(others), 'asset')} may not be scheduled, so nothing was preferred:\n  {listed}")
 
 
 @rule

@@ -10,7 +10,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from retrovue_uow import media
-from retrovue_uow.errors import ValidationError, some
+from retrovue_uow.errors import ValidationError, amount, some
 from retrovue_uow.media import paths
 from retrovue_uow.model import Asset
 from retrovue_uow.rules.verdict import rule
@@ -141,7 +141,7 @@ def validate_names_fit(pattern: NamePattern, found: Sequence[Asset]) -> list[Map
     if unfit:
         listed = some(unfit, between="\n  ")
         raise ValidationError(
-            f"{len(unfit)} of {len(found)} names, without folder and ending, do not fit the pattern {pattern.text!r}, so "
-            f"nothing was assigned:\n  {listed}"
+            f"{len(unfit)} of {amount(len(found), 'name')}, without folder and ending, "
+            f"{'does' if len(unfit) == 1 else 'do'} not fit the pattern {pattern.text!r}, so nothing was assigned:\n  {listed}"
         )
     return [said for said in read if said is not None]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from retrovue_uow.errors import ConflictError, ResourceError, ValidationError, some
+from retrovue_uow.errors import ConflictError, ResourceError, ValidationError, amount, some
 from retrovue_uow.media import paths, plugins, roots
 from retrovue_uow.media.enrichment import ReadyEnricher
 from retrovue_uow.media.interfaces import Importer
@@ -382,7 +382,8 @@ def validate_wipe_prerequisites(db: Database, collection: Collection, options: W
     count = collections.count_assets(db, collection.id)
     if count != options.expect_assets:
         raise ValidationError(
-            f"collection {collection.name!r} holds {count} assets, not the expected {options.expect_assets}: nothing was wiped"
+            f"collection {collection.name!r} holds {amount(count, 'asset')}, not the expected {options.expect_assets}: "
+            "nothing was wiped"
         )
 
 
@@ -402,8 +403,8 @@ def validate_forget_bounds(
     """No more assets are to go than the caller expects, nor than a part of the collection that can be meant."""
     if expect_assets is not None and doomed != expect_assets:
         raise ValidationError(
-            f"{doomed} assets of collection {collection.name!r} would be forgotten, not the expected {expect_assets}: "
-            "nothing was forgotten"
+            f"{amount(doomed, 'asset')} of collection {collection.name!r} would be forgotten, not the expected "
+            f"{expect_assets}: nothing was forgotten"
         )
     count = collections.count_assets(db, collection.id)
     if doomed > max_fraction * count:

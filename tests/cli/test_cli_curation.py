@@ -257,7 +257,7 @@ def test_the_list_shows_what_is_approved_on_wide_and_narrow_terminals(
 
         assert "approved" in lines[0]
         assert max(len(line) for line in lines) <= int(columns)
-        assert [line.split()[:2] for line in lines if " yes " in line] == [["movie", "Tron"]]
+        assert [line.split()[:2] for line in lines if "yes" in line.split()] == [["movie", "Tron"]]
 
 
 def test_a_merge_can_be_tried_first(run: Run, ready: Path) -> None:

@@ -192,3 +192,23 @@ def test_the_help_fits_a_narrow_terminal(command: Command, arguments: tuple[str,
 
 def test_on_a_narrow_terminal_the_bar_gives_way_and_not_the_time_that_is_left() -> None:
     assert _progress(60, 120, 30.0) == f" 60/120  2/s  0:00:30 left  {'━' * 12}"
+
+
+def test_what_stands_in_front_of_its_command_is_told_so(run: Run) -> None:
+    assert "'--catalog': the options of a command stand behind it" in run("--catalog", "x.db", "status").stderr
+
+
+def test_a_mapping_is_removed_by_a_path_from_here_as_it_was_made(run: Run, ingested: Path) -> None:
+    run("collection", "map", "shows", "./gone", "./gone")
+
+    assert str(Path("gone").absolute()) in run("collection", "show", "shows").stdout
+    assert run("collection", "unmap", "shows", "./gone").exit_code == 0
+
+
+def test_a_sentence_in_a_table_is_whole_on_a_narrow_terminal(run: Run, ingested: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("asset", "retire", "--collection", "shows", "--unclassified", "--kind", "other", "--unapproved", "--force")
+    monkeypatch.setenv("COLUMNS", "50")
+
+    shown = run("history", "-n", "1").stdout.splitlines()[-2:]
+
+    assert " ".join(map(str.strip, shown)).endswith("asset retire collection shows, kind other, not approved, unclassified")

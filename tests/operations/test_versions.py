@@ -206,7 +206,7 @@ def test_what_may_not_be_scheduled_is_not_preferred(stocked: Catalog, importer: 
     stocked.ingest_collection("Shows")
     before = snapshot(stocked)
 
-    with pytest.raises(CurationError, match=f"1 assets may not be scheduled.*\n.*'/media/low.mkv': .*{because}"):
+    with pytest.raises(CurationError, match=f"1 asset may not be scheduled.*\n.*'/media/low.mkv': .*{because}"):
         stocked.prefer(AssetSelector(kind="movie"))
     assert snapshot(stocked) == before
 
