@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -88,7 +89,14 @@ def _collection_of(catalog: Catalog, root: str) -> Collection | None:
 
 
 def _new_collection(catalog: Catalog, root: str) -> Collection:
-    """A collection for the folder, with the enrichers that need no program."""
+    """A collection for the folder, with the enrichers that need no program. No file is to be in two of them by oversight."""
+    for each, there in [(other, mapping.local_path) for other in catalog.collections() for mapping in other.path_mappings]:
+        if paths.is_below(root, there):
+            how = f"`collection ingest {shlex.quote(each.name)} --under {shlex.quote(root)}` ingests it alone"
+            raise ValidationError(f"folder {root!r} is part of collection {each.name!r}: {how}")
+        if paths.is_below(there, root):
+            how = "ingest folders beside that one, or make a collection of all with `collection add`"
+            raise ValidationError(f"folder {root!r} holds {there!r}, which is part of collection {each.name!r}: {how}")
     source = _filesystem_source(catalog)
     added = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
     catalog.attach_enricher(added.id, "filename", priority=10)

@@ -30,6 +30,16 @@ def facts(printed: str) -> dict[str, Any]:
     return {key: value for key, value in json.loads(printed).items() if key not in VOLATILE}
 
 
+def test_a_folder_with_files_of_another_collection_is_not_ingested_twice_by_oversight(run: Run, ingested: Path) -> None:
+    part = run("ingest", ingested / "Space 1999", "--no-probe")
+    whole = run("ingest", ingested.parent, "--no-probe", "--dry-run")
+
+    assert (part.exit_code, whole.exit_code) == (1, 1)
+    assert f"is part of collection 'shows': `collection ingest shows --under '{ingested}/Space 1999'`" in part.stderr
+    assert f"holds '{ingested}', which is part of collection 'shows'" in whole.stderr
+    assert len(json.loads(run("collection", "list", "--json").stdout)) == 1
+
+
 def test_the_json_counts_the_changes_and_leaves_their_rows_out(run: Run, shows: Path) -> None:
     changes = json.loads(run("ingest", shows, "--no-probe", "--json").stdout)["changes"]
 
