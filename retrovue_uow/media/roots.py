@@ -196,13 +196,13 @@ def files_at(paths: Sequence[str], root: str) -> list[Place]:
     return found
 
 
-class _Listing(dict[str, os.DirEntry[str]]):
-    """The entries of a folder by name."""
+class _Listing(dict[str, bool]):
+    """The paths in a folder, and whether each is a link. An entry itself would keep all that was found out about its file."""
 
     @cached_property
     def alike(self) -> dict[str, str]:
-        """Their names by what they have in common with others of other case or Unicode form; of several, the first."""
-        return {folded(name): name for name in sorted(self, reverse=True)}
+        """The paths by what their names have in common with others of other case or Unicode form; of several, the first."""
+        return {folded(os.path.basename(path)): path for path in sorted(self, reverse=True)}
 
 
 class _Look:
@@ -215,35 +215,35 @@ class _Look:
 
     def at_all(self, paths: Sequence[str]) -> list[Place]:
         found: list[Place] = []
-        listed, listing = "", _Listing()
+        listing = _Listing()
         for path in paths:
-            folder, _, name = path.rpartition("/")
-            if folder != listed:
-                listed, listing = folder, self._listing(folder or "/")
-            entry = listing.get(name)
-            there = None if entry is None else self._file(entry)
+            is_link = listing.get(path)
+            if is_link is None:
+                listing = self._listing(os.path.dirname(path))
+                is_link = listing.get(path)
+            there = None if is_link is None else self._file(path, is_link=is_link)
             found.append(there or self._alike(path))
         return found
 
-    def _file(self, entry: os.DirEntry[str]) -> tuple[int, int] | None:
+    def _file(self, path: str, *, is_link: bool) -> tuple[int, int] | None:
         try:
-            found = entry.stat()
+            found = os.stat(path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP):
                 return None
-            raise trouble(f"file {quoted(entry.path)} cannot be examined", error) from error
-        if not stat.S_ISREG(found.st_mode) or (entry.is_symlink() and self._links.lead_out(entry.path, self._root)):
+            raise trouble(f"file {quoted(path)} cannot be examined", error) from error
+        if not stat.S_ISREG(found.st_mode) or (is_link and self._links.lead_out(path, self._root)):
             return None
         return found.st_size, found.st_mtime_ns
 
     def _alike(self, path: str) -> str | None:
         place = self._root
         for name in path[len(self._root) :].strip("/").split("/"):
-            listing = self._listing(place)
-            there = name if name in listing else listing.alike.get(folded(name))
+            listing, spelled = self._listing(place), os.path.join(place, name)
+            there = spelled if spelled in listing else listing.alike.get(folded(name))
             if there is None:
                 return None
-            place = os.path.join(place, there)
+            place = there
         return place if place != path else None
 
     def _listing(self, folder: str) -> _Listing:
@@ -253,16 +253,14 @@ class _Look:
 
     def _listed(self, folder: str) -> _Listing:
         """The entries of a folder; none where a folder of exactly that path is not there, or lies outside the root."""
+        is_link = False if folder == self._root else self._listing(os.path.dirname(folder)).get(folder)
+        if is_link is None or (is_link and self._links.lead_out(folder, self._root)):
+            return _Listing()
         try:
-            if folder != self._root:
-                parent, name = os.path.split(folder)
-                entry = self._listing(parent).get(name)
-                if entry is None or not entry.is_dir() or (entry.is_symlink() and self._links.lead_out(folder, self._root)):
-                    return _Listing()
             with os.scandir(folder) as entries:
-                return _Listing((entry.name, entry) for entry in entries)
+                return _Listing({entry.path: entry.is_symlink() for entry in entries})
         except OSError as error:
-            if error.errno == errno.ELOOP:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP) or (is_link and error.errno == errno.ENOENT):
                 return _Listing()
             raise trouble(f"folder {quoted(folder)} cannot be read", error) from error
 
