@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from operator import itemgetter
@@ -35,7 +35,6 @@ ConflictKind = Literal["changed", "gone", "there", "refused"]
 
 _Parent = tuple[int, Callable[[Any], None]]
 _KINDS: Mapping[str, ChangeKind] = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
-_NO_KEYS: Set[object] = frozenset({None, apsw.no_change})
 _REASONS: Mapping[int, ConflictKind] = {
     apsw.SQLITE_CHANGESET_DATA: "changed",
     apsw.SQLITE_CHANGESET_NOTFOUND: "gone",
@@ -120,26 +119,24 @@ class Changeset:
             return self._walked()
 
     def _walked(self) -> ChangedKeys:
-        found, table = ChangedKeys(), None
+        found, table, no_change = ChangedKeys(), None, apsw.no_change
         for change in apsw.Changeset.iter(self.content):
             if change.name != table:
                 table = change.name
                 key_position, changed, parents = self._places(change, found)
                 added = self._added.setdefault(table, []) if self._is_inverse else None
             op = change.op
-            if op == "UPDATE":
-                values, new = change.old, change.new
-                for position, add_parent in parents:
-                    add_parent(new[position])  # type: ignore[index]  # an update has both
-            else:
-                values = change.new if op == "INSERT" else change.old
-                if added is not None and op == "INSERT":
-                    added.append(values)  # type: ignore[arg-type]  # an insert has new values
+            values = change.new if op == "INSERT" else change.old
+            if added is not None and op == "INSERT":
+                added.append(values)  # type: ignore[arg-type]  # an insert has new values
             changed[op].append(values[key_position])  # type: ignore[index,arg-type]  # a change has its key, text or integer
             for position, add_parent in parents:
-                add_parent(values[position])  # type: ignore[index]  # likewise
+                if (parent := values[position]) is not no_change:  # type: ignore[index]  # likewise
+                    add_parent(parent)
+                    if op == "UPDATE":  # most leave their references: what is new is not decoded for those
+                        add_parent(change.new[position])  # type: ignore[index]  # an update has both
         for keys in found.parents.values():
-            keys -= _NO_KEYS
+            keys.discard(None)
         return found
 
     def _places(self, change: apsw.TableChange, found: ChangedKeys) -> tuple[int, defaultdict[str, list[Key]], list[_Parent]]:
