@@ -204,7 +204,15 @@ def relocate(db: Database, relocation: Relocation) -> None:
             """,
             (relocation.collection_id, other, relocation.mapping.id),
         )
-    db.execute(f"UPDATE asset SET path_mapping_id = :mapping WHERE path_mapping_id <> :mapping AND {where}", asked)  # noqa: S608
+    db.execute(
+        f"""
+        UPDATE asset INDEXED BY asset_path_mapping
+           SET path_mapping_id = :mapping
+         WHERE path_mapping_id IN (SELECT id FROM path_mapping WHERE collection_id = :collection AND id <> :mapping)
+           AND {where}
+        """,  # noqa: S608  our own texts
+        asked,
+    )
     follow(db, relocation, "asset", f"file_path = {_NEW_PATH}")
     db.execute(
         "UPDATE path_mapping SET source_path = ?, local_path = ? WHERE id = ?",
