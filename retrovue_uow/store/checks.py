@@ -25,13 +25,10 @@ _TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS touched (
     subject TEXT NOT NULL,                                          -- table
     id      ANY NOT NULL,                                           -- primary key of the row
-    change  TEXT NOT NULL,                                          -- INSERT, UPDATE; '': it is near a changed one
     PRIMARY KEY (subject, id)
 ) STRICT, WITHOUT ROWID
 """
 _TOUCHED = "{} WHERE subject = ?1 AND id IN (SELECT id FROM temp.touched WHERE subject = ?1)"
-_MOSTLY_TOUCHED = _TOUCHED.replace("{}", "(SELECT * FROM {} WHERE subject = ?1 LIMIT -1)")
-"""The same where it is faster to judge every row, and see then whether one that breaks a rule was touched."""
 _COMPARED = ("title_spelling",)
 """Small tables whose rows a rule holds against each other: where one of them changed or went, all are looked at."""
 _SHAPING = ("path_mapping",)
@@ -48,13 +45,13 @@ class CheckScope(NamedTuple):
     """Which rows the rules look at, and which rules have looked.
 
     Attributes:
-        subjects: The tables that have rows in `temp.touched`, and whether they are many, and half of all rows or more.
+        subjects: The tables that have rows in `temp.touched`.
         judged: Names of the rule views that were asked about all of those rows.
         extended: The rules of extensions that read a changed table. They are asked about every row: what changed may break a
             rule far from it, and nobody can tell by looking at the rule.
     """
 
-    subjects: Mapping[str, bool]
+    subjects: Collection[str]
     judged: set[str]
     extended: Collection[str] = ()
 
@@ -91,8 +88,8 @@ def violations(db: Database, rules: Collection[str] = ("violation",)) -> list[Vi
         return all_violations(db, rules)
     found = _of_extensions(db, [each for each in scope.extended if each in rules or "violation" in rules])
     own = [each for each in rules if each not in scope.extended]
-    for subject, is_mostly_touched in scope.subjects.items():
-        found += _violations(db, own, _MOSTLY_TOUCHED if is_mostly_touched else _TOUCHED, subject)
+    for subject in scope.subjects:
+        found += _violations(db, own, _TOUCHED, subject)
     scope.judged.update(rules)
     return found
 
@@ -220,84 +217,92 @@ def _broken(table: str, key: Key | None, parent: str) -> Violation:
     return Violation(REFERENCES, table, str(shown), detail)
 
 
-def touch(db: Database, changeset: Changeset) -> dict[str, bool]:
+def touch(db: Database, changeset: Changeset) -> list[str]:
     """Put the rows that `changeset` touches, and that are there, into `temp.touched` in place of others.
 
+    A table of which half was touched is looked at whole first, which takes a third of the time: if all of it is sound, nobody
+    will ask which rows were touched.
+
     Returns:
-        Their tables, and whether they are many, and at least half of the table's rows.
+        The tables that have rows there.
     """
     db.execute(_TABLE)
     db.execute("DELETE FROM temp.touched")
     keys, shape = changeset.keys, changeset.shape
-    about = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND instr(sql, quote(?)))"
     searches = not db.has_enforced_references
-    for table in shape.keys:
-        changed = keys.changed[table]
-        has_many = len(changed["INSERT"]) > MANY
-        if has_many and not (searches or changed["UPDATE"] or db.execute(about, (table,)) == [(1,)]):
-            continue  # no rule can have such a subject, and nobody will ask what the rows refer to
-        for change in ("INSERT", "UPDATE"):
-            _add_changed(db, table, quoted(shape.keys[table]), changed[change], change)
-        near = keys.parents[table].difference(*changed.values())
-        _add(db, "SELECT ?2, value, '' FROM {keys}", near, table)
+    near = {table: keys.parents[table].difference(*keys.changed[table].values()) for table in shape.keys}
+    there = {table: keys.changed[table]["INSERT"] + keys.changed[table]["UPDATE"] for table in shape.keys}
+    sound = [each for each in shape.keys if not searches and _is_sound(db, each, len(there[each]) + len(near[each]))]
+    for table in shape.keys.keys() - sound:
+        _add_changed(db, table, quoted(shape.keys[table]), there[table])
+        _add(db, "SELECT ?2, value FROM {keys}", near[table], table)
     for reference in shape.references:
-        _add_related(db, changeset, reference, searches=searches)
+        _add_related(db, changeset, reference, sound, searches=searches)
     for table in _COMPARED:
         if keys.changed[table]["UPDATE"] or keys.changed[table]["DELETE"]:
-            _add(db, f"SELECT ?, id, '' FROM {table}", None, table)  # noqa: S608  the names are those above
-    is_mostly_touched: dict[str, bool] = {}
-    for table, count in db.execute("SELECT subject, count(*) FROM temp.touched GROUP BY subject"):
-        up_to = f"SELECT count(*) FROM (SELECT 1 FROM main.{quoted(table)} LIMIT ?)"  # noqa: S608  the names are the schema's
-        is_mostly_touched[table] = count > MANY and db.execute(up_to, (2 * count + 1,))[0][0] <= 2 * count
-    return is_mostly_touched
+            _add(db, f"SELECT ?, id FROM {table}", None, table)  # noqa: S608  the names are those above
+    return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
-def _add_changed(db: Database, table: str, key: str, changed: list[Key], change: str) -> None:
+def _has_rules(table: str, about: str = "") -> bool:
+    """Whether a rule of the catalogue's own can have rows of the table as its subject, and look at those of another one."""
+    return any(f"'{table}'" in rule and about in rule for rule in extensions.own().rules.values())
+
+
+def _is_sound(db: Database, table: str, touched: int) -> bool:
+    """Whether no row of a table breaks a rule, as far as so many touched ones make it worthwhile to look at all of them."""
+    if not _has_rules(table):
+        return True
+    up_to = f"SELECT count(*) FROM (SELECT 1 FROM main.{quoted(table)} LIMIT ?)"  # noqa: S608  the names are the schema's
+    is_half = touched > MANY and db.execute(up_to, (2 * touched + 1,))[0][0] <= 2 * touched
+    return is_half and not _violations(db, ("violation",), "{} WHERE subject = ?", table)
+
+
+def _add_changed(db: Database, table: str, key: str, changed: list[Key]) -> None:
     """Add changed rows by the range of their keys: where it has as many rows as were changed, there is no other one in it."""
     if len(changed) > MANY and {*map(type, changed)} in ({int}, {str}):
         ends = min(changed), max(changed)
         of_range = f"FROM main.{quoted(table)} WHERE {key} COLLATE BINARY BETWEEN ? AND ?"
         ((count,),) = db.execute(f"SELECT count(*) FROM (SELECT 1 {of_range} LIMIT ?)", (*ends, len(changed) + 1))  # noqa: S608  the schema's
         if count == len(changed):
-            _add(db, f"SELECT ?, {key}, ? {of_range}", None, table, change, *ends)
+            _add(db, f"SELECT ?, {key} {of_range}", None, table, *ends)
             return
-    _add(db, "SELECT ?2, value, ?3 FROM {keys}", changed, table, change)
+    _add(db, "SELECT ?2, value FROM {keys}", changed, table)
 
 
-def _add_related(db: Database, changeset: Changeset, reference: Reference, *, searches: bool) -> None:
+def _add_related(db: Database, changeset: Changeset, reference: Reference, sound: Collection[str], *, searches: bool) -> None:
     """Add the rows on either side of a reference that the keys of changed rows do not show.
 
     Args:
+        sound: Tables in which no row breaks a rule.
         searches: Whether references may be broken; else nothing refers to what is gone.
     """
     shape, changed = changeset.shape, changeset.keys.changed
     child, own_key, column = map(quoted, (reference.child, shape.keys[reference.child], reference.column))
     if not reference.is_to_key:
         if changed[reference.parent]["UPDATE"] or changed[reference.parent]["DELETE"]:
-            broken = f"SELECT ?, child.{own_key}, '' FROM {child} AS child WHERE {reference.is_broken}"  # noqa: S608  the schema's
+            broken = f"SELECT ?, child.{own_key} FROM {child} AS child WHERE {reference.is_broken}"  # noqa: S608  the schema's
             _add(db, broken, None, reference.child)
         return
-    if changed[reference.child]["UPDATE"]:
+    if reference.parent not in sound and _has_rules(reference.parent, about=reference.child):
         # an update that leaves a reference as it was does not show it, but the parent may mind the update
         parents = f"""
-            SELECT DISTINCT ?, child.{column}, ''
-              FROM temp.touched
-              JOIN {child} AS child ON child.{own_key} = touched.id
-             WHERE touched.subject = ?
-               AND touched.change = 'UPDATE'
-               AND child.{column} IS NOT NULL
+            SELECT DISTINCT ?2, child.{column}
+              FROM {{keys}} AS changed
+              JOIN {child} AS child ON child.{own_key} = changed.value
+             WHERE child.{column} IS NOT NULL
             """  # noqa: S608  the names are the schema's
-        _add(db, parents, None, reference.parent, reference.child)
-    children = f"SELECT ?2, child.{own_key}, '' FROM {{keys}} AS parent JOIN {child} AS child ON child.{column} = parent.value"  # noqa: S608
+        _add(db, parents, changed[reference.child]["UPDATE"], reference.parent)
+    children = f"SELECT ?2, child.{own_key} FROM {{keys}} AS parent JOIN {child} AS child ON child.{column} = parent.value"  # noqa: S608
     if searches:
         _add(db, children, changed[reference.parent]["DELETE"], reference.child)
-    if reference.parent in _SHAPING:
+    if reference.parent in _SHAPING and reference.child not in sound:
         _add(db, children, changed[reference.parent]["UPDATE"], reference.child)
 
 
 def _add(db: Database, rows: str, keys: Collection[Key] | None, *params: Key) -> None:
     """Add to `temp.touched` what `rows` selects, where `{keys}` stands for the keys: all at once, where JSON has such keys."""
-    insert = f"INSERT OR IGNORE INTO temp.touched (subject, id, change) {rows}"
+    insert = f"INSERT OR IGNORE INTO temp.touched (subject, id) {rows}"
     if keys is None:
         db.execute(insert, params)
     elif keys and {*map(type, keys)} <= {str, int}:

@@ -108,7 +108,7 @@ class TestRules:
             for most in (True, False):
                 touching = "UPDATE asset SET width = ifnull(width, 0) + 1 WHERE (canonical_key GLOB '*Part [0-5] *') = ?"
                 with narrowed(db, touching.replace("?", str(int(most)))) as narrowing:
-                    assert narrowing.subjects["asset"] is most
+                    assert narrowing.subjects == ["asset"]
                     found[most] = checks.violations(db, ["asset_without_movie"])
 
             assert [len(found[most]) for most in (True, False)] == [6, 3]
@@ -137,7 +137,7 @@ class TestWhetherAllWasJudged:
         ids=["all at once", "each", "more", "one left out", "references only", "rules at once only", "each rule only"],
     )
     def test_it_takes_the_references_and_every_rule(self, judged: set[str], *, is_all: bool) -> None:
-        assert checks.CheckScope({}, judged).has_judged_all is is_all
+        assert checks.CheckScope((), judged).has_judged_all is is_all
 
 
 class TestReferences:
@@ -209,11 +209,11 @@ def rooms(tmp_path: Path) -> Iterator[Database]:
             yield db
 
 
-def filled(db: Database, *statements: str) -> set[tuple[str, str | int, str]]:
-    """Table, key and kind of the rows that the statements touch."""
+def filled(db: Database, *statements: str) -> set[tuple[str, str | int]]:
+    """Table and key of the rows that the statements touch."""
     tables = checks.touch(db, changed(db, *statements))
-    rows = {(table, key, change) for table, key, change in db.execute("SELECT subject, id, change FROM temp.touched")}
-    assert sorted(tables) == sorted({table for table, _, _ in rows})
+    rows = {(table, key) for table, key in db.execute("SELECT subject, id FROM temp.touched")}
+    assert sorted(tables) == sorted({table for table, _ in rows})
     return rows
 
 
@@ -227,7 +227,7 @@ class TestFilling:
     def test_an_inserted_row_is_touched_and_what_it_refers_to(self, rooms: Database) -> None:
         touched_rows = filled(rooms, "INSERT INTO tape VALUES ('Them!', 3, 94), ('Heat', NULL, 170)")
 
-        assert touched_rows == {("tape", "Them!", "INSERT"), ("tape", "Heat", "INSERT"), ("shelf", 3, "")}
+        assert touched_rows == {("tape", "Them!"), ("tape", "Heat"), ("shelf", 3)}
 
     @pytest.mark.parametrize("own_keys", [(4, 5, 6), (4, 25), (-3, 15, 99), ()], ids=str)
     def test_rows_that_were_there_between_the_keys_of_inserted_ones_are_not_touched(
@@ -235,7 +235,7 @@ class TestFilling:
     ) -> None:
         touched_rows = filled(rooms, *(f"INSERT INTO room VALUES ({key}, 'new')" for key in own_keys))  # noqa: S608  numbers of ours
 
-        assert touched_rows == {("room", key, "INSERT") for key in own_keys}
+        assert touched_rows == {("room", key) for key in own_keys}
 
     def test_keys_that_compare_otherwise_than_in_python_are_told_apart(self, rooms: Database) -> None:
         rooms.execute(
@@ -244,9 +244,9 @@ class TestFilling:
 
         touched_rows = filled(rooms, "INSERT INTO label VALUES ('A'), ('c'), ('Z')")
 
-        assert touched_rows == {("label", key, "INSERT") for key in ("A", "c", "Z")}
+        assert touched_rows == {("label", key) for key in ("A", "c", "Z")}
 
-    def test_where_references_are_enforced_rows_that_no_rule_judges_are_left_out_and_what_they_refer_to_is_not(
+    def test_where_references_are_enforced_only_rows_of_which_a_rule_may_find_one_wrong_are_touched(
         self, catalog: Catalog, collection: Collection, importer: FakeImporter, many: int
     ) -> None:
         importer.drafts = [movie("Alien", 1979), movie("Brazil", 1985)]
@@ -259,37 +259,36 @@ class TestFilling:
             changed_rows = filled(db, "UPDATE marker SET start_ms = 6")
             gone = filled(db, f"DELETE FROM marker WHERE asset_id <> '{brazil}'")  # noqa: S608  ours
 
-        assert added - {("marker", 7, "INSERT")} == {("asset", alien, "")}
-        assert len(added) == (1 if many == 0 else 2)
-        assert changed_rows == {("asset", alien, ""), ("marker", 7, "UPDATE")}
-        assert gone == {("asset", alien, "")}
+        # of two sound assets one is half, from which on all are looked at first, if they are many
+        assert added == gone == (set() if many == 0 else {("asset", alien)})
+        assert changed_rows == {("asset", alien)}
 
-    def test_an_updated_row_touches_what_it_refers_to_even_if_that_is_the_same(self, rooms: Database) -> None:
+    def test_an_updated_row_touches_nothing_of_tables_that_no_rule_judges_by_it(self, rooms: Database) -> None:
         touched_rows = filled(rooms, "UPDATE tape SET minutes = minutes + 1 WHERE name IN ('Tron', 'Dune')")
 
-        assert touched_rows == {("tape", "Tron", "UPDATE"), ("tape", "Dune", "UPDATE"), ("shelf", 1, "")}
+        assert touched_rows == {("tape", "Tron"), ("tape", "Dune")}
 
     def test_a_row_that_was_moved_touches_what_it_referred_to_and_what_it_refers_to(self, rooms: Database) -> None:
         touched_rows = filled(rooms, "UPDATE tape SET shelf_id = 2 WHERE name = 'Alien'")
 
-        assert touched_rows == {("tape", "Alien", "UPDATE"), ("shelf", 1, ""), ("shelf", 2, "")}
+        assert touched_rows == {("tape", "Alien"), ("shelf", 1), ("shelf", 2)}
 
     def test_a_deleted_row_touches_what_it_referred_to_and_what_referred_to_it(self, rooms: Database) -> None:
         touched_rows = filled(rooms, "DELETE FROM shelf WHERE id = 1")
 
-        assert touched_rows == {("room", 10, ""), ("tape", "Alien", ""), ("tape", "Tron", "")}
+        assert touched_rows == {("room", 10), ("tape", "Alien"), ("tape", "Tron")}
 
-    def test_a_row_that_changed_itself_is_not_only_near(self, rooms: Database) -> None:
+    def test_a_row_that_changed_and_that_another_changed_one_refers_to_is_touched_once(self, rooms: Database) -> None:
         touched_rows = filled(
             rooms, "UPDATE shelf SET colour = 'grey' WHERE id = 2", "UPDATE tape SET shelf_id = 2 WHERE name = 'Dune'"
         )
 
-        assert touched_rows == {("shelf", 2, "UPDATE"), ("tape", "Dune", "UPDATE"), ("room", 20, "")}
+        assert touched_rows == {("shelf", 2), ("tape", "Dune")}
 
     def test_what_was_touched_before_is_forgotten(self, rooms: Database) -> None:
         filled(rooms, "INSERT INTO room VALUES (40, 'loft')")
 
-        assert filled(rooms, "INSERT INTO room VALUES (50, 'yard')") == {("room", 50, "INSERT")}
+        assert filled(rooms, "INSERT INTO room VALUES (50, 'yard')") == {("room", 50)}
         assert filled(rooms) == set()
 
     def test_only_within_the_block_the_rules_look_at_these_rows_only(self, rooms: Database) -> None:
