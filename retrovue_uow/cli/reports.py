@@ -60,6 +60,7 @@ _APPROVAL = {
     "not_ready": ", which was approved; not ready yet",
 }
 _STEPS = {
+    "unmeasured": "of unknown length: install ffmpeg, and `ingest` their folder, or `enricher attach {1} ffprobe`",
     "unclassified": "unclassified: `asset assign --collection {0} --unclassified …`",
     "to_approve": "ready: `asset approve --collection {0} --state ready`",
     "withdrawn": "no longer approved: look at them, and `asset approve` them",
@@ -141,7 +142,8 @@ def _broken(*results: IngestResult) -> Sequence[str]:
 
 def next_steps(name: str, counts: Mapping[str, int], where: str = "") -> list[str]:
     """What waits for the operator, each in a line, with the command for it."""
-    waiting = [(counts[each], step) for each, step in _STEPS.items() if counts.get(each)]
+    counts = {**counts, "unmeasured": counts.get("new", 0) - counts["broken"]}
+    waiting = [(counts[each], step) for each, step in _STEPS.items() if counts.get(each, 0) > 0]
     return [plain(f"  {where}{count} {step.format(shlex.quote(name), positional(name))}") for count, step in waiting]
 
 

@@ -129,6 +129,7 @@ def test_identifiers_are_shortened_to_an_end_that_names_them(run: Run, ingested:
 
 
 def test_the_catalogue_is_shown_on_one_screen_with_what_waits(run: Run, ingested: Path) -> None:
+    assert "\n  shows: 6 of unknown length: install ffmpeg, and `ingest` their folder, or `enricher" in run("status").stdout
     with Catalog("catalog.db") as catalog, catalog.session() as db:
         db.execute("UPDATE asset SET duration_ms = 60000, state = 'ready'")
     with Catalog("catalog.db") as catalog:
