@@ -159,17 +159,11 @@ def agreed(
     sentence = question(seen)
     if not sys.stdin.isatty():
         raise ValidationError(f"{sentence}, and there is no terminal to ask at: say --force, or --dry-run to only look")
-    return act(seen, dry_run=False) if _is_confirmed(sentence, seen, details(seen)) else None
-
-
-def _is_confirmed(sentence: str, seen: Any, details: Iterable[str]) -> bool:
-    """Ask on standard error, so that standard output stays the result's."""
-    say([plain(f"{sentence}:"), *details], sys.stderr)
-    if seen.changes is not None:
-        say(counted(seen.changes, sys.stderr), sys.stderr)
+    rows = counted(seen.changes, sys.stderr) if seen.changes is not None else ()
+    say([plain(f"{sentence}:"), *details(seen), *rows], sys.stderr)  # so that standard output stays the result's
     sys.stderr.write("type yes to go on: ")
     sys.stderr.flush()
-    return sys.stdin.readline().removesuffix("\n") == "yes"
+    return act(seen, dry_run=False) if sys.stdin.readline().removesuffix("\n") == "yes" else None
 
 
 def is_made(path: str) -> bool:

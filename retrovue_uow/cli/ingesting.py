@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from retrovue_uow.cli.command import Page, is_made
 from retrovue_uow.cli.options import Asked
 from retrovue_uow.cli.output import progress_bar
 from retrovue_uow.cli.reports import ingest_page, rebuild_page, source_page
-from retrovue_uow.cli.text import note
+from retrovue_uow.cli.text import is_quiet, plain, positional, say
 from retrovue_uow.errors import ResourceError, ValidationError, amount
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
@@ -92,7 +93,7 @@ def _new_collection(catalog: Catalog, root: str) -> Collection:
     """A collection for the folder, with the enrichers that need no program. No file is to be in two of them by oversight."""
     for each, there in [(other, mapping.local_path) for other in catalog.collections() for mapping in other.path_mappings]:
         if paths.is_below(root, there):
-            how = f"`collection ingest {shlex.quote(each.name)} --under {shlex.quote(root)}` ingests it alone"
+            how = f"`collection ingest --under {shlex.quote(root)} {positional(each.name)}` ingests it alone"
             raise ValidationError(f"folder {root!r} is part of collection {each.name!r}: {how}")
         if paths.is_below(there, root):
             how = "ingest folders beside that one, or make a collection of all with `collection add`"
@@ -112,10 +113,11 @@ def _probing(catalog: Catalog, found: Collection, *, probe: bool) -> Collection:
     if set(types) != {"filename", "nfo"} or journal.is_detached(catalog.database, found.id, "ffprobe"):
         return found
     if probe and shutil.which(probing.program()) is None:
-        note(
-            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg (Debian, Ubuntu: "
+        advice = (
+            f"note: {probing.program()} is not on PATH, so no lengths are measured: install ffmpeg (Debian, Ubuntu: "
             "`apt install ffmpeg`) and ingest again, which attaches it and reads all files once more"
         )
+        say([] if is_quiet() else [plain(advice)], sys.stderr)
         return found
     attached = catalog.attach_enricher(found.id, "ffprobe", priority=30)
     return attached if probe else catalog.detach_enricher(found.id, "ffprobe")

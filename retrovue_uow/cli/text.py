@@ -121,12 +121,6 @@ def say(lines: Iterable[str], stream: IO[str] | None = None) -> None:
         out.write(f"{line}\n")
 
 
-def note(text: str) -> None:
-    """Print lines for people beside the output, unless they want quiet."""
-    if not is_quiet():
-        say([f"note: {plain(text, keep=chr(10))}"], sys.stderr)
-
-
 def is_quiet() -> bool:
     """Whether the command was given `--quiet`."""
     context = click.get_current_context(silent=True)

@@ -123,7 +123,7 @@ def _why_no_asset(db: Database, path: str) -> Iterator[str]:
             *_says_the_disk(path, mapping),
             *_say_its_doubles(db, path, f"{mapping.source_path.rstrip('/')}/{relative}"),
         ]
-        command = f"retrovue-uow collection ingest {shlex.quote(collection.name)}"
+        command = f"retrovue-uow collection ingest {'-- ' * collection.name.startswith('-')}{shlex.quote(collection.name)}"
         yield from reasons or [f"no ingest of collection {collection.name!r} has met it yet: run `{command}`"]
 
 

@@ -35,7 +35,7 @@ def test_a_folder_with_files_of_another_collection_is_not_ingested_twice_by_over
     whole = run("ingest", ingested.parent, "--no-probe", "--dry-run")
 
     assert (part.exit_code, whole.exit_code) == (1, 1)
-    assert f"is part of collection 'shows': `collection ingest shows --under '{ingested}/Space 1999'`" in part.stderr
+    assert f"is part of collection 'shows': `collection ingest --under '{ingested}/Space 1999' shows`" in part.stderr
     assert f"holds '{ingested}', which is part of collection 'shows'" in whole.stderr
     assert len(json.loads(run("collection", "list", "--json").stdout)) == 1
 

@@ -90,6 +90,8 @@ def test_commands_that_are_told_of_a_collection_with_a_dash_work_as_they_are_tol
         )
     told = run("ingest", folder, "--no-probe", "--exclude", "empty*").stdout + run("status").stdout
 
+    make_files(folder, ["new.mkv"])
+    assert "run `retrovue-uow collection ingest -- -x`" in run("asset", "explain", folder / "new.mkv").stdout
     commands = {each for each in re.findall("`([^`]+)`", told) if "…" not in each}
 
     assert {"collection forget-missing -- -x", "asset list --broken -- -x", "collection exclude list -- -x"} <= commands
