@@ -119,7 +119,8 @@ def _told(error: BaseException) -> tuple[str, int]:
             return "", error.exit_code
         case KeyboardInterrupt():
             number = int(error.args[0]) if error.args else signal.SIGINT
-            return "\ninterrupted: what was under way was rolled back, what had been finished before it stays\n", 128 + number
+            told = "interrupted: what was under way was rolled back, what had been finished before it stays"
+            return "\n" + _fitted(told), 128 + number
         case click.exceptions.NoArgsIsHelpError():
             return f"{error.format_message()}\n", 1
         case click.UsageError():

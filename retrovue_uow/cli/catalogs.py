@@ -50,7 +50,7 @@ def _status(status: CatalogStatus) -> Iterator[str]:
     yield from ("", "next:", *waiting) if waiting else ()
     yield ""
     broken = f"{amount(status.violations, 'violation')}: `check` names each" if status.violations else "no row breaks a rule"
-    yield f"{broken}; {amount(status.undo_units, 'unit')} can be undone ({status.undo_bytes / 1000:,.0f} kB)"
+    yield f"{broken}; {amount(status.undo_units, 'unit')} can be undone ({-(-status.undo_bytes // 1000):,} kB)"
 
 
 def _when(found: CollectionStatus) -> str:

@@ -160,7 +160,7 @@ def _undone(result: UndoResult) -> Iterable[str]:
 
 
 def _operations(result: UndoResult) -> str:
-    return ", ".join(name.replace("_", " ") for name in result.operations)
+    return ", ".join(name.replace("_", " ") for name in dict.fromkeys(result.operations))
 
 
 @command(

@@ -103,7 +103,8 @@ def fitted(lines: Iterable[str], stream: IO[str]) -> Iterator[str]:
         if width is None or cells(shown) <= width or cells(click.unstyle(shown)) <= width:
             yield shown
         else:
-            yield from wrapped(shown, max(width, _NARROWEST), " " * (len(shown) - len(shown.lstrip()) + 2))
+            columns = max(width, _NARROWEST)
+            yield from wrapped(shown, columns, " " * min(len(shown) - len(shown.lstrip()) + 2, columns // 2))
 
 
 def heading(text: str, stream: IO[str]) -> str:
