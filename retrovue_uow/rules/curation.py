@@ -22,7 +22,7 @@ def not_ready(asset: Asset, *, is_broken: bool) -> str | None:
     if asset.state == "retired":
         return "it is retired: reinstate it first"
     if asset.state == "new" and is_broken:
-        return "its file is broken (`asset explain` says how): replace it, and ingest"
+        return "its file is broken (`asset explain` lists its findings): replace it, and ingest"
     if asset.state == "new":
         return "its length is not known: attach an enricher that measures it (ffprobe), ingest with --refresh changed"
     return None
@@ -34,7 +34,7 @@ def not_schedulable(asset: Asset, *, is_broken: bool) -> tuple[str, ...]:
     if asset.missing_since is not None:
         reasons.append(f"its file is missing since {asset.missing_since}: bring the file back and ingest, or forget it")
     if not asset.approved:
-        reasons.append("it is not approved: approve it")
+        reasons.append(f"it is not approved: approve it{', once it is ready' if reasons[0] else ''}")
     return tuple(reason for reason in reasons if reason is not None)
 
 
