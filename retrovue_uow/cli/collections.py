@@ -57,16 +57,15 @@ def collection_facts(found: Collection, **more: object) -> Any:
         "source": found.source_id,
         "external id": found.external_id,
         "enabled": "yes" if found.enabled else "no",
-        "mapped": "\n".join(_mapping(plain(each.source_path), plain(each.local_path)) for each in found.path_mappings),
+        "mapped": "\n".join(
+            plain(each.local_path if each.source_path == each.local_path else f"{each.source_path} -> {each.local_path}")
+            for each in found.path_mappings
+        ),
         "enrichers": "\n".join(f"{each.priority} {each.type} {compact(each.config)}" for each in found.enrichers),
         "excludes": "\n".join(map(plain, found.excludes)),
         "upgrades": found.upgrades,
     }
     return facts({**told, **more})
-
-
-def _mapping(source_path: str, local_path: str) -> str:
-    return local_path if source_path == local_path else f"{source_path} -> {local_path}"
 
 
 def _shown_ingest(unit: JournalUnit | None) -> str:

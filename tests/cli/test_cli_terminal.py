@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from commandline import Ask, Command, Run, make_files
 from extending import PLAYLOG
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retrovue_uow import AssetSelector, Catalog
 from retrovue_uow.cli.output import _progress
+from retrovue_uow.cli.text import cells, plain, wrapped
 
 
 @pytest.fixture
@@ -234,3 +237,11 @@ def test_each_kind_of_operation_is_named_once_where_a_unit_is_undone(run: Run, i
     run("collection", "wipe", "shows", "--force")
 
     assert "(source add, collection add, enricher attach, enricher detach)" in run("undo", first, "--dry-run").stdout
+
+
+@given(text=st.text(max_size=120), width=st.integers(16, 40), indent=st.integers(0, 8))
+def test_whatever_is_wrapped_ends_and_loses_nothing(text: str, width: int, indent: int) -> None:
+    lines = list(wrapped(plain(text), width, " " * indent))
+
+    assert "".join("".join(lines).split()) == "".join(plain(text).split())
+    assert [line for line in lines if cells(line) > width and "`" not in line] == []
