@@ -6,7 +6,7 @@ import enum
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -173,7 +173,7 @@ def on_disk(drafts: Sequence[AssetDraft], *, timeout_s: float = STAT_TIMEOUT_S) 
     return found
 
 
-def files_at(paths: Sequence[str], root: str) -> list[Place]:
+def files_at(paths: Sequence[str], root: str) -> Iterator[Place]:
     """What lies at each of the `paths` below `root`.
 
     A link that leads out of `root` counts as nothing. A name is looked for as it is spelled, even on a file system to which
@@ -183,17 +183,15 @@ def files_at(paths: Sequence[str], root: str) -> list[Place]:
         ResourceError: a folder or file cannot be examined, or some of them take too long.
     """
     look = _Look(root)
-    found: list[Place] = []
     for start in range(0, len(paths), _LISTED_AT_ONCE):
         batch = paths[start : start + _LISTED_AT_ONCE]
         try:
-            found += call_within(_LISTED_TIMEOUT_S, look.at_all, batch)
+            yield from call_within(_LISTED_TIMEOUT_S, look.at_all, batch)
         except TimeoutError as error:
             late = batch[0]
             raise ResourceError(
                 f"file {late!r} or one after it gives no answer: is its server or disk asleep or gone?"
             ) from error
-    return found
 
 
 class _Listing(dict[str, bool]):
