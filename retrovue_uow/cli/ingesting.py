@@ -98,10 +98,17 @@ def _new_collection(catalog: Catalog, root: str) -> Collection:
         if paths.is_below(there, root):
             how = "ingest folders beside that one, or make a collection of all with `collection add`"
             raise ValidationError(f"folder {root!r} holds {there!r}, which is part of collection {each.name!r}: {how}")
+        if os.path.basename(root) == os.path.basename(there) and not os.path.lexists(there):
+            how = f"`collection relocate {shlex.join((each.name, there, root))}` keeps what was said of its files"
+            _note(f"{there!r} of collection {each.name!r} is not there. If {root!r} is the same folder, stop here: {how}")
     source = _filesystem_source(catalog)
     added = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
     catalog.attach_enricher(added.id, "filename", priority=10)
     return catalog.attach_enricher(added.id, "nfo", priority=20)
+
+
+def _note(text: str) -> None:
+    say([] if is_quiet() else [plain(f"note: {text}")], sys.stderr)
 
 
 def _probing(catalog: Catalog, found: Collection, *, probe: bool) -> Collection:
@@ -113,11 +120,10 @@ def _probing(catalog: Catalog, found: Collection, *, probe: bool) -> Collection:
     if set(types) != {"filename", "nfo"} or journal.is_detached(catalog.database, found.id, "ffprobe"):
         return found
     if probe and shutil.which(probing.program()) is None:
-        advice = (
-            f"note: {probing.program()} is not on PATH, so no lengths are measured: install ffmpeg (Debian, Ubuntu: "
+        _note(
+            f"{probing.program()} is not on PATH, so no lengths are measured: install ffmpeg (Debian, Ubuntu: "
             "`apt install ffmpeg`) and ingest again, which attaches it and reads all files once more"
         )
-        say([] if is_quiet() else [plain(advice)], sys.stderr)
         return found
     attached = catalog.attach_enricher(found.id, "ffprobe", priority=30)
     return attached if probe else catalog.detach_enricher(found.id, "ffprobe")

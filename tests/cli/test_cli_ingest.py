@@ -40,6 +40,17 @@ def test_a_folder_with_files_of_another_collection_is_not_ingested_twice_by_over
     assert len(json.loads(run("collection", "list", "--json").stdout)) == 1
 
 
+def test_a_folder_that_may_be_one_that_is_gone_is_told_of_relocation(run: Run, ingested: Path) -> None:
+    moved = ingested.parent / "new disk" / "shows"
+    moved.parent.mkdir()
+    ingested.rename(moved)
+
+    result = run("ingest", moved, "--no-probe", "--dry-run")
+
+    assert result.exit_code == 0
+    assert f"stop here: `collection relocate shows {ingested} '{moved}'`" in result.stderr
+
+
 def test_the_json_counts_the_changes_and_leaves_their_rows_out(run: Run, shows: Path) -> None:
     changes = json.loads(run("ingest", shows, "--no-probe", "--json").stdout)["changes"]
 
