@@ -99,7 +99,7 @@ def _new_collection(catalog: Catalog, root: str) -> Collection:
             how = "ingest folders beside that one, or make a collection of all with `collection add`"
             raise ValidationError(f"folder {root!r} holds {there!r}, which is part of collection {each.name!r}: {how}")
         if os.path.basename(root) == os.path.basename(there) and not os.path.lexists(there):
-            how = f"`collection relocate {shlex.join((each.name, there, root))}` keeps what was said of its files"
+            how = f"`collection relocate {positional(each.name)} {shlex.join((there, root))}` keeps what was said of its files"
             _note(f"{there!r} of collection {each.name!r} is not there. If {root!r} is the same folder, stop here: {how}")
     source = _filesystem_source(catalog)
     added = catalog.add_collection(source, _free_name(catalog, root), path_mappings={root: root})
