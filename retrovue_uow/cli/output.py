@@ -56,9 +56,8 @@ def grid(headers: Sequence[str], rows: Iterable[Sequence[object]], stream: IO[st
         for index, header in enumerate(headers)
     ]
     widths = _widths(columns, width)
-    if any(headers):
-        yield from (heading(line, out) for line in _lines(columns, widths, headers, width))
-        yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+    yield from (heading(line, out) for line in _lines(columns, widths, headers, width))
+    yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
     for row in content:
         yield from _lines(columns, widths, [_text(cell) for cell in row], width)
 
@@ -124,15 +123,10 @@ def facts(pairs: Mapping[str, object]) -> Iterator[str]:
         yield from (" " * wide + line for line in lines[1:])
 
 
-def listed(paths: Sequence[str]) -> Iterator[str]:
-    """Paths one below the other, and how many more there are."""
-    return first_rows(("",), [(Long(path),) for path in paths])
-
-
-def told(sentences: Sequence[str]) -> Iterator[str]:
-    """Sentences one below the other, and how many more there are."""
-    yield from map(plain, sentences[:_LISTED])
-    yield from _more(sentences)
+def listed(lines: Sequence[str]) -> Iterator[str]:
+    """Paths or sentences one below the other, and how many more there are."""
+    yield from map(plain, lines[:_LISTED])
+    yield from _more(lines)
 
 
 def first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
@@ -151,7 +145,7 @@ def withdrawn(result: WithdrawingResult) -> Iterator[str]:
     """The approvals that an operation withdrew, each with its reason."""
     if result.withdrawals:
         yield f"no longer approved{', had it been kept' * result.dry_run}:"
-        yield from told([f"{each.path}: {each.reason}" for each in result.withdrawals])
+        yield from listed([f"{each.path}: {each.reason}" for each in result.withdrawals])
 
 
 def shown_title(asset: Asset) -> str:

@@ -13,7 +13,7 @@ import attrs
 
 from retrovue_uow.cli.command import Page
 from retrovue_uow.cli.failures import exit_code_of_outcome
-from retrovue_uow.cli.output import Long, changed, clock, grid, listed, shown_title, told, withdrawn
+from retrovue_uow.cli.output import Long, changed, clock, grid, listed, shown_title, withdrawn
 from retrovue_uow.cli.text import is_quiet, plain, positional
 from retrovue_uow.errors import amount, some
 from retrovue_uow.media import paths
@@ -207,7 +207,7 @@ def _interstitials(arrived: Sequence[Asset]) -> Iterator[Part]:
 def _named(result: IngestResult) -> Iterator[Part]:
     for name, heading in _NAMED.items():
         if result.paths[name]:
-            yield [heading, *(told if name == "twins" else listed)(result.paths[name])]
+            yield [heading, *listed(result.paths[name])]
     yield from _left_or_withdrawn(result)
     yield from _unreachable(result)
 
@@ -235,7 +235,7 @@ def _left_out(result: IngestResult, *, verbose: bool) -> Iterator[Part]:
         counted = ", ".join(f"{count} {_LEFT_OUT.get(reason, reason)}" for reason, count in result.left_out.items())
         yield [plain(f"left out: {counted}; --verbose names them")]
     for reason, files in result.left_out_paths.items() if verbose else ():
-        yield [plain(f"left out, {_LEFT_OUT.get(reason, reason)}:"), *grid(("",), [(Long(path),) for path in files])]
+        yield [plain(f"left out, {_LEFT_OUT.get(reason, reason)}:"), *map(plain, files)]
 
 
 def _left_or_withdrawn(result: IngestResult) -> Iterator[Part]:
@@ -255,7 +255,7 @@ def _replaced(result: IngestResult) -> Iterator[Part]:
     if not result.replacements:
         return
     news = [f"{each.path}, in place of {each.old_path}{_APPROVAL.get(each.approval or '', '')}" for each in result.replacements]
-    yield ["new, and shows exactly what a missing one showed:", *told(news)]
+    yield ["new, and shows exactly what a missing one showed:", *listed(news)]
     if asked := [each.path for each in result.replacements if each.approval == "ask"]:
         more = f", and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else ""
         command = f"asset approve {shlex.join(asked[:_SHOWN])}"
