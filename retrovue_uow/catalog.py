@@ -421,7 +421,6 @@ class Catalog(OpenCatalog):
         Raises:
             ResourceError: The file exists already, or cannot be written.
         """
-        target = os.path.abspath(path)
-        if usable_path(path) == MEMORY or os.path.lexists(target):
+        if usable_path(path) == MEMORY or os.path.lexists(target := os.path.abspath(path)):
             raise ResourceError(f"backup {os.fspath(path)!r} exists already: name a new file")
         self.database.backup(target, progress=progress)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import attrs
 
-from retrovue_uow.errors import ResourceError
+from retrovue_uow.errors import ResourceError, ValidationError
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
 from retrovue_uow.model import AssetDraft, PathMapping, folded
@@ -91,8 +91,18 @@ def root_status(path: str, *, timeout_s: float = 10) -> RootStatus:
 
 
 def absolute(path: str) -> str:
-    """`path` from the root on. Where `..` follows a link, only the disk knows where that leads."""
-    return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
+    """`path` from the root on. Where `..` follows a link, only the disk knows where that leads.
+
+    Raises:
+        ValidationError: it is empty, as a variable of a script may be, and would stand for the working folder.
+        ResourceError: it begins at the working folder, which is gone.
+    """
+    if not path:
+        raise ValidationError("name a file or folder, not ''")
+    try:
+        return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
+    except FileNotFoundError as error:
+        raise ResourceError(f"the working folder is gone, in which {path!r} is to be: change into another one") from error
 
 
 def located(folder: str, mappings: Iterable[PathMapping], *, timeout_s: float = 10) -> str | None:

@@ -109,7 +109,7 @@ def usable_path(path: str | os.PathLike[str]) -> str:
     """`path` as text, every link followed: two names of one file are one catalogue, with one queue and one set of claims.
 
     Raises:
-        ResourceError: No file can have that name, or the parent of this forked process had the file open.
+        ResourceError: No file can have that name, its working folder is gone, or the parent of this forked process had it open.
     """
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
@@ -120,7 +120,10 @@ def usable_path(path: str | os.PathLike[str]) -> str:
         raise ResourceError(f"path {text!r} is not UTF-8: name the catalogue otherwise") from error
     if text == MEMORY:
         return text
-    resolved = os.path.realpath(text)
+    try:
+        resolved = os.path.realpath(text)
+    except FileNotFoundError as error:
+        raise ResourceError(f"the working folder is gone, in which {text!r} is to be: change into another one") from error
     if is_inherited(resolved):
         raise ResourceError(
             f"catalogue {text!r} was in use in the parent process when this one was forked, and SQLite cannot keep the two "

@@ -40,6 +40,13 @@ def test_a_folder_with_files_of_another_collection_is_not_ingested_twice_by_over
     assert len(json.loads(run("collection", "list", "--json").stdout)) == 1
 
 
+def test_an_empty_variable_is_not_the_working_folder(run: Run, here: Path) -> None:
+    (here / "Tron (1982).mkv").write_bytes(b"media")
+
+    assert run("ingest", "", "--no-probe").stderr == "error: name a file or folder, not ''\n"
+    assert not (here / "catalog.db").exists()
+
+
 def test_a_folder_that_may_be_one_that_is_gone_is_told_of_relocation(run: Run, ingested: Path) -> None:
     moved = ingested.parent / "new disk" / "shows"
     moved.parent.mkdir()

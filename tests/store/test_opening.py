@@ -156,6 +156,18 @@ def test_a_path_that_cannot_be_looked_at_is_named(tmp_path: Path, *, read_only: 
         Catalog(tmp_path / ("a" * 300), read_only=read_only)
 
 
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Catalog(tmp_path / "catalog.db") as catalog:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+
+        for use in (Catalog, catalog.backup, catalog.explain):
+            with pytest.raises(ResourceError, match=r"the working folder is gone, in which 'some\.db' is to be"):
+                use("some.db")
+
+
 def test_reading_a_catalogue_that_does_not_exist_creates_none(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="does not exist"):
         Catalog(tmp_path / "catalog.db", read_only=True)
