@@ -198,4 +198,5 @@ def _arrived(catalog: Catalog, result: IngestResult) -> list[Asset]:
 def ingest_source(catalog: Catalog, source: str, asked: Asked, *, dry_run: bool) -> Page:
     """Ingest every enabled collection of a source."""
     with progress_bar() as progress:
-        return source_page(catalog.ingest_source(source, **asked, dry_run=dry_run, progress=progress))
+        outcome = catalog.ingest_source(source, **asked, dry_run=dry_run, progress=progress)
+    return source_page(outcome, {each.collection.id: _arrived(catalog, each) for each in outcome.results if not dry_run})

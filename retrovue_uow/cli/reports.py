@@ -79,15 +79,7 @@ def ingest_page(result: IngestResult, arrived: Sequence[Asset]) -> Page:
 def _ingested(result: IngestResult, arrived: Sequence[Asset], verbose: bool) -> Iterator[str]:
     came_in = [*_shows(arrived), *_movies(arrived), *_interstitials(arrived)]
     noted = [*_named(result), *_left_out(result, verbose=verbose), *_warned(result, arrived)]
-    counts = {
-        "unclassified": result.unclassified,
-        "to_approve": sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
-        "withdrawn": result.approvals_withdrawn,
-        "broken": result.broken,
-        "excluded": result.left_out.get("excluded", 0),
-    }
-    steps = next_steps(result.collection.name, counts)
-    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *([["next:", *steps]] if steps else [])])
+    yield from _spaced([_headline(result), _counts(result), *came_in, *noted, *_next(_waiting(result, arrived))])
     yield from changed(result, verbose=verbose)
 
 
@@ -101,14 +93,14 @@ def rebuild_page(wiped: WipeResult, result: IngestResult, arrived: Sequence[Asse
     return Page({"wiped": wiped, "ingested": result}, lines, _broken(result))
 
 
-def source_page(outcome: SourceIngestResult) -> Page:
-    """What became of each collection of a source."""
+def source_page(outcome: SourceIngestResult, arrived: Mapping[str, Sequence[Asset]]) -> Page:
+    """What became of each collection of a source, and the assets that it brought in or refreshed, by its identifier."""
     failures = [f"error: {plain(_failed(each), keep=chr(10))}" for each in outcome.failures]
     complaints = (*_broken(*outcome.results), *failures)
-    return Page(outcome, partial(_source, outcome.results), complaints, exit_code_of_outcome(outcome))
+    return Page(outcome, partial(_source, outcome.results, arrived), complaints, exit_code_of_outcome(outcome))
 
 
-def _source(results: Sequence[IngestResult], verbose: bool) -> Iterator[str]:
+def _source(results: Sequence[IngestResult], arrived: Mapping[str, Sequence[Asset]], verbose: bool) -> Iterator[str]:
     if results and results[0].dry_run:
         yield from ("dry run, nothing was kept", "")
     rows = [
@@ -117,9 +109,12 @@ def _source(results: Sequence[IngestResult], verbose: bool) -> Iterator[str]:
     ]
     headers = ("collection", "found", "created", "unchanged", "changed", "missing")
     parts: list[Part] = [grid(headers, rows) if rows else ["no collection could be ingested"]]
+    steps: list[str] = []
     for each in results:
-        parts += [*_named(each), *_left_out(each, verbose=verbose), *_warned(each, ())]
-    yield from _spaced(parts)
+        came_in = arrived.get(each.collection.id, ())
+        parts += [*_named(each), *_left_out(each, verbose=verbose), *_warned(each, came_in)]
+        steps += _waiting(each, came_in, f"{each.collection.name}: ")
+    yield from _spaced([*parts, *_next(steps)])
     for each in results:
         yield from changed(each, verbose=verbose, title=f"collection {each.collection.name!r}")
 
@@ -138,6 +133,22 @@ def _broken(*results: IngestResult) -> Sequence[str]:
         return []
     heading = f"note: {amount(len(broken), 'broken file')}, kept as new and never scheduled:"
     return [plain(some([heading, *broken], 21, between="\n  "), keep="\n")]
+
+
+def _waiting(result: IngestResult, arrived: Sequence[Asset], where: str = "") -> list[str]:
+    counts = {
+        "unclassified": result.unclassified,
+        "to_approve": sum(each.state == "ready" and not each.approved and not each.missing_since for each in arrived),
+        "withdrawn": result.approvals_withdrawn,
+        "broken": result.broken,
+        "excluded": result.left_out.get("excluded", 0),
+    }
+    return next_steps(result.collection.name, counts, where)
+
+
+def _next(steps: list[str]) -> Iterator[Part]:
+    if steps:
+        yield ["next:", *steps]
 
 
 def next_steps(name: str, counts: Mapping[str, int], where: str = "") -> list[str]:

@@ -422,7 +422,7 @@ def test_what_is_not_there_is_shown_with_the_mapping_to_check(
 
     printed = [
         *ingest_page(catalog.ingest_collection("Shows"), ()).lines(False),
-        *source_page(catalog.ingest_source("station")).lines(False),
+        *source_page(catalog.ingest_source("station"), {}).lines(False),
     ]
 
     assert printed.count(f"named by the source, but not there: check the mapping '/media' to {str(media)!r} and its disk") == 2

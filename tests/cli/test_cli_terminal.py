@@ -245,3 +245,12 @@ def test_whatever_is_wrapped_ends_and_loses_nothing(text: str, width: int, inden
 
     assert "".join("".join(lines).split()) == "".join(plain(text).split())
     assert [line for line in lines if cells(line) > width and "`" not in line] == []
+
+
+def test_an_ingest_of_a_source_says_what_is_next_of_each_collection(run: Run, ingested: Path, tmp_path: Path) -> None:
+    run("ingest", make_files(tmp_path / "more", ["Tron (1982).mkv"]), "--no-probe")
+    make_files(ingested, ["plugh.mkv"])
+
+    told = run("source", "ingest", "filesystem").stdout
+
+    assert told.endswith("\n\nnext:\n  shows: 1 unclassified: `asset assign --collection shows --unclassified …`\n")

@@ -81,7 +81,7 @@ def test_what_became_of_the_approval_is_told(
     assert re.search("^upgrades +keep-approval$", shown, re.MULTILINE)
     importer.drafts = [at("better.mkv", DARK[0], size=2000, **facts), *DARK[1:]]
 
-    report = printed(source_page(dark.ingest_source("station")))
+    report = printed(source_page(dark.ingest_source("station"), {}))
 
     assert f"/media/better.mkv, in place of {DARK[0].source_path}{ending}" in report.splitlines()
     assert "asset approve" not in report
