@@ -244,7 +244,7 @@ def remember(db: Database, record: Record) -> None:
     """Write what the file is to remember of an extension."""
     facts = record._asdict()
     del facts["name"]
-    text = json.dumps({**facts, "made": [(*each, sql) for each, sql in record.made.items()]}, ensure_ascii=False)
+    text = json.dumps({**facts, "made": [(*each, sql) for each, sql in record.made.items()]})
     db.execute(
         """
         INSERT INTO extension (name, version, record, digest)

@@ -358,6 +358,12 @@ class TestRecords:
         old = [(row[0], row[7], row[8]) for row in snapshot(path)["unit_of_work"] if row[9] is None and row[0] != settled.id]
         assert old == before
 
+    def test_the_tables_of_an_older_version_are_known(self) -> None:
+        """By them a unit of that time is found to fit what a migration has left, or not."""
+        first, last = (extensions.columns_at(version) for version in (1, len(extensions.own().migrations)))
+
+        assert {"asset", "operation"} <= first.keys() < last.keys()
+
 
 class TestUnrecorded:
     def test_units_and_operations_are_remembered_without_their_changes(self, unrecorded: Catalog) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from retrovue_uow import Database
 from retrovue_uow.uow.guard import Guard
-from retrovue_uow.uow.tables import Reference, Shape
+from retrovue_uow.uow.tables import Reference, Shape, holding
 
 
 def shape_of(path: Path, schema: str, kept: Set[str] = frozenset()) -> Shape:
@@ -126,3 +127,54 @@ def test_a_table_has_no_key_while_one_is_null(tmp_path: Path) -> None:
             db.execute("DELETE FROM city WHERE name IS NULL")
 
         assert (list(db.shape.keys), db.shape.unkeyed) == (["city"], [])
+
+
+LIBRARY = """
+CREATE TABLE reel (id TEXT PRIMARY KEY NOT NULL);
+CREATE TABLE loan (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel (id));
+CREATE TABLE seal (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel ON DELETE RESTRICT);
+CREATE TABLE note (text TEXT, reel_id TEXT REFERENCES reel (id));
+CREATE TABLE label (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel (id) ON DELETE SET NULL);
+CREATE TABLE part (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel (id) ON DELETE CASCADE);
+CREATE TABLE frame (id INTEGER PRIMARY KEY, part_id INTEGER REFERENCES part (id) ON DELETE CASCADE);
+CREATE TABLE repair (id INTEGER PRIMARY KEY, frame_id INTEGER REFERENCES frame (id));
+CREATE TABLE cover (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel (id),
+                    part_id INTEGER REFERENCES part (id) ON DELETE CASCADE);
+CREATE TABLE disc (id BLOB PRIMARY KEY NOT NULL);
+CREATE TABLE sleeve (id INTEGER PRIMARY KEY, disc_id BLOB REFERENCES disc (id));
+INSERT INTO reel VALUES ('a'), ('b'), ('c');
+INSERT INTO loan VALUES (1, 'b'), (2, 'a'), (3, 'c'), (4, NULL);
+INSERT INTO seal VALUES (5, 'a');
+INSERT INTO note VALUES ('torn', 'b');
+INSERT INTO label VALUES (6, 'a');
+INSERT INTO part VALUES (7, 'a'), (8, 'c');
+INSERT INTO frame VALUES (9, 7), (10, 8);
+INSERT INTO repair VALUES (11, 9), (12, 10);
+INSERT INTO cover VALUES (13, 'a', 7), (14, 'a', 8);
+INSERT INTO disc VALUES (x'01'), (x'02'), (x'03');
+INSERT INTO sleeve VALUES (15, x'02'), (16, x'01'), (17, x'03');
+"""
+
+
+def test_rows_that_keep_others_are_found_through_what_would_go_along(tmp_path: Path) -> None:
+    shape = shape_of(tmp_path / "some.db", LIBRARY)
+    every = [*shape.references, *shape.unrecorded]
+    repairs = [each for each in every if each.child == "repair"]
+
+    with Database(tmp_path / "some.db") as db:
+
+        def kept_by(references: list[Reference], **going: list[Any]) -> dict[str, list[Any]]:
+            return {each.child: list(pairs) for each, pairs in holding(db.execute, shape, references, going).items()}
+
+        assert kept_by(every, reel=["a", "b"]) == {
+            "loan": [(2, "a"), (1, "b")],
+            "seal": [(5, "a")],
+            "note": [(None, "b")],
+            "repair": [(11, 9)],
+            "cover": [(14, "a")],
+        }
+        assert kept_by(every, reel=["a", "b"], loan=[1], repair=[11]).keys() == {"loan", "seal", "note", "cover"}
+        assert kept_by(repairs, reel=["a", "b"]) == {"repair": [(11, 9)]}
+        of_discs = kept_by(every, disc=[b"\x01", b"\x02"])
+        assert (sorted(of_discs.pop("sleeve")), of_discs) == ([(15, b"\x02"), (16, b"\x01")], {})
+        assert kept_by(every, reel=[], label=[6]) == {}
