@@ -152,7 +152,7 @@ def test_the_ingest_afterwards_names_all_that_changes_in_the_list(story: Story) 
     stayed = {renamed(path): id_ for path, id_ in rebuilt.ids().items() if path not in UPGRADED}
 
     assert {old: new for new, old in replaced} == UPGRADED
-    assert "10 moved files of 'Pilot Fish' now say 'Pilot Fish (1981)'" in ingested.output
+    assert "10 moved files left under 'Pilot Fish', where the name now says 'Pilot Fish (1981)'" in ingested.output
     assert ingested.shown() == {UPGRADED.get(path, renamed(path)): shown for path, shown in rebuilt.shown().items()}
     assert {path: id_ for path, id_ in ingested.ids().items() if path not in UPGRADED.values()} == stayed
 
