@@ -6,6 +6,7 @@ import enum
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
@@ -82,8 +83,11 @@ def root_status(path: str, *, timeout_s: float = 10) -> RootStatus:
 
     Raises:
         ValidationError: no folder can have that name.
+        ResourceError: this process takes names for other ones than the disk has, which would all look new or missing.
     """
     refuse_unusable_text(path)
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":
+        raise ResourceError(f"file names are read as {encoding} here, not as UTF-8: set PYTHONUTF8=1, or a UTF-8 locale")
     try:
         return call_within(timeout_s, _judged, path)
     except TimeoutError as error:

@@ -232,6 +232,18 @@ def test_a_terminal_that_is_not_utf8_is_no_reason_to_fail(command: Command, tmp_
     assert r"Am\xe9lie" in result.stdout
 
 
+def test_where_names_are_not_read_as_utf8_none_is_taken_for_missing(command: Command, tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "films", ["Amélie (2001).mkv"])
+    assert command("ingest", folder, "--no-probe").returncode == 0
+
+    result = command("ingest", folder, LC_ALL="C", PYTHONUTF8="0")
+
+    assert result.returncode == 3
+    assert result.stderr == "error: file names are read as ascii here, not as UTF-8: set PYTHONUTF8=1, or a UTF-8 locale\n"
+    with Catalog("catalog.db") as catalog:
+        assert [asset.missing_since for asset in catalog.assets()] == [None]
+
+
 @pytest.mark.parametrize("module", ["click"])
 def test_without_the_extra_one_sentence_says_what_to_install(command: Command, tmp_path: Path, module: str) -> None:
     hidden = tmp_path / "hidden"
