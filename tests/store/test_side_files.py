@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,15 +75,23 @@ with Catalog(sys.argv[1]) as catalog:
 """
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that every user reaches. `tmp_path` is none: whatever run of pytest begins closes the folder above it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for each in (folder, *list(folder.parents)[:-2]):
+            each.chmod(each.stat().st_mode | 0o001)
+        folder.chmod(0o777)
+        yield folder
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_second_user_who_may_write_the_catalogue_can_write(tmp_path: Path, catalog: Catalog, collection: Collection) -> None:
-    path = Path(catalog.database.path)
-    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
-        if stat.S_IMODE(folder.stat().st_mode) & 0o001 == 0:
-            folder.chmod(folder.stat().st_mode | 0o001)
-    tmp_path.chmod(0o777)
-    catalog.close()
-    remove_side_files(tmp_path)
+def test_a_second_user_who_may_write_the_catalogue_can_write(
+    open_to_all: Path, catalog: Catalog, collection: Collection
+) -> None:
+    path = open_to_all / "catalog.db"
+    catalog.backup(path)
     path.chmod(0o666)
     with umask(0o022), Catalog(path) as first:
         first.add_source("first user")
