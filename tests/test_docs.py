@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import threading
@@ -117,6 +118,43 @@ def test_a_downloader_can_call_the_script_that_is_shown(tmp_path: Path, done: st
 
     with Catalog(tmp_path / "catalog.db") as catalog:
         assert len(catalog.assets()) == (1 if done.startswith("Dark") else 2)
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the recipe takes SQLite's own shell")
+@pytest.mark.parametrize("lost", ["asset", "marker", "unit_of_work", None])
+def test_a_damaged_catalogue_is_saved_as_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str | None) -> None:
+    (script,) = [block for block in blocks(ROOT / "docs" / "how-to.md", "sh") if ".dump" in block]
+    media, damaged = tmp_path / "media", tmp_path / "damaged" / "catalog.db"
+    damaged.parent.mkdir()
+    for name in ("Dark S01E01.mkv", "Brazil (1985).mkv", "cut.mkv"):
+        media.mkdir(exist_ok=True)
+        (media / name).write_bytes(name.encode() if name != "cut.mkv" else b"")
+    with Catalog(damaged) as catalog:
+        catalog.add_source("filesystem")
+        catalog.add_collection("filesystem", "Media", path_mappings={str(media): str(media)})
+        catalog.attach_enricher("Media", "filename")
+        catalog.ingest_collection("Media", broken="record")
+        catalog.rename_title("Dark", name="Darker")
+        size, pages = (
+            catalog.database.execute("PRAGMA page_size")[0][0],
+            catalog.database.execute("SELECT pageno FROM dbstat WHERE name = ?", (lost,)),
+        )
+    with damaged.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+    monkeypatch.chdir(tmp_path)
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["sh", "-ec", script], check=False, capture_output=True, text=True, env={**os.environ, "PATH": programs}
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "the catalogue is sound" in done.stdout
+    with Catalog("catalog.db") as catalog:
+        assert {title.name for title in catalog.titles()} == {"Darker", "Brazil"}
+        assert len(catalog.assets()) == 3
 
 
 def test_the_loop_that_is_shown_follows_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
