@@ -60,6 +60,38 @@ def test_tables_without_a_key_of_one_column_are_named(tmp_path: Path) -> None:
     assert (list(shape.keys), shape.unkeyed) == (["sound"], ["note", "pair"])
 
 
+def test_references_are_those_that_sqlite_follows(tmp_path: Path) -> None:
+    shape = shape_of(
+        tmp_path / "some.db",
+        """
+        CREATE TABLE Author (Id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+        CREATE TABLE pair (one INTEGER, other INTEGER, PRIMARY KEY (one, other));
+        CREATE TABLE "a ""b"" c" (id INTEGER PRIMARY KEY, "d ""e"" f" INTEGER REFERENCES author);
+        CREATE TABLE book (id INTEGER PRIMARY KEY, one INTEGER, other INTEGER,
+                           author_id INTEGER REFERENCES AUTHOR,
+                           editor_id INTEGER REFERENCES author (ID) ON DELETE SET NULL,
+                           pen_name TEXT REFERENCES author (name),
+                           nobody INTEGER REFERENCES nowhere (id),
+                           FOREIGN KEY (one, other) REFERENCES pair);
+        CREATE TABLE note (text TEXT, book_id INTEGER REFERENCES book (id));
+        """,
+    )
+
+    assert sorted(shape.references) == [
+        Reference('a "b" c', ('d "e" f',), "Author", ("Id",), is_to_key=True),
+        Reference("book", ("author_id",), "Author", ("Id",), is_to_key=True),
+        Reference("book", ("editor_id",), "Author", ("ID",), is_to_key=True, on_delete="SET NULL"),
+        Reference("book", ("one", "other"), "pair", ("one", "other"), is_to_key=False),
+        Reference("book", ("pen_name",), "Author", ("name",), is_to_key=False),
+    ]
+    assert shape.unrecorded == [Reference("note", ("book_id",), "book", ("id",), is_to_key=False)]
+    with Database(tmp_path / "some.db") as db, db.session():
+        db.execute("INSERT INTO author VALUES (1, 'A')")
+        db.execute('INSERT INTO "a ""b"" c" VALUES (2, 1)')
+        by = shape.of_child('a "b" c')
+        assert holding(db.execute, shape, by, {"Author": [1]}) == {by[0]: [(2, 1)]}
+
+
 def test_children_come_before_their_parents(tmp_path: Path) -> None:
     shape = shape_of(
         tmp_path / "some.db",
@@ -142,6 +174,11 @@ CREATE TABLE cover (id INTEGER PRIMARY KEY, reel_id TEXT REFERENCES reel (id),
                     part_id INTEGER REFERENCES part (id) ON DELETE CASCADE);
 CREATE TABLE disc (id BLOB PRIMARY KEY NOT NULL);
 CREATE TABLE sleeve (id INTEGER PRIMARY KEY, disc_id BLOB REFERENCES disc (id));
+CREATE TABLE box (id INTEGER PRIMARY KEY, outer_id INTEGER REFERENCES box (id) ON DELETE CASCADE);
+CREATE TABLE sticker (id INTEGER PRIMARY KEY, box_id INTEGER REFERENCES box (id));
+CREATE TABLE place (id INTEGER PRIMARY KEY, hall TEXT, shelf INTEGER, UNIQUE (hall, shelf));
+CREATE TABLE stand (id INTEGER PRIMARY KEY, hall TEXT, shelf INTEGER,
+                    FOREIGN KEY (hall, shelf) REFERENCES place (hall, shelf));
 INSERT INTO reel VALUES ('a'), ('b'), ('c');
 INSERT INTO loan VALUES (1, 'b'), (2, 'a'), (3, 'c'), (4, NULL);
 INSERT INTO seal VALUES (5, 'a');
@@ -153,6 +190,10 @@ INSERT INTO repair VALUES (11, 9), (12, 10);
 INSERT INTO cover VALUES (13, 'a', 7), (14, 'a', 8);
 INSERT INTO disc VALUES (x'01'), (x'02'), (x'03');
 INSERT INTO sleeve VALUES (15, x'02'), (16, x'01'), (17, x'03');
+INSERT INTO box VALUES (18, NULL), (19, 18), (20, 19);
+INSERT INTO sticker VALUES (21, 20);
+INSERT INTO place VALUES (22, 'A', 1), (23, 'A', 2), (24, 'B', 1);
+INSERT INTO stand VALUES (25, 'A', 2), (26, 'B', 1), (27, 'A', NULL);
 """
 
 
@@ -177,4 +218,12 @@ def test_rows_that_keep_others_are_found_through_what_would_go_along(tmp_path: P
         assert kept_by(repairs, reel=["a", "b"]) == {"repair": [(11, 9)]}
         of_discs = kept_by(every, disc=[b"\x01", b"\x02"])
         assert (sorted(of_discs.pop("sleeve")), of_discs) == ([(15, b"\x02"), (16, b"\x01")], {})
+        assert kept_by(every, disc=[b"\x03"], part=[8], reel=["a"]) == {
+            "loan": [(2, "a")],
+            "seal": [(5, "a")],
+            "repair": [(11, 9), (12, 10)],
+            "sleeve": [(17, b"\x03")],
+        }
+        assert kept_by(every, box=[18]) == {"sticker": [(21, 20)]}
+        assert kept_by(every, place=[22, 23]) == {"stand": [(25, 23)]}
         assert kept_by(every, reel=[], label=[6]) == {}
