@@ -187,7 +187,7 @@ def code_of(extensions: Iterable[Extension]) -> dict[str, Schema]:
         name = each.name
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.upper() in apsw.keywords:
             raise ValidationError(f"an extension cannot be called {name!r}: small letters and digits, and no word of SQL")
-        if taken := sorted(ours for ours in own_names() | {"sqlite", "retrovue", "json"} if ours == name or is_of(name, ours)):
+        if taken := sorted(ours for ours in own_names() | {"retrovue", "json"} if ours == name or is_of(name, ours)):
             raise ValidationError(f"an extension cannot be called {name!r}: the catalogue has {taken[0]!r} of its own")
         if name in found:
             raise ValidationError(f"two extensions are called {name!r}: leave one of them out")

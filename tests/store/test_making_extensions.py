@@ -84,8 +84,19 @@ class TestAdding:
 
         added(path, extension())
 
-        assert elsewhere(path, "SELECT version FROM extension") == [(2,)]
+        remembered = (
+            "SELECT version, json_array_length(record, '$.columns'), json_array_length(record, '$.digests') FROM extension"
+        )
+        assert elsewhere(path, remembered) == [(2, 2, 2)]
         assert elsewhere(path, "SELECT seq FROM sqlite_sequence WHERE name = 'playlog_airing'") == [(7,)]
+
+    def test_another_comment_makes_no_other_view(self, path: Path, extension: MakeExtension) -> None:
+        added(path, extension(migrations=[], rules={}, views={"playlog_x": "SELECT 1 AS X"}))
+        before = path.read_bytes()
+
+        added(path, extension(migrations=[], rules={}, views={"playlog_x": "-- why it is shown\n\nSELECT 1 AS X ;\n"}))
+
+        assert path.read_bytes() == before
 
     def test_a_view_that_its_code_has_no_more_goes(self, path: Path, extension: MakeExtension) -> None:
         added(path, extension())
@@ -162,6 +173,7 @@ NAMES = [
     "play_log",
     "2nd",
     "sqlite",
+    "retrovue",
     "json",
     "é",
 ]
@@ -334,6 +346,21 @@ def test_a_migration_that_fails_is_named_with_its_statement_and_leaves_all_of_th
         added(path, extension(migrations=[TABLE, failing], rules={}, views={}))
 
     assert schema_of(path) == before
+
+
+def test_a_migration_of_the_catalogue_s_own_that_fails_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = extensions.own()
+    failing = attrs.evolve(own, migrations={**own.migrations, "0099_next": "DROP INDEX asset_file; MAKE IT SO"})
+    monkeypatch.setattr(migrations, "own", lambda: failing)
+    before = schema_of(path)
+
+    with pytest.raises(RetroVueError, match=r"^migration '0099_next' failed at statement 2, and nothing was changed: "):
+        Catalog(path)
+
+    assert schema_of(path) == before
+    monkeypatch.setattr(extensions, "own", lambda: failing)
+    with pytest.raises(RetroVueError, match="syntax error"):  # held against what it would be in memory
+        extensions.columns_at(len(failing.migrations))
 
 
 def test_a_name_that_is_there_already_is_not_taken(path: Path, extension: MakeExtension) -> None:
