@@ -524,6 +524,22 @@ class TestAddingAndRemoving:
         station.remove_extension("bill")
         station.remove_extension("playlog")
 
+    def test_one_that_a_view_of_another_reads_stays_and_leaves_no_copy(
+        self, station: Catalog, extension: MakeExtension
+    ) -> None:
+        station.add_extension(extension("bill", [], {}, {"bill_due": "SELECT id FROM playlog_slot"}))
+        folder = Path(station.database.path).parent
+        before, copies = snapshot(station), sorted(folder.glob("*.bak"))
+
+        with pytest.raises(RetroVueError, match=r"view 'bill_due' of extension 'bill' cannot be: .*playlog_slot"):
+            station.remove_extension("playlog")
+
+        assert snapshot(station) == before
+        assert sorted(folder.glob("*.bak")) == copies
+        elsewhere(station, "DROP VIEW schedulable_asset")  # of which queries are still told
+        with pytest.raises(ResourceError, match="schedulable_asset"):
+            station.schedulable_assets()
+
     @pytest.mark.parametrize("action", ["", "ON DELETE CASCADE"])
     def test_one_to_which_a_table_without_a_key_refers_stays(self, station: Catalog, action: str) -> None:
         plan(station, 0, 10)
@@ -564,7 +580,7 @@ class TestAddingAndRemoving:
     def test_one_whose_tables_a_view_of_another_reads_stays(self, station: Catalog, extension: MakeExtension) -> None:
         station.add_extension(extension("bill", [], {}, {"bill_due": "SELECT id FROM playlog_airing"}))
 
-        with pytest.raises(RetroVueError, match="view 'bill_due' of extension 'bill' cannot be"):
+        with pytest.raises(RetroVueError, match=r"view 'bill_due' of extension 'bill' cannot be"):
             station.remove_extension("playlog")
 
         assert [each.name for each in station.extensions()] == ["bill", "playlog"]

@@ -358,6 +358,7 @@ def test_a_migration_of_the_catalogue_s_own_that_fails_is_named(path: Path, monk
         Catalog(path)
 
     assert schema_of(path) == before
+    assert not list(path.parent.glob("*.bak"))
     monkeypatch.setattr(extensions, "own", lambda: failing)
     with pytest.raises(RetroVueError, match="syntax error"):  # held against what it would be in memory
         extensions.columns_at(len(failing.migrations))
