@@ -238,6 +238,14 @@ def test_a_package_needs_no_folder_that_would_be_empty_and_is_utf_8(
     assert elsewhere(path, "SELECT name, version FROM extension") == [("house", 0)]
 
 
+def test_a_package_that_cannot_be_read_is_named(path: Path, tmp_path: Path, extension: MakeExtension) -> None:
+    odd = extension(migrations=[], rules={}, views={})
+    (tmp_path / odd.package / "views" / "playlog_odd.sql").mkdir()
+
+    with pytest.raises(ResourceError, match=f"the SQL of '{odd.package}'"):
+        added(path, odd)
+
+
 def test_a_package_that_cannot_be_imported_is_named(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "sql_that_fails.py").write_text("raise KeyError('no')")
