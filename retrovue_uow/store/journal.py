@@ -10,8 +10,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import groupby
-from operator import attrgetter
 
 from retrovue_uow.errors import ResourceError, ValidationError, loading
 from retrovue_uow.model import JournalOperation, JournalUnit, RowChange, as_json, summary
@@ -283,10 +281,16 @@ def last_unit_that_changed(db: Database, table: str, key: Key, *, after: Journal
 
 
 def changed_since(db: Database, unit: JournalUnit) -> list[Changeset]:
-    """The recorded changes since a unit, joined to one changeset for each version of the schema and of extensions."""
-    later = groupby(recorded_units(db, after=unit.id), key=attrgetter("schema_version", "extensions"))
-    read = [[record(db, each) for each in units] for _, units in later]
-    return [first.followed_by(*others) for first, *others in read]
+    """The recorded changes since a unit, joined while neither the schema nor an extension of theirs has another version."""
+    joined, versions = list[list[Changeset]](), dict[str, int]()
+    for each in recorded_units(db, after=unit.id):
+        its_versions = {"": each.schema_version, **each.extensions}
+        if not joined or any(versions.get(name, version) != version for name, version in its_versions.items()):
+            joined.append([])
+            versions.clear()
+        versions |= its_versions
+        joined[-1].append(record(db, each))
+    return [first.followed_by(*others) for first, *others in joined]
 
 
 def changes_of(db: Database, table: str, key: Key, kind: ChangeKind) -> Iterator[tuple[JournalUnit, RowChange]]:
