@@ -64,6 +64,20 @@ class TestSchema:
 
         assert [each for each in stocked.check().violations if each.rule == "schema"] == [found]
 
+    @pytest.mark.parametrize("other", ["", ";CREATE VIEW {0} AS SELECT 1"], ids=["missing", "another"])
+    def test_a_view_of_another_version_wants_no_backup_but_an_opening_for_writing(self, stocked: Catalog, other: str) -> None:
+        path, view = stocked.database.path, "asset_marker_outside_duration"
+        tamper(stocked, f"DROP VIEW {view}" + other.format(view))
+
+        with Catalog(path, read_only=True) as catalog:
+            (found,) = catalog.check().violations
+        with Catalog(path) as catalog:
+            report = catalog.check()
+
+        detail = f"view {view!r} is not this version's, so no rule could judge: open the catalogue once for writing"
+        assert found == Violation("schema", "view", view, detail)
+        assert report.is_sound
+
     def test_what_litestream_keeps_in_the_file_that_it_replicates_is_no_harm(self, stocked: Catalog) -> None:
         """Its statements, of version 0.5.17."""
         tamper(
