@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from functools import cache
 from typing import Literal, NamedTuple
 
 import apsw
@@ -244,14 +245,15 @@ def touch(db: Database, changeset: Changeset) -> list[str]:
     return [table for (table,) in db.execute("SELECT DISTINCT subject FROM temp.touched")]
 
 
-def _has_rules(table: str, about: str = "") -> bool:
+@cache
+def _has_rules(own: extensions.Schema, table: str, about: str = "") -> bool:
     """Whether a rule of the catalogue's own can have rows of the table as its subject, and look at those of another one."""
-    return any(f"'{table}'" in rule and about in rule for rule in extensions.own().rules.values())
+    return any(f"'{table}'" in rule and about in rule for rule in own.rules.values())
 
 
 def _is_sound(db: Database, table: str, touched: int) -> bool:
     """Whether no row of a table breaks a rule, as far as so many touched ones make it worthwhile to look at all of them."""
-    if not _has_rules(table):
+    if not _has_rules(extensions.own(), table):
         return True
     up_to = f"SELECT count(*) FROM (SELECT 1 FROM main.{quoted(table)} LIMIT ?)"  # noqa: S608  the names are the schema's
     is_half = touched > MANY and db.execute(up_to, (2 * touched + 1,))[0][0] <= 2 * touched
@@ -284,7 +286,7 @@ def _add_related(db: Database, changeset: Changeset, reference: Reference, sound
             broken = f"SELECT ?, child.{own_key} FROM {child} AS child WHERE {reference.is_broken}"  # noqa: S608  the schema's
             _add(db, broken, None, reference.child)
         return
-    if reference.parent not in sound and _has_rules(reference.parent, about=reference.child):
+    if reference.parent not in sound and _has_rules(extensions.own(), reference.parent, about=reference.child):
         # an update that leaves a reference as it was does not show it, but the parent may mind the update
         parents = f"""
             SELECT DISTINCT ?2, child.{column}
