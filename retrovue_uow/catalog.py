@@ -421,6 +421,6 @@ class Catalog(OpenCatalog):
         Raises:
             ResourceError: The file exists already, or cannot be written.
         """
-        if usable_path(path) == MEMORY or os.path.lexists(target := os.path.abspath(path)):
+        if usable_path(path) == MEMORY or os.path.lexists(path):
             raise ResourceError(f"backup {os.fspath(path)!r} exists already: name a new file")
-        self.database.backup(target, progress=progress)
+        self.database.backup(os.path.abspath(path), progress=progress)

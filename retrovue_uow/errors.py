@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -146,6 +147,20 @@ def some(items: Sequence[str], most: int = 10, *, between: str = "; ", of: int |
 def amount(count: int, noun: str) -> str:
     """`1 file`, `2 files`."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def positional(name: str) -> str:
+    """A name as the last argument of a command that is typed in a shell, where it may look like an option."""
+    return "-- " * name.startswith("-") + shlex.quote(name)
+
+
+@contextmanager
+def in_working_folder(path: str) -> Iterator[None]:
+    """Within the block a path is followed that may begin at the working folder, which may be gone."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ResourceError(f"the working folder is gone, in which {path!r} is to be: change into another one") from error
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from retrovue_uow.cli.command import Page, is_made
 from retrovue_uow.cli.options import Asked
 from retrovue_uow.cli.output import progress_bar
 from retrovue_uow.cli.reports import ingest_page, rebuild_page, source_page
-from retrovue_uow.cli.text import is_quiet, plain, positional, say
-from retrovue_uow.errors import ResourceError, ValidationError, amount
+from retrovue_uow.cli.text import is_quiet, plain, say
+from retrovue_uow.errors import ResourceError, ValidationError, amount, positional
 from retrovue_uow.media import paths, probing, roots
 from retrovue_uow.media.roots import absolute
 from retrovue_uow.model import Asset, Collection, WipeOptions, folded

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import attrs
 
-from retrovue_uow.cli.text import cells, heading, is_quiet, plain, say, shortened, signs, width_of, wrapped
+from retrovue_uow.cli.text import NARROWEST, cells, heading, is_quiet, plain, say, shortened, signs, width_of, wrapped
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import Asset, Changes, Json, Progress, Result, as_json, printed_title
 from retrovue_uow.results import IngestResult, SourceIngestResult, WithdrawingResult
@@ -24,7 +24,6 @@ from retrovue_uow.uow.changes import ChangeKind
 
 _GAP = "  "
 _INDENT = "    "
-_NARROWEST = 16
 _TAIL = 8
 """How much of an identifier's end is enough to name it."""
 _COMMON_WIDTH = 40
@@ -91,7 +90,7 @@ def _widths(columns: Sequence[_Column], width: int | None) -> list[int]:
     if width is None:
         return [each.width for each in columns]
     for shown in range(len(columns), 0, -1):
-        for id_width, least in ((width, 2 * _NARROWEST), (_TAIL + 1, 3 * _NARROWEST // 2)):
+        for id_width, least in ((width, 2 * NARROWEST), (_TAIL + 1, 3 * NARROWEST // 2)):
             for most in range(width, least - 1, -1):
                 limits: dict[type, int] = {Id: id_width, Long: most}
                 widths = [min(each.width, limits.get(each.kind, width)) for each in columns[:shown]]
@@ -116,7 +115,7 @@ def facts(pairs: Mapping[str, object]) -> Iterator[str]:
     """One thing, fact by fact, without those that are unknown."""
     known = {name: plain(str(value), keep="\n") for name, value in pairs.items() if value not in (None, "", ())}
     wide = max(map(len, known), default=0) + 2
-    room = max((width_of(sys.stdout) or sys.maxsize) - wide, _NARROWEST)
+    room = max((width_of(sys.stdout) or sys.maxsize) - wide, NARROWEST)
     for name, value in known.items():
         lines = [part for line in value.split("\n") for part in wrapped(line, room)]
         yield f"{name:{wide}}{lines[0]}"
@@ -219,9 +218,9 @@ class Listing:
         """Print the values as the options say that the command was given."""
         columns, sort, output = given["columns"], given["sort"], "json" if given["json"] else given["output"]
         chosen = [self._name(each.strip()) for each in columns.split(",")] if columns else None
-        for each in reversed([] if sort is None else sort.split(",")):
-            name = self._name(each.strip().removeprefix("-"))
-            values = sorted(values, key=lambda value: _rank(self._record(value)[name]), reverse=each.strip().startswith("-"))
+        for key in map(str.strip, [] if sort is None else reversed(sort.split(","))):
+            name = self._name(key.removeprefix("-"))
+            values = sorted(values, key=lambda each: _rank(self._record(each)[name]), reverse=key.startswith("-"))
         values = values[: given["limit"]]
         if output == "table":
             if given["quiet"]:

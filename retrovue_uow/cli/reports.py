@@ -14,8 +14,8 @@ import attrs
 from retrovue_uow.cli.command import Page
 from retrovue_uow.cli.failures import exit_code_of_outcome
 from retrovue_uow.cli.output import Long, changed, clock, grid, listed, shown_title, withdrawn
-from retrovue_uow.cli.text import is_quiet, plain, positional
-from retrovue_uow.errors import amount, some
+from retrovue_uow.cli.text import is_quiet, plain
+from retrovue_uow.errors import amount, positional, some
 from retrovue_uow.media import paths
 from retrovue_uow.model import INTERSTITIAL_KINDS, Asset, PathMapping, folded, printed_title
 from retrovue_uow.results import ForgetResult, IngestFailure, IngestResult, RelocateResult, SourceIngestResult, WipeResult

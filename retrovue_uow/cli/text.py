@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import sys
 import unicodedata
@@ -13,7 +12,7 @@ from typing import IO
 
 import click
 
-_NARROWEST = 16
+NARROWEST = 16
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SIGNS = "─━…→"
 _ASCII = str.maketrans(_SIGNS, "-=~>")
@@ -31,11 +30,6 @@ def plain(text: str, *, keep: str = "") -> str:
         else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
-
-
-def positional(name: str) -> str:
-    """A name as the last argument of a command that is typed in a shell, where it may look like an option."""
-    return "-- " * name.startswith("-") + shlex.quote(name)
 
 
 def cells(text: str) -> int:
@@ -103,7 +97,7 @@ def fitted(lines: Iterable[str], stream: IO[str]) -> Iterator[str]:
         if width is None or cells(shown) <= width or cells(click.unstyle(shown)) <= width:
             yield shown
         else:
-            columns = max(width, _NARROWEST)
+            columns = max(width, NARROWEST)
             yield from wrapped(shown, columns, " " * min(len(shown) - len(shown.lstrip()) + 2, columns // 2))
 
 

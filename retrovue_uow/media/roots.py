@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import attrs
 
-from retrovue_uow.errors import ResourceError, ValidationError
+from retrovue_uow.errors import ResourceError, ValidationError, in_working_folder
 from retrovue_uow.media.paths import is_below, reason, refuse_unusable_text
 from retrovue_uow.media.plugins import call_within
 from retrovue_uow.model import AssetDraft, PathMapping, folded
@@ -103,10 +103,8 @@ def absolute(path: str) -> str:
     """
     if not path:
         raise ValidationError("name a file or folder, not ''")
-    try:
+    with in_working_folder(path):
         return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
-    except FileNotFoundError as error:
-        raise ResourceError(f"the working folder is gone, in which {path!r} is to be: change into another one") from error
 
 
 def located(folder: str, mappings: Iterable[PathMapping], *, timeout_s: float = 10) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import retrovue_uow
 from retrovue_uow import media
-from retrovue_uow.errors import ValidationError
+from retrovue_uow.errors import ValidationError, positional
 from retrovue_uow.media import paths, roots
 from retrovue_uow.model import Asset, Collection, IngestFilters, JournalUnit, PathMapping, RowChange, Source
 from retrovue_uow.operations.ingest import NAME
@@ -123,7 +123,7 @@ def _why_no_asset(db: Database, path: str) -> Iterator[str]:
             *_says_the_disk(path, mapping),
             *_say_its_doubles(db, path, f"{mapping.source_path.rstrip('/')}/{relative}"),
         ]
-        command = f"retrovue-uow collection ingest {'-- ' * collection.name.startswith('-')}{shlex.quote(collection.name)}"
+        command = f"retrovue-uow collection ingest {positional(collection.name)}"
         yield from reasons or [f"no ingest of collection {collection.name!r} has met it yet: run `{command}`"]
 
 

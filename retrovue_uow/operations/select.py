@@ -8,7 +8,7 @@ import attrs
 
 from retrovue_uow.errors import ValidationError
 from retrovue_uow.model import ASSET_KINDS, ASSET_STATES, VERSIONS, Asset, AssetSelector
-from retrovue_uow.rules import preflight
+from retrovue_uow.rules import curation, preflight
 from retrovue_uow.store import assets
 from retrovue_uow.store.decisions import title_kind_of
 from retrovue_uow.store.ids import whole_id
@@ -48,8 +48,7 @@ def selected(db: Database, choice: Chosen, *, expect_assets: int | None) -> list
     if not found:
         raise ValidationError("no asset is selected: `asset list` with the same options shows what there is")
     if expect_assets is not None and len(found) != expect_assets:
-        are = "asset is" if len(found) == 1 else "assets are"
-        raise ValidationError(f"{len(found)} {are} selected, not the expected {expect_assets}: nothing was changed")
+        raise ValidationError(f"{curation.are(found)} selected, not the expected {expect_assets}: nothing was changed")
     return found
 
 

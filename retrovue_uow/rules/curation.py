@@ -78,7 +78,8 @@ def validate_no_versions(assets: Sequence[Asset], versions: Sequence[Version]) -
         raise ValidationError(f"only one of several that show the same can be preferred, so nothing was changed: {listed}")
 
 
-def _are(found: Sequence[object]) -> str:
+def are(found: Sequence[object]) -> str:
+    """`1 asset is`, `2 assets are`."""
     return f"{amount(len(found), 'asset')} {'is' if len(found) == 1 else 'are'}"
 
 
@@ -89,7 +90,7 @@ def validate_ready(db: Database, assets: Sequence[Asset]) -> None:
     if others:
         named = [(each.canonical_key, not_ready(each, is_broken=known.is_broken(db, each.id))) for each in others[:_NAMED]]
         listed = some([f"{key!r}: {reason}" for key, reason in named], _NAMED, between="\n  ", of=len(others))
-        raise ValidationError(f"{_are(others)} not ready, so nothing was approved:\n  {listed}")
+        raise ValidationError(f"{are(others)} not ready, so nothing was approved:\n  {listed}")
 
 
 @rule
@@ -98,7 +99,7 @@ def validate_retired(assets: Sequence[Asset]) -> None:
     others = [repr(asset.canonical_key) for asset in assets if asset.state != "retired"]
     if others:
         listed = some(others, between=", ")
-        raise ValidationError(f"{_are(others)} not retired, so nothing was reinstated: {listed}")
+        raise ValidationError(f"{are(others)} not retired, so nothing was reinstated: {listed}")
 
 
 @rule
@@ -109,7 +110,7 @@ def validate_not_protected(protections: Sequence[Protection], assets: Sequence[A
     ]
     if protected:
         listed = some(protected, between=", ")
-        raise BusinessRuleError(f"{_are(protected)} protected in production, so nothing was changed: {listed}")
+        raise BusinessRuleError(f"{are(protected)} protected in production, so nothing was changed: {listed}")
 
 
 @rule

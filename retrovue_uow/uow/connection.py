@@ -11,7 +11,14 @@ from urllib.parse import quote
 
 import apsw
 
-from retrovue_uow.errors import ConstraintError, ContractError, ResourceError, RetroVueError, ValidationError
+from retrovue_uow.errors import (
+    ConstraintError,
+    ContractError,
+    ResourceError,
+    RetroVueError,
+    ValidationError,
+    in_working_folder,
+)
 from retrovue_uow.uow.owner import is_inherited
 
 MEMORY = ":memory:"
@@ -120,10 +127,8 @@ def usable_path(path: str | os.PathLike[str]) -> str:
         raise ResourceError(f"path {text!r} is not UTF-8: name the catalogue otherwise") from error
     if text == MEMORY:
         return text
-    try:
+    with in_working_folder(text):
         resolved = os.path.realpath(text)
-    except FileNotFoundError as error:
-        raise ResourceError(f"the working folder is gone, in which {text!r} is to be: change into another one") from error
     if is_inherited(resolved):
         raise ResourceError(
             f"catalogue {text!r} was in use in the parent process when this one was forked, and SQLite cannot keep the two "
